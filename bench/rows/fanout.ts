@@ -1,0 +1,61 @@
+/** fanout-100, fanout-1000: one durable publisher, many live subscribers, as fast as it goes. */
+
+import { Program } from "../programs.ts";
+import { compare, type Goals, type Result } from "../results.ts";
+import { rounds } from "../rounds.ts";
+import { openSides, type RowSide, type Setting, type Wanted } from "../setting.ts";
+
+interface Work {
+  readonly row: string;
+  readonly members: number;
+  /** Deliveries of a round. */
+  readonly deliveries: number;
+  readonly goals: Goals;
+}
+
+const WORKS: readonly Work[] = [
+  { row: "fanout-100", members: 100, deliveries: 3_000_000, goals: { nats: 3, redis: 1.5 } },
+  { row: "fanout-1000", members: 1_000, deliveries: 5_000_000, goals: { nats: 3, redis: 2 } },
+];
+
+const LOAD = { inFlight: 256, size: 100, live: true };
+
+/** Deliveries a second: from the first call to the last receipt. */
+export async function* fanout(setting: Setting, wanted: Wanted): AsyncGenerator<Result> {
+  await using sides = await openSides(setting, "client");
+  for (const { row, members, deliveries, goals } of WORKS.filter(({ row }) => wanted(row))) {
+    setting.progress(row);
+    await using stack = new AsyncDisposableStack();
+    const messages = (share: number) => Math.ceil(deliveries * share / members);
+    const run = [];
+    for (const side of sides.all) {
+      const hearers = stack.use(await openMembers(side, members));
+      const measure = () => deliver(side, hearers, messages(setting.quick ? 0.3 : 1));
+      await deliver(side, hearers, messages(0.1)); // warms up
+      run.push({ name: side.name, measure: async () => members * await measure() });
+    }
+    yield* compare(row, "deliveries/s", await rounds(run, setting.rounds), goals);
+  }
+}
+
+/** A program of so many subscribers of a side. */
+export async function openMembers(side: RowSide, members: number): Promise<Program> {
+  const program = new Program({ file: "load/members.ts" });
+  await program.ask("connect", { side: side.name, address: side.service.address, members });
+  return program;
+}
+
+/** Messages a second that reach everybody. @throws when some are lost, three times in a row */
+async function deliver(side: RowSide, hearers: Program, messages: number): Promise<number> {
+  let lost = 0;
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await hearers.ask("expect", { messages });
+    const begin = performance.timeOrigin + performance.now();
+    await side.program.ask("publish", { ...LOAD, count: messages });
+    const done = await hearers.ask<{ lost: number; last: number }>("finish");
+    if (done.lost === 0) return messages / (done.last - begin) * 1_000;
+    lost = done.lost;
+    console.error(`${side.name} lost ${lost} deliveries: the round is run again`);
+  }
+  throw new Error(`${side.name} lost ${lost} deliveries`);
+}

@@ -1,0 +1,51 @@
+/** latency: 50 messages a second to 200 members, from the call to each receipt. */
+
+import { compare, type Result } from "../results.ts";
+import { type Figures, rounds } from "../rounds.ts";
+import { openSides, type RowSide, type Setting } from "../setting.ts";
+import type { Program } from "../programs.ts";
+import { openMembers } from "./fanout.ts";
+
+const MEMBERS = 200;
+const RATE = 50;
+const GOALS = { nats: 1 };
+
+interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Milliseconds; all members together. */
+export async function* latency(setting: Setting): AsyncGenerator<Result> {
+  setting.progress("latency");
+  const peers = setting.peers.filter((peer) => peer === "nats");
+  await using sides = await openSides(setting, "client", ["zgroup", ...peers, "zgroup-curve"]);
+  await using stack = new AsyncDisposableStack();
+  const p99 = new Map<string, number[]>();
+  const run = [];
+  for (const side of sides.all) {
+    const hearers = stack.use(await openMembers(side, MEMBERS));
+    await paced(side, hearers, RATE); // warms up
+    const high: number[] = [];
+    p99.set(side.name, high);
+    run.push({
+      name: side.name,
+      async measure() {
+        const found = await paced(side, hearers, RATE * (setting.quick ? 1 : 4));
+        high.push(found.p99);
+        return found.p50;
+      },
+    });
+  }
+  const p50: Figures = await rounds(run, setting.rounds);
+  yield* compare("latency p50", "ms", p50, GOALS, { lowerIsBetter: true });
+  yield* compare("latency p99", "ms", p99, GOALS, { lowerIsBetter: true });
+}
+
+async function paced(side: RowSide, hearers: Program, count: number): Promise<Percentiles> {
+  await hearers.ask("expect", { messages: count, times: true });
+  const { calls } = await side.program.ask("paced", { rate: RATE, count, size: 100 });
+  const { lost } = await hearers.ask<{ lost: number }>("finish");
+  if (lost > 0) throw new Error(`${side.name} lost ${lost} deliveries`);
+  return await hearers.ask<Percentiles>("latency", { calls });
+}

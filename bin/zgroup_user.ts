@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import "./prepare.ts";
+await import("../user.ts");

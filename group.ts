@@ -1,0 +1,27 @@
+#!/usr/bin/env -S deno run -A
+import process from "node:process";
+import { ask } from "./lib/cli/ask.ts";
+import { groupProgram } from "./lib/cli/group_program.ts";
+import { processOutput } from "./lib/cli/output.ts";
+import { surroundings } from "./lib/cli/surroundings.ts";
+import { openLog } from "./lib/run/logging.ts";
+import { main } from "./lib/run/main.ts";
+
+// Loaded when needed: --help answers without the native parts.
+const open = () => import("./lib/run/open.ts");
+
+await main((signal, onClose) =>
+  groupProgram(
+    process.argv.slice(2),
+    {
+      openGroup: async (options) => (await open()).openGroup(options),
+      copies: async () => (await open()).copies,
+      groupFolder: async (home, name) => (await open()).groupFolder(home, name),
+      openLog,
+      ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
+    },
+    processOutput(),
+    surroundings(),
+    { signal, onClose },
+  )
+);

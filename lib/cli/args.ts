@@ -1,0 +1,134 @@
+/** Command lines: options, positionals, and one clear sentence for what cannot be used. */
+
+import { parseArgs } from "node:util";
+import { UsageError } from "../errors.ts";
+import { parseAddress, splitRegistry } from "../protocol/names.ts";
+import { safeLine } from "./filter.ts";
+import { nearest } from "./suggest.ts";
+
+/** One option of a program: `type` is how it is read, `value` what its value is called in help. */
+export interface Option {
+  readonly type: "flag" | "text" | "list";
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** Options by name, without the hyphens. */
+export type Options = Readonly<Record<string, Option>>;
+
+/** What was given. */
+export interface Given {
+  readonly flags: ReadonlySet<string>;
+  readonly texts: ReadonlyMap<string, string>;
+  readonly lists: ReadonlyMap<string, readonly string[]>;
+  readonly positionals: readonly string[];
+}
+
+/** Options of every program. */
+export const COMMON: Options = {
+  home: { type: "text", value: "DIR", help: "folder for all that is kept (else $ZGROUP_HOME)" },
+  help: { type: "flag", help: "show this text" },
+  version: { type: "flag", help: "show the version" },
+};
+
+/**
+ * Reads a command line. Options may stand anywhere before `--`.
+ *
+ * @throws {UsageError} for an unknown option, a missing value, a value where none belongs
+ */
+export function readArgs(argv: readonly string[], options: Options): Given {
+  const { tokens, positionals } = parseArgs({
+    args: [...argv],
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+    options: {
+      ...Object.fromEntries(
+        Object.entries(options).map(([name, { type }]) => [name, {
+          type: type === "flag" ? "boolean" as const : "string" as const,
+        }]),
+      ),
+      h: { type: "boolean" as const },
+    },
+  });
+  const flags = new Set<string>();
+  const texts = new Map<string, string>();
+  const lists = new Map<string, string[]>();
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const { name, rawName, value, inlineValue } = token;
+    const option = Object.hasOwn(options, name) ? options[name] : undefined;
+    if (name === "h" && rawName === "-h") flags.add("help");
+    else if (!option) throw unknownOption(rawName, Object.keys(options));
+    else if (option.type === "flag") {
+      if (value !== undefined) throw new UsageError(`Cannot use ${rawName}=…: it takes no value`);
+      flags.add(name);
+    } else {
+      if (value === undefined || (!inlineValue && /^-./.test(value))) {
+        throw new UsageError(`Cannot use ${rawName}: its value ${option.value} is missing`);
+      }
+      if (option.type === "list") lists.set(name, [...lists.get(name) ?? [], value]);
+      else texts.set(name, value);
+    }
+  }
+  return { flags, texts, lists, positionals };
+}
+
+function unknownOption(typed: string, known: string[]): UsageError {
+  const near = nearest(typed.replace(/^-+/, ""), known);
+  const hint = near ? `, did you mean --${near}?` : ` (a text that begins with - goes after --)`;
+  return new UsageError(`Cannot use ${safeLine(typed)}: there is no such option${hint}`);
+}
+
+/** A whole number of at least `least`. @throws {UsageError} */
+export function wholeNumber(
+  name: string,
+  typed: string,
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER,
+) {
+  const number = /^\d{1,16}$/.test(typed) ? Number(typed) : NaN;
+  if (number >= least && number <= most) return number;
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `${least} to ${most}`;
+  throw new UsageError(
+    `Cannot use ${name} ${safeLine(typed)}: expected a whole number ${bounds}`,
+  );
+}
+
+/** `HOST:PORT`; port 0 only where `free` allows "any free port". @throws {UsageError} */
+export function checkedAddress(what: string, typed: string, { free = false } = {}): string {
+  const endpoint = parseAddress(typed);
+  if (endpoint && (free || endpoint.port > 0)) return typed;
+  throw new UsageError(
+    `Cannot use ${what} ${safeLine(typed)}: expected HOST:PORT, for example 127.0.0.1:5555`,
+  );
+}
+
+/** `HOST:PORT`, or `HOST:PORT#KEY` of an encrypted registry. @throws {UsageError} */
+export function checkedRegistry(what: string, typed: string): string {
+  if (splitRegistry(typed)) return typed;
+  if (!typed.includes("#")) return checkedAddress(what, typed);
+  throw new UsageError(
+    `Cannot use ${what} ${safeLine(typed)}: expected HOST:PORT#KEY, the key in quotes and whole`,
+  );
+}
+
+/** Lines of help for a table of options. */
+export function optionLines(options: Options): string[] {
+  const left = Object.entries(options).map(([name, { value }]) =>
+    value ? `--${name} ${value}` : `--${name}`
+  );
+  const width = Math.max(...left.map((text) => text.length));
+  return Object.values(options).map(({ help, type }, i) =>
+    `  ${left[i].padEnd(width)}  ${help}${type === "list" ? " (may be repeated)" : ""}`
+  );
+}
+
+/** Refuses positionals beyond the first `count`. @throws {UsageError} */
+export function atMost(positionals: readonly string[], count: number): void {
+  if (positionals.length <= count) return;
+  const extra = safeLine(positionals[count]);
+  throw new UsageError(
+    `Cannot use "${extra}": it is one word too many (a name with spaces needs quotes)`,
+  );
+}

@@ -1,0 +1,281 @@
+/**
+ * A terminal with a line being typed at the bottom: what is printed goes above it and does not
+ * disturb it.
+ *
+ * Lines that arrive together (a paste) are handed on together, without asking the terminal for
+ * bracketed paste.
+ */
+
+import process from "node:process";
+import * as readline from "node:readline";
+import type { History } from "./history.ts";
+import { paint, type Style } from "./render.ts";
+import type { Screen } from "./screen.ts";
+import { rowsOf, truncate } from "./width.ts";
+
+/** Lines closer together than this are one paste, ms; nobody presses Enter twice in it. */
+const BURST = 15;
+/** How often a hint that somebody types is given, ms. */
+const TYPING_EVERY = 3_000;
+
+export interface ConsoleOptions {
+  readonly style: Style;
+  readonly history: History;
+  complete(line: string): [string[], string];
+  /** The person is writing. */
+  typing(line: string): void;
+  /** Whether a line will be shown as a message, so that what was typed need not stay. */
+  isText(line: string): boolean;
+}
+
+/** The parts of readline's interface that its type leaves out. */
+interface Reader extends readline.Interface {
+  prevRows: number;
+  line: string;
+  cursor: number;
+}
+
+export class Console implements Screen {
+  readonly style: Style;
+  readonly live = true;
+  readonly #options: ConsoleOptions;
+  #reader: Reader | undefined;
+  #prompt = "> ";
+  /** A question of a command, in place of the prompt. */
+  #question: string | undefined;
+  #status: readonly string[] = [];
+  #statusRows = 0;
+  #shown = false;
+  /** Lines of a burst that is not over, and the rows they take. */
+  #burst: string[] = [];
+  #burstRows = 0;
+  #held: string[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Printed while a burst is not over. */
+  #later: string[] = [];
+  readonly #typed: string[][] = [];
+  #waiting: ((lines: string[] | undefined) => void) | undefined;
+  #closed = false;
+  #hinted = 0;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+    this.style = options.style;
+  }
+
+  /** Shows the prompt and begins to read. */
+  open(): void {
+    if (this.#closed) return;
+    const reader = readline.createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      terminal: true,
+      prompt: this.#prompt,
+      history: this.#options.history.lines,
+      historySize: 1_000,
+      removeHistoryDuplicates: true,
+      completer: (line: string) => this.#options.complete(line),
+    }) as Reader;
+    this.#reader = reader;
+    reader.on("line", (line) => this.#line(line));
+    reader.on("SIGINT", () => this.#interrupt());
+    reader.on("close", () => this.#end());
+    process.stdin.on("keypress", this.#keypress);
+    process.stdout.on("resize", this.#resized);
+    this.#show();
+  }
+
+  print(text: string): void {
+    if (this.#burst.length > 0) {
+      this.#later.push(text);
+      return;
+    }
+    const shown = this.#shown;
+    this.#hide();
+    process.stdout.write(text + "\n");
+    if (shown) this.#show();
+  }
+
+  fail(text: string): void {
+    this.print(text);
+  }
+
+  status(lines: readonly string[]): void {
+    if (
+      lines.length === this.#status.length && lines.every((line, i) => line === this.#status[i])
+    ) {
+      return;
+    }
+    this.#status = lines;
+    this.#redraw();
+  }
+
+  prompt(text: string): void {
+    if (text === this.#prompt) return;
+    this.#prompt = text;
+    this.#redraw();
+  }
+
+  /** What is typed next: one line, or the lines of a paste; undefined at the end. */
+  take(): Promise<string[] | undefined> {
+    const typed = this.#typed.shift();
+    if (typed || this.#closed) return Promise.resolve(typed);
+    return new Promise((resolve) => this.#waiting = resolve);
+  }
+
+  /** Lines that are to be taken before all others. */
+  putBack(lines: readonly string[]): void {
+    if (lines.length > 0) this.#typed.unshift([...lines]);
+  }
+
+  async nextLine(question: string): Promise<string | undefined> {
+    this.#question = question;
+    this.#redraw();
+    try {
+      const typed = await this.take();
+      if (typed && typed.length > 1) this.putBack(typed.slice(1));
+      return typed?.[0];
+    } finally {
+      this.#question = undefined;
+      this.#redraw();
+    }
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      clearTimeout(this.#timer);
+      process.stdin.off("keypress", this.#keypress);
+      process.stdout.off("resize", this.#resized);
+      this.#hide();
+      this.#reader?.close();
+      this.#give(undefined);
+    }
+    return Promise.resolve();
+  }
+
+  #line(line: string): void {
+    const columns = this.#columns;
+    const before = this.#burst.length === 0 ? this.#reader!.getPrompt() : "";
+    this.#burst.push(line);
+    this.#burstRows += rowsOf(before + line, columns);
+    this.#shown = false;
+    if (this.#question === undefined) this.#options.history.add(line);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#burstOver(), BURST);
+  }
+
+  /** A paste whose last line has no end stays at the prompt until Enter. */
+  #burstOver(): void {
+    if (this.#closed) return;
+    const lines = [...this.#held, ...this.#burst];
+    const rest = this.#reader!.line;
+    const asked = this.#question !== undefined;
+    const text = !asked && lines.length > 0 &&
+      (lines.length > 1
+        ? !lines.every((line) => !this.#isMessage(line))
+        : this.#isMessage(lines[0]));
+    this.#held = text && rest !== "" ? lines : [];
+    if (text || rest !== "") this.#erase(rest);
+    this.#burst = [];
+    this.#burstRows = 0;
+    if (this.#held.length === 0) {
+      if (rest !== "" && !text) { for (const line of lines) this.#plain(this.#label() + line); }
+      this.#give(lines);
+    }
+    for (const printed of this.#later.splice(0)) process.stdout.write(printed + "\n");
+    this.#show();
+  }
+
+  #isMessage(line: string): boolean {
+    return line.trim() !== "" && this.#options.isText(line);
+  }
+
+  /** Takes what was typed off the screen: it is shown again as a message. */
+  #erase(rest: string): void {
+    const rows = this.#burstRows + (rest === "" ? 0 : rowsOf(rest, this.#columns) - 1) +
+      this.#statusRows;
+    process.stdout.write(`\x1b[${rows}A\r\x1b[J`);
+  }
+
+  #plain(line: string): void {
+    process.stdout.write(line + "\n");
+  }
+
+  #give(lines: string[] | undefined): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting) waiting(lines);
+    else if (lines) this.#typed.push(lines);
+  }
+
+  /** Ctrl-C: clears what is typed; on an empty line it ends the question or the program. */
+  #interrupt(): void {
+    const reader = this.#reader!;
+    const empty = reader.line === "" && this.#held.length === 0;
+    if (empty && this.#question === undefined) return this.#end();
+    this.#hide();
+    reader.line = "";
+    reader.cursor = 0;
+    this.#held = [];
+    if (empty) this.#give(undefined);
+    this.#show();
+  }
+
+  #end(): void {
+    void this.close();
+  }
+
+  #keypress = (_: unknown, key: { name?: string } | undefined): void => {
+    const now = Date.now();
+    if (key?.name === "return" || now - this.#hinted < TYPING_EVERY) return;
+    const line = this.#reader?.line ?? "";
+    if (line.length < 2 || this.#question !== undefined) return;
+    this.#hinted = now;
+    this.#options.typing(line);
+  };
+
+  #resized = (): void => {
+    // Rows that wrap otherwise cannot be counted any more; what stands above stays.
+    this.#statusRows = 0;
+  };
+
+  #redraw(): void {
+    if (!this.#shown || this.#burst.length > 0) return;
+    this.#hide();
+    this.#show();
+  }
+
+  /** Takes status and prompt off the screen; the cursor is where they began. */
+  #hide(): void {
+    const reader = this.#reader;
+    if (!this.#shown || !reader) return;
+    const up = reader.getCursorPos().rows + this.#statusRows;
+    process.stdout.write(`${up > 0 ? `\x1b[${up}A` : ""}\r\x1b[J`);
+    this.#shown = false;
+    this.#statusRows = 0;
+  }
+
+  #show(): void {
+    const reader = this.#reader;
+    if (!reader || this.#closed) return;
+    const held = this.#held.length === 0 ? [] : [
+      `${this.#held.length} lines pasted: Enter sends them with this one, Ctrl-C drops them`,
+    ];
+    const rows = [...this.#status, ...held].map((row) => truncate(row, this.#columns - 1));
+    for (const row of rows) process.stdout.write(paint(this.style, "gray", row) + "\n");
+    this.#statusRows = rows.length;
+    reader.setPrompt(this.#label());
+    reader.prevRows = 0; // nothing of the last prompt is on the screen
+    reader.prompt(true);
+    this.#shown = true;
+  }
+
+  #label(): string {
+    return truncate(this.#question ?? this.#prompt, Math.max(12, this.#columns >> 1));
+  }
+
+  get #columns(): number {
+    return this.style.columns ?? 80;
+  }
+}

@@ -1,0 +1,101 @@
+/** `group.ts backup`, `verify`, `restore`: copies of a group, made while it runs or not. */
+
+import { statSync } from "node:fs";
+import { UsageError } from "../errors.ts";
+import { isAddress } from "../protocol/names.ts";
+import type { Given } from "./args.ts";
+import { safeLine } from "./filter.ts";
+import { homeFolder, type Surroundings } from "./home.ts";
+import type { Output } from "./output.ts";
+
+/** What a check found whole. */
+interface Checked {
+  readonly entries: number;
+  readonly head: number;
+}
+
+/** What the commands need of the program's other half. */
+export interface CopiesPort {
+  backup(folder: string, file: string): Promise<number>;
+  verify(folder: string): Promise<Checked>;
+  verifyFile(file: string): Promise<Checked>;
+  restore(file: string, folder: string, name?: string): Promise<Checked>;
+}
+
+/** The doors of these commands. */
+export interface CopyDoors {
+  readonly copies: () => Promise<CopiesPort>;
+  /** Where a group's data is kept in a home. @throws {UsageError} not usable as a name */
+  readonly groupFolder: (home: string, name: string) => Promise<string>;
+}
+
+/** Lines of help. */
+export const COPY_USAGE: readonly string[] = [
+  "group.ts backup NAME FILE | verify NAME|FILE | restore FILE NAME",
+];
+export const COPY_TEXT: readonly string[] = [
+  "backup copies a group to one new file, also while it runs. The file holds the group's key: who",
+  "has it can run the group. verify checks every entry of a group or a copy and names the first",
+  "bad one. restore makes the group of a copy again, here or on another machine; members find it",
+  "through the registry. What came after the copy is not in it: members start over.",
+];
+
+const WORDS: Readonly<Record<string, readonly [least: number, most: number, usage: string]>> = {
+  backup: [1, 2, "backup NAME FILE, or backup FILE --data DIR"],
+  verify: [0, 1, "verify NAME, verify FILE, or verify --data DIR"],
+  restore: [1, 2, "restore FILE NAME, or restore FILE --data DIR"],
+};
+
+/** Whether a command line is one of these commands, and not a group of that name to be started. */
+export function isCopyCommand({ positionals: [command, second, third] }: Given): boolean {
+  if (command === undefined || !Object.hasOwn(WORDS, command)) return false;
+  return second === undefined || third !== undefined || !isAddress(second);
+}
+
+/** Runs one of the commands; the exit code. */
+export async function copyCommand(
+  given: Given,
+  { copies, groupFolder }: CopyDoors,
+  output: Output,
+  surroundings: Surroundings,
+): Promise<number> {
+  const [command, ...words] = given.positionals;
+  const [least, most, usage] = WORDS[command];
+  const data = given.texts.get("data");
+  const named = data === undefined ? 1 : 0;
+  if (words.length < least + named || words.length > Math.max(most, least + named)) {
+    throw new UsageError(`Cannot run ${command}: expected ${usage}`);
+  }
+  const folderOf = async (name: string | undefined) =>
+    data ?? await groupFolder(homeFolder(given, surroundings), name!);
+  const engine = await copies();
+  switch (command) {
+    case "backup": {
+      const file = words[words.length - 1];
+      const head = await engine.backup(await folderOf(words[0]), file);
+      await output.print(
+        `${safeLine(file)} holds all up to entry ${head}, and the group's key: keep it safe`,
+      );
+      return 0;
+    }
+    case "verify": {
+      const [what] = words;
+      const isFile = what !== undefined &&
+        statSync(what, { throwIfNoEntry: false })?.isFile() === true;
+      const found = isFile
+        ? await engine.verifyFile(what)
+        : await engine.verify(await folderOf(what));
+      await output.print(`All is as it was written, up to entry ${found.head}`);
+      return 0;
+    }
+    default: {
+      const [file, name] = words;
+      const folder = await folderOf(name);
+      const { head } = await engine.restore(file, folder, name);
+      await output.print(
+        `Restored to ${safeLine(folder)} up to entry ${head}; start it with group.ts NAME IP:PORT`,
+      );
+      return 0;
+    }
+  }
+}

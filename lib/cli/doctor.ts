@@ -1,0 +1,107 @@
+/** `user.ts doctor`: checks what goes wrong most, and says what to do about it. */
+
+import { sentence } from "../errors.ts";
+import { atMost, type Given } from "./args.ts";
+import { safeLine } from "./filter.ts";
+import type { Output } from "./output.ts";
+import type { MachineInfo, Run, ServerInfo } from "./ports.ts";
+import { paint } from "./render.ts";
+import type { UserDoors } from "./user_program.ts";
+import { VERSION } from "./version.ts";
+
+export interface DoctorOptions {
+  readonly given: Given;
+  readonly home: string;
+  readonly registries: string[];
+  readonly doors: UserDoors;
+  readonly output: Output;
+  readonly run: Run;
+}
+
+/** One thing that was looked at. */
+interface Finding {
+  readonly good: boolean;
+  readonly text: string;
+  /** What to do when it is not good. */
+  readonly advice?: string;
+}
+
+/** Clocks may differ by this, ms; a record of a group is valid for five minutes more or less. */
+const CLOCK_SLACK = 60_000;
+/** Less room than this is soon used up, bytes. */
+const ROOM = 64 * 1_048_576;
+
+/** Runs all checks; 0 when all is well, else 1. */
+export async function doctor(options: DoctorOptions): Promise<number> {
+  const { given, home, registries, doors, output, run } = options;
+  atMost(given.positionals, 1);
+  const machine = await doors.machine(home);
+  const findings = [...aboutMachine(machine, home)];
+  if (machine.folderProblem === undefined) {
+    try {
+      const user = await doors.openUser({ home, registries });
+      run.onClose(() => user.close());
+      findings.push({ good: true, text: `you are ${user.name}, ${user.id}` });
+      findings.push(...(await user.diagnose()).map(aboutServer));
+    } catch (error) {
+      findings.push({ good: false, text: sentence(error) });
+    }
+  }
+  for (const { good, text, advice } of findings) {
+    const mark = paint(output.style, good ? "green" : "red", good ? "ok    " : "WRONG ");
+    await output.print(`${mark} ${safeLine(text)}`);
+    if (!good && advice) await output.print(`       ${safeLine(advice)}`);
+  }
+  const wrong = findings.filter(({ good }) => !good).length;
+  await output.print(wrong === 0 ? "All is well" : `${wrong} of ${findings.length} are wrong`);
+  return wrong === 0 ? 0 : 1;
+}
+
+function aboutMachine(machine: MachineInfo, home: string): Finding[] {
+  const { versions, curve, folderProblem, free, descriptorProblem } = machine;
+  const findings: Finding[] = [
+    { good: true, text: `zgroup ${VERSION}, ${versions}` },
+    {
+      good: curve,
+      text: curve ? "encryption: CURVE is there" : "encryption: this libzmq has no CURVE",
+      advice: "install the zeromq package anew; without CURVE only groups with --plain work",
+    },
+    {
+      good: folderProblem === undefined,
+      text: folderProblem ?? `folder: ${home} can be written`,
+      advice: "choose another one with --home, or give this user the right to write there",
+    },
+  ];
+  if (free !== undefined) {
+    findings.push({
+      good: free >= ROOM,
+      text: `disk: ${Math.floor(free / 1_048_576).toLocaleString("en-US")} MiB free`,
+      advice: "make room: a full disk keeps the outbox from taking messages",
+    });
+  }
+  findings.push({
+    good: descriptorProblem === undefined,
+    text: descriptorProblem ?? "descriptors: enough for many connections",
+  });
+  return findings;
+}
+
+function aboutServer({ what, address, problem, took, ahead }: ServerInfo): Finding {
+  const place = `${what} ${address}`;
+  if (problem !== undefined) {
+    const advice = what === "registry"
+      ? "start it (registry.ts), check the address (--registry), or a firewall between; groups " +
+        "joined before work without it"
+      : "start it (group.ts), or check the network between; what you send meanwhile is kept";
+    return { good: false, text: `${place}: ${problem}`, advice };
+  }
+  const seconds = Math.round(Math.abs(ahead) / 1_000);
+  if (Math.abs(ahead) > CLOCK_SLACK) {
+    return {
+      good: false,
+      text: `${place}: its clock is ${seconds} s ${ahead > 0 ? "ahead of" : "behind"} yours`,
+      advice: "set the clock that is wrong (timedatectl set-ntp true)",
+    };
+  }
+  return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms, clocks agree` };
+}

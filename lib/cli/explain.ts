@@ -1,0 +1,43 @@
+/** What went wrong, with the way out. */
+
+import { IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
+import { typedName } from "./render.ts";
+
+/** The words of a screen: the prompt says `join_group`, the command line `join`. */
+export interface Words {
+  readonly join: string;
+  readonly list: string;
+}
+
+/** The words of the prompt. */
+export const PROMPT_WORDS: Words = { join: "join_group", list: "list_groups" };
+
+/** The words of the command line. */
+export const COMMAND_WORDS: Words = { join: "user.ts join", list: "user.ts list" };
+
+/** The sentence of an error, with what to do next where the sentence does not say it. */
+export function explain(error: unknown, { join, list }: Words, target?: string): string {
+  const said = sentence(error).replace(/\.$/, "");
+  if (error instanceof Unreachable) {
+    return /kept|is it running/.test(said) ? said : `${said}; check that it runs and try again`;
+  }
+  if (error instanceof IdentityChanged) return `${said}; ask its owner whether it was set up anew`;
+  if (!(error instanceof Refusal)) return said;
+  switch (error.code) {
+    case "not_member":
+      return target === undefined
+        ? `${said}; ${join} G does that`
+        : `You are not a member of "${target}": ${join} ${typedName(target)} first`;
+    case "not_found":
+      return said.includes("list_groups")
+        ? said.replace("list_groups", list)
+        : `${said}; ${list} shows the groups there are`;
+    case "rate_limited":
+    case "busy":
+      return `${said}; wait a moment and send again`;
+    case "too_large":
+      return `${said}; send it in parts`;
+    default:
+      return said;
+  }
+}

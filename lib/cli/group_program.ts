@@ -1,0 +1,181 @@
+/** `group.ts`: keeps the log of one group and serves its members. */
+
+import { join } from "node:path";
+import { UsageError } from "../errors.ts";
+import { nameProblem, normalName, parseAddress, splitRegistry } from "../protocol/names.ts";
+import { parseDuration } from "../protocol/time.ts";
+import { atMost, checkedAddress, type Given, wholeNumber } from "./args.ts";
+import type { Question } from "./ask.ts";
+import {
+  COPY_TEXT,
+  COPY_USAGE,
+  copyCommand,
+  type CopyDoors,
+  isCopyCommand,
+} from "./copy_commands.ts";
+import { safeLine } from "./filter.ts";
+import { type About, withArgs } from "./help.ts";
+import { homeFolder, registriesOf, type Surroundings } from "./home.ts";
+import type { Output } from "./output.ts";
+import type { GroupOptions, OpenGroup, OpenLog, Run } from "./ports.ts";
+import { serve } from "./serve.ts";
+
+const ABOUT: About = {
+  program: "group.ts",
+  usage: [
+    "group.ts NAME IP:PORT [--registry HOST:PORT …]",
+    "group.ts   (on a terminal: it asks)",
+    ...COPY_USAGE,
+  ],
+  text: [
+    "Runs a group: it keeps the group's log and brings every message to every member.",
+    "IP:PORT is where it listens; port 0 takes a free one.",
+    "",
+    ...COPY_TEXT,
+  ],
+  options: {
+    registry: {
+      type: "list",
+      value: "HOST:PORT[#KEY]",
+      help: "registry to be listed in (else $ZGROUP_REGISTRY), default 127.0.0.1:5555",
+    },
+    data: { type: "text", value: "DIR", help: "folder of this group's log" },
+    memory: { type: "flag", help: "keep the log in memory: it is gone at the end" },
+    plain: { type: "flag", help: "also serve programs that claim an id without proof" },
+    private: { type: "flag", help: "let in only who is invited" },
+    unlisted: { type: "flag", help: "tell no registry" },
+    rate: {
+      type: "text",
+      value: "N|off",
+      help: "messages a second of one user, default 500; off lifts every limit",
+    },
+    keep: { type: "text", value: "N", help: "keep the content of the newest N entries only" },
+    "keep-for": { type: "text", value: "TIME", help: "keep content so long, like 90d" },
+    "max-memory": { type: "text", value: "MIB", help: "cut every connection there, default 1024" },
+    "live-port": { type: "text", value: "N", help: "port of the live feed, default a free one" },
+    advertise: { type: "text", value: "HOST", help: "host that others reach this machine by" },
+    quiet: { type: "flag", help: "log warnings only" },
+    "log-json": { type: "flag", help: "log one JSON object a line" },
+  },
+  examples: [
+    'deno run -A group.ts "Cool Group" 127.0.0.1:5560',
+    "deno run -A group.ts Lab 192.168.3.97:5561 --registry 192.168.3.1:5555 --data /srv/lab",
+    "deno run -A group.ts Scratch 127.0.0.1:0 --memory",
+    "deno run -A group.ts backup Lab lab.db --data /srv/lab",
+  ],
+};
+
+/** The processes' doors, handed in by the entry script. */
+export interface GroupDoors extends CopyDoors {
+  readonly openGroup: OpenGroup;
+  readonly openLog: OpenLog;
+  /** Asks on the terminal; undefined when there is none. */
+  readonly ask?: (questions: readonly Question[]) => Promise<string[]>;
+}
+
+/** Runs the group program; the exit code. */
+export function groupProgram(
+  argv: readonly string[],
+  { openGroup, openLog, ask, ...copying }: GroupDoors,
+  output: Output,
+  surroundings: Surroundings,
+  run: Run,
+): Promise<number> {
+  return withArgs(argv, ABOUT, output, async (given) => {
+    if (isCopyCommand(given)) return await copyCommand(given, copying, output, surroundings);
+    const what = await whatToRun(given, surroundings, ask);
+    const log = openLog({ quiet: given.flags.has("quiet"), json: given.flags.has("log-json") });
+    const home = homeFolder(given, surroundings);
+    return await serve(
+      log,
+      () => openGroup({ home, log, ...what, ...ways(given) }),
+      ({ address, name }) =>
+        `Group ${safeLine(name ?? what.name)} listens on ${address}, ` +
+        `registry ${what.registries.join(", ")} (Ctrl-C stops it)`,
+      output,
+      run,
+    );
+  });
+}
+
+type What = Pick<GroupOptions, "name" | "address" | "registries">;
+
+async function whatToRun(
+  given: Given,
+  surroundings: Surroundings,
+  ask: GroupDoors["ask"],
+): Promise<What> {
+  const [name, address] = given.positionals;
+  atMost(given.positionals, 2);
+  const registries = registriesOf(given, surroundings);
+  if (name !== undefined && address !== undefined) {
+    return {
+      name: checkedName(name),
+      address: checkedAddress("the address", address, { free: true }),
+      registries,
+    };
+  }
+  if (!ask) {
+    throw new UsageError(
+      'Cannot start a group: expected NAME IP:PORT, for example "Cool Group" 127.0.0.1:5560',
+    );
+  }
+  const [registry, port, asked] = await ask([
+    {
+      text: "Registry",
+      standard: registries[0],
+      problem: (typed) => splitRegistry(typed) ? undefined : "expected HOST:PORT",
+    },
+    {
+      text: "Port of the group (0 takes a free one)",
+      standard: "5560",
+      problem: (typed) =>
+        parseAddress(`x:${typed}`) || parseAddress(typed) ? undefined : "expected 0 to 65535",
+    },
+    {
+      text: "Name of the group",
+      ...(name === undefined ? {} : { standard: name }),
+      problem: (typed) => nameProblem(normalName(typed)),
+    },
+  ]);
+  return {
+    name: normalName(asked),
+    address: parseAddress(port) ? port : `127.0.0.1:${port}`,
+    registries: [registry, ...registries.slice(1)],
+  };
+}
+
+/** A name that can be used. @throws {UsageError} */
+export function checkedName(typed: string): string {
+  const name = normalName(typed);
+  const problem = nameProblem(name);
+  if (problem === undefined) return name;
+  throw new UsageError(`Cannot use the name "${safeLine(typed)}": ${problem}`);
+}
+
+function ways(given: Given): Partial<GroupOptions> {
+  const data = given.texts.get("data");
+  const livePort = given.texts.get("live-port");
+  const advertise = given.texts.get("advertise");
+  const [rate, keep] = [given.texts.get("rate"), given.texts.get("keep")];
+  const [keepFor, memory] = [given.texts.get("keep-for"), given.texts.get("max-memory")];
+  return {
+    ...(data === undefined ? {} : { data: join(data) }),
+    ...(given.flags.has("memory") ? { memory: true } : {}),
+    ...(given.flags.has("plain") ? { plain: true } : {}),
+    ...(given.flags.has("private") ? { private: true } : {}),
+    ...(given.flags.has("unlisted") ? { unlisted: true } : {}),
+    ...(rate === undefined
+      ? {}
+      : { rate: rate === "off" ? Infinity : wholeNumber("--rate", rate, 1) }),
+    ...(keep === undefined ? {} : { keep: wholeNumber("--keep", keep, 1) }),
+    ...(keepFor === undefined ? {} : { keepFor: parseDuration(keepFor) }),
+    ...(memory === undefined
+      ? {}
+      : { memoryLimit: wholeNumber("--max-memory", memory, 64, 1_048_576) * 1_048_576 }),
+    ...(livePort === undefined
+      ? {}
+      : { livePort: wholeNumber("--live-port", livePort, 0, 65_535) }),
+    ...(advertise === undefined ? {} : { advertise }),
+  };
+}

@@ -1,0 +1,57 @@
+/** What a typed line is: a command, or text for the current group. Pure. */
+
+import { nearest } from "./suggest.ts";
+
+/** What the parser needs of a command. */
+export interface Names {
+  /** Understood anywhere. */
+  readonly names: readonly string[];
+  /** Understood after `/`, and bare while there is no current group. */
+  readonly short?: readonly string[];
+  /** Ordinary words: with more words behind them than this they are a text. */
+  readonly most?: number;
+}
+
+/** A line, understood. */
+export type Line<C extends Names> =
+  | { readonly kind: "empty" }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "command"; readonly command: C; readonly word: string; readonly rest: string }
+  | { readonly kind: "unknown"; readonly word: string; readonly near?: string };
+
+/** What surrounds the line. */
+export interface Setting {
+  /** There is a group that plain text goes to. */
+  readonly current: boolean;
+  /** True for a name or address of a group joined or listed. */
+  readonly isGroup: (name: string) => boolean;
+}
+
+/**
+ * Understands one line. `-` and `_` are alike in a command, `/` may stand before it. A line that
+ * begins with a space is always text.
+ */
+export function readLine<C extends Names>(
+  typed: string,
+  commands: readonly C[],
+  { current, isGroup }: Setting,
+): Line<C> {
+  if (typed.trim() === "") return { kind: "empty" };
+  if (/^\s/.test(typed) && current) return { kind: "text", text: typed.trim() };
+  const [, slash, word, rest] = /^(\/?)(\S*)\s*(.*)$/s.exec(typed.trim())!;
+  const name = word.toLowerCase().replaceAll("-", "_");
+  const command = commands.find((command) => {
+    if (command.names.includes(name)) {
+      const words = rest.split(/\s+/).filter(Boolean).length;
+      return slash || !current || words <= (command.most ?? Infinity) || isGroup(rest);
+    }
+    return command.short?.includes(name) && (slash || !current || isGroup(rest));
+  });
+  if (command) return { kind: "command", command, word: slash + word, rest: rest.trim() };
+  if (slash || !current || name.includes("_")) {
+    const near = nearest(name, commands.flatMap(({ names, short = [] }) => [...names, ...short]));
+    const isText = current && !slash && near === undefined;
+    if (!isText) return { kind: "unknown", word: slash + word, ...(near ? { near } : {}) };
+  }
+  return { kind: "text", text: typed.trimEnd() };
+}

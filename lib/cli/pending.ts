@@ -1,0 +1,70 @@
+/** Messages that were sent and are not in the group's log yet. Pure. */
+
+import { safeLine } from "./filter.ts";
+
+/** Most of them that are shown. */
+const SHOWN = 4;
+
+export interface PendingMessage {
+  readonly group: string;
+  readonly name: string;
+  readonly text: string;
+  mid?: string;
+}
+
+export class Pending {
+  #items: PendingMessage[] = [];
+
+  add(group: string, name: string, text: string): PendingMessage {
+    const item = { group, name, text };
+    this.#items.push(item);
+    return item;
+  }
+
+  /** The group's log has it; it stays until its entry is shown. */
+  accepted(item: PendingMessage, mid: string): void {
+    item.mid = mid;
+  }
+
+  /** Its id is known before the group answers. */
+  queued(name: string, mid: string, text: string): void {
+    const item = this.#items.find((item) =>
+      item.name === name && item.mid === undefined && item.text === text
+    );
+    if (item) item.mid = mid;
+  }
+
+  /** Takes it off; false when it was off already. */
+  drop(item: PendingMessage): boolean {
+    const before = this.#items.length;
+    this.#items = this.#items.filter((other) => other !== item);
+    return this.#items.length < before;
+  }
+
+  /** Takes off the one with this id. */
+  dropMid(mid: string): void {
+    this.#items = this.#items.filter((item) => item.mid !== mid);
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** An own entry is shown now. It may come before the receipt, so the text names it, too. */
+  arrived(group: string, entry: { readonly mid?: string; readonly text?: string }): void {
+    const item = this.#items.find((item) =>
+      item.group === group &&
+      (item.mid === undefined ? item.text === entry.text : item.mid === entry.mid)
+    );
+    if (item) this.drop(item);
+  }
+
+  /** One line each, `…` before it. */
+  lines(): string[] {
+    const lines = this.#items.slice(0, SHOWN).map(({ name, text }) =>
+      `… ${safeLine(name)}: ${safeLine(text.replaceAll("\n", " / "))}`
+    );
+    const more = this.#items.length - lines.length;
+    return more > 0 ? [...lines, `… and ${more} more`] : lines;
+  }
+}

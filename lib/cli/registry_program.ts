@@ -1,0 +1,55 @@
+/** `registry.ts`: says where groups are. */
+
+import { atMost, wholeNumber } from "./args.ts";
+import { type About, withArgs } from "./help.ts";
+import { homeFolder, type Surroundings } from "./home.ts";
+import type { Output } from "./output.ts";
+import type { OpenLog, OpenRegistry, Run } from "./ports.ts";
+import { serve } from "./serve.ts";
+
+const ABOUT: About = {
+  program: "registry.ts",
+  usage: ["registry.ts [--host HOST] [--port PORT] [--curve]"],
+  text: [
+    "Runs a registry: it says which groups live where. Groups and users go on talking when it",
+    "stops, and the first renewals rebuild its list when it is back.",
+  ],
+  options: {
+    host: { type: "text", value: "HOST", help: "where to listen, default 127.0.0.1" },
+    port: { type: "text", value: "PORT", help: "port, default 5555; 0 takes a free one" },
+    curve: {
+      type: "flag",
+      help: "encrypt; users and groups are then given HOST:PORT#KEY, which it prints",
+    },
+    quiet: { type: "flag", help: "log warnings only" },
+    "log-json": { type: "flag", help: "log one JSON object a line" },
+  },
+  examples: [
+    "deno run -A registry.ts",
+    "deno run -A registry.ts --host 0.0.0.0 --port 5555 --log-json",
+  ],
+};
+
+/** Runs the registry program; the exit code. */
+export function registryProgram(
+  argv: readonly string[],
+  { openRegistry, openLog }: { openRegistry: OpenRegistry; openLog: OpenLog },
+  output: Output,
+  surroundings: Surroundings,
+  run: Run,
+): Promise<number> {
+  return withArgs(argv, ABOUT, output, (given) => {
+    atMost(given.positionals, 0);
+    const host = given.texts.get("host") ?? "127.0.0.1";
+    const port = wholeNumber("--port", given.texts.get("port") ?? "5555", 0, 65_535);
+    const home = homeFolder(given, surroundings);
+    const log = openLog({ quiet: given.flags.has("quiet"), json: given.flags.has("log-json") });
+    return serve(
+      log,
+      () => openRegistry({ home, host, port, curve: given.flags.has("curve"), log }),
+      ({ address }) => `Registry listens on ${address} (Ctrl-C stops it)`,
+      output,
+      run,
+    );
+  });
+}

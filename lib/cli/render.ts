@@ -1,0 +1,207 @@
+/** Lines as people see them. Pure; every string of a peer goes through the output filter here. */
+
+import { styleText } from "node:util";
+import { sentence } from "../errors.ts";
+import { formatLocal } from "../protocol/time.ts";
+import { safeJson, safeLine, safeText } from "./filter.ts";
+import type { GroupEntry, JoinedGroup, Listing, MemberInfo } from "./ports.ts";
+import { displayWidth, wrap } from "./width.ts";
+
+/** Where lines go: without colour and columns they are plain text for a file or a pipe. */
+export interface Style {
+  readonly colour: boolean;
+  /** Width of the terminal; absent when it is none. */
+  readonly columns?: number;
+}
+
+/** No terminal. */
+export const PLAIN: Style = { colour: false };
+
+type Format = Parameters<typeof styleText>[0];
+
+/** How far a line of a message stands in when it is not the first. */
+const INDENT = "    ";
+
+/** An entry as one or more lines. `group` puts the group's name before it. */
+export function entryLine(
+  entry: GroupEntry,
+  style: Style = PLAIN,
+  { group, label }: { group?: string; label?: string } = {},
+): string {
+  const where = group === undefined ? "" : `[${safeLine(group)}] `;
+  if (entry.kind !== "message") {
+    return paint(style, "gray", `${where}* ${deed(entry)}`);
+  }
+  const author = label ?? authorLabel(entry);
+  const head = `${where}[${formatLocal(entry.at)}] ${author}: `;
+  const [first, ...rest] = textRows(entry.text ?? "", style, displayWidth(head));
+  const shown = style.colour
+    ? paint(style, "cyan", where) + paint(style, "gray", `[${formatLocal(entry.at)}] `) +
+      paint(style, "bold", author) + ": "
+    : head;
+  return [shown + first, ...rest.map((row) => INDENT + row)].join("\n");
+}
+
+const DEEDS: Readonly<Record<string, string>> = {
+  join: "joined",
+  leave: "left",
+  founded: "was founded",
+  promote: "promoted",
+  demote: "demoted",
+  remove: "removed",
+  ban: "banned",
+  unban: "lifted the ban of",
+  mute: "muted",
+  unmute: "lets speak again:",
+};
+
+/** What somebody did, and to whom; a kind of a later version is shown by its name. */
+function deed({ kind, name, body = {} }: GroupEntry): string {
+  const who = quotedName(name);
+  if (kind === "topic") return `${who} set the topic: ${safeLine(String(body.topic ?? ""))}`;
+  const whom = typeof body.name === "string"
+    ? ` ${quotedName(body.name)}`
+    : typeof body.user === "string"
+    ? ` ${safeLine(body.user.slice(0, 8))}`
+    : "";
+  const until = kind === "mute" && typeof body.until === "number" && body.until > 0 &&
+      body.until < 8.64e15
+    ? ` until ${formatLocal(body.until)}`
+    : "";
+  const role = /^(pro|de)mote$/.test(kind) ? ` to ${safeLine(String(body.role ?? ""))}` : "";
+  return `${who} ${DEEDS[kind] ?? safeLine(kind)}${whom}${role}${until}`;
+}
+
+/**
+ * The author of an entry: quoted where the name could be read as part of the line, with the first
+ * digits of the id where two users have the same name, and a warning where the signature fails.
+ */
+export function authorLabel(entry: GroupEntry, sameName = false): string {
+  const id = sameName ? `#${entry.author.slice(0, 4)}` : "";
+  const warning = MARKS[entry.signature] ?? "";
+  return quotedName(entry.name) + id + warning;
+}
+
+/** What stands behind an author whose signature says something. */
+const MARKS: Readonly<Record<string, string>> = {
+  invalid: " [NOT VERIFIED]",
+  unsigned: " [unsigned]",
+};
+
+function quotedName(typed: string): string {
+  const name = safeLine(typed);
+  return /[:"[\]]|^\*|\s{2}/.test(name) ? `"${name.replaceAll('"', "'")}"` : name;
+}
+
+/** Remembers who wrote under which name, and tells two of the same name apart. */
+export class Authors {
+  readonly #names = new Map<string, Set<string>>();
+
+  /** The label of an entry's author. */
+  label(entry: GroupEntry): string {
+    const key = entry.name.toLowerCase();
+    const ids = this.#names.get(key);
+    if (!ids) this.#names.set(key, new Set([entry.author]));
+    else if (ids.size < 100) ids.add(entry.author);
+    return authorLabel(entry, (ids?.size ?? 1) > 1);
+  }
+}
+
+function textRows(text: string, { columns }: Style, first: number): string[] {
+  const lines = safeText(text).split("\n");
+  if (!columns) return lines;
+  return lines.flatMap((line, i) => wrap(line, columns, i === 0 ? first : 4, INDENT.length));
+}
+
+/** An entry as one line of JSON. */
+export function entryJson(entry: GroupEntry): string {
+  const { group, epoch, seq, at, kind, author, name, mid, text, body, signature } = entry;
+  return safeJson({
+    group,
+    epoch,
+    seq,
+    at: new Date(at).toISOString(),
+    kind,
+    author,
+    name,
+    mid,
+    text,
+    body,
+    signature,
+  });
+}
+
+/** `Cool Group - 127.0.0.1:5560`, with ` (quiet)` when its lease runs out. */
+export function listingLine(listing: Listing, style: Style = PLAIN): string {
+  const line = `${safeLine(listing.name)} - ${safeLine(listing.address)}`;
+  return listing.state === "live" ? line : line + paint(style, "gray", " (quiet)");
+}
+
+/** A joined group, with what is unread and whether it answers. */
+export function joinedLine(group: JoinedGroup, style: Style = PLAIN): string {
+  const notes = [
+    ...(group.unread > 0 ? [`${group.unread} unread`] : []),
+    ...(group.state === "live" ? [] : [group.state]),
+    ...(group.role === "member" || group.role === "" ? [] : [safeLine(group.role)]),
+  ];
+  const line = `${safeLine(group.name)} - ${safeLine(group.address)}`;
+  return notes.length === 0 ? line : line + paint(style, "gray", ` (${notes.join(", ")})`);
+}
+
+/** A member, with the role where it is not the usual one. */
+export function memberLine(member: MemberInfo, style: Style = PLAIN): string {
+  const notes = [
+    ...(member.role === "member" ? [] : [safeLine(member.role)]),
+    ...(member.present ? ["here"] : []),
+  ];
+  const id = paint(style, "gray", ` ${safeLine(member.user)}`);
+  return safeLine(member.name) + (notes.length === 0 ? "" : ` (${notes.join(", ")})`) + id;
+}
+
+/** A joined group as one line of JSON. */
+export function joinedJson({ id, name, address, role, state, unread, cursor }: JoinedGroup) {
+  return safeJson({ id, name, address, role, state, unread, cursor });
+}
+
+/** A listing as one line of JSON. */
+export function listingJson({ name, address, state, record }: Listing): string {
+  return safeJson({ name, address, state, id: record?.id });
+}
+
+/** `SUCCESS`. */
+export function success(style: Style = PLAIN): string {
+  return paint(style, "green", "SUCCESS");
+}
+
+/** `FAILED: <sentence>`. */
+export function failed(error: unknown, style: Style = PLAIN): string {
+  const text = typeof error === "string" ? error : sentence(error);
+  return paint(style, "red", "FAILED") + folded(`: ${safeLine(text)}`, style, 6);
+}
+
+/** A remark of the program itself. */
+export function notice(text: string, style: Style = PLAIN): string {
+  return paint(style, "gray", folded(`* ${safeLine(text)}`, style, 0));
+}
+
+function folded(text: string, { columns }: Style, first: number): string {
+  return columns
+    ? wrap(text, columns, first, 2).map((row, i) => i ? `  ${row}` : row).join("\n")
+    : text;
+}
+
+/** A name as it is typed in a command: quoted when it has spaces. */
+export function typedName(name: string): string {
+  return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
+}
+
+/** `1 message`, `2 messages`. */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Colour where there is a terminal for it. */
+export function paint(style: Style, format: Format, text: string): string {
+  if (!style.colour || text === "") return text;
+  return styleText(format, text, { validateStream: false });
+}

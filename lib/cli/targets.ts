@@ -1,0 +1,84 @@
+/** Which group a person means. Pure. */
+
+import { UsageError } from "../errors.ts";
+import { parseAddress } from "../protocol/names.ts";
+import { safeLine } from "./filter.ts";
+
+/** The groups that a typed word can mean. */
+export interface Known {
+  /** Names and addresses of groups joined or listed. */
+  readonly names: readonly string[];
+  /** Names in the order of the last list that was shown, for `join_group 2`. */
+  readonly numbered: readonly string[];
+}
+
+/** A group, and what was typed after it. */
+export interface Taken {
+  readonly target: string;
+  readonly rest: string;
+}
+
+/**
+ * Takes a group off the front: in quotes, a known name with its spaces (the longest that fits), a
+ * number of the last list, or one word. undefined when nothing is left.
+ *
+ * @throws {UsageError} a quote without its end
+ */
+export function takeTarget(typed: string, { names, numbered }: Known): Taken | undefined {
+  const text = typed.trim();
+  if (text === "") return undefined;
+  const quoted = takeQuoted(text);
+  if (quoted) return quoted;
+  const known = longest(text, names);
+  if (known !== undefined) return { target: known, rest: text.slice(known.length).trim() };
+  const [word] = text.split(/\s/, 1);
+  const rest = text.slice(word.length).trim();
+  const listed = /^\d{1,4}$/.test(word) ? numbered[Number(word) - 1] : undefined;
+  return { target: listed ?? word, rest };
+}
+
+/**
+ * The group of a command that takes nothing else: all that was typed, without quotes.
+ *
+ * @throws {UsageError} a quote without its end, or words after it
+ */
+export function wholeTarget(typed: string, known: Known): string | undefined {
+  const taken = takeTarget(typed, known);
+  if (!taken || taken.rest === "") return taken?.target;
+  if (takeQuoted(typed.trim())) {
+    throw new UsageError(`Cannot use "${safeLine(taken.rest)}": it is more than one group`);
+  }
+  return typed.trim();
+}
+
+/** `NAME [IP:PORT]` of a new group; the name may stand in quotes. */
+export function takeNameAndAddress(typed: string): { name: string; address?: string } {
+  const text = typed.trim();
+  const quoted = takeQuoted(text);
+  if (quoted) {
+    return { name: quoted.target, ...(quoted.rest === "" ? {} : { address: quoted.rest }) };
+  }
+  const [, name, last] = /^(.*\S)\s+(\S+)$/s.exec(text) ?? [];
+  return last !== undefined && parseAddress(last) ? { name, address: last } : { name: text };
+}
+
+/** Text in quotes at the front. @throws {UsageError} its end is missing */
+export function takeQuoted(text: string): Taken | undefined {
+  const quote = text[0];
+  if (quote !== '"' && quote !== "'") return undefined;
+  let target = "";
+  for (let i = 1; i < text.length; i++) {
+    if (text[i] === quote) return { target, rest: text.slice(i + 1).trim() };
+    if (text[i] === "\\" && (text[i + 1] === quote || text[i + 1] === "\\")) i++;
+    target += text[i];
+  }
+  throw new UsageError(`Cannot read ${safeLine(text)}: the closing ${quote} is missing`);
+}
+
+function longest(text: string, names: readonly string[]): string | undefined {
+  const fits = (name: string) =>
+    text.slice(0, name.length).toLowerCase() === name.toLowerCase() &&
+    (text.length === name.length || /\s/.test(text[name.length]));
+  const exact = (name: string) => text.startsWith(name) ? 1 : 0;
+  return names.filter(fits).sort((a, b) => b.length - a.length || exact(b) - exact(a))[0];
+}

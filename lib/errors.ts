@@ -1,0 +1,128 @@
+/**
+ * Every error zgroup throws on purpose, and every code that travels on the wire.
+ *
+ * A class exists only because somebody catches it. Messages read
+ * "Cannot <action> <value>: <what it is, what it should be>" and are safe to show to a peer;
+ * the inner reason travels as `cause` and goes to the log only.
+ */
+
+/** Codes of a refused request, in the order in which a peer can be wrong. Wire names: do not rename. */
+export const CODES = [
+  "bad_request", // not the protocol, bad JSON, a missing field, a wrong type
+  "too_large", // a frame, a text or a list above its limit
+  "unknown_op", // an op this server does not know
+  "no_session", // hello and prove first, on this connection
+  "bad_proof", // the signature does not match the key
+  "bad_signature", // a signed record or message that does not verify
+  "stale_record", // a record older than the one held, or expired
+  "name_taken", // the name belongs to another key
+  "address_taken", // the address is held by a live group
+  "not_found", // no such group, user, invite
+  "not_member", // join first
+  "banned", // this user may not come back
+  "muted", // this user may not send now
+  "forbidden", // the role does not allow it
+  "bad_invite", // unknown, used up or expired
+  "rate_limited", // wait `retry_after` ms and send again with the same mid
+  "busy", // a bound was reached; wait and send again
+  "disk_full", // the log cannot grow now; reads go on
+  "stopping", // the server is closing
+  "internal", // a defect of the server; its log says more
+] as const;
+
+/** One of {@linkcode CODES}. */
+export type Code = typeof CODES[number];
+
+const RETRIABLE: ReadonlySet<string> = new Set<Code>([
+  "no_session",
+  "rate_limited",
+  "busy",
+  "disk_full",
+  "stopping",
+]);
+
+/** A request that was understood and refused; travels as `{code, message}`. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly code: Code;
+  /** Milliseconds to wait before the same request may succeed, where the server knows. */
+  readonly retryAfter?: number;
+
+  constructor(code: Code, message: string, options: { retryAfter?: number; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
+  }
+}
+
+/** Nobody answered in time; the same request may be sent again with the same `mid`. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+  readonly address: string;
+
+  constructor(address: string, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.address = address;
+  }
+}
+
+/** The socket, client or server was closed before the work was done. */
+export class Closed extends Error {
+  override readonly name = "Closed";
+}
+
+/** What a person typed or an embedder passed is not usable; nothing was done. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** The log has no room; nothing of the batch was kept, reads go on. */
+export class DiskFull extends Error {
+  override readonly name = "DiskFull";
+}
+
+/** A write or an fsync failed: what is on disk is unknown, the process must stop. */
+export class LogFailed extends Error {
+  override readonly name = "LogFailed";
+}
+
+/** Stored bytes are not what was written; says the file and the first bad seq or row. */
+export class LogDamaged extends Error {
+  override readonly name = "LogDamaged";
+  readonly file: string;
+  /** First entry that cannot be trusted; 0 when the damage is outside the entries. */
+  readonly seq: number;
+
+  constructor(file: string, seq: number, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.file = file;
+    this.seq = seq;
+  }
+}
+
+/** A data folder is held by another process, or was written by a newer version. */
+export class FolderUnusable extends Error {
+  override readonly name = "FolderUnusable";
+}
+
+/** The group under a known name has another identity than the one pinned at the first join. */
+export class IdentityChanged extends Error {
+  override readonly name = "IdentityChanged";
+  readonly group: string;
+
+  constructor(group: string, message: string) {
+    super(message);
+    this.group = group;
+  }
+}
+
+/** True if the same request, with the same `mid`, may be sent again after a pause. */
+export function isRetriable(error: unknown): boolean {
+  if (error instanceof Unreachable) return true;
+  return error instanceof Refusal && RETRIABLE.has(error.code);
+}
+
+/** The sentence of any thrown value, for a person. */
+export function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

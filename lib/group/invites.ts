@@ -1,0 +1,82 @@
+/** Invites: random tokens, stored as hashes, single- or N-use, expiring. Pure. */
+
+import { Refusal } from "../errors.ts";
+import { sha256 } from "../identity/keys.ts";
+import { atLeast } from "./roles.ts";
+import type { GroupState, Member, Role } from "./state.ts";
+import type { Values } from "./writer.ts";
+
+/** What is kept of an invite. */
+interface Invite {
+  readonly uses: number;
+  /** ms since 1970. */
+  readonly expires: number;
+  readonly role: Role;
+  readonly by: string;
+}
+
+/** Invites of one group that may be open at once. */
+const MAX_INVITES = 10_000;
+const PREFIX = "invite:";
+
+function nameOf(token: string): string {
+  return PREFIX + sha256(token);
+}
+
+/**
+ * The values that make an invite.
+ *
+ * @throws {Refusal} `forbidden` without the role for it; `busy` when there are too many
+ */
+export function makeInvite(
+  state: GroupState,
+  by: Member,
+  token: string,
+  { uses, expires, role }: { uses: number; expires: number; role: Exclude<Role, "founder"> },
+  now: number,
+): Values {
+  if (!mayInvite(state, by, role)) {
+    throw new Refusal("forbidden", `Cannot invite to "${state.name}": your role does not allow it`);
+  }
+  const dead = expired(state, now);
+  const open = [...state.values.keys()].filter((name) => name.startsWith(PREFIX)).length;
+  if (open - Object.keys(dead).length >= MAX_INVITES) {
+    throw new Refusal("busy", `Cannot invite: ${MAX_INVITES} invites are open`);
+  }
+  const invite: Invite = { uses, expires, role, by: by.user };
+  return { ...dead, [nameOf(token)]: JSON.stringify(invite) };
+}
+
+function mayInvite(state: GroupState, by: Member, role: Role): boolean {
+  const needed = state.access === "private" ? "admin" : "member";
+  return atLeast(by.role, needed) && (role !== "admin" || by.role === "founder");
+}
+
+/** What a token gives now; it counts as long as its maker may invite. @throws {Refusal} `bad_invite` */
+export function openInvite(state: GroupState, token: string, now: number): Invite {
+  const text = state.values.get(nameOf(token));
+  const invite = text === undefined ? undefined : JSON.parse(text) as Invite;
+  const maker = invite && state.members.get(invite.by);
+  const good = invite && invite.expires > now && invite.uses > 0 && maker &&
+    mayInvite(state, maker, invite.role);
+  if (!good) {
+    throw new Refusal("bad_invite", "Cannot enter: the invite is unknown, used up or expired");
+  }
+  return invite;
+}
+
+/** The values after one use of a token. */
+export function useInvite(state: GroupState, token: string, now: number): Values {
+  const invite = openInvite(state, token, now);
+  const uses = invite.uses - 1;
+  return { [nameOf(token)]: uses > 0 ? JSON.stringify({ ...invite, uses }) : undefined };
+}
+
+function expired(state: GroupState, now: number): Values {
+  const dead: Record<string, undefined> = {};
+  for (const [name, text] of state.values) {
+    if (!name.startsWith(PREFIX)) continue;
+    if ((JSON.parse(text) as Invite).expires <= now) dead[name] = undefined;
+  }
+  return dead;
+}

@@ -1,0 +1,57 @@
+/** How fast one identity may ask, and how much of the log keeps its content. */
+
+import { Refusal } from "../errors.ts";
+import { Buckets } from "./rate.ts";
+
+/** Budgets of one identity; Infinity for no limit. */
+export interface Rates {
+  /** Messages a second. */
+  readonly messages: number;
+  /** Messages that may come at once after a pause; at least 256, a whole request. */
+  readonly burst: number;
+  /** Pages of history a second, with a burst of four times that. */
+  readonly reads: number;
+  /** Other requests a second, with a burst of four times that. */
+  readonly others: number;
+}
+
+/** What a person or a busy script needs, with room. */
+export const DEFAULT_RATES: Rates = { messages: 500, burst: 1_000, reads: 200, others: 50 };
+
+/** Rates for so many messages a second: a burst of twice that; Infinity lifts every limit. */
+export function ratesFor(messages: number): Rates {
+  if (messages !== Infinity) return { ...DEFAULT_RATES, messages, burst: 2 * messages };
+  return { messages, burst: messages, reads: messages, others: messages };
+}
+
+/** How much of the log keeps its content; absent: all of it. */
+export interface Keep {
+  /** So many of the newest entries. */
+  readonly entries?: number;
+  /** Entries of the last so many ms. */
+  readonly time?: number;
+}
+
+/** What a request is taken from. */
+export type Budget = "messages" | "reads" | "others" | "unproved";
+
+/** The budgets of all identities; `unproved` is that of a connection. */
+export class Limits {
+  readonly #buckets: Readonly<Record<Budget, Buckets>>;
+
+  constructor({ messages, burst, reads, others }: Rates = DEFAULT_RATES) {
+    this.#buckets = {
+      messages: new Buckets(messages, Math.max(256, burst)),
+      reads: new Buckets(reads, 4 * reads),
+      others: new Buckets(others, 4 * others),
+      unproved: new Buckets(others, 4 * others),
+    };
+  }
+
+  /** Takes `n` from the budget of a user or connection. @throws {Refusal} `rate_limited`, with how long to wait */
+  take(budget: Budget, who: string, n: number, now: number): void {
+    const wait = this.#buckets[budget].take(who, n, now);
+    if (wait === 0) return;
+    throw new Refusal("rate_limited", `Cannot do that now: wait ${wait} ms`, { retryAfter: wait });
+  }
+}

@@ -1,0 +1,66 @@
+/** Serves dialect 002: the same service, asked by users who only claim who they are. */
+
+import {
+  decodeGroup002,
+  encodeMessages002,
+  FAILED,
+  type GroupRequest002,
+  SUCCESS,
+} from "../dialects/seed002.ts";
+import type { Frames } from "../transport/transport.ts";
+import { type PlainMessage, readAll, type ReadRequest } from "./reading.ts";
+import type { GroupService } from "./service.ts";
+
+/**
+ * Answers one message of dialect 002, rubbish included: its clients wait for ever without.
+ *
+ * @param send gets the reply, once
+ */
+export function answer002(
+  service: GroupService,
+  frames: Frames,
+  send: (reply: string) => void,
+  log: (line: string, user: string) => void,
+): void {
+  const now = service.now();
+  const request = decodeGroup002(frames, now);
+  if (!request) return send(FAILED);
+  try {
+    service.limits.take(request.op === "send" ? "messages" : "others", request.user, 1, now);
+    run(service, request, send, log);
+  } catch {
+    send(FAILED);
+  }
+}
+
+function run(
+  service: GroupService,
+  request: GroupRequest002,
+  send: (reply: string) => void,
+  log: (line: string, user: string) => void,
+): void {
+  const { user } = request;
+  const actor = { user, name: user.slice(1, 9) };
+  const done = { ok: () => send(SUCCESS), refuse: () => send(FAILED) };
+  switch (request.op) {
+    case "join":
+      log("JOIN REQUEST", user);
+      return service.join(actor, undefined, done);
+    case "leave":
+      log("LEAVE REQUEST", user);
+      return service.leave(actor, done);
+    case "send":
+      log("MESSAGE SEND", user);
+      return service.say(actor, request.text, done);
+    case "read": {
+      log("MESSAGE REQUEST", user);
+      const page = (range: ReadRequest) => service.read(actor, range);
+      const size = (message: PlainMessage) => encodeMessages002([message]).length;
+      const messages = readAll(page, request.since, size);
+      messages.then((list) => send(encodeMessages002(list)), done.refuse);
+      return;
+    }
+    default:
+      throw new Error(`Cannot run ${JSON.stringify(request satisfies never)}`);
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The one order of a group: decide, append, apply, answer, publish, for one commit at a time.
+ *
+ * What arrives while a commit runs waits and becomes the next commit, so that one fsync serves
+ * all who wait (group commit). The queue is bounded: what does not fit is refused as `busy`.
+ */
+
+import { DiskFull, Refusal } from "../errors.ts";
+import type { Commit, Log, MemberRow, ReadBatch, StoredBatch } from "../log/log.ts";
+import { type Batch, encodeEntries } from "../protocol/batch.ts";
+import { apply, type Draft, type GroupState, place, touched } from "./state.ts";
+
+/** Something that wants entries in the log. Exactly one of `done` and `failed` is called, once. */
+export interface Job {
+  /** How much of the queue's bound it takes, bytes. */
+  readonly size: number;
+  /** Author and mids that may be in the log already; asked before `decide`. */
+  suspects?(state: GroupState): { readonly author: string; readonly mids: readonly string[] };
+  /** What to append; nothing is fine. Throws a Refusal. */
+  decide(state: GroupState, seen: Places, now: number): readonly Draft[];
+  /** Values to change in the same transaction, asked after `decide`; undefined removes one. */
+  values?(state: GroupState): Values;
+  /** Called when all is on disk, with the batches of its drafts. */
+  done(batches: readonly Batch[]): void;
+  failed(error: unknown): void;
+}
+
+/** Named values; undefined removes one. */
+export type Values = Readonly<Record<string, string | undefined>>;
+type Places = ReadonlyMap<string, { readonly seq: number; readonly at: number }>;
+const NOWHERE: Places = new Map();
+
+const MAX_QUEUE_JOBS = 10_000;
+const MAX_QUEUE_BYTES = 64 * 1_048_576;
+/** One commit stops growing here, so that nobody waits long for its acknowledgement. */
+const MAX_COMMIT_BYTES = 4 * 1_048_576;
+
+export interface WriterOptions {
+  readonly log: Log;
+  readonly state: GroupState;
+  readonly now: () => number;
+  /** After each commit, in order: what readers and the live feed get. */
+  committed(batches: readonly Batch[], read: readonly ReadBatch[]): void;
+  /** The log failed for good; nothing is accepted any more. */
+  broken(error: unknown): void;
+}
+
+interface Staged {
+  readonly job: Job;
+  readonly batches: Batch[];
+  readonly refusal?: unknown;
+}
+
+/** See the head of this file. */
+export class Writer {
+  readonly #options: WriterOptions;
+  #queue: Job[] = [];
+  #bytes = 0;
+  #running: Promise<void> | undefined;
+  #refuse: Refusal | undefined;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** Queues a job. It is decided in the order of submission. */
+  submit(job: Job): void {
+    if (this.#refuse) return job.failed(this.#refuse);
+    if (this.#queue.length >= MAX_QUEUE_JOBS || this.#bytes + job.size > MAX_QUEUE_BYTES) {
+      return job.failed(
+        new Refusal("busy", "Cannot accept that now: too much waits to be written, try again", {
+          retryAfter: 250,
+        }),
+      );
+    }
+    this.#queue.push(job);
+    this.#bytes += job.size;
+    this.#running ??= this.#run();
+  }
+
+  /** Refuses what comes, finishes what waits. */
+  async close(): Promise<void> {
+    this.#refuse ??= new Refusal("stopping", "Cannot accept that: the group is stopping");
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      do {
+        // One turn, so that all that arrived together shares one commit.
+        await new Promise((resolve) => setImmediate(resolve));
+        await this.#commit(this.#take());
+      } while (this.#queue.length > 0);
+    } catch (error) {
+      this.#break(error);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  #take(): Job[] {
+    let bytes = 0;
+    let n = 0;
+    while (n < this.#queue.length && (n === 0 || bytes < MAX_COMMIT_BYTES)) {
+      bytes += this.#queue[n++].size;
+    }
+    this.#bytes -= bytes;
+    if (n === this.#queue.length) {
+      const all = this.#queue;
+      this.#queue = [];
+      return all;
+    }
+    return this.#queue.splice(0, n);
+  }
+
+  async #commit(jobs: Job[]): Promise<void> {
+    const { log, state } = this.#options;
+    const undo: (() => void)[] = [];
+    const staged: Staged[] = [];
+    const batches: Batch[] = [];
+    const values: Record<string, string | undefined> = {};
+    for (const job of jobs) {
+      try {
+        const own = await this.#stage(job, batches, undo);
+        Object.assign(values, this.#change(job, undo));
+        staged.push({ job, batches: own });
+      } catch (refusal) {
+        staged.push({ job, batches: [], refusal });
+      }
+    }
+    let read: readonly ReadBatch[] = [];
+    if (batches.length > 0 || Object.keys(values).length > 0) {
+      try {
+        read = await log.append(toCommit(state, batches, values));
+      } catch (error) {
+        for (const step of undo.reverse()) step();
+        const full = error instanceof DiskFull;
+        const refusal = full
+          ? new Refusal("disk_full", "Cannot write: the group's disk is full, try again later", {
+            retryAfter: 2_000,
+            cause: error,
+          })
+          : new Refusal("stopping", "Cannot write: the group's log failed and it is stopping");
+        for (const { job } of staged) job.failed(refusal);
+        if (full) return;
+        throw error;
+      }
+    }
+    for (const { job, batches: own, refusal } of staged) {
+      if (refusal) job.failed(refusal);
+      else job.done(own);
+    }
+    if (read.length > 0) this.#options.committed(batches, read);
+  }
+
+  async #stage(job: Job, batches: Batch[], undo: (() => void)[]): Promise<Batch[]> {
+    const { state, now, log } = this.#options;
+    const ask = job.suspects?.(state);
+    let seen = NOWHERE;
+    if (ask && ask.mids.length > 0) {
+      seen = new Map([...await log.find(ask.author, ask.mids), ...among(batches, ask)]);
+    }
+    const time = now();
+    return job.decide(state, seen, time).map((draft) => {
+      const batch = place(state, draft, time);
+      undo.push(rememberer(state, batch));
+      apply(state, batch);
+      batches.push(batch);
+      return batch;
+    });
+  }
+
+  #change(job: Job, undo: (() => void)[]): Values {
+    const { state } = this.#options;
+    const changes = job.values?.(state) ?? {};
+    for (const [name, value] of Object.entries(changes)) {
+      undo.push(restorer(state.values, name));
+      if (value === undefined) state.values.delete(name);
+      else state.values.set(name, value);
+    }
+    return changes;
+  }
+
+  #break(error: unknown): void {
+    this.#refuse = new Refusal("stopping", "Cannot write: the group's log failed");
+    for (const job of this.#queue.splice(0)) job.failed(this.#refuse);
+    this.#options.broken(error);
+  }
+}
+
+/** Puts back what `apply` may change for a batch. */
+function rememberer(state: GroupState, batch: Batch): () => void {
+  const { head, at } = state;
+  const { users, values } = touched(batch);
+  const steps = [
+    restorer(state.lastMid, batch.author),
+    ...users.map((user) => restorer(state.members, user)),
+    ...values.map((name) => restorer(state.values, name)),
+  ];
+  return () => {
+    state.head = head;
+    state.at = at;
+    for (const step of steps) step();
+  };
+}
+
+function restorer<V>(map: Map<string, V>, key: string): () => void {
+  const value = map.get(key);
+  return () => {
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
+  };
+}
+
+/** Places of mids among batches that wait for this very commit. */
+function among(
+  batches: readonly Batch[],
+  { author, mids }: { author: string; mids: readonly string[] },
+): [string, { seq: number; at: number }][] {
+  const wanted = new Set(mids);
+  return batches
+    .filter((batch) => batch.author === author && batch.messages)
+    .flatMap(({ first, at, messages }) =>
+      messages!.map(([mid], i): [string, { seq: number; at: number }] => [
+        mid,
+        { seq: first + i, at },
+      ])
+    )
+    .filter(([mid]) => wanted.has(mid));
+}
+
+function toCommit(state: GroupState, batches: readonly Batch[], changes: Values): Commit {
+  const users = new Set<string>();
+  const values = { ...changes };
+  const stored: StoredBatch[] = batches.map((batch) => {
+    const change = touched(batch);
+    for (const user of change.users) users.add(user);
+    for (const name of change.values) values[name] = state.values.get(name);
+    const { first, count, at, author, messages } = batch;
+    const mids = messages ? messages.map(([mid]) => mid) : [];
+    const { json, texts } = encodeEntries(batch);
+    return { first, count, at, author, mids, json, ...(messages ? { texts } : {}) };
+  });
+  const members: MemberRow[] = [];
+  const gone: string[] = [];
+  for (const user of users) {
+    const member = state.members.get(user);
+    if (member) members.push({ user, json: JSON.stringify(member) });
+    else gone.push(user);
+  }
+  return { batches: stored, members, gone, values };
+}

@@ -1,0 +1,134 @@
+/**
+ * A group's log: an ordered, durable list of entries, kept in batches.
+ *
+ * A batch is what one author appended at one moment: 1 to 256 consecutive entries that share
+ * author, kind and time. Batches are stored and served as the JSON text that travels on the wire,
+ * so that an entry is encoded once for log, reads and live feed. The engines (`sqlite.ts`,
+ * `memory.ts`) pass one contract suite.
+ */
+
+/** A batch as the log keeps it. */
+export interface StoredBatch {
+  /** `seq` of its first entry; the first of a log is 1. */
+  readonly first: number;
+  /** Number of entries, 1 to 256. */
+  readonly count: number;
+  /** The group's clock, ms since 1970; the same for all entries, never below the previous batch's. */
+  readonly at: number;
+  /** User id of the author. */
+  readonly author: string;
+  /** Message ids in order (length `count`), strictly increasing; empty for entries that have none. */
+  readonly mids: readonly string[];
+  /** The batch as JSON text without its `hash`: one object, ending in `}`. */
+  readonly json: string;
+  /** The JSON text of each message as it stands in `json`, where the caller has them at hand. */
+  readonly texts?: readonly string[];
+}
+
+/** A stored batch as it is read back. */
+export interface ReadBatch {
+  readonly first: number;
+  readonly count: number;
+  readonly at: number;
+  /** The whole object as it travels: the stored JSON with `,"hash":"…"` spliced in at its end. */
+  readonly json: string;
+}
+
+/** A member as the state keeps it; written in the transaction of the entry that changed it. */
+export interface MemberRow {
+  readonly user: string;
+  /** JSON text of everything the state knows about the member. */
+  readonly json: string;
+}
+
+/** One transaction: everything in it is on disk, or nothing is. */
+export interface Commit {
+  readonly batches: readonly StoredBatch[];
+  /** Members that changed; the row replaces the former one. */
+  readonly members?: readonly MemberRow[];
+  /** Members that are gone. */
+  readonly gone?: readonly string[];
+  /** Small named values (epoch-free settings, invites); undefined removes one. */
+  readonly values?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface ReadRange {
+  /** Entries with seq > after; default 0. */
+  readonly after?: number;
+  /** Entries with seq < before; default: to the head. */
+  readonly before?: number;
+  /** Entries with at >= since, ms. */
+  readonly since?: number;
+  /** Entries with at <= until, ms. */
+  readonly until?: number;
+  /** Stop after the batch that reaches this many entries; default 1,000. */
+  readonly limit?: number;
+  /** Stop before the batch that would pass this many UTF-16 units of JSON; at least one batch is returned. */
+  readonly bytes?: number;
+  /** Take the newest that fit instead of the oldest; still returned in ascending order. */
+  readonly last?: boolean;
+}
+
+/** Where a message with some mid stands. */
+export interface Place {
+  readonly seq: number;
+  readonly at: number;
+}
+
+/** What a log is when it opens. */
+export interface LogStart {
+  /** Random id of this log, UUID; another epoch means another history. */
+  readonly epoch: string;
+  readonly head: number;
+  /** Time of the newest entry, ms; 0 when empty. */
+  readonly at: number;
+  /** Hash of the newest batch (base64url, 43 characters); of an empty log, 43 times `A`. */
+  readonly hash: string;
+  /** Oldest seq whose content is still kept; head + 1 when nothing is. */
+  readonly tail: number;
+  readonly members: readonly MemberRow[];
+  readonly values: Readonly<Record<string, string>>;
+  /** The greatest mid of each author. */
+  readonly lastMid: ReadonlyMap<string, string>;
+}
+
+/**
+ * The engine's interface. One writer: `append` is never called while another runs.
+ * Reads may run at any time and see whole commits only.
+ */
+export interface Log extends AsyncDisposable {
+  /** @throws {FolderUnusable} held by another process, or of a newer version; {LogDamaged} */
+  open(): Promise<LogStart>;
+  /**
+   * Durable when it resolves; answers the batches as readers will see them (with `hash`).
+   *
+   * @throws {DiskFull} nothing was kept, the log still works; {LogFailed} stop the process
+   */
+  append(commit: Commit): Promise<readonly ReadBatch[]>;
+  /** Batches that hold at least one entry of the range, whole, ascending. @throws {LogDamaged} */
+  read(range: ReadRange): Promise<readonly ReadBatch[]>;
+  /** The places of those mids of an author that are in the log, dropped ones included. */
+  find(author: string, mids: readonly string[]): Promise<ReadonlyMap<string, Place>>;
+  /**
+   * Drops the content of all batches that end before seq `keepFrom` or are older than `olderThan`
+   * (ms), never the newest batch; their mids and places stay, so that dedupe and seq stay true.
+   * Answers the new tail.
+   */
+  drop(limits: { keepFrom?: number; olderThan?: number }): Promise<number>;
+  /** Size on disk in bytes; 0 for a log in memory. */
+  size(): number;
+  /**
+   * Reads everything and recomputes every checksum and hash.
+   *
+   * @throws {LogDamaged} with the first seq that is not what was written
+   */
+  verify(): Promise<{ entries: number; batches: number; head: number }>;
+  /**
+   * Writes a whole copy, consistent at one seq, to a new file while the log goes on. `values` are
+   * kept in the copy only.
+   *
+   * @throws {UsageError} the file exists or cannot be written; {DiskFull}; {LogDamaged}
+   */
+  backup(file: string, values?: Readonly<Record<string, string>>): Promise<{ head: number }>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,70 @@
+/** A user's things in memory: known groups, cursors, outbox; gone with the process. */
+
+import type { Message } from "../protocol/schema.ts";
+import type { StoredGroup, UserStore } from "../user/store.ts";
+
+/** A store for a user without a folder. */
+export function memoryStore(): UserStore {
+  return new MemoryStore();
+}
+
+class MemoryStore implements UserStore {
+  readonly #known = new Map<string, StoredGroup>();
+  /** Group id → messages in the order of their mids. */
+  readonly #outbox = new Map<string, Message[]>();
+
+  groups(): StoredGroup[] {
+    return [...this.#known.values()].sort((a, b) => {
+      const [one, other] = a.name === b.name ? [a.id, b.id] : [a.name, b.name];
+      return one < other ? -1 : 1;
+    });
+  }
+
+  save(group: Parameters<UserStore["save"]>[0]): void {
+    const { epoch = "", cursor = 0 } = this.#known.get(group.id) ?? {};
+    this.#known.set(group.id, { ...group, epoch, cursor });
+  }
+
+  forget(id: string): void {
+    this.#known.delete(id);
+  }
+
+  moveCursor(id: string, epoch: string, seq: number): void {
+    const group = this.#known.get(id);
+    if (!group || (group.epoch === epoch && group.cursor >= seq)) return;
+    this.#known.set(id, { ...group, epoch, cursor: seq });
+  }
+
+  enqueue(group: string, messages: readonly Message[]): void {
+    const outbox = this.#outbox.get(group) ?? [];
+    this.#outbox.set(group, outbox);
+    for (const message of messages) {
+      const [mid] = message;
+      const last = outbox.at(-1);
+      if (last === undefined || mid > last[0]) outbox.push(message);
+      else if (outbox.every(([known]) => known !== mid)) {
+        outbox.splice(outbox.findIndex(([known]) => known > mid), 0, message);
+      }
+    }
+  }
+
+  pending(group: string): Message[] {
+    return [...this.#outbox.get(group) ?? []];
+  }
+
+  settle(group: string, mids: readonly string[]): void {
+    const outbox = this.#outbox.get(group);
+    if (!outbox) return;
+    // Nearly always those that have waited longest.
+    let same = 0;
+    while (same < mids.length && outbox[same]?.[0] === mids[same]) same++;
+    outbox.splice(0, same);
+    if (same === mids.length) return;
+    const rest = new Set(mids.slice(same));
+    this.#outbox.set(group, outbox.filter(([mid]) => !rest.has(mid)));
+  }
+
+  close(): void {}
+
+  [Symbol.dispose](): void {}
+}

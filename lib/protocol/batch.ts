@@ -1,0 +1,140 @@
+/**
+ * Batches as they travel and as they are stored: 1 to 256 consecutive entries of one author.
+ *
+ * The JSON text of a batch is made once, by {@linkcode encodeBatch}, and used for log, replies
+ * and live feed.
+ */
+
+import { sha256, userId, verifies } from "../identity/keys.ts";
+import type { ACTIONS, Message } from "./schema.ts";
+
+/** What an entry can be. Stored and on the wire: add, never rename. */
+export type Kind = "message" | "founded" | "join" | "leave" | typeof ACTIONS[number];
+
+/** First character of an id that a dialect only claims. */
+export const CLAIM = "~";
+
+/** Consecutive entries of one author, kind and moment. */
+export interface Batch {
+  /** `seq` of the first entry. */
+  readonly first: number;
+  /** Number of entries. */
+  readonly count: number;
+  /** The group's clock, ms since 1970. */
+  readonly at: number;
+  readonly kind: Kind;
+  /** User id. */
+  readonly author: string;
+  /** The author's name when it was written. */
+  readonly name: string;
+  /** The author's public key; absent for a claimed id of a dialect. */
+  readonly key?: string;
+  /** Signature of the request that carried the messages; see {@linkcode signedText}. */
+  readonly sig?: string;
+  /** Where the messages are not the whole signed list: hashes of the whole, and where these begin. */
+  readonly part?: { readonly offset: number; readonly hashes: readonly string[] };
+  /** For `message`: the messages, `count` of them. */
+  readonly messages?: readonly Message[];
+  /** For other kinds: what the entry says. */
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** Hash of the history up to here, base64url; set by the log. */
+  readonly hash?: string;
+}
+
+/** One record of a group's log, as a reader gets it. */
+export interface Entry {
+  readonly seq: number;
+  readonly at: number;
+  readonly kind: Kind;
+  readonly author: string;
+  readonly name: string;
+  /** For a message. */
+  readonly mid?: string;
+  /** For a message. */
+  readonly text?: string;
+  /** For other kinds. */
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** `valid`: signed by the author; `unsigned`: a claimed id of a dialect; `invalid`: forged. */
+  readonly signature: "valid" | "unsigned" | "invalid" | "none";
+}
+
+/** The JSON text of a batch, without its hash. Field order is fixed. */
+export function encodeBatch(batch: Batch): string {
+  return encodeEntries(batch).json;
+}
+
+/** The same, and the JSON text of each message as it stands in it; none for other kinds. */
+export function encodeEntries(batch: Batch): { json: string; texts: readonly string[] } {
+  const { first, count, at, kind, author, name, key, sig, part, messages, body } = batch;
+  const json = JSON.stringify({ first, count, at, kind, author, name, key, sig, part, body });
+  if (!messages) return { json, texts: [] };
+  const texts = messages.map((message) => JSON.stringify(message));
+  return { json: `${json.slice(0, -1)},"messages":[${texts.join(",")}]}`, texts };
+}
+
+/** Hash of one message: SHA-256 of mid, line feed and text, hex. */
+export function messageHash([mid, text]: Message): string {
+  return sha256(`${mid}\n${text}`);
+}
+
+/** What the author signs: a header, the group id, the author's id and each message's hash. */
+export function signedText(group: string, author: string, hashes: readonly string[]): string {
+  return `zgroup messages 1\n${group}\n${author}\n${hashes.join("\n")}`;
+}
+
+/** The part of a batch that lies in `(after, before)`; the batch itself when all of it does. */
+export function cutBatch(batch: Batch, after: number, before: number): Batch {
+  const from = Math.max(batch.first, after + 1);
+  const to = Math.min(batch.first + batch.count, before);
+  if (from === batch.first && to === batch.first + batch.count) return batch;
+  const start = from - batch.first;
+  const messages = batch.messages?.slice(start, to - batch.first);
+  const { hash: _, part, ...rest } = batch;
+  return {
+    ...rest,
+    first: from,
+    count: to - from,
+    ...(batch.sig && batch.messages
+      ? {
+        part: {
+          offset: (part?.offset ?? 0) + start,
+          hashes: part?.hashes ?? batch.messages.map(messageHash),
+        },
+      }
+      : {}),
+    ...(messages ? { messages } : {}),
+  };
+}
+
+/** Whether the batch's messages are what its author signed for this group. */
+export function checkSignature(group: string, batch: Batch): Entry["signature"] {
+  if (batch.kind !== "message") return "none";
+  if (!batch.sig || !batch.key || !batch.messages?.length) {
+    // A user with a key signs: who leaves the signature out must not get off more lightly.
+    return batch.author.startsWith(CLAIM) ? "unsigned" : "invalid";
+  }
+  if (userId(batch.key) !== batch.author) return "invalid";
+  const own = batch.messages.map(messageHash);
+  const { offset, hashes } = batch.part ?? { offset: 0, hashes: own };
+  const matches = own.every((hash, i) => hashes[offset + i] === hash);
+  return matches && verifies(batch.key, signedText(group, batch.author, hashes), batch.sig)
+    ? "valid"
+    : "invalid";
+}
+
+/**
+ * The entries of a batch, in order.
+ *
+ * @param signature what {@linkcode checkSignature} found
+ * @param place fields that each entry begins with
+ */
+export function entriesOf<T extends object = Record<never, never>>(
+  batch: Batch,
+  signature: Entry["signature"],
+  place?: T,
+): (T & Entry)[] {
+  const { first, at, kind, author, name, messages, body = {} } = batch;
+  const own = { ...place as T, seq: first, at, kind, author, name };
+  if (!messages) return [{ ...own, body, signature }];
+  return messages.map(([mid, text], i) => ({ ...own, seq: first + i, mid, text, signature }));
+}

@@ -1,0 +1,142 @@
+/** Frames to checked requests and back. Pure: no sockets, no clock. */
+
+import * as v from "valibot";
+import { type Code, CODES, Refusal } from "../errors.ts";
+import { MAGIC, MAX_FRAME } from "./limits.ts";
+import type { Ops, RequestOf } from "./schema.ts";
+
+/** A request that cannot be served, with the id to answer it by (null when it has none). */
+export class BadRequest extends Refusal {
+  readonly id: number | null;
+
+  constructor(id: number | null, code: Code, message: string) {
+    super(code, message);
+    this.id = id;
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const magic = new TextEncoder().encode(MAGIC);
+
+/** True if the first frame says that the rest is this protocol. */
+export function isOurs(frames: readonly Uint8Array[]): boolean {
+  const first = frames[0];
+  return first !== undefined && first.length === magic.length &&
+    first[0] === magic[0] && first[1] === magic[1] && first[2] === magic[2];
+}
+
+/**
+ * The object in the second of two frames.
+ *
+ * @throws {BadRequest} `bad_request` or `too_large`
+ */
+export function decodeObject(frames: readonly Uint8Array[]): Record<string, unknown> {
+  if (!isOurs(frames)) throw bad(null, `the first frame is not "${MAGIC}"`);
+  if (frames.length !== 2) throw bad(null, `expected 2 frames, got ${frames.length}`);
+  if (frames[1].length > MAX_FRAME) {
+    throw new BadRequest(null, "too_large", "Cannot read the request: it is above 1 MiB");
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(frames[1]));
+  } catch {
+    throw bad(null, "the second frame is not JSON in UTF-8");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw bad(null, "the JSON is not an object");
+  }
+  if (!isShallow(value, MAX_DEPTH)) throw bad(null, "the JSON is nested too deep or too wide");
+  return value as Record<string, unknown>;
+}
+
+/** Deepest nesting and longest list or object that a message may hold. */
+const MAX_DEPTH = 8;
+const MAX_WIDTH = 1_024;
+
+function isShallow(value: object, depth: number): boolean {
+  if (depth === 0) return false;
+  const items = Array.isArray(value) ? value : Object.values(value);
+  if (items.length > MAX_WIDTH) return false;
+  for (const item of items) {
+    if (typeof item === "object" && item !== null && !isShallow(item, depth - 1)) return false;
+  }
+  return true;
+}
+
+/**
+ * A request of the table, checked field by field.
+ *
+ * @throws {BadRequest} `bad_request`, `unknown_op` or `too_large`
+ */
+export function decodeRequest<T extends Ops>(
+  frames: readonly Uint8Array[],
+  ops: T,
+): RequestOf<T> {
+  const object = decodeObject(frames);
+  const { id, op } = object;
+  if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0) {
+    throw bad(null, "id is not a whole number from 0 to 2^53 - 1");
+  }
+  if (typeof op !== "string") throw bad(id, "op is not a string");
+  if (!Object.hasOwn(ops, op)) {
+    throw new BadRequest(
+      id,
+      "unknown_op",
+      `Cannot serve the request: unknown op, expected one of ${Object.keys(ops).join(", ")}`,
+    );
+  }
+  const result = v.safeParse(ops[op], object, { abortEarly: true });
+  if (!result.success) {
+    const [issue] = result.issues;
+    const path = v.getDotPath(issue);
+    throw bad(id, `${op}${path ? ` ${path}` : ""}: ${issue.message}`);
+  }
+  return Object.assign(result.output as object, { id, op }) as RequestOf<T>;
+}
+
+function bad(id: number | null, what: string): BadRequest {
+  return new BadRequest(id, "bad_request", `Cannot read the request: ${what}`);
+}
+
+/** A request as frames. */
+export function encodeRequest(id: number, op: string, fields: object): string[] {
+  return [MAGIC, JSON.stringify({ id, op, ...fields })];
+}
+
+/** A good reply as frames. */
+export function encodeOk(id: number, ok: object): string[] {
+  return encodeOkText(id, JSON.stringify(ok));
+}
+
+/** A good reply whose body is JSON text already. */
+export function encodeOkText(id: number, ok: string): string[] {
+  return [MAGIC, `{"id":${id},"ok":${ok}}`];
+}
+
+/** A refusal as frames. Anything that is not a {@linkcode Refusal} becomes `internal`. */
+export function encodeError(id: number | null, error: unknown): string[] {
+  const refusal = error instanceof Refusal
+    ? error
+    : new Refusal("internal", "Cannot serve the request: the server failed, its log says more");
+  const { code, message, retryAfter } = refusal;
+  return [MAGIC, JSON.stringify({ id, error: { code, message, retry_after: retryAfter } })];
+}
+
+/** A reply as a client reads it. */
+export type Reply =
+  | { readonly id: number; readonly ok: Record<string, unknown> }
+  | { readonly id: number | null; readonly error: Refusal };
+
+/** @throws {BadRequest} if it is not a reply of this protocol */
+export function decodeReply(frames: readonly Uint8Array[]): Reply {
+  const { id, ok, error } = decodeObject(frames);
+  if (id !== null && typeof id !== "number") throw bad(null, "the reply has no id");
+  if (typeof id === "number" && typeof ok === "object" && ok !== null) {
+    return { id, ok: ok as Record<string, unknown> };
+  }
+  if (typeof error !== "object" || error === null) throw bad(id, "the reply says neither");
+  const { code, message, retry_after } = error as Record<string, unknown>;
+  const known = (CODES as readonly unknown[]).includes(code) ? code as Code : "internal";
+  const options = typeof retry_after === "number" ? { retryAfter: retry_after } : {};
+  return { id, error: new Refusal(known, String(message ?? code), options) };
+}

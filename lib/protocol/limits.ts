@@ -1,0 +1,41 @@
+/** Every limit that both sides of the wire must agree on. PROTOCOL.md lists the same numbers. */
+
+/** First frame of every message of this protocol. */
+export const MAGIC = "zg1";
+/** Longest frame, bytes. The transport cuts a peer that sends a longer one. */
+export const MAX_FRAME = 1_048_576;
+/** Most frames in one message, routing id and delimiter included. */
+export const MAX_FRAMES = 8;
+/** Longest JSON of one batch as stored, bytes; leaves room for the envelope in one frame. */
+export const MAX_BATCH_BYTES = 1_000_000;
+/** Most messages in one `send`. */
+export const MAX_MESSAGES = 256;
+/** Longest text of one message, bytes of UTF-8. */
+export const MAX_TEXT = 65_536;
+/** Most entries in one `read` reply. */
+export const MAX_READ = 1_000;
+/**
+ * Where a `read` reply stops growing, UTF-16 units of JSON, unless one batch alone is longer. A unit
+ * takes at most three bytes, so that the reply fits into one frame whatever the texts hold.
+ */
+export const READ_UNITS = 327_680;
+/** Largest live frame that collects several batches, bytes of JSON. */
+export const LIVE_BYTES = 65_536;
+/** Most groups in one `list` reply. */
+export const MAX_LIST = 1_000;
+/** Most members in one `members` reply. */
+export const MAX_MEMBERS = 1_000;
+/** How long one request's message ids may lie apart by their own clock, ms. */
+export const MID_SPAN = 60_000;
+/** How far ahead of the group's clock a message id may be, ms. */
+export const MID_AHEAD = 86_400_000;
+/** A lease without a renewal for this long is listed as quiet, ms. */
+export const QUIET_AFTER = 5_000;
+/** A lease without a renewal for this long is dropped, ms. */
+export const GONE_AFTER = 30_000;
+/** How often a group renews its lease and announces its head, ms. */
+export const RENEW_EVERY = 1_000;
+/** How long a session counts as present after its last request, and a typing hint lives, ms. */
+export const PRESENT_FOR = 6_000;
+/** Longest life of a registry record after it was signed, ms. */
+export const RECORD_LIFE = 3_600_000;

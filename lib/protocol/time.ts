@@ -1,0 +1,72 @@
+/** Times as people type and read them. On the wire a time is ms since 1970, a whole number. */
+
+import type { Temporal as TemporalTypes } from "temporal-polyfill";
+import { UsageError } from "../errors.ts";
+
+const Temporal: typeof TemporalTypes =
+  (globalThis as unknown as { Temporal?: typeof TemporalTypes }).Temporal ??
+    (await import("temporal-polyfill")).Temporal;
+
+const AGE = /^(\d{1,6})([smhdw])$/;
+const UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+const CLOCK = /^\d{1,2}:\d{2}(:\d{2})?$/;
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+
+/** The forms that {@linkcode parseTime} takes, for a help text. */
+export const TIME_FORMS = "HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or an age: 15m, 2h, 3d";
+
+/**
+ * The moment a person means, ms since 1970. Local time unless an offset is given; an age counts
+ * back from `now`; a bare clock time is today.
+ *
+ * @throws {UsageError} with the forms that are understood
+ */
+export function parseTime(text: string, now: number = Date.now(), zone?: string): number {
+  const typed = text.trim().replace(/^(["'])(.*)\1$/, "$2");
+  const age = AGE.exec(typed);
+  if (age) return Math.max(0, now - Number(age[1]) * UNIT[age[2] as keyof typeof UNIT]);
+  const timeZone = zone ?? Temporal.Now.timeZoneId();
+  try {
+    if (CLOCK.test(typed)) {
+      const today = Temporal.Instant.fromEpochMilliseconds(now).toZonedDateTimeISO(timeZone);
+      const clock = Temporal.PlainTime.from(typed.padStart(typed.length < 6 ? 5 : 8, "0"));
+      return today.withPlainTime(clock).epochMilliseconds;
+    }
+    if (DATE.test(typed)) {
+      return Temporal.PlainDate.from(typed).toZonedDateTime({ timeZone }).epochMilliseconds;
+    }
+    if (/(Z|[+-]\d{2}(:?\d{2})?)$/i.test(typed) && typed.includes(":")) {
+      return Temporal.Instant.from(typed).epochMilliseconds;
+    }
+    const plain = Temporal.PlainDateTime.from(typed.replace(" ", "T"));
+    return plain.toZonedDateTime(timeZone).epochMilliseconds;
+  } catch (cause) {
+    throw new UsageError(`Cannot read the time "${typed}": expected ${TIME_FORMS}`, { cause });
+  }
+}
+
+/** How long a person means, ms: `30s`, `15m`, `2h`, `7d`, `4w`. @throws {UsageError} */
+export function parseDuration(text: string): number {
+  const age = AGE.exec(text.trim());
+  if (!age) {
+    throw new UsageError(`Cannot read the duration "${text}": expected a form like 15m, 2h or 7d`);
+  }
+  return Number(age[1]) * UNIT[age[2] as keyof typeof UNIT];
+}
+
+/** `2026-11-20 23:57:15`, local. */
+export function formatLocal(ms: number): string {
+  const d = new Date(ms);
+  const date = [d.getFullYear(), pad(d.getMonth() + 1), pad(d.getDate())].join("-");
+  return `${date} ${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
+}
+
+/** `2026-11-20T23:57:15.253000`, local, as Python's `isoformat()` writes it. */
+export function formatPython(ms: number): string {
+  const micros = String(new Date(ms).getMilliseconds()).padStart(3, "0") + "000";
+  return `${formatLocal(ms).replace(" ", "T")}.${micros}`;
+}
+
+function pad(part: number): string {
+  return String(part).padStart(2, "0");
+}

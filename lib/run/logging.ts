@@ -1,0 +1,84 @@
+/** Log lines of the servers: collected for a moment and written together, so that they cost little. */
+
+import { closeSync, openSync, writeSync } from "node:fs";
+import { safeJson, safeLine } from "../cli/filter.ts";
+import { formatLocal } from "../protocol/time.ts";
+
+/** Where a server's log lines go. */
+export interface LogSink {
+  info(text: string, fields?: object): void;
+  warn(text: string, fields?: object): void;
+  /** Writes what is collected. */
+  close(): Promise<void>;
+}
+
+export interface LogOptions {
+  /** Only warnings. */
+  readonly quiet?: boolean;
+  /** One JSON object a line: `at` (ISO 8601), `level`, `text`, and what the line is about. */
+  readonly json?: boolean;
+  /** A file instead of standard output. */
+  readonly file?: string;
+}
+
+/** How long a line may wait, ms. */
+const DELAY = 50;
+/** Lines collected beyond this are written at once, UTF-16 units. */
+const FULL = 65_536;
+
+/** A sink on standard output or a file; what would be obeyed is shown. Lines read `2026-11-20 23:57:15 JOIN REQUEST FROM …`. */
+export function openLog({ quiet = false, json = false, file }: LogOptions = {}): LogSink {
+  const fd = file ? openSync(file, "a", 0o600) : 1;
+  let collected = "";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let second = 0;
+  let stamp = "";
+  let broken = false;
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const text = collected;
+    collected = "";
+    if (text && !broken) writeAll(text);
+  }
+  function writeAll(text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    for (let done = 0, tries = 0; done < bytes.length && tries < 1_000;) {
+      try {
+        done += writeSync(fd, bytes, done);
+        tries = 0;
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code === "EAGAIN") tries++;
+        else {
+          broken = code === "EPIPE"; // Nobody reads: a server goes on without its log.
+          return;
+        }
+      }
+    }
+  }
+  function line(level: "info" | "warn", text: string, fields: object | undefined): void {
+    const now = Date.now();
+    if (json) {
+      collected += safeJson({ at: new Date(now).toISOString(), level, text, ...fields }) + "\n";
+    } else {
+      if (Math.floor(now / 1000) !== second) {
+        second = Math.floor(now / 1000);
+        stamp = formatLocal(now);
+      }
+      collected += `${stamp} ${level === "warn" ? "WARNING: " : ""}${safeLine(text)}\n`;
+    }
+    if (collected.length > FULL) flush();
+    else timer ??= setTimeout(flush, DELAY);
+  }
+  return {
+    info: (text, fields) => quiet || line("info", text, fields),
+    warn: (text, fields) => line("warn", text, fields),
+    close() {
+      flush();
+      if (file) closeSync(fd);
+      return Promise.resolve();
+    },
+  };
+}

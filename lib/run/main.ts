@@ -1,0 +1,96 @@
+/** Runs a program: signals, closing in reverse order, sentences for errors, the exit code. */
+
+import process from "node:process";
+import { sentence, UsageError } from "../errors.ts";
+
+/** Closing takes at most this long, ms; then the process ends without it. */
+const CLOSE_WITHIN = 1_800;
+
+/** Exit code of a program that a signal ended before it was done. */
+const INTERRUPTED = 130;
+
+type Close = () => Promise<unknown> | void;
+
+/**
+ * Runs `work` and ends the process with the code it returns.
+ *
+ * Ctrl-C, SIGTERM and a closed terminal abort the signal; whatever `onClose` was given is closed
+ * in reverse order, within two seconds; a second Ctrl-C ends at once with 130. An error is printed
+ * as a sentence (with its stack when ZGROUP_DEBUG=1): code 2 for wrong usage, otherwise 1.
+ */
+export async function main(
+  work: (signal: AbortSignal, onClose: (close: Close) => void) => Promise<number>,
+): Promise<never> {
+  const stop = new AbortController();
+  const closes: Close[] = [];
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(INTERRUPTED);
+    stop.abort();
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  if (process.platform !== "win32") process.on("SIGHUP", interrupt);
+
+  let code: number | undefined;
+  const done = (async () => {
+    try {
+      code = await work(stop.signal, (close) => closes.push(close));
+    } catch (error) {
+      code = stop.signal.aborted ? INTERRUPTED : report(error);
+    }
+  })();
+  const defect = new Promise<void>((resolve) => {
+    const ended = (error: unknown) => {
+      code ??= report(error);
+      resolve();
+    };
+    process.on("unhandledRejection", ended);
+    process.on("uncaughtException", ended);
+  });
+  const aborted = new Promise<void>((resolve) => {
+    stop.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await Promise.race([done, aborted, defect]);
+
+  const late = await closeAll(closes);
+  if (late) {
+    process.stderr.write(`Closing took longer than ${CLOSE_WITHIN} ms: ended without it\n`);
+  } else if (stop.signal.aborted) {
+    await Promise.race([done, pause(100)]);
+  }
+  process.exitCode = code ?? INTERRUPTED;
+  process.exit();
+}
+
+/** Closes the last opened first; true when that did not end in time. */
+async function closeAll(closes: Close[]): Promise<boolean> {
+  const all = (async () => {
+    for (let close = closes.pop(); close; close = closes.pop()) {
+      try {
+        await close();
+      } catch (error) {
+        report(error);
+      }
+    }
+    return false;
+  })();
+  return await Promise.race([all, pause(CLOSE_WITHIN).then(() => true)]);
+}
+
+/** Says what went wrong on standard error and gives the exit code. */
+function report(error: unknown): number {
+  if ((error as { code?: unknown })?.code === "EPIPE") return 0;
+  const debug = process.env.ZGROUP_DEBUG === "1" && error instanceof Error;
+  const text = debug ? String(error.stack) : sentence(error);
+  process.stderr.write(`FAILED: ${printable(text)}\n`);
+  return error instanceof UsageError ? 2 : 1;
+}
+
+/** A defect's text may quote a peer. */
+function printable(text: string): string {
+  return text.replace(/[^\P{C}\n\t]/gu, "?");
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

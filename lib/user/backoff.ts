@@ -1,0 +1,21 @@
+/** How long to wait before trying again. */
+
+/** Waits: 250 ms doubling to 10 s, each between half and all of that (jitter). */
+export function backoff(attempt: number, random: () => number = Math.random): number {
+  const full = Math.min(10_000, 250 * 2 ** Math.min(attempt, 10));
+  return full / 2 + (full / 2) * random();
+}
+
+/** Resolves after `ms`, or at once when the signal is aborted. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+  });
+}

@@ -1,0 +1,123 @@
+/** A user's connections, one to each group that it works with, and what is sent over them. */
+
+import { Closed } from "../errors.ts";
+import type { SigningKey } from "../identity/keys.ts";
+import type { CurveKeys, Transport } from "../transport/transport.ts";
+import { keepAlive } from "./alive.ts";
+import { pause } from "./backoff.ts";
+import { toTarget } from "./finding.ts";
+import type { KnownGroups } from "./groups.ts";
+import { Link } from "./link.ts";
+import type { Registries } from "./registries.ts";
+import { type OutboxEvent, Sender } from "./sender.ts";
+import type { GroupTarget, UserStore } from "./store.ts";
+import type { UserEvent } from "./types.ts";
+
+export interface ConnectionsOptions {
+  readonly transport: Transport;
+  readonly store: UserStore;
+  readonly key: SigningKey;
+  readonly curve?: CurveKeys;
+  readonly mid: () => string;
+  readonly groups: KnownGroups;
+  readonly registries: Registries;
+  readonly name: () => string;
+  emit(event: UserEvent): void;
+}
+
+/** A group that is worked with. */
+export interface Open {
+  readonly link: Link;
+  readonly sender: Sender;
+  /** Ends the signs of life. */
+  readonly stop: () => void;
+}
+
+/** How long closing waits for messages that the group is about to take, ms. */
+const GRACE = 500;
+
+/** See the head of this file. */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #open = new Map<string, Open>();
+  #closed = false;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    // What an earlier program could not send goes out now, whatever this one is for.
+    const { groups, store } = options;
+    for (const { id } of groups.joined) if (store.pending(id).length > 0) this.open(id);
+  }
+
+  /** The connection to a known group, if there is one. */
+  get(id: string): Open | undefined {
+    return this.#open.get(id);
+  }
+
+  /** The connection to a known group. @throws {Closed} */
+  open(id: string, invite?: string): Open {
+    const open = this.#open.get(id);
+    if (open) return open;
+    if (this.#closed) throw new Closed("Cannot ask a group: closed");
+    const { store, key, mid, groups, emit } = this.#options;
+    const stored = groups.get(id)!;
+    const link = this.link(stored, stored.joined, invite);
+    const event = (event: OutboxEvent) =>
+      emit({ type: "outbox", group: link.target.name, ...event });
+    const sender = new Sender({ link, key, store, mid, event });
+    const made = { link, sender, stop: keepAlive(link) };
+    this.#open.set(id, made);
+    return made;
+  }
+
+  /** A link that is nobody else's, to a group that need not be known. */
+  link(target: GroupTarget, admitted: boolean, invite?: string): Link {
+    const { transport, key, curve, name, groups, registries, emit } = this.#options;
+    return new Link({
+      transport,
+      key,
+      name,
+      target,
+      admitted,
+      ...(invite ? { invite } : {}),
+      ...(admitted ? { epoch: groups.get(target.id)?.epoch ?? "" } : {}),
+      ...(curve ? { curve } : {}),
+      find: async () => {
+        const listing = target.id ? await registries.resolve(target.id) : undefined;
+        return listing && toTarget(listing);
+      },
+      moved: (moved) => {
+        if (groups.get(moved.id)) groups.learn(moved);
+      },
+      changed: (state) => emit({ type: "state", group: target.name, state }),
+    });
+  }
+
+  /** Gives the connection to a group up; what was not sent stays in the outbox. */
+  async drop(id: string): Promise<void> {
+    const open = this.#open.get(id);
+    if (!open) return;
+    this.#open.delete(id);
+    open.stop();
+    const closing = open.sender.close();
+    await open.link.close();
+    await closing;
+  }
+
+  /** Gives all up, after messages that a group is about to take have gone out. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#flush();
+    await Promise.all([...this.#open.keys()].map((id) => this.drop(id)));
+  }
+
+  async #flush(): Promise<void> {
+    const busy = [...this.#open.values()].filter(({ link, sender }) =>
+      sender.waiting > 0 && link.state !== "unreachable"
+    );
+    if (busy.length === 0) return;
+    const sent = new AbortController();
+    void Promise.all(busy.map(({ sender }) => sender.idle())).then(() => sent.abort());
+    await pause(GRACE, sent.signal);
+  }
+}

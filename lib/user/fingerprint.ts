@@ -1,0 +1,67 @@
+/**
+ * What history a user is shown, in 43 characters: the hash of a batch covers all before it, and is
+ * computed here from what the group serves. Two members who get the same one for the same seq
+ * were shown the same entries.
+ */
+
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { LogDamaged } from "../errors.ts";
+import type { Batch } from "../protocol/batch.ts";
+import type { Page } from "./follow.ts";
+import type { Link } from "./link.ts";
+
+/** What was checked, and what came out. */
+export interface Fingerprint {
+  /** Random id of the log; fingerprints of different epochs cannot be compared. */
+  readonly epoch: string;
+  /** Oldest entry that was checked: 1, unless the group keeps no longer. */
+  readonly from: number;
+  /** Last entry that is covered: the end of the batch that holds the wanted one. */
+  readonly seq: number;
+  /** Base64url. */
+  readonly hash: string;
+}
+
+/**
+ * Reads the log from its oldest entry to the batch that holds `at` (default the head) and
+ * computes the chain.
+ *
+ * @throws {LogDamaged} a batch is not what its hash says; {Refusal} `not_member`; {Unreachable}
+ */
+export async function fingerprint(link: Link, at = Infinity): Promise<Fingerprint> {
+  let from = 0;
+  let seq = 0;
+  let hash: Buffer = Buffer.alloc(32);
+  let epoch = "";
+  for (let head = Infinity; seq < Math.min(at, head);) {
+    const page = await link.ask("read", { after: seq }) as unknown as Page;
+    const whole = page.batches.filter((batch) => batch.hash !== undefined);
+    if (head === Infinity) head = page.head;
+    if (whole.length === 0 || (epoch !== "" && page.epoch !== epoch)) break;
+    epoch = page.epoch;
+    for (const batch of whole) {
+      if (batch.first > head || seq >= at) break;
+      // Of what the group does not keep, only the last hash could be known.
+      const known = from !== 0 || batch.first === 1;
+      if (from === 0) from = batch.first;
+      const follows = seq === 0 || batch.first === seq + 1;
+      if (!follows || (known && next(hash, batch) !== batch.hash)) throw broken(link, batch.first);
+      hash = Buffer.from(batch.hash!, "base64url");
+      seq = batch.first + batch.count - 1;
+    }
+  }
+  return { epoch, from, seq, hash: hash.toString("base64url") };
+}
+
+function next(previous: Uint8Array, { hash: _, ...batch }: Batch): string {
+  return createHash("sha256").update(previous).update(JSON.stringify(batch)).digest("base64url");
+}
+
+function broken({ target: { name, address } }: Link, seq: number): LogDamaged {
+  return new LogDamaged(
+    address,
+    seq,
+    `Cannot trust the history of "${name}" from entry ${seq} on: it is not what its hashes say`,
+  );
+}

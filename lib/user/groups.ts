@@ -1,0 +1,91 @@
+/** The groups a user knows, as its folder keeps them, and how far the user has seen each. */
+
+import { Refusal } from "../errors.ts";
+import { isAddress, isUuid, normalName } from "../protocol/names.ts";
+import { Cursors } from "./cursors.ts";
+import type { GroupTarget, StoredGroup, UserStore } from "./store.ts";
+
+/** See the head of this file. */
+export class KnownGroups {
+  readonly #store: UserStore;
+  readonly #cursors: Cursors;
+  #all: StoredGroup[];
+
+  constructor(store: UserStore) {
+    this.#store = store;
+    this.#all = store.groups();
+    this.#cursors = new Cursors(store, () => this.#reload());
+  }
+
+  /** By name. */
+  get all(): readonly StoredGroup[] {
+    return this.#all;
+  }
+
+  get joined(): readonly StoredGroup[] {
+    return this.#all.filter(({ joined }) => joined);
+  }
+
+  get(id: string): StoredGroup | undefined {
+    return this.#all.find((group) => group.id === id);
+  }
+
+  /** The joined group of a name, address or id. @throws {Refusal} `not_member` */
+  member(target: string): StoredGroup {
+    const exact = this.joined.find(({ name }) => name === target);
+    if (exact) return exact;
+    const wanted = isAddress(target) || isUuid(target) ? target : normalName(target);
+    const group = this.joined.find(({ id, name, address }) => [name, address, id].includes(wanted));
+    if (group) return group;
+    throw new Refusal("not_member", `Cannot do that in "${wanted}": join it first`);
+  }
+
+  /** Where a group is now; whether it is joined stays as it was. */
+  learn(target: GroupTarget): void {
+    const known = this.get(target.id);
+    this.#save({ ...target, joined: known?.joined ?? false, role: known?.role ?? "" });
+  }
+
+  /** We are a member, since some moment of this epoch. */
+  enter(target: GroupTarget, role: string, epoch: string): void {
+    this.#save({ ...target, joined: true, role });
+    this.#store.moveCursor(target.id, epoch, 0);
+    this.#reload();
+  }
+
+  /** We are no member any more. */
+  leave(target: GroupTarget): void {
+    this.#save({ ...target, joined: false, role: "" });
+  }
+
+  forget(id: string): void {
+    this.#store.forget(id);
+    this.#reload();
+  }
+
+  /** Where the cursor of a group is. */
+  cursor(group: StoredGroup): { readonly epoch: string; readonly cursor: number } {
+    return this.#cursors.of(group);
+  }
+
+  /** Moves a cursor forward; on disk a moment later. */
+  seen(group: StoredGroup, epoch: string, seq: number): void {
+    this.#cursors.move(group, epoch, seq);
+  }
+
+  #save(group: Parameters<UserStore["save"]>[0]): void {
+    this.#store.save(group);
+    this.#reload();
+  }
+
+  #reload(): void {
+    this.#cursors.keep();
+    this.#all = this.#store.groups();
+  }
+
+  /** Puts the cursors on disk, and closes the folder. */
+  close(): void {
+    this.#cursors.keep();
+    this.#store.close();
+  }
+}

@@ -1,0 +1,71 @@
+/** How long the callers of a send are left waiting: one timer for all of them. */
+
+import { Unreachable } from "../errors.ts";
+import type { Link } from "./link.ts";
+
+/** A group, as far as it matters here. */
+export type Answering = Pick<Link, "state" | "target">;
+
+/** A caller who waits. */
+export interface Waiting {
+  /** Patience, ms; Infinity for one who waits for ever, or who was told already. */
+  within: number;
+  /** Since when, by `performance.now()`. */
+  since: number;
+  reject(error: unknown): void;
+}
+
+/**
+ * Rejects those who wait longer than they want for a group that does not answer. A group that
+ * answers but makes us wait (a rate, a full disk) is waited for.
+ */
+export class Patience {
+  readonly #link: Answering;
+  readonly #waiting: () => Iterable<Waiting>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #due = Infinity;
+
+  /** @param waiting everybody who waits now, in any order */
+  constructor(link: Answering, waiting: () => Iterable<Waiting>) {
+    this.#link = link;
+    this.#waiting = waiting;
+  }
+
+  /** Somebody waits from now on. */
+  watch({ since, within }: Waiting): void {
+    if (since + within < this.#due) this.#lookAt(since + within);
+  }
+
+  #lookAt(due: number): void {
+    clearTimeout(this.#timer);
+    this.#due = due;
+    if (due === Infinity) return;
+    this.#timer = setTimeout(() => this.#look(), Math.max(0, due - performance.now()));
+  }
+
+  #look(): void {
+    const now = performance.now();
+    let due = Infinity;
+    for (const waiting of this.#waiting()) {
+      if (waiting.since + waiting.within <= now) {
+        if (this.#link.state === "live") waiting.since = now;
+        else this.#giveUp(waiting);
+      }
+      due = Math.min(due, waiting.since + waiting.within);
+    }
+    this.#lookAt(due);
+  }
+
+  #giveUp(waiting: Waiting): void {
+    const { name, address } = this.#link.target;
+    const message = `Cannot reach the group "${name}" at ${address}: no answer within ` +
+      `${waiting.within / 1000} s; the message is kept and goes out when the group answers`;
+    waiting.within = Infinity;
+    waiting.reject(new Unreachable(address, message));
+  }
+
+  /** Nobody waits any more. */
+  close(): void {
+    this.#lookAt(Infinity);
+  }
+}

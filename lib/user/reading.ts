@@ -1,0 +1,70 @@
+/** Reads a group's log page by page. */
+
+import { type Batch, checkSignature, entriesOf } from "../protocol/batch.ts";
+import { MAX_READ } from "../protocol/limits.ts";
+import type { Page } from "./follow.ts";
+import type { Link } from "./link.ts";
+import type { GroupEntry, ReadOptions } from "./types.ts";
+
+/**
+ * Entries of a range, ascending. The next page is asked for while this one is taken.
+ *
+ * @param open asked when the first entry is wanted
+ * @throws {Refusal} `not_member`; {Unreachable}
+ */
+export async function* readLog(open: () => Link, options: ReadOptions): AsyncGenerator<GroupEntry> {
+  const link = open();
+  if (options.last) {
+    for (const entry of await readLast(link, options)) yield entry;
+    return;
+  }
+  // One level of generators only: each costs as much as all else that is done for an entry.
+  const { limit = Infinity, after = 0 } = options;
+  let left = limit;
+  let next: Promise<Page> | undefined = left > 0
+    ? pageAfter(link, options, after, left)
+    : undefined;
+  while (next) {
+    const { batches, epoch, more }: Page = await next;
+    const count = batches.reduce((sum, batch) => sum + batch.count, 0);
+    left -= count;
+    next = undefined;
+    if (more && left > 0 && count > 0) {
+      const { first, count } = batches[batches.length - 1];
+      next = pageAfter(link, options, first + count - 1, left);
+      next.catch(() => {}); // Thrown where it is awaited; who stops before does not mind.
+    }
+    for (const batch of batches) for (const entry of entries(link, epoch, batch)) yield entry;
+  }
+}
+
+function pageAfter(
+  link: Link,
+  { since, until, before }: ReadOptions,
+  after: number,
+  left: number,
+): Promise<Page> {
+  const range = { after, before, since, until, limit: Math.min(left, MAX_READ) };
+  return link.ask("read", range) as unknown as Promise<Page>;
+}
+
+async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]> {
+  const { limit = MAX_READ, since, until, after } = options;
+  let before = options.before;
+  const found: GroupEntry[][] = [];
+  for (let left = limit; left > 0;) {
+    const range = { after, before, since, until, limit: Math.min(left, MAX_READ), last: true };
+    const page = await link.ask("read", range) as unknown as Page;
+    const part = page.batches.flatMap((batch) => entries(link, page.epoch, batch));
+    found.unshift(part);
+    left -= part.length;
+    if (!page.more || part.length === 0) break;
+    before = part[0].seq;
+  }
+  return found.flat();
+}
+
+function entries({ target }: Link, epoch: string, batch: Batch): GroupEntry[] {
+  const signature = checkSignature(target.id, batch);
+  return entriesOf(batch, signature, { group: target.name, epoch });
+}

@@ -1,0 +1,263 @@
+/**
+ * Sends a user's messages to one group: each is kept in the outbox first, and what waits goes out
+ * together. One request is under way at a time, so that the order is the order of the calls.
+ */
+
+import { Closed, type Code, Refusal } from "../errors.ts";
+import { type SigningKey, userId } from "../identity/keys.ts";
+import { messageHash, signedText } from "../protocol/batch.ts";
+import { MAX_BATCH_BYTES, MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "../protocol/limits.ts";
+import { midTime } from "../protocol/names.ts";
+import type { Message } from "../protocol/schema.ts";
+import type { Link } from "./link.ts";
+import { Patience, type Waiting } from "./patience.ts";
+import type { UserStore } from "./store.ts";
+
+/** Where a message stands in the group's log. */
+export interface Receipt {
+  readonly mid: string;
+  readonly seq: number;
+  /** The group's clock, ms. */
+  readonly at: number;
+  /** True when the group had it already. */
+  readonly duplicate: boolean;
+}
+
+/** What became of a message. */
+export interface OutboxEvent {
+  readonly mid: string;
+  readonly text: string;
+  readonly state: "pending" | "sent" | "failed";
+  readonly reason?: string;
+}
+
+export interface SenderOptions {
+  readonly link: Pick<Link, "target" | "state" | "session" | "ask">;
+  readonly key: SigningKey;
+  readonly store: Pick<UserStore, "enqueue" | "pending" | "settle">;
+  readonly mid: () => string;
+  event(event: OutboxEvent): void;
+}
+
+interface Item extends Waiting {
+  readonly message: Message;
+  resolve(receipt: Receipt): void;
+}
+
+/** Nobody waits for what an earlier program left in the outbox. */
+const NOBODY = { within: Infinity, since: 0, resolve: () => {}, reject: () => {} };
+
+/** Messages that may wait for one group in this process. */
+const MAX_WAITING = 100_000;
+/** JSON around one message and, at worst, escapes of one text unit, bytes. */
+const AROUND = 64;
+/** Refusals that may be meant for one message of several. */
+const OF_ONE: ReadonlySet<string> = new Set<Code>(["bad_request", "too_large"]);
+
+/** See the head of this file. */
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #patience: Patience;
+  #fresh: Item[] = [];
+  #queue: Item[] = [];
+  /** What the request that is not answered yet carries. */
+  #underWay: readonly Item[] = [];
+  #pump: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    const { store, link } = options;
+    this.#patience = new Patience(link, () => this.#all());
+    if (!link.target.id) return;
+    for (const message of store.pending(link.target.id)) {
+      this.#queue.push({ message, ...NOBODY });
+    }
+    if (this.#queue.length > 0) this.#start();
+  }
+
+  /** Number of messages that are not acknowledged yet. */
+  get waiting(): number {
+    return this.#fresh.length + this.#queue.length + this.#underWay.length;
+  }
+
+  #all(): Item[] {
+    return [...this.#underWay, ...this.#queue, ...this.#fresh];
+  }
+
+  /**
+   * Resolves when the text is in the group's log.
+   *
+   * @param within ms until {@linkcode Unreachable}; the message is sent later all the same
+   * @throws {Refusal} `too_large`, `bad_request`, `busy`, or what the group answers; {Closed}
+   */
+  send(text: string, within: number): Promise<Receipt> {
+    const problem = this.#problem(text);
+    if (problem) return Promise.reject(problem);
+    const mid = this.#options.mid();
+    return new Promise<Receipt>((resolve, reject) => {
+      const since = performance.now();
+      const item: Item = { message: [mid, text], resolve, reject, within, since };
+      this.#fresh.push(item);
+      this.#patience.watch(item);
+      this.#start();
+    });
+  }
+
+  #problem(text: string): Error | undefined {
+    if (this.#closed) return new Closed("Cannot send: closed");
+    if (text.length === 0) return new Refusal("bad_request", "Cannot send: the text is empty");
+    if (!text.isWellFormed()) {
+      return new Refusal("bad_request", "Cannot send: the text is not valid Unicode");
+    }
+    if (text.length > MAX_TEXT / 3 && new TextEncoder().encode(text).length > MAX_TEXT) {
+      const message = `Cannot send: the text is above ${MAX_TEXT} bytes, split it`;
+      return new Refusal("too_large", message);
+    }
+    if (this.waiting >= MAX_WAITING) {
+      return new Refusal("busy", "Cannot send: too many messages wait, slow down");
+    }
+    return undefined;
+  }
+
+  #start(): void {
+    this.#pump ??= this.#run().finally(() => {
+      this.#pump = undefined;
+      // What was sent after the pump looked for the last time.
+      if (this.waiting > 0 && !this.#closed) this.#start();
+    });
+  }
+
+  async #run(): Promise<void> {
+    // One turn, so that messages sent together are kept and sent together.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.waiting > 0 && !this.#closed) {
+      try {
+        if (!this.#options.link.target.id) await this.#options.link.session();
+        this.#keep();
+        const items = this.#take();
+        this.#underWay = items;
+        await this.#deliver(items);
+      } catch (error) {
+        // Not the group's word on a message: what is in the outbox stays there.
+        return this.#failAll(error);
+      } finally {
+        this.#underWay = [];
+      }
+    }
+  }
+
+  /** What is new is on disk before it is sent; what cannot be kept is not sent. */
+  #keep(): void {
+    if (this.#fresh.length === 0) return;
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    const { store, link } = this.#options;
+    try {
+      store.enqueue(link.target.id, fresh.map(({ message }) => message));
+    } catch (error) {
+      for (const item of fresh) item.reject(error);
+      return;
+    }
+    for (const item of fresh) {
+      this.#queue.push(item);
+      this.#options.event({ mid: item.message[0], text: item.message[1], state: "pending" });
+    }
+  }
+
+  /** @throws what is not the group's refusal; then the items wait for the next start */
+  async #deliver(items: readonly Item[]): Promise<void> {
+    if (items.length === 0) return;
+    try {
+      const receipts = await this.#request(items.map(({ message }) => message));
+      this.#settle(items);
+      for (const [i, item] of items.entries()) {
+        const [mid, text] = item.message;
+        item.resolve(receipts[i]);
+        this.#options.event({ mid, text, state: "sent" });
+      }
+    } catch (error) {
+      if (!(error instanceof Refusal)) {
+        for (const item of items) item.reject(error);
+        throw error;
+      }
+      if (items.length > 1 && OF_ONE.has(error.code)) {
+        for (const item of items) await this.#deliver([item]);
+        return;
+      }
+      this.#settle(items);
+      for (const item of items) {
+        const [mid, text] = item.message;
+        item.reject(error);
+        this.#options.event({ mid, text, state: "failed", reason: error.message });
+      }
+    }
+  }
+
+  #take(): Item[] {
+    if (this.#queue.length === 0) return [];
+    const since = midTime(this.#queue[0].message[0]);
+    let bytes = 0;
+    let n = 0;
+    let before = "";
+    for (const { message: [mid, text] } of this.#queue) {
+      // A control character takes six bytes as JSON, everything else at most three a unit.
+      bytes += AROUND + text.length * (text.length < 4_096 ? 3 : 6);
+      if (n > 0 && (bytes > MAX_BATCH_BYTES * 0.9 || midTime(mid) - since > MID_SPAN)) break;
+      // One that another program left here may be greater than our own.
+      if (mid <= before) break;
+      before = mid;
+      if (++n === MAX_MESSAGES) break;
+    }
+    return this.#queue.splice(0, n);
+  }
+
+  async #request(messages: readonly Message[]): Promise<Receipt[]> {
+    const { link, key } = this.#options;
+    const author = userId(key.publicKey);
+    const sig = key.sign(signedText(link.target.id, author, messages.map(messageHash)));
+    const reply = await link.ask("send", { messages, sig }, { within: Infinity });
+    const runs = reply.accepted as {
+      from: number;
+      count: number;
+      at: number;
+      duplicate?: boolean;
+    }[];
+    const receipts: Receipt[] = [];
+    for (const { from, count, at, duplicate = false } of runs) {
+      for (let i = 0; i < count; i++) {
+        receipts.push({ mid: messages[receipts.length][0], seq: from + i, at, duplicate });
+      }
+    }
+    return receipts;
+  }
+
+  #settle(items: readonly Item[]): void {
+    const { store, link } = this.#options;
+    try {
+      store.settle(link.target.id, items.map(({ message }) => message[0]));
+    } catch {
+      // They stay in the outbox and are sent again at the next start; the group knows them.
+    }
+  }
+
+  /** What is in the outbox stays there. */
+  #failAll(error: unknown): void {
+    for (const { reject } of [...this.#queue.splice(0), ...this.#fresh.splice(0)]) reject(error);
+  }
+
+  /** Resolves when nothing waits any more, or sending has stopped. */
+  async idle(): Promise<void> {
+    await this.#pump;
+  }
+
+  /** Keeps what was not sent yet; its promises reject with {@linkcode Closed}. Close the link first. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    if (this.#fresh.length > 0 && this.#options.link.target.id) this.#keep();
+    this.#closed = true;
+    await this.#pump;
+    this.#failAll(new Closed("Cannot send: closed"));
+    this.#patience.close();
+  }
+}

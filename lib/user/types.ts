@@ -1,0 +1,93 @@
+/** What a {@linkcode User} takes and gives. */
+
+import type { Entry } from "../protocol/batch.ts";
+import type { ACTIONS } from "../protocol/schema.ts";
+import type { LinkState } from "./link.ts";
+import type { OutboxEvent } from "./sender.ts";
+
+/** An entry, with the group it belongs to. */
+export type GroupEntry = Entry & {
+  /** Name of the group. */
+  readonly group: string;
+  /** Random id of the log; another epoch is another history. */
+  readonly epoch: string;
+};
+
+/** A group the user is a member of, as far as known. */
+export interface JoinedGroup {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly role: string;
+  readonly state: LinkState;
+  /** Entries after the cursor; 0 before the group was reached. */
+  readonly unread: number;
+  /** Messages of this program that the group has not acknowledged yet. */
+  readonly waiting: number;
+  /** Highest seq the user has seen. */
+  readonly cursor: number;
+}
+
+/** A member of a group. */
+export interface MemberInfo {
+  readonly user: string;
+  readonly name: string;
+  readonly role: string;
+  /** True if the member sent a request within the last 6 s. */
+  readonly present: boolean;
+}
+
+/** Something that happened beside the entries. `group` is the group's name. */
+export type UserEvent =
+  | { readonly type: "state"; readonly group: string; readonly state: LinkState }
+  | { readonly type: "epoch"; readonly group: string }
+  | { readonly type: "typing"; readonly group: string; readonly name: string }
+  | ({ readonly type: "outbox"; readonly group: string } & OutboxEvent);
+
+/** Where to begin to follow, and what ends it. */
+export interface FollowRange {
+  /** Entries with `seq` > after. */
+  readonly after?: number;
+  /** Entries with `at` >= since, ms since 1970; not used beside `after`. */
+  readonly since?: number;
+  /** The epoch that `after` belongs to: in another one everything is new. */
+  readonly epoch?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Which entries to read. Times in ms since 1970. */
+export interface ReadOptions {
+  /** Entries with `at` >= since. */
+  readonly since?: number;
+  /** Entries with `at` <= until. */
+  readonly until?: number;
+  /** Entries with `seq` > after. */
+  readonly after?: number;
+  /** Entries with `seq` < before. */
+  readonly before?: number;
+  /** At most so many; default all. */
+  readonly limit?: number;
+  /** The newest of them instead of the oldest, still in ascending order. */
+  readonly last?: boolean;
+}
+
+/** Terms of an invite. */
+export interface InviteTerms {
+  /** How many may use it; default 1. */
+  readonly uses?: number;
+  /** How long it lasts, ms; default seven days. */
+  readonly for?: number;
+  /** The role it gives; default `member`. */
+  readonly role?: "admin" | "member" | "reader";
+}
+
+/** What an admin does; see PROTOCOL.md, `act`. */
+export interface Action {
+  readonly action: typeof ACTIONS[number];
+  /** A member's name or user id. */
+  readonly user?: string;
+  readonly role?: "admin" | "member" | "reader";
+  /** How long a mute lasts, ms. */
+  readonly for?: number;
+  readonly topic?: string;
+}

@@ -1,0 +1,78 @@
+/**
+ * zgroup: group messaging over ZeroMQ with a durable, ordered log.
+ *
+ * @example
+ * ```ts
+ * import { connect, Group, Registry } from "./mod.ts";
+ *
+ * await using registry = await Registry.start({ port: 0 });
+ * const registries = [registry.address];
+ * await using _group = await Group.start({ name: "Lab", registries });
+ * await using user = await connect({ name: "alice", registries });
+ * await user.join("Lab");
+ * const { seq } = await user.send("Lab", "hi");
+ * for await (const entry of user.read("Lab", { after: seq - 1 })) console.log(entry.text);
+ * ```
+ *
+ * @module
+ */
+
+import type { GroupServer } from "./lib/group/server.ts";
+import type { RegistryServer } from "./lib/registry/server.ts";
+import {
+  openGroup,
+  type OpenGroupOptions,
+  openRegistry,
+  type OpenRegistryOptions,
+  openUser,
+  type OpenUserOptions,
+} from "./lib/run/open.ts";
+import type { User } from "./lib/user/user.ts";
+
+/** A registry in this process. */
+export const Registry: {
+  /** Binds and answers until `close()`. Without `home` nothing is kept. @throws {Error} */
+  start(options?: OpenRegistryOptions): Promise<RegistryServer>;
+} = { start: openRegistry };
+
+/** A group in this process. */
+export const Group: {
+  /** Opens the log, binds, registers, and answers until `close()`. @throws {Refusal} */
+  start(options: OpenGroupOptions): Promise<GroupServer>;
+} = { start: openGroup };
+
+/** A user in this process. Without `home` it is a fresh one, and nothing is kept. */
+export function connect(options?: OpenUserOptions): Promise<User> {
+  return openUser(options);
+}
+
+export { User } from "./lib/user/user.ts";
+export {
+  Closed,
+  type Code,
+  DiskFull,
+  FolderUnusable,
+  IdentityChanged,
+  isRetriable,
+  LogDamaged,
+  LogFailed,
+  Refusal,
+  Unreachable,
+  UsageError,
+} from "./lib/errors.ts";
+export type { GroupServer } from "./lib/group/server.ts";
+export type { Entry } from "./lib/protocol/batch.ts";
+export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";
+export type { RegistryServer } from "./lib/registry/server.ts";
+export type { OpenGroupOptions, OpenRegistryOptions, OpenUserOptions } from "./lib/run/open.ts";
+export type { LogSink } from "./lib/run/logging.ts";
+export type { Receipt } from "./lib/user/sender.ts";
+export type {
+  Action,
+  GroupEntry,
+  InviteTerms,
+  JoinedGroup,
+  MemberInfo,
+  ReadOptions,
+  UserEvent,
+} from "./lib/user/types.ts";

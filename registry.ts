@@ -1,0 +1,21 @@
+#!/usr/bin/env -S deno run -A
+import process from "node:process";
+import { processOutput } from "./lib/cli/output.ts";
+import { registryProgram } from "./lib/cli/registry_program.ts";
+import { surroundings } from "./lib/cli/surroundings.ts";
+import { openLog } from "./lib/run/logging.ts";
+import { main } from "./lib/run/main.ts";
+
+// Loaded when needed: --help answers without the native parts.
+const openRegistry: typeof import("./lib/run/open.ts").openRegistry = async (options) =>
+  (await import("./lib/run/open.ts")).openRegistry(options);
+
+await main((signal, onClose) =>
+  registryProgram(
+    process.argv.slice(2),
+    { openRegistry, openLog },
+    processOutput(),
+    surroundings(),
+    { signal, onClose },
+  )
+);

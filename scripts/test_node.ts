@@ -1,0 +1,60 @@
+/**
+ * Proves the npm package on Node: `deno task test:node`.
+ *
+ * Builds it twice and compares, installs it into an empty folder, type-checks a strict consumer,
+ * runs every program, and runs the tests that Deno runs against the installed package, on the
+ * lowest Node that the package names, on 24 and on the newest. Exits 1 if anything failed.
+ */
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { buildNpm, LOWEST_NODE } from "./build_npm.ts";
+import { addTests, fetchNode, type Node, npmInstall } from "./node_app.ts";
+import { checkGlobalInstall, checkPrograms } from "./node_programs.ts";
+import { checkConsumer, checkTypes } from "./node_consumer.ts";
+import { runTests } from "./node_tests.ts";
+
+const NODES = [LOWEST_NODE, "24", "latest"];
+async function main(): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), "zgroup-node-"));
+  try {
+    const archive = buildTwice(folder);
+    const app = join(folder, "app");
+    mkdirSync(app);
+    const nodes: Node[] = [];
+    for (const version of NODES) nodes.push(await fetchNode(version, folder));
+    await npmInstall(app, nodes[0], [archive]);
+    await checkTypes(join(folder, "types"), nodes[0], archive);
+    console.log("types: a strict consumer compiles");
+    await checkGlobalInstall(join(folder, "global"), nodes[0], archive);
+    const tests = addTests(app, join(folder, "types"));
+    let good = true;
+    for (const node of nodes) {
+      await checkConsumer(app, node);
+      await checkPrograms(app, node);
+      good = await runTests(app, node, tests) && good;
+    }
+    return good;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Builds in two folders; the first archive. @throws {Error} they differ */
+function buildTwice(folder: string): string {
+  const [first, second] = ["first", "second"].map((name) => {
+    mkdirSync(join(folder, name));
+    return buildNpm(join(folder, name));
+  });
+  const bytes = readFileSync(first.path);
+  if (!bytes.equals(readFileSync(second.path))) {
+    throw new Error("Cannot ship the package: two builds of the same sources differ");
+  }
+  const size = Math.ceil(bytes.length / 1024);
+  console.log(`package: ${first.files.length} files, ${size} KiB, two builds are the same`);
+  return first.path;
+}
+
+if (!await main()) process.exitCode = 1;

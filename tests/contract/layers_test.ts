@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { forbidden } from "../../scripts/check_layers.ts";
+import { SOURCES } from "../runtimes.ts";
+
+/** The problems of a tree with these files. */
+function problemsOf(files: Record<string, string>): string[] {
+  const root = mkdtempSync(join(tmpdir(), "zgroup-layers-"));
+  try {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
+    }
+    return forbidden(root);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+test("layers: this repository has no forbidden import", () => {
+  assert.deepEqual(forbidden(SOURCES), []);
+});
+
+test("layers: an import downward is fine", () => {
+  assert.deepEqual(
+    problemsOf({
+      "lib/protocol/a.ts": 'import { x } from "../errors.ts";\nimport * as v from "valibot";\n',
+      "lib/group/a.ts": 'import type { y } from "../log/log.ts";\nexport * from "./b.ts";\n',
+      "lib/group/b.ts": "",
+      "lib/run/open.ts": 'import { z } from "../transport/zmq.ts";\n',
+    }),
+    [],
+  );
+});
+
+const PLANTED: [what: string, path: string, text: string][] = [
+  ["upward", "lib/protocol/a.ts", 'import { x } from "../group/state.ts";'],
+  ["sideways", "lib/user/a.ts", 'export { x } from "../group/state.ts";'],
+  ["above lib", "lib/user/a.ts", 'import { x } from "../../mod.ts";'],
+  ["only for its types", "lib/registry/a.ts", 'import type { X } from "../user/user.ts";'],
+  ["over several lines", "lib/cli/a.ts", 'import {\n  x,\n  y,\n} from "../run/open.ts";'],
+  ["dynamic", "lib/group/a.ts", 'const x = await import("../user/user.ts");'],
+  ["for its effect", "lib/protocol/a.ts", 'import "../transport/requester.ts";'],
+  ["of an adapter", "lib/group/a.ts", 'import { x } from "../transport/zmq.ts";'],
+  ["of zeromq", "lib/transport/other.ts", 'import * as zmq from "zeromq";'],
+  ["of zeromq with its version", "lib/group/a.ts", 'import * as zmq from "npm:zeromq@6";'],
+  ["of node:sqlite", "lib/user/a.ts", 'import { DatabaseSync } from "node:sqlite";'],
+  ["of valibot", "lib/group/a.ts", 'import * as v from "valibot";'],
+  ["Deno.*", "lib/run/a.ts", "export const pid = Deno.pid;"],
+];
+
+for (const [what, path, text] of PLANTED) {
+  test(`layers: a forbidden import is named: ${what}`, () => {
+    const problems = problemsOf({ [path]: `${text}\n` });
+    assert.equal(problems.length, 1, problems.join("\n"));
+    assert.ok(problems[0].startsWith(path), problems[0]);
+  });
+}

@@ -1,0 +1,57 @@
+/** PROTOCOL.md is the twin of the schema: every op, field, code and limit stands in it. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { CODES } from "../../lib/errors.ts";
+import * as limits from "../../lib/protocol/limits.ts";
+import { ACTIONS, DOOR_OPS, GROUP_OPS, REGISTRY_OPS } from "../../lib/protocol/schema.ts";
+
+const text = readFileSync(new URL("../../PROTOCOL.md", import.meta.url), "utf8");
+
+/** Limits that only one side knows, so that the wire does not show them. */
+const UNSEEN = new Set([
+  "MAX_MEMBERS",
+  "READ_UNITS",
+  "MID_AHEAD",
+  "QUIET_AFTER",
+  "GONE_AFTER",
+  "RENEW_EVERY",
+  "RECORD_LIFE",
+  "MAX_TEXT_UNITS",
+]);
+
+describe("PROTOCOL.md", () => {
+  const tables = { Door: DOOR_OPS, Group: GROUP_OPS, Registry: REGISTRY_OPS };
+  for (const [name, table] of Object.entries(tables)) {
+    const section = text.split(`\n## ${name}\n`)[1]?.split("\n## ")[0] ?? "";
+    for (const [op, schema] of Object.entries(table)) {
+      test(`names ${name}.${op} and its fields`, () => {
+        const rows = section.match(new RegExp(`^\\| \`${op}\` +\\|.*$`, "gm")) ?? [];
+        assert.equal(rows.length, 1, `${op} has ${rows.length} rows`);
+        for (const field of Object.keys((schema as { entries: object }).entries)) {
+          if (field === "session") continue; // Said once for all above the table.
+          assert.ok(rows[0].includes(`\`${field}\``), `field ${field} of ${op} is missing`);
+        }
+      });
+    }
+  }
+
+  test("names every code once in its table, and no other", () => {
+    const table = text.slice(text.indexOf("## Codes"), text.indexOf("## Dialect"));
+    const named = [...table.matchAll(/^\| `(\w+)` +\|/gm)].map(([, code]) => code);
+    assert.deepEqual(named.toSorted(), [...CODES].toSorted());
+  });
+
+  test("names every action", () => {
+    for (const action of ACTIONS) assert.ok(text.includes(`\`${action}\``), action);
+  });
+
+  test("names every limit of the wire", () => {
+    for (const [name, value] of Object.entries(limits)) {
+      if (typeof value !== "number" || UNSEEN.has(name)) continue;
+      const shown = [String(value), value.toLocaleString("en-US")];
+      assert.ok(shown.some((number) => text.includes(number)), `${name} = ${value} is missing`);
+    }
+  });
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { midMaker } from "../../lib/identity/mids.ts";
+import { memoryStore } from "../../lib/log/memory_store.ts";
+import { sqliteStore } from "../../lib/log/sqlite_store.ts";
+import type { Message } from "../../lib/protocol/schema.ts";
+import type { UserStore } from "../../lib/user/store.ts";
+import { inFolder } from "./log_support.ts";
+
+const LAB = {
+  id: "a",
+  name: "Lab",
+  address: "127.0.0.1:5560",
+  curve: "",
+  door: "",
+  key: "",
+  joined: true,
+  role: "member",
+};
+
+/** Epoch and cursor of the one group that a store knows. */
+function place(store: UserStore): [epoch: string, cursor: number] {
+  const [{ epoch, cursor }] = store.groups();
+  return [epoch, cursor];
+}
+
+for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] as const) {
+  test(`${engine} user store moves a cursor forward only, and starts it again with another epoch`, () =>
+    inFolder((folder) => {
+      const store = open(folder);
+      store.save(LAB);
+      assert.deepEqual(place(store), ["", 0]);
+      store.moveCursor("a", "one", 7);
+      store.moveCursor("a", "one", 5);
+      assert.deepEqual(place(store), ["one", 7]);
+      store.moveCursor("a", "two", 3);
+      assert.deepEqual(place(store), ["two", 3]);
+      store.save({ ...LAB, address: "127.0.0.1:5561" });
+      assert.deepEqual([place(store), store.groups()[0].address], [["two", 3], "127.0.0.1:5561"]);
+      store.forget("a");
+      assert.deepEqual(store.groups(), []);
+      store.close();
+      store.close();
+      return Promise.resolve();
+    }));
+
+  test(`${engine} user store keeps messages until they are settled, groups by name`, () =>
+    inFolder((folder) => {
+      const store = open(folder);
+      const mid = midMaker();
+      const messages = ["one", "two", "three"].map((text): Message => [mid(), text]);
+      store.enqueue("a", messages.slice(0, 2));
+      store.enqueue("a", messages.slice(1));
+      store.enqueue("b", messages.slice(0, 1));
+      assert.deepEqual(store.pending("a"), messages);
+      store.settle("a", [messages[1][0]]);
+      assert.deepEqual(store.pending("a"), [messages[0], messages[2]]);
+      assert.deepEqual(store.pending("c"), []);
+      for (const [id, name] of [["3", "B"], ["2", "A"], ["1", "B"]]) {
+        store.save({ ...LAB, id, name });
+      }
+      assert.deepEqual(store.groups().map(({ id }) => id), ["2", "1", "3"]);
+      store.close();
+      return Promise.resolve();
+    }));
+}
+
+test("user store gives one folder to two programs, and keeps what is not settled", () =>
+  inFolder((folder) => {
+    const mid = midMaker();
+    const messages = ["one", "two", "three"].map((text): Message => [mid(), text]);
+    const [first, second] = [sqliteStore(folder), sqliteStore(folder)];
+    first.save(LAB);
+    first.enqueue("a", messages);
+    second.enqueue("a", messages.slice(1));
+    assert.deepEqual(second.pending("a"), messages);
+    second.settle("a", [messages[1][0]]);
+    first.close();
+    second.close();
+    const third = sqliteStore(folder);
+    assert.deepEqual(third.pending("a"), [messages[0], messages[2]]);
+    assert.deepEqual(third.pending("b"), []);
+    assert.deepEqual(third.groups().map(({ name, joined }) => [name, joined]), [["Lab", true]]);
+    third.close();
+    return Promise.resolve();
+  }));

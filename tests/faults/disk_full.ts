@@ -1,0 +1,100 @@
+/**
+ * A group on a file system of 2 MiB that is filled and freed: senders get `disk_full`, reads go on,
+ * and writing resumes without a restart.
+ */
+
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { connect, Refusal, Registry } from "../../mod.ts";
+import { until } from "../support.ts";
+import { heldBy, Ledger } from "./support/audit.ts";
+import { Follower, joined, numbered, Sender } from "./support/chat.ts";
+import { type Fault, fault, Skipped } from "./support/fault.ts";
+import { GroupProcess } from "./support/servers.ts";
+
+const NAME = "Lab";
+/** Writing resumes within this after there is room again, ms: clients are told to wait 2 s. */
+const RESUMES_WITHIN = 6_000;
+
+await fault(async (fault) => {
+  const disk = smallDisk(fault);
+  const registry = await Registry.start({ port: 0 });
+  fault.onClose(() => registry.close());
+  const registries = [registry.address];
+  const data = join(disk, "group");
+  const group = new GroupProcess({ name: NAME, address: "127.0.0.1:0", data, registries });
+  await group.start();
+  fault.onClose(() => group.child.kill());
+  const ledger = new Ledger();
+  const [reader, ...users] = await joined(fault, registries, NAME, ["r", ...numbered("s", 4)]);
+  const follower = new Follower(reader);
+  follower.start(NAME);
+  const senders = users.map((user) => new Sender(user, NAME, ledger, () => 10));
+  for (const sender of senders) sender.start(1);
+  const resumed: number[] = [];
+  for (let i = 0; i < fault.size(2, 10); i++) {
+    const before = ledger.acked;
+    await until(() => ledger.acked > before + 50, 20_000, "messages before the disk is full");
+    const fillers: string[] = [];
+    // What the write-ahead log gives back when there is no room is filled, too.
+    let refusal: unknown;
+    for (let tries = 0; refusal === undefined && tries < 8; tries++) {
+      fillers.push(fill(disk, `filler ${tries}`));
+      const newcomer = await connect({ name: `new ${i} ${tries}`, registries });
+      refusal = await newcomer.join(NAME).then(() => undefined, (error) => error);
+      await newcomer.close();
+    }
+    const said = refusal instanceof Refusal && refusal.code === "disk_full";
+    fault.expect(said, `a join on a full disk: ${refusal ?? "accepted"}`);
+    if (said) fault.count("disk_full");
+    const acked = ledger.acked;
+    let read = 0;
+    for await (const { mid } of reader.read(NAME)) if (mid !== undefined) read++;
+    fault.expect(read >= acked, `read ${read} of ${acked} messages while the disk is full`);
+    const begin = performance.now();
+    for (const filler of fillers) rmSync(filler);
+    await until(() => ledger.acked > acked + 20, 20_000, "messages after there is room");
+    resumed.push(performance.now() - begin);
+  }
+  fault.expect(Math.max(...resumed) <= RESUMES_WITHIN, "writing resumed too late");
+  fault.figure("resumes_ms_max", Math.max(...resumed));
+  await Promise.all(senders.map((sender) => sender.stop()));
+  await until(() => follower.seen.length >= ledger.acked, 10_000, "the follower");
+  await follower.stop();
+  const code = await group.child.stop();
+  fault.expect(code === 0, `the group ended with ${code}: ${group.child.errors}`);
+  const held = await heldBy(data, fault);
+  ledger.check(held, fault);
+  follower.check(held, fault);
+});
+
+/** A file system of 2 MiB. @throws {Skipped} it cannot be mounted */
+function smallDisk(fault: Fault): string {
+  const disk = join(fault.folder, "disk");
+  mkdirSync(disk);
+  if (process.platform !== "linux") throw new Skipped("a file system of its own needs Linux");
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "none", disk]);
+  if (mounted.status !== 0) throw new Skipped("mounting a tmpfs needs root");
+  fault.onClose(() => spawnSync("umount", ["-l", disk]));
+  return disk;
+}
+
+/** A file that takes all the room there is. */
+function fill(disk: string, name: string): string {
+  const file = join(disk, name);
+  const fd = openSync(file, "w");
+  try {
+    for (let size = 65_536; size > 0; size = Math.floor(size / 2)) {
+      try {
+        while (writeSync(fd, new Uint8Array(size)) === size);
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ENOSPC") throw error;
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return file;
+}

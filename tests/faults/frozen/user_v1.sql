@@ -1,0 +1,5 @@
+CREATE TABLE known ( id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, curve TEXT NOT NULL, door TEXT NOT NULL, key TEXT NOT NULL, joined INTEGER NOT NULL, role TEXT NOT NULL, epoch TEXT NOT NULL DEFAULT '', cursor INTEGER NOT NULL DEFAULT 0 ) STRICT;
+CREATE TABLE outbox ( known TEXT NOT NULL, mid TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (known, mid) ) STRICT, WITHOUT ROWID;
+INSERT INTO known VALUES ('14d6cdd4-661f-8026-a6be-7f82c31b4f7e', 'Lab', '127.0.0.1:35129', 'mDgoq{kFEc.@=zqT9v<FH:ddxGN]G>@O%83Wi3Mu', '127.0.0.1:46227', 'qbgZDipuQS34hBAAC0zsmwz_a7ZEZ4DKRMIBJV9i8gI', 1, 'member', 'c89b8b0d-5317-4215-8eff-e6c0cdc1debc', 9);
+INSERT INTO outbox VALUES ('14d6cdd4-661f-8026-a6be-7f82c31b4f7e', '01a1fc21-4ba5-7000-9244-b4a852a71703', 'waits in the outbox');
+PRAGMA user_version = 1;

@@ -1,0 +1,102 @@
+/**
+ * Nothing passes between members and group, both ways or one way, and then everything again: all
+ * members end with the same sequence within 3 s of healing, a member notices within 6 s that the
+ * group is silent, and the group that the member is.
+ */
+
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { Registry } from "../../mod.ts";
+import { until } from "../support.ts";
+import { heldBy, Ledger } from "./support/audit.ts";
+import { Follower, joined, numbered, Sender } from "./support/chat.ts";
+import { fault } from "./support/fault.ts";
+import { type Cut, Proxy } from "./support/proxy.ts";
+import { GroupProcess } from "./support/servers.ts";
+
+const NAME = "Lab";
+/** All members have the same sequence again within this, ms. */
+const HEALED_WITHIN = 3_000;
+/** A silent peer is noticed within this, ms. */
+const NOTICED_WITHIN = 6_000;
+
+/** Which way is cut, for how long, s. */
+const SMALL: readonly (readonly [Cut, number])[] = [
+  ["both", 7],
+  ["up", 3],
+  ["down", 3],
+  ["broken", 3],
+];
+const FULL: readonly (readonly [Cut, number])[] = (["both", "up", "down", "broken"] as const)
+  .flatMap((cut) => [5, 10, 20, 40, 60].map((seconds) => [cut, seconds] as const));
+
+await fault(async (fault) => {
+  const registry = await Registry.start({ port: 0 });
+  fault.onClose(() => registry.close());
+  const registries = [registry.address];
+  const data = join(fault.folder, "data");
+  const group = new GroupProcess({
+    name: NAME,
+    address: "127.0.0.1:0",
+    advertise: "127.0.0.2",
+    data,
+    registries,
+  });
+  await group.start();
+  fault.onClose(() => group.child.kill());
+  const proxy = new Proxy("127.0.0.2", "127.0.0.1");
+  fault.onClose(() => proxy[Symbol.asyncDispose]());
+  for (const address of [group.address, group.live, group.door]) {
+    await proxy.forward(Number(address.split(":")[1]));
+  }
+  const ledger = new Ledger();
+  const followers = (await joined(fault, registries, NAME, numbered("follower", 3)))
+    .map((user) => new Follower(user));
+  const states = new Map<string, string>();
+  for (const follower of followers) {
+    follower.user.on((event) => {
+      if (event.type === "state") states.set(follower.user.name, event.state);
+    });
+    follower.start(NAME);
+  }
+  const users = await joined(fault, registries, NAME, numbered("sender", 4));
+  const senders = users.map((user) => new Sender(user, NAME, ledger, () => fault.int(20, 60)));
+  for (const sender of senders) sender.start(2);
+  const healed: number[] = [];
+  const noticed: number[] = [];
+  for (const [cut, seconds] of fault.full ? FULL : SMALL) {
+    const acked = ledger.acked;
+    await until(() => ledger.acked > acked + 50, 20_000, "messages before the cut");
+    proxy.cut(cut);
+    fault.count("partitions");
+    const begin = performance.now();
+    const silent = () => followers.every(({ user }) => states.get(user.name) === "unreachable");
+    if (cut === "both" && seconds * 1_000 > NOTICED_WITHIN) {
+      await until(silent, seconds * 1_000, "members to notice that the group is silent");
+      noticed.push(performance.now() - begin);
+    }
+    await setTimeout(Math.max(0, seconds * 1_000 - (performance.now() - begin)));
+    // What the group took before or during the cut, all must see; and what senders could not send.
+    const under = ledger.waiting;
+    proxy.cut("none");
+    const heal = performance.now();
+    await until(
+      () => under.every((text) => ledger.has(text)) && followers.every((f) => f.hasAll(ledger)),
+      60_000,
+      `all to have the same after ${cut} ${seconds} s`,
+    );
+    healed.push(performance.now() - heal);
+    console.log(`${cut} ${seconds} s: the same again after ${Math.round(healed.at(-1)!)} ms`);
+  }
+  fault.figure("healed_ms_max", Math.max(...healed));
+  fault.figure("noticed_ms_max", Math.max(...noticed));
+  fault.expect(Math.max(...healed) <= HEALED_WITHIN, "not the same within 3 s of healing");
+  fault.expect(Math.max(...noticed) <= NOTICED_WITHIN, "a silent group was noticed too late");
+  await Promise.all(senders.map((sender) => sender.stop()));
+  await until(() => followers.every((f) => f.hasAll(ledger)), 10_000, "the followers");
+  await Promise.all(followers.map((follower) => follower.stop()));
+  fault.expect(await group.child.stop() === 0, "the group did not end well");
+  const held = await heldBy(data, fault);
+  ledger.check(held, fault);
+  for (const follower of followers) follower.check(held, fault);
+});

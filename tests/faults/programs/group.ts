@@ -1,0 +1,20 @@
+/** A group in a process of its own: its options as JSON, then `up ADDRESS LIVE DOOR`. */
+
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { Group } from "../../../mod.ts";
+import { obeyInput } from "./input.ts";
+
+const options = JSON.parse(process.argv[2]);
+const say = (line: string) => writeSync(1, line + "\n");
+const group = await Group.start({
+  rate: Infinity,
+  ...options,
+  log: { info() {}, warn: (text) => say(`warn ${text}`), close: () => Promise.resolve() },
+});
+obeyInput();
+process.on("SIGTERM", () => void group.close());
+say(`up ${group.address} ${group.live} ${group.door}`);
+const failure = await group.stopped;
+if (failure) say(`stopped ${failure.message}`);
+process.exit(failure ? 1 : 0);

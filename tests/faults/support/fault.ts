@@ -1,0 +1,118 @@
+/** What every fault program is made of: its size, its random numbers, its figures, its verdict. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+
+/** Violations that are printed in full. */
+const SHOWN = 20;
+
+/** A fault cannot be shown on this machine; the message says what is missing. */
+export class Skipped extends Error {}
+
+/** One run of a fault program. */
+export class Fault {
+  /** True for the size that is run by hand. */
+  readonly full: boolean;
+  readonly minutes: number | undefined;
+  readonly seed: number;
+  /** A folder that goes away at the end. */
+  readonly folder: string = mkdtempSync(join(tmpdir(), "zgroup-fault-"));
+  readonly #figures = new Map<string, string | number>();
+  readonly #violations = new Map<string, number>();
+  readonly #closes: (() => unknown)[] = [];
+  #random: number;
+
+  constructor(argv: readonly string[]) {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        full: { type: "boolean", default: false },
+        minutes: { type: "string" },
+        seed: { type: "string" },
+      },
+    });
+    this.full = values.full;
+    this.minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+    this.seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+    this.#random = this.seed;
+  }
+
+  /** `small` in a small run, `full` in a full one. */
+  size(small: number, full: number): number {
+    return this.full ? full : small;
+  }
+
+  /** A random number, at least `from` and below `to`; the same ones for the same seed. */
+  random(from: number, to: number): number {
+    this.#random = (this.#random + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#random ^ (this.#random >>> 15), 1 | this.#random);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return from + (((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * (to - from);
+  }
+
+  /** A random whole number, at least `from` and below `to`. */
+  int(from: number, to: number): number {
+    return Math.floor(this.random(from, to));
+  }
+
+  /** Something counted or measured, for the program's line. */
+  figure(name: string, value: string | number): void {
+    this.#figures.set(name, typeof value === "number" ? Math.round(value * 10) / 10 : value);
+  }
+
+  /** Adds to a counted figure. */
+  count(name: string, by = 1): void {
+    this.#figures.set(name, (Number(this.#figures.get(name)) || 0) + by);
+  }
+
+  /** What must hold. */
+  expect(holds: boolean, violation: string): void {
+    if (!holds) this.#violations.set(violation, (this.#violations.get(violation) ?? 0) + 1);
+  }
+
+  /** Called at the end, the last one first, whatever happens. */
+  onClose(close: () => unknown): void {
+    this.#closes.push(close);
+  }
+
+  /** Closes all; prints the figures and what was violated; true if nothing was. */
+  async finish(error: unknown): Promise<boolean> {
+    for (const close of this.#closes.reverse()) {
+      try {
+        await close();
+      } catch (failed) {
+        this.expect(false, `closing failed: ${failed}`);
+      }
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+    if (error instanceof Skipped) {
+      console.log(`skipped: ${error.message}`);
+      return true;
+    }
+    if (error) this.expect(false, (error as Error).stack ?? String(error));
+    console.log([...this.#figures].map(([name, value]) => `${name}=${value}`).join(" "));
+    const violations = [...this.#violations];
+    for (const [text, times] of violations.slice(0, SHOWN)) {
+      console.log(`VIOLATION: ${text}${times > 1 ? ` (${times} times)` : ""}`);
+    }
+    if (violations.length > SHOWN) console.log(`… ${violations.length - SHOWN} more`);
+    if (violations.length > 0) console.log(`again with --seed ${this.seed}`);
+    return violations.length === 0;
+  }
+}
+
+/** Runs a fault program; the process ends with 0, or 1 when something was violated. */
+export async function fault(run: (fault: Fault) => Promise<void>): Promise<never> {
+  const one = new Fault(process.argv.slice(2));
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+  let error: unknown;
+  try {
+    await run(one);
+  } catch (thrown) {
+    error = thrown;
+  }
+  process.exit(await one.finish(error) ? 0 : 1);
+}

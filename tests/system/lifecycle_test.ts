@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { test } from "node:test";
+import { connect, Registry } from "../../mod.ts";
+import { closing } from "../support.ts";
+import { ours, Process } from "./processes.ts";
+import { Folder } from "./world.ts";
+
+/** An address where nothing listens. */
+async function deadAddress(): Promise<string> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return `127.0.0.1:${port}`;
+}
+
+function addressIn(line: string): string {
+  return /listens on ([^\s,]+)/.exec(line)![1];
+}
+
+/** How long stopping may take, ms. */
+const STOP_WITHIN = 2_000;
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test(`registry.ts ends with 0 within 2 s of ${signal}, and starts again on its port`, () =>
+    closing(async (keep) => {
+      const { path } = keep(new Folder());
+      const start = (port: string) =>
+        keep(new Process(ours("registry.ts", "--port", port, "--home", path)));
+      const registry = start("0");
+      const address = addressIn(await registry.line(/listens on/));
+      registry.kill(signal);
+      assert.deepEqual(await registry.end(STOP_WITHIN), { code: 0, signal: null }, registry.output);
+
+      const again = start(address.split(":")[1]);
+      assert.equal(addressIn(await again.line(/listens on/)), address);
+    }));
+
+  test(`group.ts ends with 0 within 2 s of ${signal}, and takes its lease back`, () =>
+    closing(async (keep) => {
+      const { path } = keep(new Folder());
+      const registry = keep(await Registry.start({ port: 0 }));
+      const user = keep(await connect({ name: "alice", registries: [registry.address] }));
+      const options = ["--registry", registry.address, "--home", path];
+      const group = keep(new Process(ours("group.ts", "Lab", "127.0.0.1:0", ...options)));
+      const address = addressIn(await group.line(/listens on/));
+      assert.deepEqual((await user.list()).map((listing) => listing.address), [address]);
+      await user.join("Lab");
+
+      group.kill(signal);
+      assert.deepEqual(await group.end(STOP_WITHIN), { code: 0, signal: null }, group.output);
+      assert.deepEqual(await user.list(), []);
+    }));
+}
+
+test("group.ts refuses a folder that another group holds, with a sentence and 1", () =>
+  closing(async (keep) => {
+    const { path } = keep(new Folder());
+    const command = ours("group.ts", "Lab", "127.0.0.1:0", "--registry", await deadAddress());
+    const first = keep(new Process([...command, "--data", path, "--home", path]));
+    await first.line(/listens on/);
+    const second = keep(new Process([...command, "--data", path, "--home", path]));
+    assert.equal((await second.end(10_000)).code, 1, second.output);
+    assert.match(second.output, /^FAILED: Cannot .*(held|another|in use)/m);
+    first.kill("SIGTERM");
+    assert.equal((await first.end(STOP_WITHIN)).code, 0, first.output);
+  }));
+
+test("group.ts starts while its registry is away, and is listed when it comes", () =>
+  closing(async (keep) => {
+    const address = await deadAddress();
+    const options = ["--registry", address, "--memory"];
+    const { path } = keep(new Folder());
+    const group = keep(
+      new Process(ours("group.ts", "Lab", "127.0.0.1:0", ...options), {
+        ZGROUP_HOME: path,
+      }),
+    );
+    await group.line(/listens on/);
+    const registry = keep(
+      new Process(ours("registry.ts", "--port", address.split(":")[1]), {
+        ZGROUP_HOME: path,
+      }),
+    );
+    await registry.line(/listens on/);
+    await registry.line(/JOIN REQUEST FROM/, 5_000);
+  }));
+
+test("user.ts says within 5 s that a registry does not answer, and ends with 1", () =>
+  closing(async (keep) => {
+    const address = await deadAddress();
+    const { path } = keep(new Folder());
+    const user = keep(new Process(ours("user.ts", "list", "--registry", address, "--home", path)));
+    user.finish();
+    assert.equal((await user.end(5_000)).code, 1, user.output);
+    assert.match(user.output, new RegExp(`^FAILED: Cannot reach the registry at ${address}`, "m"));
+  }));
+
+test("programs end with 2 and a sentence for what they cannot use", () =>
+  closing(async (keep) => {
+    const { path } = keep(new Folder());
+    const wrong = [
+      ["registry.ts", "--port", "99999"],
+      ["registry.ts", "--nonsense"],
+      ["group.ts", "Lab"],
+      ["group.ts", "Lab", "nowhere"],
+      ["user.ts", "fly"],
+    ];
+    await Promise.all(wrong.map(async ([script, ...args]) => {
+      const program = keep(new Process(ours(script, ...args, "--home", path)));
+      program.finish();
+      assert.equal((await program.end(10_000)).code, 2, `${script} ${args}: ${program.output}`);
+      assert.match(program.output, /^FAILED: Cannot /m);
+    }));
+  }));
+
+test("a program whose port is taken ends with a sentence that names it", () =>
+  closing(async (keep) => {
+    const { path } = keep(new Folder());
+    const registry = keep(await Registry.start({ port: 0 }));
+    const port = registry.address.split(":")[1];
+    const second = keep(new Process(ours("registry.ts", "--port", port, "--home", path)));
+    const { code } = await second.end(10_000);
+    assert.match(second.output, new RegExp(`FAILED: Cannot bind .*${port}`));
+    assert.equal(code, 1);
+  }));
+
+test("a second registry on a home that is in use is refused with a sentence", () =>
+  closing(async (keep) => {
+    const { path } = keep(new Folder());
+    const first = keep(new Process(ours("registry.ts", "--port", "0", "--home", path)));
+    await first.line(/listens on/, 10_000);
+    const second = keep(new Process(ours("registry.ts", "--port", "0", "--home", path)));
+    const { code } = await second.end(10_000);
+    assert.match(second.output, /FAILED: Cannot use the folder .*another registry uses it/);
+    assert.equal(code, 1);
+  }));

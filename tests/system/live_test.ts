@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Group, Registry, type User } from "../../mod.ts";
+import type { SubscribeOptions, Transport } from "../../lib/transport/transport.ts";
+import { zmqTransport } from "../../lib/transport/zmq.ts";
+import { closing, until } from "../support.ts";
+import { dice, Ear, groupProcess, type Keep, member, upTo, userOver } from "./live_world.ts";
+import { ours, Process } from "./processes.ts";
+import { Folder } from "./world.ts";
+
+async function labWith(keep: Keep, names: string[], options: object = {}) {
+  const registry = keep(await Registry.start({ port: 0 }));
+  const registries = [registry.address];
+  const lab = keep(await Group.start({ name: "Lab", registries, rate: Infinity, ...options }));
+  const users: User[] = [];
+  for (const name of names) {
+    const user = keep(await member(registries, name));
+    await user.join("Lab");
+    users.push(user);
+  }
+  return { registries, lab, users };
+}
+
+async function sendAll(user: User, texts: string[], together = 64): Promise<void> {
+  for (let i = 0; i < texts.length; i += together) {
+    await Promise.all(
+      texts.slice(i, i + together).map((text) => user.send("Lab", text, { within: Infinity })),
+    );
+  }
+}
+
+/**
+ * A member who goes away after so many entries, and comes back with what is kept in its home,
+ * until it has heard everything.
+ */
+async function restless(
+  keep: Keep,
+  { registries, name, random, whole }: {
+    registries: string[];
+    name: string;
+    random: (n: number) => number;
+    /** The last seq. */
+    whole: number;
+  },
+): Promise<{ over: Promise<{ seqs: number[]; comings: number }> }> {
+  const home = keep(new Folder()).path;
+  const first = await member(registries, name, home);
+  await first.join("Lab");
+  await first.close();
+  const come = async (seqs: number[]) => {
+    const user = await member(registries, name, home);
+    try {
+      // By count and not by time, so that nobody has heard everything before it went away once.
+      let left = 50 + random(400);
+      const closes = random(2) === 0;
+      const signal = AbortSignal.timeout(30_000);
+      for await (const { seq, epoch } of user.follow("Lab", { signal })) {
+        seqs.push(seq);
+        user.seen("Lab", seq, epoch);
+        if (--left > 0 && seqs.length !== whole) continue;
+        if (!closes) break;
+        await user.close();
+      }
+      assert.ok(!signal.aborted, `heard ${seqs.length} of ${whole} in time`);
+    } finally {
+      await user.close();
+    }
+  };
+  const over = (async () => {
+    const seqs: number[] = [];
+    let comings = 0;
+    for (; seqs.length !== whole; comings++) await come(seqs);
+    return { seqs, comings };
+  })();
+  over.catch(() => {}); // looked at in the end
+  return { over };
+}
+
+/** `user.ts follow` killed after so many lines, and started again after the last one it printed. */
+async function killed(
+  keep: Keep,
+  registry: string,
+  random: (n: number) => number,
+  whole: number,
+): Promise<{ over: Promise<{ seqs: number[]; comings: number }> }> {
+  const home = keep(new Folder()).path;
+  const options = ["--registry", registry, "--home", home];
+  const join = keep(new Process(ours("user.ts", "join", "Lab", "--name", "process", ...options)));
+  assert.equal((await join.end(20_000)).code, 0, join.output);
+  const over = (async () => {
+    const seqs: number[] = [];
+    let comings = 0;
+    for (; seqs.length !== whole; comings++) {
+      const after = ["--after", String(seqs.at(-1) ?? 0), "--json"];
+      await using follow = new Process(ours("user.ts", "follow", "Lab", ...after, ...options));
+      for (let left = 200 + random(600); left > 0 && seqs.length !== whole; left--) {
+        seqs.push(JSON.parse(await follow.line(/seq/)).seq);
+      }
+      follow.kill("SIGKILL");
+    }
+    return { seqs, comings };
+  })();
+  over.catch(() => {});
+  return { over };
+}
+
+test("live: members who come and go and a group that is killed end with one whole sequence", () =>
+  closing(async (keep) => {
+    const random = dice(7);
+    const { path } = keep(new Folder());
+    const registry = keep(await Registry.start({ port: 0 }));
+    const registries = [registry.address];
+    const start = () => groupProcess(keep, path, registry.address, "--rate", "100000");
+    let group = await start();
+    const alice = keep(await member(registries, "alice"));
+    await alice.join("Lab");
+    const steady = keep(new Ear(alice, "Lab", { after: 0 }));
+
+    const texts = upTo(1_500).map((n) => `t${n}`);
+    // Founded, the six who joined, and what is sent.
+    const whole = 1 + 6 + texts.length;
+    const others = [await killed(keep, registry.address, random, whole)];
+    for (const name of ["bob", "carol", "dave", "erin"]) {
+      others.push(await restless(keep, { registries, name, random, whole }));
+    }
+    const sending = sendAll(alice, texts, 16);
+    for (const part of [0.2, 0.5, 0.8]) {
+      await steady.hears(texts[Math.floor(texts.length * part)]);
+      group.kill("SIGKILL");
+      await group.ended;
+      group = await start();
+    }
+    await sending;
+    await steady.hears(texts.at(-1)!);
+    assert.deepEqual(steady.texts, texts);
+    assert.deepEqual(steady.seqs, upTo(whole));
+    for (const { over } of others) {
+      const { seqs, comings } = await over;
+      assert.deepEqual(seqs, upTo(whole));
+      assert.ok(comings > 1, "came back");
+    }
+  }));
+
+test("live: who follows while many send hears the log's own order, each entry once", () =>
+  closing(async (keep) => {
+    const { users } = await labWith(keep, ["alice", "bob", "carol"]);
+    const ears = users.map((user) => keep(new Ear(user, "Lab", { after: 0 })));
+    await Promise.all(
+      users.map((user) => sendAll(user, upTo(100).map((n) => `${user.name} ${n}`), 5)),
+    );
+    const log = await Array.fromAsync(users[0].read("Lab"));
+    for (const ear of ears) {
+      await until(() => ear.heard.length >= log.length, 10_000, "all entries");
+      assert.deepEqual(ear.heard, log);
+    }
+  }));
+
+/** Loses some live messages on their way in. */
+function lossy(loses: (payload: string) => boolean, lost: { messages: number }): Transport {
+  const whole = zmqTransport();
+  return {
+    curve: whole.curve,
+    curveKeys: () => whole.curveKeys(),
+    serve: (options) => whole.serve(options),
+    connect: (options) => whole.connect(options),
+    publish: (options) => whole.publish(options),
+    subscribe: (options: SubscribeOptions) =>
+      whole.subscribe({
+        ...options,
+        onMessage: (topic, payload) => {
+          if (loses(new TextDecoder().decode(payload))) lost.messages++;
+          else options.onMessage(topic, payload);
+        },
+      }),
+  };
+}
+
+for (
+  const [what, loses] of [
+    ["some of it", (random: (n: number) => number) => random(3) === 0],
+    ["all but the head", (_: unknown, payload: string) => !payload.includes('"head"')],
+  ] as const
+) {
+  test(`live: what the feed loses is read from the log, in its place: ${what}`, () =>
+    closing(async (keep) => {
+      const { users: [alice], registries } = await labWith(keep, ["alice"]);
+      const lost = { messages: 0 };
+      const random = dice(3);
+      const transport = lossy((payload) => loses(random, payload), lost);
+      const bob = keep(userOver({ transport, registries, name: "bob" }));
+      await bob.join("Lab");
+      const ear = keep(new Ear(bob, "Lab", { after: 0 }));
+      await until(() => ear.heard.length === 3, 5_000, "what is there");
+      const texts = upTo(500).map((n) => `t${n}`);
+      await sendAll(alice, texts, 3);
+      await ear.hears("t500", 2_500); // the head comes once a second
+      assert.deepEqual(ear.texts, texts);
+      assert.deepEqual(ear.seqs, upTo(ear.heard.length));
+      assert.ok(lost.messages > 20, `${lost.messages} lost`);
+    }));
+}
+
+test("live: a consumer that lets far more than its buffer pass gets everything", () =>
+  closing(async (keep) => {
+    const { users: [alice, bob] } = await labWith(keep, ["alice", "bob"]);
+    const stop = new AbortController();
+    const entries = bob.follow("Lab", { after: 0, signal: stop.signal });
+    await entries.next();
+    const texts = upTo(300).map((n) => `${n} ${"x".repeat(30_000)}`);
+    await sendAll(alice, texts, 30);
+    const heard: string[] = [];
+    for await (const { text } of entries) {
+      if (text) heard.push(text);
+      if (heard.length === texts.length) break;
+    }
+    assert.deepEqual(heard, texts);
+    stop.abort();
+  }));
+
+test("live: ten thousand missed messages come complete and in order", (t) =>
+  closing(async (keep) => {
+    const { users: [alice], registries } = await labWith(keep, ["alice"]);
+    const home = keep(new Folder()).path;
+    const first = await member(registries, "bob", home);
+    await first.join("Lab");
+    const cursor = (await Array.fromAsync(first.read("Lab"))).length;
+    first.seen("Lab", cursor);
+    await first.close();
+    await sendAll(alice, upTo(10_000).map((n) => `t${n}`), 256);
+
+    const begun = performance.now();
+    const bob = keep(await member(registries, "bob", home));
+    const ear = keep(new Ear(bob, "Lab"));
+    await ear.hears("t10000");
+    t.diagnostic(`connected and heard 10,000 in ${(performance.now() - begun).toFixed()} ms`);
+    assert.deepEqual(ear.seqs, upTo(10_000).map((n) => cursor + n));
+    assert.deepEqual(ear.texts, upTo(10_000).map((n) => `t${n}`));
+    const { cursor: seen } = bob.joined()[0];
+    assert.equal(seen, cursor + 10_000);
+  }));

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { doctor } from "../../lib/cli/doctor.ts";
+import type { MachineInfo, ServerInfo } from "../../lib/cli/ports.ts";
+
+const WELL: MachineInfo = {
+  versions: "Deno 2, linux",
+  curve: true,
+  folderProblem: undefined,
+  free: 1e9,
+  descriptorProblem: undefined,
+};
+const SERVER: ServerInfo = { what: "registry", address: "127.0.0.1:5555", took: 2, ahead: 5 };
+
+/** What the doctor prints about a machine and servers, and its exit code. */
+async function says(
+  machine: Partial<MachineInfo>,
+  servers: readonly Partial<ServerInfo>[],
+): Promise<{ code: number; text: string }> {
+  const lines: string[] = [];
+  const user = {
+    name: "alice",
+    id: "id",
+    diagnose: () => Promise.resolve(servers.map((server) => ({ ...SERVER, ...server }))),
+    close: () => Promise.resolve(),
+  };
+  const code = await doctor(
+    {
+      given: { flags: new Set(), texts: new Map(), lists: new Map(), positionals: ["doctor"] },
+      home: "/home",
+      registries: [],
+      doors: {
+        machine: () => Promise.resolve({ ...WELL, ...machine }),
+        openUser: () => Promise.resolve(user),
+      },
+      output: {
+        style: { colour: false },
+        print: (line: string) => Promise.resolve(void lines.push(line)),
+        complain: () => Promise.resolve(),
+      },
+      run: { signal: new AbortController().signal, onClose: () => {} },
+    } as unknown as Parameters<typeof doctor>[0],
+  );
+  return { code, text: lines.join("\n") };
+}
+
+test("doctor says that all is well and ends with 0", async () => {
+  const { code, text } = await says({}, [{}]);
+  assert.equal(code, 0);
+  assert.match(text, /All is well$/);
+  assert.doesNotMatch(text, /WRONG/);
+});
+
+test("doctor names what is wrong, says what to do, and ends with 1", async () => {
+  const cases: [Partial<MachineInfo>, Partial<ServerInfo>, RegExp][] = [
+    [{}, { problem: "no answer" }, /WRONG +registry 127.0.0.1:5555: no answer\n +start it/],
+    [
+      {},
+      { what: "Lab", problem: "no answer" },
+      /WRONG +Lab .*\n +start it \((group.ts|zgroup group)\)/,
+    ],
+    [{}, { ahead: 3_600_000 }, /WRONG +.* its clock is 3600 s ahead of yours\n +set the clock/],
+    [{}, { ahead: -90_000 }, /90 s behind yours/],
+    [{ curve: false }, {}, /WRONG +encryption: .*\n +install/],
+    [{ free: 1_000_000 }, {}, /WRONG +disk: 0 MiB free\n +make room/],
+    [{ descriptorProblem: "Only 256" }, {}, /WRONG +Only 256/],
+    [{ folderProblem: "folder: no" }, {}, /WRONG +folder: no\n +choose another/],
+  ];
+  for (const [machine, server, wanted] of cases) {
+    const { code, text } = await says(machine, [server]);
+    assert.equal(code, 1, text);
+    assert.match(text, wanted);
+    assert.match(text, /^1 of \d+ are wrong$/m);
+  }
+});

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Refusal, Unreachable } from "../../lib/errors.ts";
+import { COMMAND_WORDS, explain, PROMPT_WORDS } from "../../lib/cli/explain.ts";
+import type { GroupEntry } from "../../lib/cli/ports.ts";
+import {
+  Authors,
+  entryJson,
+  entryLine,
+  failed,
+  joinedLine,
+  listingLine,
+  memberLine,
+  notice,
+  typedName,
+} from "../../lib/cli/render.ts";
+import { displayWidth, rowsOf, truncate, wrap } from "../../lib/cli/width.ts";
+
+const AT = new Date(2026, 10, 20, 23, 57, 15, 253).getTime();
+
+function message(text: string, more: Partial<GroupEntry> = {}): GroupEntry {
+  return {
+    group: "Cool Group",
+    epoch: "e",
+    seq: 7,
+    at: AT,
+    kind: "message",
+    author: "11111111-0000-8000-8000-000000000000",
+    name: "alice",
+    mid: "m",
+    text,
+    signature: "valid",
+    ...more,
+  };
+}
+
+test("a message is one line with its local time and its author", () => {
+  assert.equal(entryLine(message("text")), "[2026-11-20 23:57:15] alice: text");
+});
+
+test("a message shows its group where several are shown", () => {
+  assert.equal(
+    entryLine(message("text"), undefined, { group: "Lab" }),
+    "[Lab] [2026-11-20 23:57:15] alice: text",
+  );
+});
+
+test("a text of several lines cannot stand where a line begins", () => {
+  const lines = entryLine(message("hi\n[2026-11-20 23:57:16] bob: I agree\n* bob left")).split(
+    "\n",
+  );
+  assert.equal(lines.length, 3);
+  for (const line of lines.slice(1)) assert.match(line, /^ {4}/);
+});
+
+test("a long text cannot stand where a row of the terminal begins", () => {
+  for (const padding of [" ", "x", "\u00a0", "\u2800", "漢"]) {
+    for (let length = 0; length < 120; length++) {
+      const fake = padding.repeat(length) + "[2026-11-20 23:57:16] bob: I agree";
+      const shown = entryLine(message(fake), { colour: false, columns: 80 });
+      for (const line of shown.split("\n").slice(1)) assert.match(line, /^ {4}/);
+      for (const line of shown.split("\n")) {
+        const wrapped = line.slice(0, 3) !== "[20" && displayWidth(line) > 80;
+        if (wrapped) assert.doesNotMatch(line, /\] bob: I/);
+      }
+    }
+  }
+});
+
+test("a name that could be read as part of the line is quoted", () => {
+  const name = "alice: yes [2026-11-20 23:57:16] bob";
+  assert.equal(entryLine(message("no", { name })), `[2026-11-20 23:57:15] "${name}": no`);
+});
+
+test("two users of one name are told apart by their ids", () => {
+  const authors = new Authors();
+  const other = message("b", { author: "22222222-0000-8000-8000-000000000000" });
+  assert.equal(authors.label(message("a")), "alice");
+  assert.equal(authors.label(other), "alice#2222");
+  assert.equal(authors.label(message("c")), "alice#1111");
+});
+
+test("a forged message says so", () => {
+  assert.match(entryLine(message("x", { signature: "invalid" })), /alice \[NOT VERIFIED\]: x$/);
+});
+
+test("entries that are no messages are notices", () => {
+  const entry = (kind: GroupEntry["kind"], body = {}) =>
+    entryLine(message("", { kind, body, signature: "none" }));
+  assert.equal(entry("join"), "* alice joined");
+  assert.equal(entry("leave"), "* alice left");
+  assert.equal(entry("founded"), "* alice was founded");
+  assert.equal(entry("hidden" as GroupEntry["kind"]), "* alice hidden");
+  assert.equal(
+    entryLine(message("", { kind: "join" }), undefined, { group: "G" }),
+    "[G] * alice joined",
+  );
+});
+
+test("a name cannot bring an escape sequence into a notice", () => {
+  const line = entryLine(message("", { kind: "join", name: "\x1b[2Jx\n* root" }));
+  assert.equal(line, '* "\\x1b[2Jx\\x0a* root" joined');
+});
+
+test("an entry as JSON has its time in ISO 8601 with ms", () => {
+  const { at, seq, group, text } = JSON.parse(entryJson(message("a\nb")));
+  assert.deepEqual({ at, seq, group, text }, {
+    at: new Date(AT).toISOString(),
+    seq: 7,
+    group: "Cool Group",
+    text: "a\nb",
+  });
+});
+
+test("colour appears only where it is asked for", () => {
+  assert.ok(!entryLine(message("x")).includes("\x1b"));
+  assert.ok(entryLine(message("x"), { colour: true }).includes("\x1b["));
+});
+
+test("lists show state, unread and role where they are not the usual ones", () => {
+  const address = "127.0.0.1:5560";
+  assert.equal(
+    listingLine({ name: "Cool Group", address, state: "live" }),
+    `Cool Group - ${address}`,
+  );
+  assert.equal(listingLine({ name: "A", address, state: "quiet" }), `A - ${address} (quiet)`);
+  const group = { id: "i", name: "A", address, cursor: 0, unread: 0 };
+  assert.equal(joinedLine({ ...group, role: "member", state: "live" }), `A - ${address}`);
+  assert.equal(
+    joinedLine({ ...group, role: "founder", state: "unreachable", unread: 3 }),
+    `A - ${address} (3 unread, unreachable, founder)`,
+  );
+  assert.equal(
+    memberLine({ user: "u", name: "bob", role: "member", present: true }),
+    "bob (here) u",
+  );
+});
+
+test("a failure and a notice are one line each, whatever a peer put in them", () => {
+  assert.equal(failed("a\nb\x1b[2J"), "FAILED: a\\x0ab\\x1b[2J");
+  assert.equal(notice("x\ny"), "* x\\x0ay");
+});
+
+test("a failure says the way out", () => {
+  const not = new Refusal("not_member", 'Cannot do that in "Cool Group": join it first');
+  assert.equal(
+    explain(not, PROMPT_WORDS, "Cool Group"),
+    'You are not a member of "Cool Group": join_group "Cool Group" first',
+  );
+  assert.match(explain(not, COMMAND_WORDS, "Lab"), /user(\.ts)? join Lab first$/);
+  const gone = new Unreachable("a", "Cannot reach the registry at a: no answer within 2 s");
+  assert.match(explain(gone, PROMPT_WORDS), /; check that it runs and try again$/);
+});
+
+test("a name is quoted for a command where it needs it", () => {
+  assert.equal(typedName("Lab"), "Lab");
+  assert.equal(typedName("Cool Group"), '"Cool Group"');
+  assert.equal(typedName('a"b'), '"a\\"b"');
+});
+
+test("width counts columns and not characters", () => {
+  assert.equal(displayWidth("abc"), 3);
+  assert.equal(displayWidth("漢字"), 4);
+  assert.equal(displayWidth("👨‍👩‍👧"), 2);
+  assert.equal(displayWidth("e\u0301"), 1);
+  assert.equal(displayWidth("🇩🇪❤️"), 4);
+});
+
+test("rows break between words and keep long words whole", () => {
+  assert.deepEqual(wrap("aaa bbb ccc", 12, 0, 2), ["aaa bbb ccc"]);
+  assert.deepEqual(wrap("aaaa bbbb cccc dddd", 14, 4, 4), ["aaaa bbbb", "cccc dddd"]);
+  assert.deepEqual(wrap("see http://example.org/a/long/path ok", 16, 0, 2), [
+    "see ",
+    "http://example.org/a/long/path",
+    " ok",
+  ]);
+  assert.deepEqual(wrap("", 20, 5, 4), [""]);
+});
+
+test("rows of a typed line follow the terminal's own wrapping", () => {
+  assert.equal(rowsOf("", 10), 1);
+  assert.equal(rowsOf("123456789", 10), 1);
+  assert.equal(rowsOf("1234567890", 10), 2);
+  assert.equal(rowsOf("12345678901", 10), 2);
+  assert.equal(rowsOf("123456789漢", 10), 2);
+});
+
+test("a status line is cut to its columns", () => {
+  assert.equal(truncate("abcdef", 6), "abcdef");
+  assert.equal(truncate("abcdefg", 6), "abcde…");
+  assert.equal(truncate("漢字漢字", 6), "漢字…");
+});

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Refusal } from "../../lib/errors.ts";
+import { userId } from "../../lib/identity/keys.ts";
+import {
+  type Batch,
+  checkSignature,
+  encodeBatch,
+  messageHash,
+  signedText,
+} from "../../lib/protocol/batch.ts";
+import type { Message } from "../../lib/protocol/schema.ts";
+import {
+  type Actor,
+  apply,
+  decideJoin,
+  decideLeave,
+  decideSend,
+  type Draft,
+  type GroupState,
+  place,
+  type Role,
+  suspects,
+} from "../../lib/group/state.ts";
+import { fixedKey, midAt, NOW, randomFrom } from "./fixtures.ts";
+
+const GROUP = "00000000-0000-8000-8000-000000000001";
+const NOTHING = new Map();
+
+function person(first: number, name: string): Actor & { sign(list: readonly Message[]): string } {
+  const key = fixedKey(first);
+  const user = userId(key.publicKey);
+  return {
+    user,
+    name,
+    key: key.publicKey,
+    sign: (list) => key.sign(signedText(GROUP, user, list.map(messageHash))),
+  };
+}
+const alice = person(0, "alice");
+const bob = person(100, "bob");
+
+function fresh(founder = alice.user, access: GroupState["access"] = "open"): GroupState {
+  return {
+    id: GROUP,
+    name: "Lab",
+    founder,
+    access,
+    members: new Map(),
+    head: 0,
+    at: 0,
+    lastMid: new Map(),
+    values: new Map(),
+  };
+}
+
+/** Places and applies drafts as the server does. */
+function run(state: GroupState, drafts: readonly (Draft | undefined)[], now = NOW): Batch[] {
+  return drafts.filter((draft) => draft !== undefined).map((draft) => {
+    const batch = place(state, draft, now);
+    apply(state, batch);
+    return batch;
+  });
+}
+
+function texts(from: number, n: number, ms = NOW): Message[] {
+  return Array.from({ length: n }, (_, i): Message => [midAt(ms, from + i), `t${from + i}`]);
+}
+
+function send(
+  state: GroupState,
+  who: Actor,
+  list: readonly Message[],
+  seen: Map<string, { seq: number; at: number }> = NOTHING,
+  now = NOW,
+) {
+  return decideSend(state, who, list, undefined, seen, now);
+}
+
+const refused = (code: string) => (error: unknown) =>
+  error instanceof Refusal && error.code === code;
+
+test("group: the founder joins as founder, everybody else as member", () => {
+  const state = fresh();
+  run(state, [decideJoin(state, alice)]);
+  run(state, [decideJoin(state, bob)]);
+  assert.deepEqual(
+    [...state.members.values()].map(({ name, role, since }) => [name, role, since]),
+    [
+      ["alice", "founder", 1],
+      ["bob", "member", 2],
+    ],
+  );
+});
+
+test("group: a group without a founder has none", () => {
+  const state = fresh("");
+  run(state, [decideJoin(state, { user: "", name: "nobody" })].slice(1));
+  run(state, [decideJoin(state, alice)]);
+  assert.equal(state.members.get(alice.user)?.role, "member");
+});
+
+test("group: joining again changes nothing, and under another name only the name", () => {
+  const state = fresh();
+  run(state, [decideJoin(state, alice)]);
+  assert.equal(decideJoin(state, alice), undefined);
+  run(state, [decideJoin(state, { ...alice, name: "Alice" })]);
+  const member = state.members.get(alice.user)!;
+  assert.deepEqual([member.name, member.role, member.since], ["Alice", "founder", 1]);
+  assert.equal(state.head, 2);
+});
+
+test("group: who left is no member, and may come back", () => {
+  const state = fresh();
+  run(state, [decideJoin(state, bob)]);
+  run(state, [decideLeave(state, bob)]);
+  assert.equal(state.members.has(bob.user), false);
+  assert.throws(() => decideLeave(state, bob), refused("not_member"));
+  assert.throws(() => send(state, bob, texts(0, 1)), refused("not_member"));
+  run(state, [decideJoin(state, bob)]);
+  assert.equal(state.members.get(bob.user)?.since, 3);
+});
+
+test("group: only members send, and readers do not", () => {
+  const state = fresh();
+  assert.throws(() => send(state, alice, texts(0, 1)), refused("not_member"));
+  for (const role of ["reader", "member", "admin", "founder"] as Role[]) {
+    state.members.set(bob.user, { user: bob.user, name: "bob", role, since: 1 });
+    if (role === "reader") assert.throws(() => send(state, bob, texts(0, 1)), refused("forbidden"));
+    else assert.equal(send(state, bob, texts(0, 1)).drafts.length, 1);
+  }
+});
+
+test("group: seqs begin at 1 and have no gap, whatever the number of messages", () => {
+  const state = fresh();
+  const batches = run(state, [decideJoin(state, alice)]);
+  for (const n of [1, 256, 3]) {
+    batches.push(...run(state, send(state, alice, texts(n * 1_000, n)).drafts));
+  }
+  assert.deepEqual(batches.map(({ first, count }) => [first, count]), [[1, 1], [2, 1], [3, 256], [
+    259,
+    3,
+  ]]);
+  assert.equal(state.head, 261);
+});
+
+test("group: the clock of the log never goes back", () => {
+  const state = fresh();
+  const at = [NOW, NOW - 5_000, NOW - 1, NOW + 1].map((now, i) =>
+    run(
+      state,
+      [i === 0 ? decideJoin(state, alice) : send(state, alice, texts(i, 1)).drafts[0]],
+      now,
+    )[0].at
+  );
+  assert.deepEqual(at, [NOW, NOW, NOW, NOW + 1]);
+});
+
+test("group: a mid more than a day ahead of the clock is refused, one of a day is taken", () => {
+  const state = fresh();
+  run(state, [decideJoin(state, alice)]);
+  const day = 86_400_000;
+  assert.equal(send(state, alice, texts(0, 1, NOW + day)).drafts.length, 1);
+  assert.throws(() => send(state, alice, texts(0, 1, NOW + day + 1)), refused("bad_request"));
+});
+
+test("group: only mids up to the greatest of their author can be duplicates", () => {
+  const state = fresh();
+  run(state, [decideJoin(state, alice), decideJoin(state, bob)]);
+  assert.deepEqual(suspects(state, alice.user, texts(0, 3)), []);
+  run(state, send(state, alice, texts(0, 3)).drafts);
+  const again = texts(1, 5);
+  assert.deepEqual(suspects(state, alice.user, again), [midAt(NOW, 1), midAt(NOW, 2)]);
+  assert.deepEqual(suspects(state, alice.user, texts(3, 2)), []);
+  assert.deepEqual(suspects(state, bob.user, again), []);
+  run(state, send(state, alice, texts(-0, 1)).drafts);
+  assert.equal(state.lastMid.get(alice.user), midAt(NOW, 2));
+});
+
+test("group: messages that are in the log keep their place, the others fill in around them", () => {
+  const state = fresh();
+  run(state, [decideJoin(state, alice)]);
+  const list = texts(0, 6);
+  const sig = alice.sign(list);
+  const seen = new Map([1, 2, 4].map((i) => [list[i][0], { seq: 100 + i, at: 7 }]));
+  const plan = decideSend(state, alice, list, sig, seen, NOW);
+  assert.deepEqual(plan.runs, [
+    { draft: 0 },
+    { from: 101, count: 1, at: 7, duplicate: true },
+    { from: 102, count: 1, at: 7, duplicate: true },
+    { draft: 1 },
+    { from: 104, count: 1, at: 7, duplicate: true },
+    { draft: 2 },
+  ]);
+  const batches = run(state, plan.drafts);
+  assert.deepEqual(batches.map((batch) => batch.messages), [[list[0]], [list[3]], [list[5]]]);
+  for (const batch of batches) assert.equal(checkSignature(GROUP, batch), "valid");
+});
+
+test("group: a request that is in the log as a whole appends nothing", () => {
+  const state = fresh();
+  run(state, [decideJoin(state, alice)]);
+  const list = texts(0, 3);
+  const plan = send(
+    state,
+    alice,
+    list,
+    new Map(list.map(([mid], i) => [mid, { seq: i + 2, at: 7 }])),
+  );
+  assert.deepEqual(plan.drafts, []);
+  assert.deepEqual(plan.runs.map((run) => "from" in run && run.from), [2, 3, 4]);
+});
+
+test("group: deciding changes nothing", () => {
+  const state = fresh();
+  run(state, [decideJoin(state, alice)]);
+  const before = structuredClone(state);
+  decideJoin(state, bob);
+  decideLeave(state, alice);
+  send(state, alice, texts(0, 3));
+  assert.deepEqual(state, before);
+});
+
+test("group: replaying all batches from their JSON gives the same state", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = randomFrom(seed);
+    const people = [alice, bob, person(50, "carol"), { user: "~claimed", name: "claimed" }];
+    const state = fresh();
+    const log: string[] = [];
+    for (let i = 0, now = NOW; i < 300; i++, now += Math.floor(random() * 20) - 8) {
+      const who = people[Math.floor(random() * people.length)];
+      const what = random();
+      try {
+        const name = random() < 0.2 ? `${who.name}${i}` : who.name;
+        const drafts = what < 0.2
+          ? [decideJoin(state, { ...who, name })]
+          : what < 0.3
+          ? [decideLeave(state, who)]
+          : send(state, who, texts(i * 10, 1 + Math.floor(random() * 9)), NOTHING, now).drafts;
+        log.push(...run(state, drafts, now).map(encodeBatch));
+      } catch (error) {
+        if (!refused("not_member")(error)) throw error;
+      }
+    }
+    const replayed = fresh();
+    for (const json of log) apply(replayed, JSON.parse(json));
+    assert.deepEqual(replayed, state, `seed ${seed}`);
+    assert.ok(state.head > 100);
+  }
+});
+
+test("group: an entry of a kind that is not known is refused, not skipped", () => {
+  const batch = { first: 1, count: 1, at: NOW, kind: "later", author: "a", name: "a" };
+  assert.throws(() => apply(fresh(), batch as unknown as Batch), /Cannot apply/);
+});

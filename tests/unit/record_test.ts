@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { groupId, userId, verifies } from "../../lib/identity/keys.ts";
+import {
+  enterText,
+  proofText,
+  recordProblem,
+  signRecord,
+  unregisterText,
+} from "../../lib/protocol/record.ts";
+import type { GroupRecord } from "../../lib/protocol/schema.ts";
+import { fixedKey, NOW } from "./fixtures.ts";
+
+const key = fixedKey(0);
+const other = fixedKey(100);
+const nonce = "n".repeat(22);
+const record = signRecord({
+  id: groupId(key.publicKey, "Lab", nonce),
+  name: "Lab",
+  access: "open",
+  address: "127.0.0.1:5560",
+  live: "127.0.0.1:5561",
+  door: "127.0.0.1:5562",
+  curve: "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
+  key: key.publicKey,
+  nonce,
+  version: NOW,
+  expires: NOW + 1,
+}, key);
+
+test("record is believed until it expires", () => {
+  assert.equal(recordProblem(record, NOW), undefined);
+  assert.match(recordProblem(record, NOW + 1)!, /expired/);
+});
+
+test("record with any field altered is not believed", () => {
+  const altered: { [K in keyof GroupRecord]: GroupRecord[K] } = {
+    id: groupId(other.publicKey, "Lab", nonce),
+    name: "Lab2",
+    access: "private",
+    address: "127.0.0.1:5569",
+    live: "127.0.0.1:5569",
+    door: "",
+    curve: "",
+    key: other.publicKey,
+    nonce: "m".repeat(22),
+    version: NOW + 1,
+    expires: NOW + 2,
+    sig: other.sign("x"),
+  };
+  assert.deepEqual(Object.keys(altered), Object.keys(record));
+  for (const [field, value] of Object.entries(altered)) {
+    assert.match(recordProblem({ ...record, [field]: value }, NOW)!, /id|signature/, field);
+  }
+});
+
+test("record whose id is someone else's is not believed, although its signature verifies", () => {
+  const { sig: _, ...fields } = record;
+  const stolen = signRecord({ ...fields, key: other.publicKey }, other);
+  assert.match(recordProblem(stolen, NOW)!, /id does not belong/);
+});
+
+test("record fields cannot be moved into each other", () => {
+  const { sig, ...fields } = record;
+  const moved = { ...fields, address: `${fields.address}\n${fields.live}`, live: "", sig };
+  assert.match(recordProblem(moved, NOW)!, /signature/);
+});
+
+test("a signature for one purpose is none for another", () => {
+  const { id } = record;
+  const texts = [
+    unregisterText(id, 1),
+    proofText(id, "1"),
+    proofText("1", id),
+    enterText(id, "1"),
+    enterText(id, "", "1"),
+  ];
+  for (const signed of texts) {
+    for (const text of texts) {
+      assert.equal(verifies(key.publicKey, text, key.sign(signed)), text === signed);
+    }
+  }
+});
+
+test("ids of users and of groups are version 8 UUIDs and never the same", () => {
+  const shape = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+  assert.match(userId(key.publicKey), shape);
+  assert.match(record.id, shape);
+  const ids = [userId(key.publicKey), userId(other.publicKey), record.id];
+  ids.push(groupId(key.publicKey, "Lab2", nonce), groupId(key.publicKey, "Lab", "m".repeat(22)));
+  assert.equal(new Set(ids).size, ids.length);
+});
+
+test("verifying malformed keys and signatures is false, not an error", () => {
+  const sig = key.sign("text");
+  assert.equal(verifies(key.publicKey, "text", sig), true);
+  for (const bad of ["", "A", "é", `${sig}AAAA`, sig.slice(4)]) {
+    assert.equal(verifies(key.publicKey, "text", bad), false, bad);
+    assert.equal(verifies(bad, "text", sig), false, bad);
+  }
+});

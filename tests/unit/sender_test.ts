@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Closed, Refusal } from "../../lib/errors.ts";
+import { newSigningKey } from "../../lib/identity/keys.ts";
+import { midMaker } from "../../lib/identity/mids.ts";
+import type { Message } from "../../lib/protocol/schema.ts";
+import { type OutboxEvent, Sender } from "../../lib/user/sender.ts";
+
+const target = { id: "group", name: "Lab", address: "", curve: "", door: "", key: "" };
+
+/** A sender, what it asked and kept, and a group that answers as told. */
+function setUp(
+  { kept = [], answer = accept, enqueue = () => {}, settle = () => {} }: {
+    kept?: Message[];
+    answer?: (messages: readonly Message[], from: number) => object;
+    enqueue?: () => void;
+    settle?: () => void;
+  } = {},
+) {
+  const requests: (readonly Message[])[] = [];
+  const outbox = new Map(kept);
+  const events: OutboxEvent[] = [];
+  let head = 0;
+  const ask = (_: string, fields: object): Promise<Record<string, unknown>> => {
+    const { messages } = fields as { messages: readonly Message[] };
+    requests.push(messages);
+    return new Promise((resolve) => {
+      const reply = answer(messages, head + 1);
+      head += messages.length;
+      resolve(reply as Record<string, unknown>);
+    });
+  };
+  const store = {
+    pending: () => [...outbox],
+    enqueue: (_: string, messages: readonly Message[]) => {
+      enqueue();
+      for (const [mid, text] of messages) outbox.set(mid, text);
+    },
+    settle: (_: string, mids: readonly string[]) => {
+      settle();
+      for (const mid of mids) outbox.delete(mid);
+    },
+  };
+  const link = {
+    target,
+    state: "live" as const,
+    ask,
+    session: () => Promise.reject(new Error("not needed")),
+  };
+  const event = (event: OutboxEvent) => void events.push(event);
+  const sender = new Sender({ link, key: newSigningKey(), store, mid: midMaker(), event });
+  return { sender, requests, outbox, events };
+}
+
+function accept(messages: readonly Message[], from: number): object {
+  return { accepted: [{ from, count: messages.length, at: 1 }] };
+}
+
+test("sender: texts sent together go out together, in order, and leave the outbox", async () => {
+  const { sender, requests, outbox, events } = setUp();
+  const texts = Array.from({ length: 300 }, (_, i) => `t${i}`);
+  const receipts = await Promise.all(texts.map((text) => sender.send(text, Infinity)));
+  assert.deepEqual(receipts.map(({ seq }) => seq), texts.map((_, i) => i + 1));
+  assert.deepEqual(requests.map(({ length }) => length), [256, 44]);
+  assert.equal(outbox.size, 0);
+  assert.deepEqual(events.filter(({ state }) => state === "sent").map(({ text }) => text), texts);
+  await sender.close();
+});
+
+test("sender: what is sent when the last answer arrives is sent, too", async () => {
+  const { sender } = setUp();
+  let left = 2_000;
+  const chain = async (): Promise<void> => {
+    while (left-- > 0) await sender.send("next", Infinity);
+  };
+  await Promise.all([chain(), chain(), chain()]);
+  await sender.close();
+});
+
+test("sender: messages left by another program never stand before smaller ids", async () => {
+  const ahead = midMaker(undefined, () => Date.now() + 30_000)();
+  const { sender, requests } = setUp({ kept: [[ahead, "left"]] });
+  await sender.send("own", Infinity);
+  for (const messages of requests) {
+    const mids = messages.map(([mid]) => mid);
+    assert.deepEqual(mids, [...new Set(mids)].sort());
+  }
+  assert.deepEqual(requests.flat().map(([, text]) => text), ["left", "own"]);
+  await sender.close();
+});
+
+test("sender: a message that is refused does not take the others along", async () => {
+  const answer = (messages: readonly Message[], from: number) => {
+    if (messages.some(([, text]) => text === "bad")) throw new Refusal("bad_request", "bad");
+    return accept(messages, from);
+  };
+  const { sender, outbox, events } = setUp({ answer });
+  const sent = ["one", "bad", "two"].map((text) => sender.send(text, Infinity));
+  const results = await Promise.allSettled(sent);
+  assert.deepEqual(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+  assert.deepEqual(events.filter(({ state }) => state === "failed").map(({ text }) => text), [
+    "bad",
+  ]);
+  assert.equal(outbox.size, 0);
+  await sender.close();
+});
+
+test("sender: what is no refusal leaves the messages in the outbox", async () => {
+  const answer = () => {
+    throw new Closed("closed");
+  };
+  const { sender, outbox } = setUp({ answer });
+  await assert.rejects(sender.send("kept", Infinity), { name: "Closed" });
+  assert.deepEqual([...outbox.values()], ["kept"]);
+  assert.equal(sender.waiting, 0);
+  await sender.close();
+});
+
+test("sender: an outbox that cannot be written fails the message, one that cannot be emptied does not", async () => {
+  const full = () => {
+    throw new Error("disk full");
+  };
+  const unkept = setUp({ enqueue: full });
+  await assert.rejects(unkept.sender.send("lost", Infinity), { message: "disk full" });
+  assert.deepEqual(unkept.requests, []);
+  await unkept.sender.close();
+
+  const { sender, outbox } = setUp({ settle: full });
+  assert.equal((await sender.send("sent", Infinity)).seq, 1);
+  assert.equal(outbox.size, 1, "sent again at the next start; the group knows it");
+  await sender.close();
+});

@@ -1,0 +1,33 @@
+#!/usr/bin/env -S deno run -A
+import process from "node:process";
+import { ask } from "./lib/cli/ask.ts";
+import { processOutput } from "./lib/cli/output.ts";
+import { surroundings } from "./lib/cli/surroundings.ts";
+import { userProgram } from "./lib/cli/user_program.ts";
+import { openLog } from "./lib/run/logging.ts";
+import { isListening } from "./lib/registry/probe.ts";
+import { main } from "./lib/run/main.ts";
+
+// Loaded when needed: --help answers without the native parts.
+const open = () => import("./lib/run/open.ts");
+
+await main((signal, onClose) =>
+  userProgram(
+    process.argv.slice(2),
+    {
+      openUser: async (options) => (await open()).openUser(options),
+      openGroup: async (options) => (await open()).openGroup(options),
+      openRegistry: async (options) => (await open()).openRegistry(options),
+      keptName: async (home) => (await open()).keptName(home),
+      systemName: async () => (await open()).systemName(),
+      machine: async (home) => (await open()).machine(home),
+      isListening,
+      openLog,
+      stdin: process.stdin,
+      ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
+    },
+    processOutput(),
+    surroundings(),
+    { signal, onClose },
+  )
+);
