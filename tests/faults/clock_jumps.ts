@@ -99,9 +99,9 @@ await fault(async (fault) => {
       );
     }
   }
-  fault.expect(unlisted < LISTED_WITHIN, "a jump cost the lease for too long");
+  fault.bound(unlisted < LISTED_WITHIN, "a jump cost the lease for too long");
   fault.figure("slowest_ack_ms", slowest);
-  fault.expect(slowest < 1_000, "a jump delayed an acknowledgement");
+  fault.bound(slowest < 1_000, "a jump delayed an acknowledgement");
   await Promise.all(senders.map((sender) => sender.stop()));
   await until(() => follower.seen.length >= ledger.acked, 10_000, "the follower");
   await follower.stop();

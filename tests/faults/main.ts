@@ -1,8 +1,10 @@
 /**
- * `deno task faults [NAME …] [--full] [--minutes N] [--seed N]`: what zgroup survives, by numbers.
+ * `deno task faults [NAME …] [--full] [--minutes N] [--seed N] [--shared]`: what zgroup
+ * survives, by numbers.
  *
  * Each fault is a program of its own, with a limit in time. It prints what it did and found, and
- * ends with 1 when an invariant was violated.
+ * ends with 1 when an invariant was violated. With `--shared`, for a machine that others use, too,
+ * bounds in time and memory are told and not judged.
  */
 
 import { spawn } from "node:child_process";
@@ -65,6 +67,7 @@ const { values, positionals } = parseArgs({
     full: { type: "boolean", default: false },
     minutes: { type: "string" },
     seed: { type: "string" },
+    shared: { type: "boolean", default: false },
   },
 });
 const names = positionals.length > 0 ? positionals : Object.keys(FAULTS);
@@ -76,6 +79,7 @@ if (unknown.length > 0) {
 const args = [
   ...(values.full ? ["--full"] : []),
   ...(values.minutes ? ["--minutes", values.minutes] : []),
+  ...(values.shared ? ["--shared"] : []),
   ...(values.seed ? ["--seed", values.seed] : []),
 ];
 let failed = 0;

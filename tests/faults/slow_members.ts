@@ -86,9 +86,9 @@ await fault(async (fault) => {
   fault.figure("p99_ms_beside", beside.p99);
   fault.figure("group_mb_alone", alone.memory);
   fault.figure("group_mb_more", beside.memory - alone.memory);
-  fault.expect(beside.memory - alone.memory <= COST, `slow members cost more than ${COST} MB`);
+  fault.bound(beside.memory - alone.memory <= COST, `slow members cost more than ${COST} MB`);
   const allowed = alone.p99 * LATER[0] + LATER[1];
-  fault.expect(beside.p99 <= allowed, `the others' p99 rose from ${alone.p99} to ${beside.p99} ms`);
+  fault.bound(beside.p99 <= allowed, `the others' p99 rose from ${alone.p99} to ${beside.p99} ms`);
 
   clearInterval(sending);
   await until(() => ledger.acked === sent, 20_000, "all to be acknowledged");
