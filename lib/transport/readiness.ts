@@ -69,6 +69,8 @@ const SPIN = 10;
 const FREE = 2;
 /** The others wait so long, ns: no longer than a bit of work takes, for whatever else runs here. */
 const BRIEF_NS = 150_000n;
+/** Signals to this process interrupt so many polls in a row at most; more is another failure. */
+const SIGNALS = 16;
 /** No wake-up was ever seen lost; if one were, it would be found after this many ms. */
 const BELT_MS = 1_000;
 
@@ -220,6 +222,7 @@ class PollWatcher implements Watcher {
     let watched: Watched[] = [];
     let table = new PollTable([earFd], this.#platform);
     let quiet = 0;
+    let failures = 0;
     while (this.#fds.size > 0) {
       if (this.#changed) {
         this.#changed = false;
@@ -234,11 +237,13 @@ class PollWatcher implements Watcher {
         (quiet >= FREE && spinning
           ? this.#poll.briefly(table.bytes, table.count)
           : this.#poll.now(table.bytes, table.count, 0));
-      quiet = found > 0 ? 0 : quiet + 1;
+      quiet = found > 0 ? 0 : quiet + (found === 0 ? 1 : 0);
       if (table.ready(0)) await this.#hear(doorbell.ear);
       if (found > 0) this.#lookAtReady(watched, table);
       else if (!spinning) this.#lookAtAll(watched);
-      if (found < 0) await pause(5); // no memory, too many descriptors: slower, but on
+      failures = found < 0 ? failures + 1 : 0;
+      // Not a signal, which interrupts once: no memory, too many descriptors. Slower, but on.
+      if (failures > SIGNALS) await pause(5);
     }
     this.#doorbell = undefined;
     doorbell.bell.close();

@@ -104,7 +104,7 @@ export class Port implements Watched {
   look(): boolean {
     if (this.#closed) return false;
     // One look for both: a second one could eat the news of a message that came after the first.
-    const events = this.socket.getInt32Option(ZMQ_EVENTS);
+    const events = eventsOf(this.socket);
     const sends = (events & POLLOUT) !== 0 && this.#queue.length > 0 && !this.#flushing;
     const receives = (events & POLLIN) !== 0 && !this.#draining;
     if (sends) void this.#flush();
@@ -220,6 +220,17 @@ export class Port implements Watched {
     this.#lookDue = false;
     this.look();
   };
+}
+
+/** What the engine says a socket can do now; a signal to this process may interrupt the question. */
+function eventsOf(socket: RawSocket): number {
+  for (;;) {
+    try {
+      return socket.getInt32Option(ZMQ_EVENTS);
+    } catch (error) {
+      if (codeOf(error) !== "EINTR") throw error;
+    }
+  }
 }
 
 const yes = (): boolean => true;

@@ -26,6 +26,31 @@ await check("a channel to nobody refuses when its queue is full", async (keep, t
   assert.ok(sent >= 64 && sent < 70, `${sent} MiB were taken`);
 });
 
+/** Signals a process, which must listen, again and again from another one. */
+function signals(pid: number): AsyncDisposable {
+  const loop = 'for i in $(seq 100000); do kill -s USR2 "$0" || exit; done';
+  const child = spawn("sh", ["-c", loop, String(pid)], { stdio: "ignore" });
+  const ended = once(child, "exit");
+  const heard = () => {};
+  process.on("SIGUSR2", heard);
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await ended;
+      process.off("SIGUSR2", heard);
+    },
+  };
+}
+
+await check("signals to the process interrupt nothing", async (keep, transport) => {
+  const server = keep(await echo(transport));
+  const channels = Array.from({ length: 4 }, () => keep(listener(transport, server.address)));
+  keep(signals(process.pid));
+  for (let n = 0; n < 200; n++) {
+    await Promise.all(channels.map((channel) => ask(channel, "zg1", `${n}`)));
+  }
+});
+
 await check("clients that vanish and return are all answered", async (keep, transport) => {
   const server = keep(await echo(transport));
   await Promise.all(Array.from({ length: 50 }, async (_, client) => {
