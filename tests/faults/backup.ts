@@ -47,6 +47,7 @@ async function once(fault: Fault, registry: string, round: number): Promise<void
 
   const copy = join(fault.folder, `copy ${round}.db`);
   const before = ledger.acked;
+  const told = ledger.head;
   await says(fault, "backup", [copy, "--data", data], /holds all up to entry \d+/);
   fault.expect(ledger.acked > before, "nobody could send while the copy was made");
   await says(fault, "backup", [copy, "--data", data], /it exists/, 2);
@@ -61,6 +62,10 @@ async function once(fault: Fault, registry: string, round: number): Promise<void
   await says(fault, "restore", [copy, "--data", elsewhere], /there is a group in it/, 2);
   const kept = await heldBy(elsewhere, fault);
   const head = kept.at(-1)!.seq;
+  fault.expect(
+    head >= told,
+    `the copy ends at ${head}, ${told} was acknowledged before it was made`,
+  );
   fault.count("acked_at_copy", ledger.keepUpTo(head));
   const second = new GroupProcess({ name, address: "127.0.0.2:0", data: elsewhere, registries });
   await second.start();

@@ -1,11 +1,11 @@
 /**
- * SIGKILL to the registry during leases, lists and joins: chats go on undisturbed, and its list is
- * whole within 2 s of its restart.
+ * SIGKILL to the registry during leases, lists and joins: chats go on undisturbed, its list is
+ * whole within 2 s of its restart, and a name still belongs to the key that took it.
  */
 
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { connect, Group, Unreachable } from "../../mod.ts";
+import { connect, Group, Refusal, Unreachable, type User } from "../../mod.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Child } from "./support/children.ts";
@@ -13,6 +13,7 @@ import { joined, numbered, percentile, Sender } from "./support/chat.ts";
 import { fault } from "./support/fault.ts";
 
 const GROUPS = 10;
+const GONE = "Gone";
 /** The list is whole again within this, ms. */
 const WHOLE_WITHIN = 2_000;
 /** A chat that the registry's death disturbs would wait for a time-out of seconds. */
@@ -48,6 +49,9 @@ await fault(async (fault) => {
     sender.start(1);
     senders.push(sender);
   }
+  // A name whose group is gone is kept on disk only.
+  const gone = await Group.start({ name: GONE, data: join(fault.folder, "gone"), registries });
+  await gone.close();
   const whole: number[] = [];
   const [lister] = await joined(fault, registries, "Group 1", ["lister"]);
   const kills = fault.size(6, 200);
@@ -72,6 +76,8 @@ await fault(async (fault) => {
     await until(listed, 20_000, "the whole list");
     whole.push(performance.now() - begin);
   }
+  const data = join(fault.folder, "stranger");
+  fault.expect(!await isTaken(lister, data, registries), "a stranger took the name of another key");
   await Promise.all(senders.map((sender) => sender.stop()));
   for (const [i, { group, data }] of groups.entries()) {
     await group.close();
@@ -84,3 +90,14 @@ await fault(async (fault) => {
   fault.bound(Math.max(...latencies) < UNDISTURBED, "a chat was disturbed");
   fault.bound(Math.max(...whole) <= WHOLE_WITHIN, `the list was not whole in ${WHOLE_WITHIN} ms`);
 });
+
+/** Whether a group with a key of its own takes the name of the one that is gone. */
+async function isTaken(lister: User, data: string, registries: string[]): Promise<boolean> {
+  try {
+    await using _ = await Group.start({ name: GONE, data, registries });
+    return (await lister.list()).some(({ name }) => name === GONE);
+  } catch (error) {
+    if (error instanceof Refusal && error.code === "name_taken") return false;
+    throw error;
+  }
+}

@@ -1,12 +1,14 @@
 /**
  * Mutated frames, and bytes that are no frames at all, at every socket of registry and group: no
- * crash, no entry, no memory kept, and every good request answered meanwhile.
+ * crash, no entry, no memory kept, no defect met, and every good request answered meanwhile.
  */
 
 import { connect as connectTcp } from "node:net";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { XSubscriber } from "zeromq";
+import { decodeReply, isOurs } from "../../lib/protocol/codec.ts";
+import type { Frames } from "../../lib/transport/transport.ts";
 import { zmqTransport } from "../../lib/transport/zmq.ts";
 import { Child } from "./support/children.ts";
 import { joined } from "./support/chat.ts";
@@ -88,7 +90,7 @@ async function attack(fault: Fault, target: Target): Promise<void> {
     .filter(({ to }) => to === what || what === "live")
     .map(({ frames }) => frames);
   const mutator = new Mutator(fault, good);
-  const { send, close } = sender(target);
+  const { send, close } = sender(fault, target);
   const round = async (count: number) => {
     for (let i = 0; i < count; i += CHUNK) {
       for (let j = 0; j < CHUNK; j++) send(mutator.next());
@@ -109,10 +111,16 @@ async function attack(fault: Fault, target: Target): Promise<void> {
 }
 
 /** A way to send anything to a socket. */
-function sender({ what, address, serverKey }: Target): { send: Send; close(): Promise<void> } {
+function sender(
+  fault: Fault,
+  { what, address, serverKey }: Target,
+): { send: Send; close(): Promise<void> } {
   if (what !== "live") {
     const security = serverKey ? { security: { serverKey } } : {};
-    const channel = zmqTransport().connect({ address, ...security, onMessage: () => {} });
+    const onMessage = (frames: Frames) => {
+      fault.expect(!isInternal(frames), `${what} met a defect of its own`);
+    };
+    const channel = zmqTransport().connect({ address, ...security, onMessage });
     return { send: (message) => void channel.send(message), close: () => channel.close() };
   }
   const socket = new XSubscriber({ linger: 0, sendTimeout: 0, receiveTimeout: 0 });
@@ -121,6 +129,13 @@ function sender({ what, address, serverKey }: Target): { send: Send; close(): Pr
     send: (message) => void socket.send(message).catch(() => {}),
     close: () => Promise.resolve(socket.close()),
   };
+}
+
+/** Whether a reply says that the request was read and then failed in the server. */
+function isInternal(frames: Frames): boolean {
+  if (!isOurs(frames)) return false;
+  const reply = decodeReply(frames);
+  return "error" in reply && reply.error.code === "internal";
 }
 
 /** Bytes that are no ZeroMQ, or its greeting and then anything. */

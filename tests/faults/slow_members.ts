@@ -34,7 +34,11 @@ await fault(async (fault) => {
   const member = async (name: string, pause: number) => {
     const options = JSON.stringify({ registries, group: NAME, name, pause });
     const child = new Child("programs/follower.ts", [options], {
-      onLine: (line) => heads.set(name, Number(line.split(" ")[1])),
+      onLine(line) {
+        const [word, seq] = line.split(" ");
+        if (word === "gap") fault.expect(false, `a gap: ${name} was told ${seq} too early`);
+        else heads.set(name, Number(seq));
+      },
     });
     fault.onClose(() => child.kill());
     await until(() => heads.has(name), 20_000, `${name} to join`);

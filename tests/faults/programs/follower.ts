@@ -1,6 +1,7 @@
 /**
  * A member in a process of its own that follows a group from its first entry: its options as
- * JSON, then `at SEQ` for each entry. With `pause` it takes one entry in so many ms.
+ * JSON, then `at SEQ` for each entry, `gap SEQ` where one is missing before it. With `pause` it takes
+ * one entry in so many ms.
  */
 
 import { writeSync } from "node:fs";
@@ -13,7 +14,10 @@ process.stdin.on("end", () => process.exit(1)).resume(); // Nobody is left who w
 const user = await connect({ registries, name });
 await user.join(group);
 writeSync(1, "at 0\n");
+let last = 0;
 for await (const { seq } of user.follow(group, { after: 0 })) {
+  if (seq !== last + 1) writeSync(1, `gap ${seq}\n`);
+  last = seq;
   if (seq % 50 === 0 || pause > 0) writeSync(1, `at ${seq}\n`);
   if (pause > 0) await setTimeout(pause);
 }

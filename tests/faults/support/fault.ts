@@ -114,15 +114,22 @@ export class Fault {
   }
 }
 
-/** Runs a fault program; the process ends with 0, or 1 when something was violated. */
+/**
+ * Runs a fault program; the process ends with 0, or 1 when something was violated or it was stopped.
+ * One that is stopped says what it found up to then, and leaves nothing behind.
+ */
 export async function fault(run: (fault: Fault) => Promise<void>): Promise<never> {
   const one = new Fault(process.argv.slice(2));
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+  let ended: Promise<boolean> | undefined;
+  const end = (error?: unknown) => ended ??= one.finish(error);
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.once(signal, () => void end().then(() => process.exit(1)));
+  }
   let error: unknown;
   try {
     await run(one);
   } catch (thrown) {
     error = thrown;
   }
-  process.exit(await one.finish(error) ? 0 : 1);
+  process.exit(await end(error) ? 0 : 1);
 }
