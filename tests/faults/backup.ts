@@ -42,7 +42,12 @@ async function once(fault: Fault, registry: string, round: number): Promise<void
   follower.start(name);
   const senders = users.map((user) => new Sender(user, name, ledger, () => fault.int(0, 4)));
   for (const sender of senders) sender.start();
-  await until(() => ledger.acked > fault.size(500, 5_000), 60_000, "messages");
+  const half = fault.size(250, 2_500);
+  await until(() => ledger.acked > half, 60_000, "messages");
+  // What is there by now goes to the database, what comes to its write-ahead log.
+  fault.expect(await group.child.stop() === 0, "the group did not end well");
+  await group.start();
+  await until(() => ledger.acked > 2 * half, 60_000, "messages after a restart");
   const identity = reader.joined()[0].id;
 
   const copy = join(fault.folder, `copy ${round}.db`);

@@ -23,13 +23,6 @@ const MUTATIONS: readonly Mutation[] = [
     if (batches.length`,
   },
   {
-    fault: "kill_group",
-    what: "takes a message again that it has",
-    file: "lib/group/state.ts",
-    find: "  return messages.filter(([mid]) => mid <= last).map(([mid]) => mid);",
-    replace: "  return [];",
-  },
-  {
     fault: "kill_user",
     what: "empties the outbox before the acknowledgement",
     file: "lib/user/sender.ts",

@@ -20,16 +20,21 @@ const HEALED_WITHIN = 3_000;
 /** A silent peer is noticed within this, ms. */
 const NOTICED_WITHIN = 6_000;
 
-/** Which way is cut, for how long, s. The shortest are over before a member takes it for silence. */
-const SMALL: readonly (readonly [Cut, number])[] = [
+/**
+ * Which way is cut, for how long, s; `live`: the connections to the live feed alone are broken, for
+ * less time than members take for silence.
+ */
+type Partition = readonly [cut: Cut | "live", seconds: number];
+const SMALL: readonly Partition[] = [
   ["both", 7],
   ["up", 3],
   ["down", 3],
   ["broken", 3],
-  ["broken", 1],
+  ["live", 1],
 ];
-const FULL: readonly (readonly [Cut, number])[] = (["both", "up", "down", "broken"] as const)
-  .flatMap((cut) => [1, 5, 10, 20, 40, 60].map((seconds) => [cut, seconds] as const));
+const FULL: readonly Partition[] = (["both", "up", "down", "broken"] as const)
+  .flatMap((cut) => [5, 10, 20, 40, 60].map((seconds): Partition => [cut, seconds]))
+  .concat([1, 1.5, 2].map((seconds) => ["live", seconds]));
 
 await fault(async (fault) => {
   const registry = await Registry.start({ port: 0 });
@@ -48,9 +53,11 @@ await fault(async (fault) => {
   const proxy = new Proxy("127.0.0.2", "127.0.0.1");
   fault.onClose(() => proxy[Symbol.asyncDispose]());
   for (const address of [group.address, group.live, group.door]) {
-    await proxy.forward(Number(address.split(":")[1]));
+    await proxy.forward(portOf(address));
   }
   const ledger = new Ledger();
+  const talker = await joined(fault, registries, NAME, ["talker"]);
+  proxy.spare(); // It is on the group's side, so that the others miss something.
   const followers = (await joined(fault, registries, NAME, numbered("follower", 3)))
     .map((user) => new Follower(user));
   const states = new Map<string, string>();
@@ -61,14 +68,17 @@ await fault(async (fault) => {
     follower.start(NAME);
   }
   const users = await joined(fault, registries, NAME, numbered("sender", 4));
-  const senders = users.map((user) => new Sender(user, NAME, ledger, () => fault.int(20, 60)));
+  const senders = [...talker, ...users].map((user) =>
+    new Sender(user, NAME, ledger, () => fault.int(20, 60))
+  );
   for (const sender of senders) sender.start(2);
   const healed: number[] = [];
   const noticed: number[] = [];
   for (const [cut, seconds] of fault.full ? FULL : SMALL) {
     const acked = ledger.acked;
     await until(() => ledger.acked > acked + 50, 20_000, "messages before the cut");
-    proxy.cut(cut);
+    if (cut === "live") proxy.cut("broken", portOf(group.live));
+    else proxy.cut(cut);
     fault.count("partitions");
     const begin = performance.now();
     const silent = () => followers.every(({ user }) => states.get(user.name) === "unreachable");
@@ -101,3 +111,7 @@ await fault(async (fault) => {
   ledger.check(held, fault);
   for (const follower of followers) follower.check(held, fault);
 });
+
+function portOf(address: string): number {
+  return Number(address.split(":")[1]);
+}

@@ -31,8 +31,8 @@ await fault(async (fault) => {
   fault.onClose(() => group.child.kill());
   const ledger = new Ledger();
   const heads = new Map<string, number>();
-  const member = async (name: string, pause: number) => {
-    const options = JSON.stringify({ registries, group: NAME, name, pause });
+  const member = async (name: string, pause: number, after = 0) => {
+    const options = JSON.stringify({ registries, group: NAME, name, pause, after });
     const child = new Child("programs/follower.ts", [options], {
       onLine(line) {
         const [word, seq] = line.split(" ");
@@ -83,7 +83,9 @@ await fault(async (fault) => {
   const alone = await measure(fault.size(5, 20));
 
   stopped.signal("SIGSTOP");
-  await Promise.all(numbered("slow", 3).map((name) => member(name, (100 * 1_000) / RATE)));
+  // One reads from the first entry on, the others hear all live until they cannot keep it.
+  const froms = [0, ledger.head, ledger.head];
+  await Promise.all(froms.map((from, i) => member(`slow ${i}`, (100 * 1_000) / RATE, from)));
   await measure(2);
   const beside = await measure(fault.size(10, 60));
   fault.figure("p99_ms_alone", alone.p99);

@@ -5,13 +5,22 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 /** Which way is cut: what peers send, what the server sends, both; or every connection is broken. */
 export type Cut = "none" | "up" | "down" | "both" | "broken";
 
+/** A connection of a peer, and the proxy's own to the server. */
+interface Pair {
+  readonly peer: Socket;
+  readonly server: Socket;
+  readonly port: number;
+  spared: boolean;
+}
+
 /** Forwards the ports of one host to the same ports of another. */
 export class Proxy implements AsyncDisposable {
   readonly #from: string;
   readonly #to: string;
   readonly #servers: Server[] = [];
-  readonly #pairs = new Set<readonly [peer: Socket, server: Socket]>();
+  readonly #pairs = new Set<Pair>();
   #cut: Cut = "none";
+  #port: number | undefined;
 
   constructor(from: string, to: string) {
     this.#from = from;
@@ -28,15 +37,24 @@ export class Proxy implements AsyncDisposable {
     });
   }
 
-  /** From now on nothing passes that way; what is sent meanwhile waits, as TCP would keep it. */
-  cut(cut: Cut): void {
+  /**
+   * From now on nothing passes that way; what is sent meanwhile waits, as TCP would keep it. With
+   * `port` only the connections to that one are cut.
+   */
+  cut(cut: Cut, port?: number): void {
     this.#cut = cut;
+    this.#port = port;
     for (const pair of this.#pairs) this.#apply(pair);
+  }
+
+  /** The connections that are there now are never cut: who made them goes on while others cannot. */
+  spare(): void {
+    for (const pair of this.#pairs) pair.spared = true;
   }
 
   #accept(peer: Socket, port: number): void {
     const server = connect(port, this.#to);
-    const pair = [peer, server] as const;
+    const pair = { peer, server, port, spared: false };
     this.#pairs.add(pair);
     for (const [one, other] of [[peer, server], [server, peer]]) {
       one.setNoDelay(true);
@@ -50,16 +68,19 @@ export class Proxy implements AsyncDisposable {
     this.#apply(pair);
   }
 
-  #apply([peer, server]: readonly [Socket, Socket]): void {
+  #apply({ peer, server, port, spared }: Pair): void {
+    const cut = spared || (this.#port ?? port) !== port ? "none" : this.#cut;
     for (const [socket, way] of [[peer, "up"], [server, "down"]] as const) {
-      if (this.#cut === "broken") socket.resetAndDestroy();
-      else if (this.#cut === way || this.#cut === "both") socket.pause();
+      if (cut === "broken") socket.resetAndDestroy();
+      else if (cut === way || cut === "both") socket.pause();
       else socket.resume();
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+    for (const { peer, server } of this.#pairs) {
+      for (const socket of [peer, server]) socket.destroy();
+    }
     await Promise.all(
       this.#servers.map((server) => new Promise((resolve) => server.close(resolve))),
     );
