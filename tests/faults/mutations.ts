@@ -3,12 +3,13 @@
  *
  * Each row is a defect that somebody might put into zgroup. It is made in a copy of the project, and
  * the fault program must end with a violation there. Bounds in time and memory are not judged, so
- * that no defect is found by a slow machine alone. Ends with 1 when a defect was not caught.
+ * that no defect is found by a slow machine alone. Ends with 1 when a defect was not caught, with 2
+ * when the table went stale.
  */
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { Mutant, type Mutation } from "./support/mutant.ts";
+import { Mutant, type Mutation, staleness } from "./support/mutant.ts";
 
 const MUTATIONS: readonly Mutation[] = [
   {
@@ -229,16 +230,26 @@ if (chosen.length === 0) {
   console.error(`No mutation for ${positionals.join(", ")}`);
   process.exit(2);
 }
+const stale = MUTATIONS.map(staleness).filter((problem) => problem !== undefined);
+if (stale.length > 0) {
+  console.error(`The table went stale:\n${stale.join("\n")}`);
+  process.exit(2);
+}
 const mutant = new Mutant();
 process.on("exit", () => mutant.close());
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 let missed = 0;
-for (const mutation of chosen) {
-  const { fault, what } = mutation;
-  const { violation, end } = await mutant.run(mutation, ["--shared", "--seed", values.seed]);
-  if (violation) console.log(`${fault}: caught: ${what} (${violation})`);
-  else console.log(`${fault}: NOT CAUGHT: ${what} (${end})`);
-  if (!violation) missed++;
+try {
+  for (const mutation of chosen) {
+    const { fault, what } = mutation;
+    const { violation, end } = await mutant.run(mutation, ["--shared", "--seed", values.seed]);
+    if (violation) console.log(`${fault}: caught: ${what} (${violation})`);
+    else console.log(`${fault}: NOT CAUGHT: ${what} (${end})`);
+    if (!violation) missed++;
+  }
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(2);
 }
 console.log(`${chosen.length - missed} caught, ${missed} not caught`);
 process.exit(missed > 0 ? 1 : 0);

@@ -1,8 +1,15 @@
 /** A copy of the project with a defect put into it, and whether a fault program finds it. */
 
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -43,6 +50,12 @@ const COPIED = [
 const ENDS_WITHIN = 180_000;
 const STOPS_WITHIN = 10_000;
 
+/** Why a defect cannot be made any more; undefined when it can. */
+export function staleness({ fault, what, file, find }: Mutation): string | undefined {
+  const times = readFileSync(join(ROOT, file), "utf8").split(find).length - 1;
+  return times === 1 ? undefined : `${fault}: "${what}": its text stands ${times} times in ${file}`;
+}
+
 /** One copy of the project, mended after each defect. */
 export class Mutant {
   /** Goes away with {@linkcode close}. */
@@ -51,20 +64,18 @@ export class Mutant {
   #pid: number | undefined;
 
   constructor() {
-    for (const name of COPIED) cpSync(join(ROOT, name), join(this.folder, name), COPY);
+    for (const name of COPIED) {
+      cpSync(join(ROOT, name), join(this.folder, name), { recursive: true });
+    }
     symlinkSync(join(ROOT, "node_modules"), join(this.folder, "node_modules"), "dir");
     mkdirSync(this.#temporary);
   }
 
-  /**
-   * Runs a fault program on a defect.
-   *
-   * @throws {Error} the table went stale: the text is not there once, or the result is no program
-   */
+  /** Runs a fault program on a defect. @throws {Error} the result is no program */
   async run(mutation: Mutation, args: readonly string[]): Promise<Outcome> {
     const path = join(this.folder, mutation.file);
     const whole = readFileSync(path, "utf8");
-    writeFileSync(path, replaced(whole, mutation));
+    writeFileSync(path, whole.split(mutation.find).join(mutation.replace));
     try {
       this.#check(mutation);
       return await this.#fault(mutation.fault, args);
@@ -134,17 +145,6 @@ export class Mutant {
     unmountAll(this.folder);
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-const COPY = { recursive: true };
-
-/** @throws {Error} the text does not stand in the file exactly once */
-function replaced(whole: string, { fault, what, file, find, replace }: Mutation): string {
-  const parts = whole.split(find);
-  if (parts.length === 2) return parts.join(replace);
-  throw new Error(
-    `${fault}: "${what}" went stale: its text stands ${parts.length - 1} times in ${file}`,
-  );
 }
 
 /** A fault program that was killed may have left a file system of its own. */
