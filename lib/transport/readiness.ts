@@ -239,9 +239,9 @@ class PollWatcher implements Watcher {
           : this.#poll.now(table.bytes, table.count, 0));
       quiet = found > 0 ? 0 : quiet + (found === 0 ? 1 : 0);
       if (table.ready(0)) await this.#hear(doorbell.ear);
-      if (found > 0) this.#lookAtReady(watched, table);
-      else if (!spinning) this.#lookAtAll(watched);
       failures = found < 0 ? failures + 1 : 0;
+      if (found > 0) this.#lookAtReady(watched, table);
+      else if (found === 0 && !spinning || failures > SIGNALS) this.#lookAtAll(watched);
       // Not a signal, which interrupts once: no memory, too many descriptors. Slower, but on.
       if (failures > SIGNALS) await pause(5);
     }
