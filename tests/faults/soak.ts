@@ -38,11 +38,16 @@ class Seen {
   }
 }
 
-/** One member: sends now and then, follows, and goes. */
-async function live(fault: Fault, registry: string, ledger: Ledger, seen: Seen, name: string) {
+/** One member of `members`: sends now and then, follows, and goes. Each message is checked by all. */
+async function live(
+  fault: Fault,
+  registry: string,
+  { ledger, seen, members }: { ledger: Ledger; seen: Seen; members: number },
+  name: string,
+) {
   const user = await connect({ name, registries: [registry] });
   await user.join(NAME);
-  const sender = new Sender(user, NAME, ledger, () => fault.random(500, 2_000));
+  const sender = new Sender(user, NAME, ledger, () => members * fault.random(20, 60));
   sender.start(1);
   const stop = new AbortController();
   let last = 0;
@@ -92,7 +97,7 @@ await fault(async (fault) => {
   const here: Awaited<ReturnType<typeof live>>[] = [];
   let came = 0;
   const come = async () =>
-    here.push(await live(fault, registry.address, ledger, seen, `member ${++came}`));
+    here.push(await live(fault, registry.address, { ledger, seen, members }, `member ${++came}`));
   for (let i = 0; i < members; i++) await come();
 
   const samples: { group: number; users: number; fds: number; userFds: number }[] = [];
