@@ -86,6 +86,18 @@ test("live: a group that comes back at another address is found by the registry"
     assert.equal(bob.joined()[0].address, other.address);
   }));
 
+test("live: joining and the first message wait for no time-out", () =>
+  closing(async (keep) => {
+    const { registries, group } = await world(keep);
+    await group();
+    const alice = keep(await member(registries, "alice"));
+    const took = await timed(async () => {
+      await alice.join("Lab");
+      await alice.send("Lab", "hi");
+    });
+    assert.ok(took < SOON, `it took ${took} ms`);
+  }));
+
 test("live: another epoch starts over and says so, and the members are members again", () =>
   closing(async (keep) => {
     const { group, joined } = await world(keep);
