@@ -34,7 +34,8 @@ export interface Outcome {
   readonly end: string;
 }
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+/** The project's folder. */
+export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 /** What the programs and their tests consist of. */
 const COPIED = [
   "deno.json",
@@ -50,9 +51,12 @@ const COPIED = [
 const ENDS_WITHIN = 180_000;
 const STOPS_WITHIN = 10_000;
 
-/** Why a defect cannot be made any more; undefined when it can. */
-export function staleness({ fault, what, file, find }: Mutation): string | undefined {
-  const times = readFileSync(join(ROOT, file), "utf8").split(find).length - 1;
+/** Why a defect cannot be made any more in the sources below `root`; undefined when it can. */
+export function staleness(
+  root: string,
+  { fault, what, file, find }: Mutation,
+): string | undefined {
+  const times = readFileSync(join(root, file), "utf8").split(find).length - 1;
   return times === 1 ? undefined : `${fault}: "${what}": its text stands ${times} times in ${file}`;
 }
 

@@ -1,0 +1,212 @@
+/** Defects that somebody might put into zgroup, and the fault program that must find each. */
+
+import type { Mutation } from "./mutant.ts";
+
+/** One or two for each fault. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    fault: "kill_group",
+    what: "acknowledges before the commit",
+    file: "lib/group/writer.ts",
+    find: `    let read: readonly ReadBatch[] = [];
+    if (batches.length`,
+    replace: `    let read: readonly ReadBatch[] = [];
+    for (const { job, batches: own, refusal } of staged) if (!refusal) job.done(own);
+    await new Promise((resolve) => setTimeout(resolve, 20)); // more may come that share the fsync
+    if (batches.length`,
+  },
+  {
+    fault: "kill_user",
+    what: "empties the outbox before the acknowledgement",
+    file: "lib/user/sender.ts",
+    find: `      const receipts = await this.#request(items.map(({ message }) => message));
+      this.#settle(items);`,
+    replace: `      this.#settle(items);
+      const receipts = await this.#request(items.map(({ message }) => message));`,
+  },
+  {
+    fault: "kill_user",
+    what: "sends what is in the outbox under new message ids",
+    file: "lib/user/sender.ts",
+    find: "      this.#queue.push({ message, ...NOBODY });",
+    replace: "      this.#queue.push({ message: [options.mid(), message[1]], ...NOBODY });",
+  },
+  {
+    fault: "kill_registry",
+    what: "forgets who took a name",
+    file: "lib/registry/server.ts",
+    find: `        if (outcome === "taken") this.#names.add(record);\n`,
+    replace: "",
+  },
+  {
+    fault: "kill_registry",
+    what: "a group registers once and renews no more",
+    file: "lib/group/announcer.ts",
+    find: "    if (this.#busy.has(registry)) return undefined;",
+    replace: "    if (this.#busy.has(registry) || this.#said.has(registry)) return undefined;",
+  },
+  {
+    fault: "power_loss",
+    what: "a commit is written and not synced",
+    file: "lib/log/sqlite_statements.ts",
+    find: `"synchronous = FULL"`,
+    replace: `"synchronous = NORMAL"`,
+  },
+  {
+    fault: "power_loss",
+    what: "the group's key is written and not synced",
+    file: "lib/identity/files.ts",
+    find: "{ mode: 0o600, flush: true }",
+    replace: "{ mode: 0o600 }",
+  },
+  {
+    fault: "torn_bytes",
+    what: "takes the first bad frame for the end of the write-ahead log",
+    file: "lib/log/wal.ts",
+    find: "  return commits > 1 ? bad : undefined;",
+    replace: "  return commits > 1_000_000 ? bad : undefined;",
+  },
+  {
+    fault: "torn_bytes",
+    what: "serves batches without a look at their hashes",
+    file: "lib/log/chain.ts",
+    find: "  return batch.json === null || same(chainHash(previous.hash, batch.json), batch.hash);",
+    replace: "  return true;",
+  },
+  {
+    fault: "disk_full",
+    what: "acknowledges what found no room",
+    file: "lib/group/writer.ts",
+    find: "        for (const { job } of staged) job.failed(refusal);\n",
+    replace: `        for (const { job, batches: own } of staged) {
+          if (full) job.done(own);
+          else job.failed(refusal);
+        }\n`,
+  },
+  {
+    fault: "disk_full",
+    what: "stops when the disk is full",
+    file: "lib/group/writer.ts",
+    find: "        if (full) return;\n",
+    replace: "",
+  },
+  {
+    fault: "failing_fsync",
+    what: "takes a failed fsync for a full disk and goes on",
+    file: "lib/log/sqlite.ts",
+    find: "if (undone && code === SQLITE.full && this.#carryOver()) {",
+    replace: "if (undone && code !== 0 && this.#carryOver()) {",
+  },
+  {
+    fault: "clock_jumps",
+    what: "takes the time of an entry straight from the clock",
+    file: "lib/group/state.ts",
+    find: "at: Math.max(state.at, now), ...draft };",
+    replace: "at: now, ...draft };",
+  },
+  {
+    fault: "clock_jumps",
+    what: "measures leases by the date",
+    file: "lib/registry/server.ts",
+    find: "const now = performance.now(); // The date may jump, and no lease with it.",
+    replace: "const now = this.#now();",
+  },
+  {
+    fault: "slow_members",
+    what: "skips for a slow member what it cannot keep",
+    file: "lib/user/follow.ts",
+    find: `      this.#behind = true;
+      return this.#drop();`,
+    replace: `      this.#cursor = last.first + last.count - 1;
+      return this.#drop();`,
+  },
+  {
+    fault: "partition",
+    what: "takes a hole in the live feed for the truth",
+    file: "lib/user/follow.ts",
+    find: "    if (batch.first > this.#cursor + 1) {",
+    replace: "    if (batch.first > this.#cursor + 1_000_000) {",
+  },
+  {
+    fault: "partition",
+    what: "takes a message again that it has",
+    file: "lib/group/state.ts",
+    find: "  return messages.filter(([mid]) => mid <= last).map(([mid]) => mid);",
+    replace: "  return [];",
+  },
+  {
+    fault: "malformed",
+    what: "a request that cannot be read ends the registry",
+    file: "lib/registry/server.ts",
+    find: `      if (!(error instanceof Refusal)) {
+        this.#options.logger.warn(`,
+    replace: `      if (error instanceof BadRequest) throw error;
+      if (!(error instanceof Refusal)) {
+        this.#options.logger.warn(`,
+  },
+  {
+    fault: "malformed",
+    what: "reads requests without a look at their fields",
+    file: "lib/protocol/codec.ts",
+    find: `  if (!result.success) {
+    const [issue] = result.issues;`,
+    replace: `  if (!result.success && op === "ping") {
+    const [issue] = result.issues;`,
+  },
+  {
+    fault: "two_groups",
+    what: "does not hold its folder",
+    file: "lib/log/sqlite_statements.ts",
+    find: `"locking_mode = EXCLUSIVE"`,
+    replace: `"locking_mode = NORMAL"`,
+  },
+  {
+    fault: "five_programs",
+    what: "does not wait for another program that writes",
+    file: "lib/log/sqlite_store.ts",
+    find: "PRAGMA busy_timeout = 10000",
+    replace: "PRAGMA busy_timeout = 0",
+  },
+  {
+    fault: "five_programs",
+    what: "takes a message again that it has",
+    file: "lib/group/state.ts",
+    find: "  return messages.filter(([mid]) => mid <= last).map(([mid]) => mid);",
+    replace: "  return [];",
+  },
+  {
+    fault: "upgrade",
+    what: "opens a log that a newer version wrote",
+    file: "lib/log/sqlite.ts",
+    find: "    if (version > MIGRATIONS.length) {",
+    replace: "    if (version > MIGRATIONS.length + 1_000) {",
+  },
+  {
+    fault: "upgrade",
+    what: "opens a user's folder that a newer version wrote",
+    file: "lib/log/sqlite_store.ts",
+    find: "  if (row.user_version > VERSION) {",
+    replace: "  if (row.user_version > VERSION + 1_000) {",
+  },
+  {
+    fault: "backup",
+    what: "copies the database without its write-ahead log",
+    file: "lib/log/sqlite.ts",
+    find: "        copy.run(part);",
+    replace: "        fs.copyFileSync(this.path, part);",
+  },
+  {
+    fault: "backup",
+    what: "restores a copy as the history that members know",
+    file: "lib/log/sqlite_copy.ts",
+    find: `    db.prepare("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)").run(epoch);\n`,
+    replace: "",
+  },
+  {
+    fault: "soak",
+    what: "takes a hole in the live feed for the truth",
+    file: "lib/user/follow.ts",
+    find: "    if (batch.first > this.#cursor + 1) {",
+    replace: "    if (batch.first > this.#cursor + 1_000_000) {",
+  },
+];
