@@ -7,6 +7,7 @@ import { Closed, FolderUnusable, LogDamaged, UsageError } from "../errors.ts";
 import { textCrc } from "./chain.ts";
 import type { Log } from "./log.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import { type RowChange, rowCrc } from "./row_sum.ts";
 import { readError } from "./sqlite_errors.ts";
 import { type LogFile, SqliteLog } from "./sqlite_log.ts";
 import { prepareAll, type Statements } from "./sqlite_statements.ts";
@@ -24,10 +25,12 @@ export function sqliteCopy(file: string): Log {
  */
 export function renewCopy(file: string, epoch: string, name: string): string | undefined {
   return changing(file, (db) => {
-    const row = db.prepare("SELECT text FROM value WHERE name = ?").get(name);
+    const text = textOf(db, "SELECT text FROM value WHERE name = ?", name);
+    const former = textOf(db, "SELECT value AS text FROM meta WHERE name = ?", "epoch");
     db.prepare("DELETE FROM value WHERE name = ?").run(name);
     db.prepare("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)").run(epoch);
-    return (row as { text: string } | undefined)?.text;
+    shiftSum(db, ["value", name, text], ["meta", "epoch", former], ["meta", "epoch", epoch]);
+    return text;
   });
 }
 
@@ -35,8 +38,27 @@ export function renewCopy(file: string, epoch: string, name: string): string | u
 export function addValues(file: string, values: Readonly<Record<string, string>>): void {
   changing(file, (db) => {
     const add = db.prepare("INSERT OR REPLACE INTO value VALUES (?, ?, ?)");
-    for (const [name, text] of Object.entries(values)) add.run(name, text, textCrc(name, text));
+    for (const [name, text] of Object.entries(values)) {
+      const former = textOf(db, "SELECT text FROM value WHERE name = ?", name);
+      add.run(name, text, textCrc(name, text));
+      shiftSum(db, ["value", name, former], ["value", name, text]);
+    }
   });
+}
+
+function textOf(db: DatabaseSync, sql: string, name: string): string | undefined {
+  return (db.prepare(sql).get(name) as { text: string } | undefined)?.text;
+}
+
+/** Takes rows into the sum, or out of it, which is the same. */
+function shiftSum(db: DatabaseSync, ...rows: readonly RowChange[]): void {
+  const row = db.prepare("SELECT value FROM meta WHERE name = 'sum'").get();
+  if (!row) return; // of a log that was begun before there was one
+  const sum = rows.reduce(
+    (sum, [table, key, text]) => text === undefined ? sum : sum ^ rowCrc(table, key, text),
+    (row as { value: number }).value,
+  );
+  db.prepare("UPDATE meta SET value = ? WHERE name = 'sum'").run(sum >>> 0);
 }
 
 /** Runs `work` in a transaction that is on disk when this returns. */

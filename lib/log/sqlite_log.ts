@@ -17,6 +17,7 @@ import {
 import type { Commit, Log, LogStart, Place, ReadBatch, ReadRange } from "./log.ts";
 import { clusters, packMids, spanEnd, unpackMids } from "./mids.ts";
 import { fillPage } from "./page.ts";
+import { type RowChange, RowSum } from "./row_sum.ts";
 import { damaged } from "./sqlite_errors.ts";
 import {
   agrees,
@@ -61,6 +62,7 @@ export class SqliteLog implements Log {
   #link: Link = START;
   #tail = 1;
   readonly #authors = new Map<string, number>();
+  readonly #rowSum = new RowSum();
 
   constructor(file: LogFile) {
     this.#file = file;
@@ -85,12 +87,14 @@ export class SqliteLog implements Log {
       return whole;
     });
     const authors = new Map<string, number>();
+    const changes: RowChange[] = [];
     this.#file.transaction("append", () => {
       for (const { first, count, at, author, mids, hash, crcs, json } of sealed) {
         let id = this.#authors.get(author) ?? authors.get(author);
         if (id === undefined) {
           id = Number(sql.addAuthor.run(author).lastInsertRowid);
           authors.set(author, id);
+          changes.push(["author", String(id), author]);
         }
         const lo = mids.length > 0 ? packMids(mids.slice(0, 1)) : null;
         const hi = mids.length > 0 ? packMids(mids.slice(-1)) : null;
@@ -98,13 +102,20 @@ export class SqliteLog implements Log {
       }
       for (const { user, json } of commit.members ?? []) {
         sql.setMember.run(user, json, textCrc(user, json));
+        changes.push(["member", user, json]);
       }
-      for (const user of commit.gone ?? []) sql.removeMember.run(user);
+      for (const user of commit.gone ?? []) {
+        sql.removeMember.run(user);
+        changes.push(["member", user, undefined]);
+      }
       for (const [name, text] of Object.entries(commit.values ?? {})) {
         if (text === undefined) sql.removeValue.run(name);
         else sql.setValue.run(name, text, textCrc(name, text));
+        changes.push(["value", name, text]);
       }
+      this.#writeSum(changes);
     });
+    this.#rowSum.apply(changes);
     for (const [user, id] of authors) this.#authors.set(user, id);
     this.#link = link;
     return sealed.map(readable);
@@ -225,13 +236,20 @@ export class SqliteLog implements Log {
       throw damaged(this.#file.path, 0);
     }
     this.#tail = tail;
+    this.#rowSum.apply([["meta", "epoch", epoch], ["meta", "tail", String(tail)]]);
     const lastMid = new Map<string, string>();
     for (const { id, user, hi } of cast<AuthorRow[]>(sql.authors.all())) {
       this.#authors.set(user, id);
+      this.#rowSum.apply([["author", String(id), user]]);
       if (hi) lastMid.set(user, unpackMids(hi)[0]);
     }
     const members = this.#texts(sql.members).map(({ name, text }) => ({ user: name, json: text }));
     const values = this.#texts(sql.values).map(({ name, text }) => [name, text]);
+    this.#rowSum.apply(members.map(({ user, json }) => ["member", user, json]));
+    this.#rowSum.apply(values.map(([name, text]) => ["value", name, text]));
+    // Logs that were begun before there was a sum get one with the next change.
+    const sum = cast<{ value: unknown } | undefined>(sql.meta.get("sum"))?.value;
+    if (sum !== undefined && sum !== this.#rowSum.value) throw damaged(this.#file.path, 0);
     return {
       epoch,
       head: seq,
@@ -250,11 +268,19 @@ export class SqliteLog implements Log {
     if (rows.length === 0) throw damaged(this.#file.path, this.#tail);
     const packed = rows.map((row) => packMids(midsOf(row)));
     const tail = linkAfter(rows[rows.length - 1]).seq + 1;
+    const change: RowChange = ["meta", "tail", String(tail)];
     this.#file.transaction("drop", () => {
       for (const [i, { first }] of rows.entries()) sql.drop.run(packed[i], first);
       sql.setMeta.run("tail", tail);
+      this.#writeSum([change]);
     });
+    this.#rowSum.apply([change]);
     this.#tail = tail;
+  }
+
+  /** Within the transaction that makes the changes. */
+  #writeSum(changes: readonly RowChange[]) {
+    if (changes.length > 0) this.#file.sql.setMeta.run("sum", this.#rowSum.after(changes));
   }
 
   /** Batches whose first seq lies in `[from, to]`, checked; at most a slice, at least one. */
@@ -288,7 +314,9 @@ export class SqliteLog implements Log {
 
   #texts(statement: Statement): TextRow[] {
     const rows = cast<TextRow[]>(statement.all());
-    const bad = rows.find(({ name, text, crc }) => textCrc(name, text) !== crc);
+    const bad = rows.find(({ name, text, crc }) =>
+      typeof name !== "string" || typeof text !== "string" || textCrc(name, text) !== crc
+    );
     if (bad) throw damaged(this.#file.path, 0);
     return rows;
   }

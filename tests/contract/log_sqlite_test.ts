@@ -275,6 +275,11 @@ const BEHIND: readonly (readonly [string, number])[] = [
   ["UPDATE value SET text = 'z'", 0],
   ["UPDATE meta SET value = 9999999 WHERE name = 'tail'", 0],
   ["DELETE FROM meta WHERE name = 'epoch'", 0],
+  ["UPDATE meta SET value = 5 WHERE name = 'tail'", 0],
+  ["UPDATE meta SET value = upper(value) WHERE name = 'epoch'", 0],
+  ["UPDATE author SET user = 'nobody' WHERE id = 1", 0],
+  ["DELETE FROM member", 0],
+  ["DELETE FROM value", 0],
 ];
 
 for (const [sql, seq] of BEHIND) {
