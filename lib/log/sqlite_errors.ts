@@ -82,6 +82,10 @@ export function readError(file: string, seq: number, cause: unknown): unknown {
   // The statements are always the same: one that is an error meets another schema than ours.
   const other = code === SQLITE.corrupt || code === SQLITE.notDatabase || code === SQLITE.error;
   if (other) return damaged(file, seq, cause);
+  // Nor are its columns: values of another kind than were written cannot be worked with.
+  const senseless = cause instanceof TypeError || cause instanceof RangeError ||
+    cause instanceof SyntaxError;
+  if (senseless) return damaged(file, seq, cause);
   if (code !== 0) return new LogFailed(`Cannot read ${file}: the disk did not answer`, { cause });
   return cause;
 }

@@ -229,6 +229,8 @@ export class SqliteLog implements Log {
     }));
     const newest = rows.at(-1);
     if (newest) this.#link = linkAfter(newest);
+    // A page that is lost takes the newest rows with it, or all.
+    if (firstOf(sql.newestOfIndex.get()) !== newest?.first) throw damaged(this.#file.path, 0);
     const [epoch, tail] = ["epoch", "tail"]
       .map((name) => cast<{ value: unknown } | undefined>(sql.meta.get(name))?.value);
     const { seq, at, hash } = this.#link;

@@ -39,6 +39,8 @@ const SQL = {
   add: `INSERT INTO batch (first, count, at, author, lo, hi, hash, crcs, json)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   newest: `SELECT ${BATCH} FROM batch ORDER BY first DESC`,
+  // Answered from the index alone, which another page holds than the rows.
+  newestOfIndex: "SELECT first FROM batch INDEXED BY batch_at ORDER BY at DESC, first DESC LIMIT 1",
   previous: `SELECT ${BATCH} FROM batch WHERE first < ? ORDER BY first DESC LIMIT 1`,
   ascending: `SELECT ${BATCH} FROM batch WHERE first BETWEEN ? AND ? ORDER BY first`,
   descending: `SELECT ${BATCH} FROM batch WHERE first BETWEEN ? AND ? ORDER BY first DESC`,

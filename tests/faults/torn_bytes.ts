@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { LogDamaged } from "../../lib/errors.ts";
+import { FolderUnusable, LogDamaged } from "../../lib/errors.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
 import { Registry } from "../../mod.ts";
 import { Ledger } from "./support/audit.ts";
@@ -19,6 +19,8 @@ import { until } from "../support.ts";
 
 /** How far from the end files are cut, bytes. */
 const CUTS = 4_096;
+/** Bytes of a page, and of what stands at its head; before the first there is the file's own. */
+const [PAGE, PAGE_HEAD] = [8_192, 120];
 
 /** A folder as a killed group leaves it. */
 interface Left {
@@ -47,6 +49,13 @@ await fault(async (fault) => {
     const in_db = fault.int(0, left.db.length);
     const flipped = { ...alone, db: flip(left.db, in_db) };
     await look(fault, { ...left, batches: own }, flipped, "flip_db", in_db);
+  }
+  // Where a page says what it is and how much it holds, one bit may hide all of it.
+  for (let page = 0; page < left.db.length; page += PAGE) {
+    for (let at = page; at < page + PAGE_HEAD; at += fault.size(7, 1)) {
+      const flipped = { ...alone, db: flip(left.db, at) };
+      await look(fault, { ...left, batches: own }, flipped, "flip_head", at);
+    }
   }
   for (const figure of ["served_wrong", "silent_loss"]) fault.count(figure, 0);
 });
@@ -119,7 +128,9 @@ async function look(
   try {
     batches = await contentOf(fault, files);
   } catch (error) {
-    if (error instanceof LogDamaged) return fault.count("refused");
+    // One flipped bit of the format's number makes it that of a newer version.
+    const refused = error instanceof LogDamaged || error instanceof FolderUnusable;
+    if (refused) return fault.count("refused");
     return fault.expect(false, `${what} at ${at}: ${(error as Error).name}: ${error}`);
   }
   if (batches.some((json, i) => json !== whole.batches[i])) {
