@@ -74,6 +74,13 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "  return true;",
   },
   {
+    fault: "torn_bytes",
+    what: "does not notice that rows are gone",
+    file: "lib/log/sqlite_log.ts",
+    find: "if (firstOf(sql.newestOfIndex.get()) !== newest?.first) throw",
+    replace: "if (firstOf(sql.newestOfIndex.get()) === -1) throw",
+  },
+  {
     fault: "disk_full",
     what: "acknowledges what found no room",
     file: "lib/group/writer.ts",
