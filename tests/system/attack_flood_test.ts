@@ -101,13 +101,16 @@ test("attack: endless MORE of a key that the door let in ends at 128 MiB of grow
     const one = { kind: "more-curve", where: "address", what: "" } as const;
     const ms = sized(5_000, 20_000);
     const secret = guest.curve.secretKey;
-    const { highest, heard, done } = await flood(one, { record, pid, ms, chatter, secret });
-    row("endless MORE at the commands, admitted guest", {
-      ...done,
-      "peak MiB": highest | 0,
-      heard,
-    });
-    assert.ok(highest < MOST_MIB + 128, `${highest} MiB`);
+    // On a busy machine one flood may not get so far.
+    for (let i = 0; i < 5 && !/Cutting every connection/.test(group.output); i++) {
+      const { highest, heard, done } = await flood(one, { record, pid, ms, chatter, secret });
+      row("endless MORE at the commands, admitted guest", {
+        ...done,
+        "peak MiB": highest | 0,
+        heard,
+      });
+      assert.ok(highest < MOST_MIB + 128, `${highest} MiB`);
+    }
     assert.match(group.output, /Cutting every connection/);
     const before = chatter.count;
     await until(() => chatter.count > before, 10_000, "a member that is heard after the cut");
