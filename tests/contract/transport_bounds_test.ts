@@ -28,8 +28,8 @@ await check("a channel to nobody refuses when its queue is full", async (keep, t
 
 /** Signals a process, which must listen, again and again from another one. */
 function signals(pid: number): AsyncDisposable {
-  // One that does nothing to a process by itself, and about one a millisecond.
-  const loop = 'for i in $(seq 5000); do kill -s WINCH "$0" || exit; sleep 0; done';
+  // One that does nothing to a process by itself.
+  const loop = 'for i in $(seq 100000); do kill -s WINCH "$0" || exit; done';
   const child = spawn("sh", ["-c", loop, String(pid)], { stdio: "ignore" });
   const ended = once(child, "exit");
   const heard = () => {};
