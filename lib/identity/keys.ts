@@ -113,3 +113,21 @@ export function sha256(text: string): string {
 export function randomToken(bytes = 16): string {
   return randomBytes(bytes).toString("base64url");
 }
+
+/** Crockford's base32: no I, L, O, U, which people take for others. */
+const BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/**
+ * A public key as people compare it: 80 bits of its SHA-256, as `XXXX-XXXX-XXXX-XXXX`. Too short to
+ * stand for the key, long enough that nobody makes another key with the same.
+ */
+export function shortKey(publicKey: string): string {
+  const digest = createHash("sha256").update(Buffer.from(publicKey, "base64url")).digest();
+  let bits = 0n;
+  for (const byte of digest.subarray(0, 10)) bits = (bits << 8n) | BigInt(byte);
+  const all = Array.from(
+    { length: 16 },
+    (_, i) => BASE32[Number((bits >> BigInt(75 - 5 * i)) & 31n)],
+  );
+  return all.join("").replace(/(.{4})(?=.)/g, "$1-");
+}

@@ -1,9 +1,9 @@
-/** Frames to checked requests and back. Pure: no sockets, no clock. */
+/** JSON texts to checked requests, replies, pushes and feed frames, and back. Pure. */
 
 import * as v from "valibot";
 import { type Code, CODES, Refusal } from "../errors.ts";
 import { MAGIC, MAX_FRAME } from "./limits.ts";
-import type { Ops, RequestOf } from "./schema.ts";
+import { FEED, type FeedFrame, type Ops, type Push, PUSHES, type RequestOf } from "./schema.ts";
 
 /** A request that cannot be served, with the id to answer it by (null when it has none). */
 export class BadRequest extends Refusal {
@@ -26,21 +26,19 @@ export function isOurs(frames: readonly Uint8Array[]): boolean {
 }
 
 /**
- * The object in the second of two frames.
+ * The object of a JSON text in UTF-8.
  *
  * @throws {BadRequest} `bad_request` or `too_large`
  */
-export function decodeObject(frames: readonly Uint8Array[]): Record<string, unknown> {
-  if (!isOurs(frames)) throw bad(null, `the first frame is not "${MAGIC}"`);
-  if (frames.length !== 2) throw bad(null, `expected 2 frames, got ${frames.length}`);
-  if (frames[1].length > MAX_FRAME) {
+export function decodeObject(bytes: Uint8Array): Record<string, unknown> {
+  if (bytes.length > MAX_FRAME) {
     throw new BadRequest(null, "too_large", "Cannot read the request: it is above 1 MiB");
   }
   let value: unknown;
   try {
-    value = JSON.parse(utf8.decode(frames[1]));
+    value = JSON.parse(utf8.decode(bytes));
   } catch {
-    throw bad(null, "the second frame is not JSON in UTF-8");
+    throw bad(null, "it is not JSON in UTF-8");
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw bad(null, "the JSON is not an object");
@@ -69,10 +67,10 @@ function isShallow(value: object, depth: number): boolean {
  * @throws {BadRequest} `bad_request`, `unknown_op` or `too_large`
  */
 export function decodeRequest<T extends Ops>(
-  frames: readonly Uint8Array[],
+  bytes: Uint8Array,
   ops: T,
 ): RequestOf<T> {
-  const object = decodeObject(frames);
+  const object = decodeObject(bytes);
   const { id, op } = object;
   if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0) {
     throw bad(null, "id is not a whole number from 0 to 2^53 - 1");
@@ -98,45 +96,90 @@ function bad(id: number | null, what: string): BadRequest {
   return new BadRequest(id, "bad_request", `Cannot read the request: ${what}`);
 }
 
-/** A request as frames. */
-export function encodeRequest(id: number, op: string, fields: object): string[] {
-  return [MAGIC, JSON.stringify({ id, op, ...fields })];
+/** A request as JSON text. */
+export function encodeRequest(id: number, op: string, fields: object): string {
+  return JSON.stringify({ id, op, ...fields });
 }
 
-/** A good reply as frames. */
-export function encodeOk(id: number, ok: object): string[] {
+/** A good reply as JSON text. */
+export function encodeOk(id: number, ok: object): string {
   return encodeOkText(id, JSON.stringify(ok));
 }
 
 /** A good reply whose body is JSON text already. */
-export function encodeOkText(id: number, ok: string): string[] {
-  return [MAGIC, `{"id":${id},"ok":${ok}}`];
+export function encodeOkText(id: number, ok: string): string {
+  return `{"id":${id},"ok":${ok}}`;
 }
 
-/** A refusal as frames. Anything that is not a {@linkcode Refusal} becomes `internal`. */
-export function encodeError(id: number | null, error: unknown): string[] {
+/** A refusal as JSON text. Anything that is not a {@linkcode Refusal} becomes `internal`. */
+export function encodeError(id: number | null, error: unknown): string {
   const refusal = error instanceof Refusal
     ? error
     : new Refusal("internal", "Cannot serve the request: the server failed, its log says more");
   const { code, message, retryAfter } = refusal;
-  return [MAGIC, JSON.stringify({ id, error: { code, message, retry_after: retryAfter } })];
+  return JSON.stringify({ id, error: { code, message, retry_after: retryAfter } });
 }
 
-/** A reply as a client reads it. */
+/** A push as JSON text. */
+export function encodePush({ push, ...fields }: Push): string {
+  return JSON.stringify({ push, ...fields });
+}
+
+/** A reply as a client reads it; what `ok` holds is checked by {@linkcode checkReply}. */
 export type Reply =
   | { readonly id: number; readonly ok: Record<string, unknown> }
   | { readonly id: number | null; readonly error: Refusal };
 
+/** Longest message of a refusal that is believed, and longest wait, ms. */
+const MAX_MESSAGE = 1_024;
+const MAX_RETRY_AFTER = 3_600_000;
+
+/** What a server says in a session. @throws {BadRequest} it is neither a reply nor a known push */
+export function decodeSaid(bytes: Uint8Array): Reply | Push {
+  const object = decodeObject(bytes);
+  return "push" in object ? toPush(object) : toReply(object);
+}
+
 /** @throws {BadRequest} if it is not a reply of this protocol */
-export function decodeReply(frames: readonly Uint8Array[]): Reply {
-  const { id, ok, error } = decodeObject(frames);
+export function decodeReply(bytes: Uint8Array): Reply {
+  return toReply(decodeObject(bytes));
+}
+
+function toReply({ id, ok, error }: Record<string, unknown>): Reply {
   if (id !== null && typeof id !== "number") throw bad(null, "the reply has no id");
-  if (typeof id === "number" && typeof ok === "object" && ok !== null) {
+  if (typeof id === "number" && typeof ok === "object" && ok !== null && !Array.isArray(ok)) {
     return { id, ok: ok as Record<string, unknown> };
   }
   if (typeof error !== "object" || error === null) throw bad(id, "the reply says neither");
   const { code, message, retry_after } = error as Record<string, unknown>;
   const known = (CODES as readonly unknown[]).includes(code) ? code as Code : "internal";
-  const options = typeof retry_after === "number" ? { retryAfter: retry_after } : {};
-  return { id, error: new Refusal(known, String(message ?? code), options) };
+  const wait = typeof retry_after === "number" && retry_after >= 0
+    ? { retryAfter: Math.min(retry_after, MAX_RETRY_AFTER) }
+    : {};
+  const text = typeof message === "string" ? message.slice(0, MAX_MESSAGE) : String(known);
+  return { id, error: new Refusal(known, text, wait) };
+}
+
+/** @throws {BadRequest} if it is not a push of this protocol */
+function toPush(object: Record<string, unknown>): Push {
+  const { push } = object;
+  if (push !== "feed" || !v.is(PUSHES.feed, object)) throw bad(null, "the push is not a known one");
+  return { push, generation: object.generation, key: object.key };
+}
+
+/**
+ * What a reply's `ok` holds, field by field.
+ *
+ * @throws {BadRequest} with the first field that does not fit
+ */
+export function checkReply(schema: v.GenericSchema, ok: unknown): Record<string, unknown> {
+  const result = v.safeParse(schema, ok, { abortEarly: true });
+  if (result.success) return result.output as Record<string, unknown>;
+  const [issue] = result.issues;
+  throw bad(null, `${v.getDotPath(issue) ?? "the reply"}: ${issue.message}`);
+}
+
+/** A frame of the live feed. @throws {BadRequest} */
+export function decodeFeed(bytes: Uint8Array): FeedFrame {
+  return checkReply(FEED, decodeObject(bytes)) as unknown as FeedFrame;
 }

@@ -1,26 +1,28 @@
-/** An invite as people pass it on: everything needed for the first contact, and what to trust. */
+/** An invite as people pass it on: the group's signed record, whom to trust, and a token. */
 
-import { isAddress, isCurveKey, isUuid, nameProblem } from "./names.ts";
+import { isAddress, nameProblem, splitRegistry } from "./names.ts";
+import { groupId } from "../identity/keys.ts";
+import { recordSignatureProblem } from "./record.ts";
+import type { GroupRecord } from "./schema.ts";
 
 /** What an invite says. */
 export interface Invite {
-  readonly name: string;
-  /** `host:port` of the commands. */
-  readonly address: string;
-  /** `host:port` of the door. */
-  readonly door: string;
-  /** Group id. */
-  readonly id: string;
-  /** The group's CURVE key, Z85. */
-  readonly curve: string;
+  /** Signed by the group; may have expired, since who it is stays true. */
+  readonly record: GroupRecord;
   readonly token: string;
-  /** ms since 1970. */
-  readonly expires: number;
+  /** When the token expires, ms since 1970. */
+  readonly until: number;
+  /** `HOST:PORT#KEY` of a registry that lists the group, or empty. */
+  readonly registry: string;
 }
 
-/** `zgroup://HOST:PORT/NAME?id=…&curve=…&door=…&token=…&until=…` */
-export function encodeInvite({ name, address, door, id, curve, token, expires }: Invite): string {
-  const query = new URLSearchParams({ id, curve, door, token, until: String(expires) });
+/** `zgroup://HOST:PORT/NAME?key=…&nonce=…&access=…&version=…&expires=…&sig=…&token=…&until=…` */
+export function encodeInvite({ record, token, until, registry }: Invite): string {
+  const { name, address, key, nonce, access, version, expires, sig } = record;
+  const query = new URLSearchParams({
+    ...{ key, nonce, access, version: String(version), expires: String(expires), sig },
+    ...{ token, until: String(until), ...(registry ? { registry } : {}) },
+  });
   return `zgroup://${address}/${encodeURIComponent(name)}?${query}`;
 }
 
@@ -29,29 +31,34 @@ export function looksLikeInvite(text: string): boolean {
   return text.startsWith("zgroup://");
 }
 
-/** What an invite says; undefined when it is not a whole one. */
+/** What an invite says; undefined when it is not a whole one, or its record is not signed so. */
 export function parseInvite(text: string): Invite | undefined {
   const match = /^zgroup:\/\/([^/]+)\/([^?]+)\?(.+)$/.exec(text.trim());
   if (!match) return undefined;
   const query = new URLSearchParams(match[3]);
   const part = (name: string) => query.get(name) ?? "";
+  const whole = (name: string) => /^\d{1,16}$/.test(part(name)) ? Number(part(name)) : -1;
   let name: string;
   try {
     name = decodeURIComponent(match[2]);
   } catch {
     return undefined;
   }
-  const invite = {
+  const [key, nonce] = [part("key"), part("nonce")];
+  const record = {
+    id: groupId(key, name, nonce),
     name,
+    access: part("access") as GroupRecord["access"],
     address: match[1],
-    door: part("door"),
-    id: part("id"),
-    curve: part("curve"),
-    token: part("token"),
-    expires: Number(part("until")),
+    key,
+    nonce,
+    version: whole("version"),
+    expires: whole("expires"),
+    sig: part("sig"),
   };
-  const whole = !nameProblem(name) && isAddress(invite.address) && isAddress(invite.door) &&
-    isUuid(invite.id) && isCurveKey(invite.curve) && invite.token.length > 0 &&
-    Number.isSafeInteger(invite.expires);
-  return whole ? invite : undefined;
+  const [token, until, registry] = [part("token"), whole("until"), part("registry")];
+  const good = !nameProblem(name) && isAddress(record.address) && !recordSignatureProblem(record) &&
+    /^[A-Za-z0-9_-]{16,64}$/.test(token) && Number.isSafeInteger(until) && until >= 0 &&
+    (registry === "" || splitRegistry(registry)?.key !== undefined);
+  return good ? { record, token, until, registry } : undefined;
 }

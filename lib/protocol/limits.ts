@@ -1,11 +1,11 @@
 /** Every limit that both sides of the wire must agree on. PROTOCOL.md lists the same numbers. */
 
 /** First frame of every message of this protocol. */
-export const MAGIC = "zg1";
-/** Longest frame, bytes. The transport cuts a peer that sends a longer one. */
+export const MAGIC = "zg2";
+/** Longest JSON of one request, reply or feed frame, bytes. */
 export const MAX_FRAME = 1_048_576;
-/** Most frames in one message, routing id and delimiter included. */
-export const MAX_FRAMES = 8;
+/** Longest frame that carries it sealed, bytes. The transport cuts a peer that sends a longer one. */
+export const MAX_PACKET = MAX_FRAME + 64;
 /** Longest JSON of one batch as stored, bytes; leaves room for the envelope in one frame. */
 export const MAX_BATCH_BYTES = 1_000_000;
 /** Most messages in one `send`. */
@@ -35,7 +35,15 @@ export const QUIET_AFTER = 5_000;
 export const GONE_AFTER = 30_000;
 /** How often a group renews its lease and announces its head, ms. */
 export const RENEW_EVERY = 1_000;
-/** How long a session counts as present after its last request, and a typing hint lives, ms. */
-export const PRESENT_FOR = 6_000;
+/** How long a typing hint lives, ms. */
+export const TYPING_FOR = 6_000;
+/** A follower that hears nothing of its feed for this long takes it for lost, ms. */
+export const FEED_SILENCE = 3_000;
+/** How long a member counts as present after it was heard last, ms. */
+export const PRESENT_FOR = 15_000;
 /** Longest life of a registry record after it was signed, ms. */
 export const RECORD_LIFE = 3_600_000;
+/** How much the clocks of two machines may differ, ms. */
+export const CLOCK_SLACK = 300_000;
+/** How long a ticket is good, ms: thirty days. */
+export const TICKET_LIFE = 2_592_000_000;

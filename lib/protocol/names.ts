@@ -8,7 +8,6 @@ const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{
 // The spare bits of the last character are 0: another spelling would be another id for one key.
 const KEY = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 const SIGNATURE = /^[A-Za-z0-9_-]{85}[AQgw]$/;
-const Z85_KEY = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
 const ADDRESS = /^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):(\d{1,5})$/;
 
 /**
@@ -41,11 +40,6 @@ export function isKey(text: string): boolean {
 /** A 64-byte Ed25519 signature, base64url without padding, 86 characters. */
 export function isSignature(text: string): boolean {
   return SIGNATURE.test(text);
-}
-
-/** A CURVE public key in Z85, 40 characters. */
-export function isCurveKey(text: string): boolean {
-  return Z85_KEY.test(text);
 }
 
 /**
@@ -92,10 +86,11 @@ export function isAddress(text: string): boolean {
   return endpoint !== undefined && endpoint.port > 0 && text.length <= 260;
 }
 
-/** Where a registry is: an address, with the CURVE key that encrypts the way to it. */
+/** Where a registry is, and which key it must have. */
 export interface RegistryAddress {
   readonly address: string;
-  readonly security?: { readonly serverKey: string };
+  /** Its public key; absent: the one pinned at the first use. */
+  readonly key?: string;
 }
 
 /** The parts of `host:port` or `host:port#KEY`; undefined when it is neither. */
@@ -104,6 +99,6 @@ export function splitRegistry(text: string): RegistryAddress | undefined {
   const address = at < 0 ? text : text.slice(0, at);
   if (!isAddress(address)) return undefined;
   if (at < 0) return { address };
-  const serverKey = text.slice(at + 1);
-  return isCurveKey(serverKey) ? { address, security: { serverKey } } : undefined;
+  const key = text.slice(at + 1);
+  return isKey(key) ? { address, key } : undefined;
 }

@@ -1,95 +1,33 @@
 /**
- * THE table of requests: every op, its fields, and what each must be. PROTOCOL.md is its twin.
+ * THE table of requests: every op, its fields, its reply, and what each must be. PROTOCOL.md is its
+ * twin.
  *
  * Unknown fields are ignored, so that versions can differ. Field names and op names are wire
  * format: add, never rename or reuse.
  */
 
 import * as v from "valibot";
+import { isBatch } from "./batch_schema.ts";
 import {
-  isAddress,
-  isCurveKey,
-  isKey,
-  isMid,
-  isSignature,
-  isUuid,
-  midTime,
-  nameProblem,
-} from "./names.ts";
-import { MAX_LIST, MAX_MESSAGES, MAX_READ, MAX_TEXT, MID_SPAN } from "./limits.ts";
+  access,
+  address,
+  count,
+  id,
+  key,
+  listOf,
+  messages,
+  name,
+  role,
+  sig,
+  text,
+  ticket,
+  time,
+  token,
+} from "./fields.ts";
+import type { Batch } from "./batch.ts";
+import { MAX_LIST, MAX_MEMBERS, MAX_MESSAGES, MAX_READ } from "./limits.ts";
 
-/** A message as it travels: its id and its text. */
-export type Message = readonly [mid: string, text: string];
-
-const id = v.pipe(v.string(), v.check(isUuid, "expected a UUID in lower case"));
-const key = v.pipe(v.string(), v.check(isKey, "expected a key, 43 characters of base64url"));
-const sig = v.pipe(
-  v.string(),
-  v.check(isSignature, "expected a signature, 86 characters of base64url"),
-);
-const token = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{16,64}$/, "expected a token"));
-const address = v.pipe(v.string(), v.check(isAddress, "expected HOST:PORT"));
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const name = v.pipe(
-  v.string(),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    const problem = nameProblem(dataset.value);
-    if (problem) addIssue({ message: `not usable as a name: ${problem}` });
-  }),
-);
-const curveKey = v.pipe(
-  v.string(),
-  v.check(isCurveKey, "expected a CURVE key, 40 characters of Z85"),
-);
-const curve = v.union([v.literal(""), curveKey]);
-const noAddress = v.union([v.literal(""), address]);
-const access = v.picklist(["open", "private"]);
-const role = v.picklist(["admin", "member", "reader"]);
-
-/** Why a list of messages cannot be accepted; undefined when it can. */
-export function messagesProblem(list: unknown): string | undefined {
-  if (!Array.isArray(list)) return "expected an array of [mid, text]";
-  if (list.length < 1 || list.length > MAX_MESSAGES) {
-    return `expected 1 to ${MAX_MESSAGES} messages, got ${list.length}`;
-  }
-  let before = "";
-  for (const [i, message] of list.entries()) {
-    if (!Array.isArray(message) || message.length !== 2) return `${i}: expected [mid, text]`;
-    const [mid, text] = message;
-    if (typeof mid !== "string" || !isMid(mid)) {
-      return `${i}: expected a mid, a version 7 UUID in lower case`;
-    }
-    if (mid <= before) return `${i}: expected a mid greater than the one before`;
-    if (typeof text !== "string" || !text.isWellFormed()) {
-      return `${i}: expected text that is valid Unicode`;
-    }
-    if (textBytes(text) > MAX_TEXT) return `${i}: expected a text of at most ${MAX_TEXT} bytes`;
-    before = mid;
-  }
-  if (midTime(before) - midTime(list[0][0]) > MID_SPAN) {
-    return `expected mids that lie at most ${MID_SPAN} ms apart`;
-  }
-  return undefined;
-}
-
-const encoder = new TextEncoder();
-
-/** UTF-8 length, counted only where it could matter. */
-function textBytes(text: string): number {
-  return text.length * 3 <= MAX_TEXT ? text.length : encoder.encode(text).length;
-}
-
-// Checked by one loop and not by a schema for each of 256 pairs: this is the hot path.
-const messages = v.pipe(
-  v.custom<Message[]>(() => true),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    const problem = messagesProblem(dataset.value);
-    if (problem) addIssue({ message: problem });
-  }),
-);
+export { type Message, messagesProblem } from "./fields.ts";
 
 /** A group's signed entry in a registry. All fields are covered by `sig`. */
 export interface GroupRecord {
@@ -97,16 +35,11 @@ export interface GroupRecord {
   name: string;
   /** Whether anyone may join, or only who is invited. */
   access: "open" | "private";
-  /** `host:port` of the commands. */
+  /** `host:port`. */
   address: string;
-  /** `host:port` of the live feed, or empty. */
-  live: string;
-  /** `host:port` of the door; empty for a group in the clear. */
-  door: string;
-  /** The CURVE key in Z85, or empty. */
-  curve: string;
   key: string;
   nonce: string;
+  /** Grows with each record; never ahead of the date by more than clocks differ. */
   version: number;
   /** ms since 1970. */
   expires: number;
@@ -119,9 +52,6 @@ export const recordSchema = v.object({
   name,
   access,
   address,
-  live: noAddress,
-  door: noAddress,
-  curve,
   key,
   nonce: token,
   version: count,
@@ -143,7 +73,12 @@ export interface Listing {
   readonly record?: GroupRecord;
 }
 
-const session = token;
+const listing = v.object({
+  name,
+  address,
+  state: v.picklist(["live", "quiet"]),
+  record: v.optional(recordSchema),
+});
 
 /** What an admin can do to a member or to the group; each becomes an entry of that kind. */
 export const ACTIONS = [
@@ -172,27 +107,27 @@ export const REGISTRY_OPS = {
     prefix: v.optional(v.pipe(v.string(), v.maxLength(128)), ""),
     after: v.optional(v.pipe(v.string(), v.maxLength(128)), ""),
     limit: v.optional(v.pipe(count, v.minValue(1), v.maxValue(MAX_LIST)), MAX_LIST),
-    user: v.optional(id),
   }),
   resolve: v.object({ group: v.pipe(v.string(), v.maxLength(260)) }),
 } as const;
 
-/** Requests to the door of an encrypted group: the only socket open to unknown CURVE keys. */
-export const DOOR_OPS = {
-  ping: v.object({}),
-  enter: v.object({ key, name, curve: curveKey, invite: v.optional(token), sig }),
+/** What a registry answers to each. */
+export const REGISTRY_REPLIES = {
+  ping: v.object({ at: time }),
+  register: v.object({}),
+  unregister: v.object({}),
+  list: v.object({ groups: listOf(listing, MAX_LIST), more: v.boolean() }),
+  resolve: v.object({ group: listing }),
 } as const;
 
-/** Requests to a group. */
+/** Requests to a group. All but the first two need a proof on the connection. */
 export const GROUP_OPS = {
-  hello: v.object({ key, name }),
-  prove: v.object({ sig }),
-  ping: v.object({ session: v.optional(session) }),
-  join: v.object({ session, curve: v.optional(curveKey) }),
-  leave: v.object({ session }),
-  send: v.object({ session, messages, sig: v.optional(sig) }),
+  prove: v.object({ key, name, sig }),
+  ping: v.object({}),
+  join: v.object({ invite: v.optional(token) }),
+  leave: v.object({}),
+  send: v.object({ messages, sig: v.optional(sig) }),
   read: v.object({
-    session,
     after: v.optional(count),
     before: v.optional(count),
     since: v.optional(time),
@@ -200,24 +135,90 @@ export const GROUP_OPS = {
     limit: v.optional(v.pipe(count, v.minValue(1), v.maxValue(MAX_READ)), MAX_READ),
     last: v.optional(v.boolean(), false),
   }),
-  members: v.object({ session, after: v.optional(v.string(), "") }),
-  subscribe: v.object({ session }),
-  typing: v.object({ session }),
+  members: v.object({ after: v.optional(text(80), "") }),
+  subscribe: v.object({}),
+  unsubscribe: v.object({}),
+  typing: v.object({}),
   invite: v.object({
-    session,
     uses: v.optional(v.pipe(count, v.minValue(1), v.maxValue(1_000_000)), 1),
     for: v.optional(duration, 604_800_000),
     role: v.optional(role, "member"),
   }),
   act: v.object({
-    session,
     action: v.picklist(ACTIONS),
-    user: v.optional(v.pipe(v.string(), v.maxLength(80))),
+    user: v.optional(text(80)),
     role: v.optional(role),
     for: v.optional(duration),
-    topic: v.optional(v.pipe(v.string(), v.maxLength(MAX_TOPIC))),
+    topic: v.optional(text(MAX_TOPIC)),
   }),
 } as const;
+
+const roleNow = v.picklist(["founder", "admin", "member", "reader"]);
+const batches = v.pipe(
+  v.array(v.custom<Batch>(isBatch, "expected a batch")),
+  v.maxLength(MAX_READ),
+);
+const run = v.object({
+  from: count,
+  count: v.pipe(count, v.minValue(1), v.maxValue(MAX_MESSAGES)),
+  at: time,
+  duplicate: v.optional(v.boolean()),
+});
+
+/** What a group answers to each. */
+export const GROUP_REPLIES = {
+  prove: v.object({
+    user: id,
+    role: v.nullable(roleNow),
+    epoch: id,
+    head: count,
+    at: time,
+    ticket: v.optional(ticket),
+  }),
+  ping: v.object({ epoch: id, head: count, hash: v.optional(key), at: time }),
+  join: v.object({ epoch: id, head: count, role: roleNow }),
+  leave: v.object({}),
+  send: v.object({ epoch: id, accepted: listOf(run, MAX_MESSAGES) }),
+  read: v.object({ epoch: id, head: count, tail: count, more: v.boolean(), batches }),
+  members: v.object({
+    members: listOf(
+      v.object({ user: text(80), name: text(256), role: roleNow, present: v.boolean() }),
+      MAX_MEMBERS,
+    ),
+    more: v.boolean(),
+    topic: text(MAX_TOPIC),
+    banned: v.optional(listOf(v.object({ user: text(80), name: text(256) }), MAX_MEMBERS)),
+  }),
+  subscribe: v.object({ epoch: id, generation: count, key, head: count }),
+  unsubscribe: v.object({}),
+  typing: v.object({}),
+  invite: v.object({ token, expires: time, record: recordSchema }),
+  act: v.object({ seq: count }),
+} as const;
+
+/** What a group says unasked, by `push`. */
+export const PUSHES = {
+  feed: v.object({ generation: count, key }),
+} as const;
+
+/** What a frame of the live feed says. */
+export const FEED = v.object({
+  epoch: id,
+  head: v.optional(count),
+  from: v.optional(count),
+  batches: v.optional(batches),
+  typing: v.optional(v.object({ user: text(80), name: text(256) })),
+});
+
+/** A checked frame of the live feed. */
+export type FeedFrame = v.InferOutput<typeof FEED>;
+/** A checked push. */
+export type Push = { readonly push: "feed"; readonly generation: number; readonly key: string };
+/** A checked page of the log, as `read` answers it. */
+export type Page = v.InferOutput<typeof GROUP_REPLIES.read>;
+
+/** The reply to an op of a table of replies. */
+export type ReplyOf<T extends Ops, K extends keyof T> = v.InferOutput<T[K]>;
 
 /** A table of ops. */
 export type Ops = Readonly<Record<string, v.GenericSchema>>;
@@ -229,7 +230,5 @@ export type RequestOf<T extends Ops> = {
 
 /** A request a registry understands. */
 export type RegistryRequest = RequestOf<typeof REGISTRY_OPS>;
-/** A request a door understands. */
-export type DoorRequest = RequestOf<typeof DOOR_OPS>;
 /** A request a group understands. */
 export type GroupRequest = RequestOf<typeof GROUP_OPS>;

@@ -1,136 +1,159 @@
 /**
- * What the rest of zgroup needs of a transport. The engine is `zmq.ts`; nothing else knows it.
+ * What the rest of zgroup needs of a transport: messages of frames, to a server and back. The
+ * engines are `zmtp/` (ours) and `libzmq/`; both pass one contract suite, nothing else knows them.
  *
- * All sockets are bounded: a frame that cannot be queued is refused at once, never kept in an
- * unbounded list. `close()` twice is harmless; a send after close returns false.
+ * Everything is bounded: each peer of a server has an account ({@linkcode Bounds}), and who
+ * overdraws it is slowed, misses what may be dropped, or is cut, alone. `close()` twice is
+ * harmless; a send after close returns false.
  */
 
 /** One message: its frames, each an opaque byte string. */
 export type Frames = Uint8Array[];
 
 /** What may be sent: strings go out as UTF-8. */
-export type OutFrames = (Uint8Array | string)[];
+export type OutFrames = readonly (Uint8Array | string)[];
 
-/** A CURVE key pair, both Z85, 40 characters each. */
-export interface CurveKeys {
-  readonly publicKey: string;
-  readonly secretKey: string;
+/** A message made ready once, to be written to many peers; see {@linkcode Server.encode}. */
+export interface Encoded {
+  readonly frames: OutFrames;
+  /** As it goes out to a peer without an envelope. */
+  readonly bytes: Uint8Array;
 }
 
-/** How a server proves itself and whom it lets in. */
-export interface ServerSecurity {
-  readonly keys: CurveKeys;
-  /**
-   * Asked once per connection before the first frame is read. Absent: every CURVE client may
-   * enter. `key` is the client's CURVE key (Z85), `address` its IP.
-   */
-  admit?(key: string, address: string): boolean;
+/** What one peer may hold and ask; what it takes beyond is said of each. */
+export interface PeerBounds {
+  /** Longest frame, bytes. Beyond: cut. */
+  readonly frame: number;
+  /** Bytes of one message, unfinished or whole. Beyond: cut. */
+  readonly message: number;
+  /** Bytes waiting to go out. Beyond half of it the peer is not read from; beyond: cut. */
+  readonly out: number;
+  /** Bytes waiting to go out at which what may be dropped is dropped. */
+  readonly drop: number;
+  /** Requests under way ({@linkcode Peer.begin}). Beyond: the peer is not read from. */
+  readonly requests: number;
+  /** Messages and commands a second, with a burst of twice that. Beyond: not read from for a while. */
+  readonly rate: number;
+  /** Bytes a second, with a burst of twice that. Beyond: not read from for a while. */
+  readonly bytes: number;
 }
 
-/** How a client reaches a CURVE server. */
-export interface ClientSecurity {
-  /** The server's public key, Z85. */
-  readonly serverKey: string;
-  /** The client's own pair; absent: a fresh one for this connection. */
-  readonly keys?: CurveKeys;
+/** What the peers of a server may hold and ask. */
+export interface Bounds {
+  /** A peer before {@linkcode Peer.admit}. */
+  readonly stranger: PeerBounds;
+  /** A peer after it. */
+  readonly known: PeerBounds;
+  /** Frames of one message, an envelope not counted. Beyond: cut. */
+  readonly frames: number;
+  /** Bytes of one command (READY above all). Beyond: cut. */
+  readonly command: number;
+  /** How long a connection may last before it is admitted, ms. Beyond: cut. */
+  readonly admitWithin: number;
+  /** Connections in all. Beyond: closed at once. */
+  readonly connections: number;
+  /** Connections of one IP that are not admitted. Beyond: closed at once. */
+  readonly strangersPerIp: number;
+  /** Connections in all that are not admitted. Beyond: closed at once. */
+  readonly strangers: number;
+  /** Connections made by one IP a second, with a burst of four times that. Beyond: closed at once. */
+  readonly connectsPerIp: number;
+  /** Bytes of all accounts together. Beyond: the largest are cut. */
+  readonly total: number;
 }
 
-/**
- * A connection as a server sees it. `id` is unique among the connections of this socket that
- * live now; it is NOT an identity of a user and may be reused after the connection ends.
- */
+/** A connection as a server sees it. Nothing in it is an identity of a user. */
 export interface Peer {
+  /** Never used again by the same server. */
   readonly id: string;
+  /** IP it comes from; empty where the engine cannot tell. */
+  readonly ip: string;
+  /** Bytes that wait to go out to it; 0 where the engine cannot tell. */
+  readonly waiting: number;
+  /** False when the peer is gone; with `droppable` also when it reads too slowly. */
+  send(frames: OutFrames, options?: { readonly droppable?: boolean }): boolean;
+  /** The same with a message made ready before. */
+  write(message: Encoded, options?: { readonly droppable?: boolean }): boolean;
+  /** From now on the bounds of the known count for it. */
+  admit(): void;
+  /** A request of it is being served; each is followed by one {@linkcode Peer.end}. */
+  begin(): void;
+  end(): void;
+  /** Ends the connection; what waits to go out is lost. The reason goes to the counts. */
+  cut(why: string): void;
 }
 
-/** A bound socket that receives requests and answers each to the peer it came from. */
+/** What a server did to peers, by reason, since its start: cut, dropped, paused, turned away. */
+export interface Accounts {
+  /** Connections now. */
+  readonly connections: number;
+  /** Of those, not admitted. */
+  readonly strangers: number;
+  /** Bytes of all accounts now. */
+  readonly held: number;
+  /** Greatest `held` since the start. */
+  readonly most: number;
+  /** How often each thing happened, by a short text such as `cut: frame too long`. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** A bound socket that receives messages, and answers each to the peer it came from. */
 export interface Server extends AsyncDisposable {
   /** The bound `IP:PORT`, with the real port where 0 was asked for. */
   readonly address: string;
-  /** False when the peer is gone, too slow, or this server is closed: the reply is dropped. */
-  send(peer: Peer, frames: OutFrames): boolean;
+  readonly accounts: Accounts;
+  encode(frames: OutFrames): Encoded;
   close(): Promise<void>;
 }
 
 export interface ServeOptions {
   /** `IP:PORT`; port 0 takes a free one. */
   readonly address: string;
-  readonly security?: ServerSecurity;
+  /** Default `DEFAULT_BOUNDS` of `bounds.ts`. */
+  readonly bounds?: Bounds;
   /**
-   * One call for each message, in the order of arrival, routing id and one empty delimiter
-   * removed. Must not throw. Messages of one turn of the event loop come back to back.
+   * One call for each message, in the order of arrival, envelope removed. What it throws cuts the
+   * peer and is counted, nothing else.
    */
   onMessage(peer: Peer, frames: Frames): void;
-  /** Messages queued per peer inside the engine; default 1,000. */
-  readonly highWaterMark?: number;
-  /** Longest frame, bytes; a peer that sends a longer one is cut. Default 1 MiB. */
-  readonly maxFrame?: number;
+  /** The connection is gone, for this reason. An engine that is not told calls it late, or never. */
+  onGone?(peer: Peer, why: string): void;
 }
 
-/** A connected socket that talks to one server. Reconnects by itself. */
+/** A connected socket that talks to one server. Connects again by itself, with back-off. */
 export interface Channel extends AsyncDisposable {
-  /** False when the outgoing queue is full or the channel is closed. */
+  /** False when there is no connection, or too much waits to go out: nothing is kept then. */
   send(frames: OutFrames): boolean;
+  /** Gives the connection up and makes another. */
+  reconnect(why: string): void;
   close(): Promise<void>;
 }
 
 export interface ConnectOptions {
   /** `host:port`. */
   readonly address: string;
-  readonly security?: ClientSecurity;
-  /** One call for each message, in order. Must not throw. */
+  /** REQ puts an empty frame before each message, and takes it off each reply. Default DEALER. */
+  readonly type?: "DEALER" | "REQ";
+  /** Longest frame, bytes; a server that sends a longer one is left. Default `MAX_FRAME`. */
+  readonly maxFrame?: number;
+  /** One call for each message, in order. What it throws ends the connection. */
   onMessage(frames: Frames): void;
-  readonly highWaterMark?: number;
-}
-
-/** A bound socket whose messages go to all subscribers it admitted. */
-export interface Publisher extends AsyncDisposable {
-  readonly address: string;
-  /** Never waits; a slow subscriber misses messages, the others do not. */
-  publish(topic: string, payload: Uint8Array | string): void;
-  close(): Promise<void>;
-}
-
-export interface PublishOptions {
-  readonly address: string;
-  readonly security?: ServerSecurity;
-  /**
-   * Asked for each subscription frame, with what the peer sent after 0x01. The topic returned is
-   * the one applied to that connection; undefined applies none, so that the peer gets nothing.
-   */
-  onSubscribe(token: string): string | undefined;
-  /**
-   * Asked when a peer takes a subscription back, as it does before each one after its first: the
-   * topic returned is taken off that connection. Absent, topics add up for as long as it lasts.
-   */
-  onUnsubscribe?(token: string): string | undefined;
-  readonly highWaterMark?: number;
-}
-
-/** A connected socket that receives a live feed. */
-export interface Subscriber extends AsyncDisposable {
-  /** Sends a subscription token; sent again by itself after each reconnect. */
-  subscribe(token: string): void;
-  close(): Promise<void>;
-}
-
-export interface SubscribeOptions {
-  readonly address: string;
-  readonly security?: ClientSecurity;
-  /** One call for each published message, in order. Must not throw. */
-  onMessage(topic: Uint8Array, payload: Uint8Array): void;
-  readonly highWaterMark?: number;
+  /** There is a connection, a new one: nothing said on a former one counts on it. */
+  onConnected?(): void;
+  /** There is none any more, or a try failed, for this reason. */
+  onGone?(why: string): void;
 }
 
 /** An engine: the only way to a socket. */
 export interface Transport {
-  /** Rejects when the address cannot be bound, with a sentence that says which and why. */
+  readonly name: "zmtp" | "libzmq";
+  /**
+   * True when connections that come and go are noticed at once, on both sides, and silent ones
+   * are found by PING. Otherwise `onConnected` is called once and `onGone` hardly ever.
+   */
+  readonly watchful: boolean;
+  /** @throws {Refusal} `address_taken`, `bad_request`: which address cannot be bound, and why */
   serve(options: ServeOptions): Promise<Server>;
+  /** @throws {UsageError} not an address */
   connect(options: ConnectOptions): Channel;
-  publish(options: PublishOptions): Promise<Publisher>;
-  subscribe(options: SubscribeOptions): Subscriber;
-  /** A fresh CURVE pair. Throws when the engine was built without CURVE. */
-  curveKeys(): CurveKeys;
-  /** True when the engine can encrypt. */
-  readonly curve: boolean;
 }
