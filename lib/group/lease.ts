@@ -1,0 +1,185 @@
+/** A group's lease with one registry, and what that registry said. */
+
+import { Closed, IdentityChanged, Refusal, sentence } from "../errors.ts";
+import { shortKey, type SigningKey } from "../identity/keys.ts";
+import { CLOCK_SLACK, RECORD_LIFE } from "../protocol/limits.ts";
+import type { RegistryAddress } from "../protocol/names.ts";
+import { signRecord, unregisterText } from "../protocol/record.ts";
+import type { GroupRecord } from "../protocol/schema.ts";
+import type { SessionClient } from "../session/client.ts";
+import { type Pins, registryClient } from "../session/registry_client.ts";
+import type { Transport } from "../transport/transport.ts";
+
+/** What the record says besides time and signature. */
+export type Announcement = Omit<GroupRecord, "version" | "expires" | "sig">;
+
+export interface LeaseOptions {
+  readonly announcement: Announcement;
+  readonly key: SigningKey;
+  readonly registry: RegistryAddress;
+  readonly transport: Transport;
+  readonly pins: Pins;
+  readonly now: () => number;
+  /** The record that everybody gets. */
+  record(): GroupRecord;
+  info(text: string): void;
+  warn(text: string): void;
+}
+
+/** A registry whose clock is further off is not believed, ms. */
+const MAX_AHEAD = 86_400_000 + CLOCK_SLACK;
+/** How long a registry is left alone that has another key, or gave the name to another, ms. */
+const PATIENCE = 10_000;
+/** By how much a version grows that was too small by the registry's own clock, ms. */
+const STEP = 30_000;
+
+/** See the head of this file. */
+export class Lease {
+  readonly #options: LeaseOptions;
+  #client: SessionClient | undefined;
+  /** Last thing said, so that each change is logged once. */
+  #said = "";
+  /** The record that this registry took last. */
+  #taken: GroupRecord | undefined;
+  /** A record for this registry alone, when it does not take the one that everybody gets. */
+  #own: GroupRecord | undefined;
+  /** The registry's clock less ours, where it matters, ms. */
+  #ahead = 0;
+  /** How far ahead of its clock the version must be, because a greater one was seen there, ms. */
+  #extra = 0;
+  /** Not asked before, by `performance.now()`. */
+  #notBefore = 0;
+  #busy = false;
+  #closed = false;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  /** Registers or renews; the refusal when the name belongs to another key. Never rejects. */
+  async renew(): Promise<Refusal | undefined> {
+    if (this.#busy || this.#closed || performance.now() < this.#notBefore) return undefined;
+    this.#busy = true;
+    try {
+      const record = this.#current();
+      await this.#ask("register", { record }, 1_500);
+      this.#taken = record;
+      this.#extra = 0;
+      this.#say("registered", this.#registered());
+      return undefined;
+    } catch (error) {
+      return await this.#failed(error);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #failed(error: unknown): Promise<Refusal | undefined> {
+    if (this.#closed || error instanceof Closed) return undefined;
+    if (error instanceof IdentityChanged) {
+      this.#rest(PATIENCE);
+      await this.#disconnect(); // The session was refused: a look after that needs another.
+    }
+    if (!(error instanceof Refusal)) {
+      this.#say(sentence(error), sentence(error), true);
+      return undefined;
+    }
+    if (error.code === "stale_record" && await this.#setClock()) return undefined;
+    const text = `${sentence(error)} (${this.#options.registry.address})`;
+    this.#say(text, text, true);
+    if (error.retryAfter !== undefined) this.#rest(Math.min(error.retryAfter, PATIENCE));
+    if (error.code !== "name_taken") return undefined;
+    this.#rest(PATIENCE);
+    return error;
+  }
+
+  #rest(ms: number): void {
+    this.#notBefore = performance.now() + ms;
+  }
+
+  #registered(): string {
+    const { registry: { address }, pins } = this.#options;
+    const key = pins.get(address);
+    return `Registered at ${address}${key ? `, whose key is ${shortKey(key)}` : ""}`;
+  }
+
+  #say(state: string, text: string, warning = false): void {
+    if (this.#said === state) return;
+    this.#said = state;
+    if (warning) this.#options.warn(text);
+    else this.#options.info(text);
+  }
+
+  /**
+   * A registry judges expiry and version by its own clock, so the next record for it goes by that
+   * one. True when there is nothing to be told: the next try will do.
+   */
+  async #setClock(): Promise<boolean> {
+    const { registry: { address }, now } = this.#options;
+    const { at } = await this.#ask("ping", {}, 1_000).catch(() => ({ at: undefined }));
+    if (typeof at !== "number") return false;
+    const ahead = at - now();
+    if (Math.abs(ahead) > MAX_AHEAD) {
+      const text = `Cannot register at ${address}: its clock differs from this machine's by more ` +
+        "than a day, so it is not followed; set the one that is wrong";
+      this.#say("clock", text, true);
+      return true;
+    }
+    this.#ahead = Math.abs(ahead) > CLOCK_SLACK / 2 ? ahead : 0;
+    const tried = this.#own !== undefined;
+    // It took a version from ahead of its clock before: no further than it takes any.
+    if (tried) this.#extra = Math.min(this.#extra + STEP, CLOCK_SLACK - 10_000);
+    this.#own = this.#sign();
+    return !tried || this.#extra < CLOCK_SLACK - 10_000;
+  }
+
+  #current(): GroupRecord {
+    const left = this.#own && this.#own.expires - this.#time();
+    if (left === undefined) return this.#options.record();
+    if (left > RECORD_LIFE / 2 && left <= RECORD_LIFE) return this.#own!;
+    return this.#own = this.#sign();
+  }
+
+  #time(): number {
+    return this.#options.now() + this.#ahead;
+  }
+
+  #sign(): GroupRecord {
+    const { announcement, key } = this.#options;
+    const time = this.#time();
+    const version = time + this.#extra;
+    return signRecord({ ...announcement, version, expires: time + RECORD_LIFE }, key);
+  }
+
+  #ask(op: string, fields: object, timeout: number): Promise<Record<string, unknown>> {
+    const { transport, registry, pins } = this.#options;
+    this.#client ??= registryClient({
+      transport,
+      ...registry,
+      pins,
+      wayOut: registry.key
+        ? `start the group with --registry ${registry.address}#KEY`
+        : `take ${registry.address} out of registries.json in the group's folder`,
+    });
+    return this.#client.request(op, fields, timeout);
+  }
+
+  async #disconnect(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.close();
+  }
+
+  /** Takes the lease back, within half a second, and leaves. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { announcement, key } = this.#options;
+    if (this.#taken && this.#said === "registered") {
+      const { version } = this.#taken;
+      const sig = key.sign(unregisterText(announcement.id, version));
+      await this.#ask("unregister", { group: announcement.id, version, sig }, 500).catch(() => {});
+    }
+    await this.#disconnect();
+  }
+}

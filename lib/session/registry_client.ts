@@ -1,0 +1,63 @@
+/** A client of a registry: anonymous, and sure that it is the registry it was before. */
+
+import { BadReply, IdentityChanged } from "../errors.ts";
+import { shortKey } from "../identity/keys.ts";
+import type { RegistryAddress } from "../protocol/names.ts";
+import { REGISTRY_REPLIES } from "../protocol/schema.ts";
+import type { Transport } from "../transport/transport.ts";
+import { SessionClient } from "./client.ts";
+
+/** Which key each registry had at its first use, by `HOST:PORT`. */
+export interface Pins {
+  get(address: string): string | undefined;
+  set(address: string, key: string): void;
+}
+
+/** Pins that end with the program. */
+export function memoryPins(): Pins {
+  return new Map<string, string>();
+}
+
+export interface RegistryClientOptions extends RegistryAddress {
+  readonly transport: Transport;
+  readonly pins: Pins;
+  /** What a person does who means another key: "run trust HOST:PORT". */
+  readonly wayOut: string;
+  /** For sentences; default `the registry`. */
+  readonly what?: string;
+}
+
+/**
+ * A session with the registry at `address`. Its key must be the one given, else the one pinned, else
+ * it is pinned now. Every request is refused with {@linkcode IdentityChanged} when it is another,
+ * with {@linkcode BadReply} when something else answers there.
+ */
+export function registryClient(options: RegistryClientOptions): SessionClient {
+  const { transport, address, key, pins, wayOut, what = "the registry" } = options;
+  return new SessionClient({
+    transport,
+    address,
+    what,
+    replies: REGISTRY_REPLIES,
+    check(identity) {
+      if (!("registry" in identity)) {
+        throw new BadReply(`Cannot use ${what} at ${address}: what answers there is a group`);
+      }
+      const found = identity.registry.key;
+      const pinned = pins.get(address);
+      const expected = key ?? pinned;
+      if (expected !== undefined && expected !== found) {
+        throw new IdentityChanged(
+          address,
+          changed(`${what} at ${address}`, expected, found, wayOut),
+        );
+      }
+      if (pinned !== found) pins.set(address, found);
+    },
+  });
+}
+
+function changed(where: string, expected: string, found: string, wayOut: string): string {
+  return `Cannot use ${where}: ITS KEY HAS CHANGED from ${shortKey(expected)} to ` +
+    `${shortKey(found)}, so another may have taken its place; if this is meant, ${wayOut}`;
+}
