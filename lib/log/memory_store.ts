@@ -10,6 +10,7 @@ export function memoryStore(): UserStore {
 
 class MemoryStore implements UserStore {
   readonly #known = new Map<string, StoredGroup>();
+  readonly #pins = new Map<string, string>();
   /** Group id → messages in the order of their mids. */
   readonly #outbox = new Map<string, Message[]>();
 
@@ -21,12 +22,30 @@ class MemoryStore implements UserStore {
   }
 
   save(group: Parameters<UserStore["save"]>[0]): void {
-    const { epoch = "", cursor = 0 } = this.#known.get(group.id) ?? {};
-    this.#known.set(group.id, { ...group, epoch, cursor });
+    const { epoch = "", cursor = 0, ticket = "" } = this.#known.get(group.id) ?? {};
+    const { id, name, address, key, joined, role } = group;
+    this.#known.set(id, { id, name, address, key, joined, role, epoch, cursor, ticket });
   }
 
   forget(id: string): void {
     this.#known.delete(id);
+  }
+
+  keepTicket(id: string, ticket: string): void {
+    const group = this.#known.get(id);
+    if (group) this.#known.set(id, { ...group, ticket });
+  }
+
+  pinned(address: string): string | undefined {
+    return this.#pins.get(address);
+  }
+
+  pin(address: string, key: string): void {
+    this.#pins.set(address, key);
+  }
+
+  unpin(address: string): void {
+    this.#pins.delete(address);
   }
 
   moveCursor(id: string, epoch: string, seq: number): void {

@@ -7,19 +7,22 @@ import { FolderUnusable } from "../errors.ts";
 import type { Message } from "../protocol/schema.ts";
 import type { StoredGroup, UserStore } from "../user/store.ts";
 
-const VERSION = 1;
-
-const SCHEMA = `
-  CREATE TABLE known (
+/** The schema of `user.db`: append to the list, never edit what stands in it. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE known (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, curve TEXT NOT NULL, door TEXT NOT NULL,
     key TEXT NOT NULL, joined INTEGER NOT NULL, role TEXT NOT NULL,
     epoch TEXT NOT NULL DEFAULT '', cursor INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE TABLE outbox (
     known TEXT NOT NULL, mid TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (known, mid)
-  ) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${VERSION};
-`;
+  ) STRICT, WITHOUT ROWID;`,
+  // Doors and CURVE keys are of the wire zg1.
+  `ALTER TABLE known DROP COLUMN curve;
+  ALTER TABLE known DROP COLUMN door;
+  ALTER TABLE known ADD COLUMN ticket TEXT NOT NULL DEFAULT '';
+  CREATE TABLE pin (address TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+];
 
 /**
  * The store in `folder`, which is made (mode 0700) if missing.
@@ -48,10 +51,13 @@ export function sqliteStore(folder: string): UserStore {
 
 function migrate(db: DatabaseSync): void {
   db.exec("BEGIN IMMEDIATE");
-  const row = db.prepare("PRAGMA user_version").get() as { user_version: number };
-  if (row.user_version === 0) db.exec(SCHEMA);
+  const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (user_version < MIGRATIONS.length) {
+    for (const sql of MIGRATIONS.slice(user_version)) db.exec(sql);
+    db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  }
   db.exec("COMMIT");
-  if (row.user_version > VERSION) {
+  if (user_version > MIGRATIONS.length) {
     throw new FolderUnusable(
       "Cannot use the user's folder: a newer zgroup wrote it; update this one",
     );
@@ -73,17 +79,33 @@ class SqliteStore implements UserStore {
   }
 
   save(group: Parameters<UserStore["save"]>[0]): void {
-    const { id, name, address, curve, door, key, joined, role } = group;
+    const { id, name, address, key, joined, role } = group;
     this.#sql(`
-      INSERT INTO known (id, name, address, curve, door, key, joined, role)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      INSERT INTO known (id, name, address, key, joined, role) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address,
-        curve = excluded.curve, door = excluded.door, key = excluded.key, joined = excluded.joined, role = excluded.role
-    `).run(id, name, address, curve, door, key, joined ? 1 : 0, role);
+        key = excluded.key, joined = excluded.joined, role = excluded.role
+    `).run(id, name, address, key, joined ? 1 : 0, role);
   }
 
   forget(id: string): void {
     this.#sql("DELETE FROM known WHERE id = ?").run(id);
+  }
+
+  keepTicket(id: string, ticket: string): void {
+    this.#sql("UPDATE known SET ticket = ? WHERE id = ?").run(ticket, id);
+  }
+
+  pinned(address: string): string | undefined {
+    const row = this.#sql("SELECT key FROM pin WHERE address = ?").get(address);
+    return row?.key as string | undefined;
+  }
+
+  pin(address: string, key: string): void {
+    this.#sql("INSERT OR REPLACE INTO pin (address, key) VALUES (?, ?)").run(address, key);
+  }
+
+  unpin(address: string): void {
+    this.#sql("DELETE FROM pin WHERE address = ?").run(address);
   }
 
   moveCursor(id: string, epoch: string, seq: number): void {

@@ -2,17 +2,13 @@
 
 import type { Message } from "../protocol/schema.ts";
 
-/** Where a group is and how to reach it, as far as known. */
+/** Where a group is and who it must be, as far as known. */
 export interface GroupTarget {
   /** Group id, UUID; empty until the first contact with a group found by address alone. */
   readonly id: string;
   readonly name: string;
   readonly address: string;
-  /** CURVE public key (Z85), or empty for a plain group. */
-  readonly curve: string;
-  /** `host:port` of the door, or empty. */
-  readonly door: string;
-  /** The group's identity key, or empty. */
+  /** The group's identity key; empty where only the id is known, which is made from it. */
   readonly key: string;
 }
 
@@ -24,14 +20,25 @@ export interface StoredGroup extends GroupTarget {
   readonly epoch: string;
   /** Highest seq that the user has seen. */
   readonly cursor: number;
+  /** What lets the next handshake come before those of strangers, base64url, or empty. */
+  readonly ticket: string;
+}
+
+/** Keys of registries by their addresses, pinned at the first use. */
+export interface Pins {
+  pinned(address: string): string | undefined;
+  pin(address: string, key: string): void;
+  unpin(address: string): void;
 }
 
 /** A user's folder. All calls are synchronous and safe beside other processes. */
-export interface UserStore extends Disposable {
+export interface UserStore extends Pins, Disposable {
   groups(): StoredGroup[];
-  /** Adds or replaces where a group is and whether it is joined; keeps its cursor. */
+  /** Adds or replaces where a group is and whether it is joined; keeps its cursor and its ticket. */
   save(group: GroupTarget & { readonly joined: boolean; readonly role: string }): void;
   forget(id: string): void;
+  /** Keeps the ticket of a known group. */
+  keepTicket(id: string, ticket: string): void;
   /** Moves a cursor forward; another epoch starts it again. */
   moveCursor(id: string, epoch: string, seq: number): void;
   /** Keeps messages until they are settled. */

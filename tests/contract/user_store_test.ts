@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { midMaker } from "../../lib/identity/mids.ts";
 import { memoryStore } from "../../lib/log/memory_store.ts";
@@ -11,8 +14,6 @@ const LAB = {
   id: "a",
   name: "Lab",
   address: "127.0.0.1:5560",
-  curve: "",
-  door: "",
   key: "",
   joined: true,
   role: "member",
@@ -64,6 +65,58 @@ for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] 
       return Promise.resolve();
     }));
 }
+
+for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] as const) {
+  test(`${engine} user store keeps a ticket and pins until they are replaced or forgotten`, () =>
+    inFolder((folder) => {
+      const store = open(folder);
+      store.keepTicket("a", "nobody's");
+      store.save(LAB);
+      assert.equal(store.groups()[0].ticket, "");
+      store.keepTicket("a", "one");
+      store.save({ ...LAB, joined: false });
+      assert.equal(store.groups()[0].ticket, "one");
+      assert.equal(store.pinned("127.0.0.1:5555"), undefined);
+      store.pin("127.0.0.1:5555", "first");
+      store.pin("127.0.0.1:5556", "other");
+      store.pin("127.0.0.1:5555", "second");
+      assert.equal(store.pinned("127.0.0.1:5555"), "second");
+      store.unpin("127.0.0.1:5555");
+      assert.equal(store.pinned("127.0.0.1:5555"), undefined);
+      assert.equal(store.pinned("127.0.0.1:5556"), "other");
+      store.close();
+      return Promise.resolve();
+    }));
+}
+
+test("user store of the first format opens with what it held, and takes what came since", () =>
+  inFolder((folder) => {
+    const frozen = new URL("../faults/frozen/user_v1.sql", import.meta.url);
+    const db = new DatabaseSync(join(folder, "user.db"));
+    db.exec(readFileSync(frozen, "utf8"));
+    db.close();
+    for (const ticket of ["", "kept"]) {
+      const store = sqliteStore(folder);
+      const [group] = store.groups();
+      assert.deepEqual({ ...group }, {
+        id: "14d6cdd4-661f-8026-a6be-7f82c31b4f7e",
+        name: "Lab",
+        address: "127.0.0.1:35129",
+        key: "qbgZDipuQS34hBAAC0zsmwz_a7ZEZ4DKRMIBJV9i8gI",
+        joined: true,
+        role: "member",
+        epoch: "c89b8b0d-5317-4215-8eff-e6c0cdc1debc",
+        cursor: 9,
+        ticket,
+      });
+      assert.deepEqual(store.pending(group.id).map(([, text]) => text), ["waits in the outbox"]);
+      store.keepTicket(group.id, "kept");
+      store.save(group);
+      store.pin("127.0.0.1:5555", "key");
+      store.close();
+    }
+    return Promise.resolve();
+  }));
 
 test("user store gives one folder to two programs, and keeps what is not settled", () =>
   inFolder((folder) => {
