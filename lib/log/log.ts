@@ -88,8 +88,6 @@ export interface LogStart {
   readonly tail: number;
   readonly members: readonly MemberRow[];
   readonly values: Readonly<Record<string, string>>;
-  /** The greatest mid of each author. */
-  readonly lastMid: ReadonlyMap<string, string>;
 }
 
 /**
@@ -109,6 +107,8 @@ export interface Log extends AsyncDisposable {
   read(range: ReadRange): Promise<readonly ReadBatch[]>;
   /** The places of those mids of an author that are in the log, dropped ones included. */
   find(author: string, mids: readonly string[]): Promise<ReadonlyMap<string, Place>>;
+  /** The greatest mid of an author, of dropped content too; undefined where there is none. */
+  lastMid(author: string): Promise<string | undefined>;
   /**
    * Drops the content of all batches that end before seq `keepFrom` or are older than `olderThan`
    * (ms), never the newest batch; their mids and places stay, so that dedupe and seq stay true.

@@ -34,7 +34,6 @@ class MemoryLog implements Log {
       tail: this.#tail(),
       members: [...this.#members.values()],
       values: Object.fromEntries(this.#values),
-      lastMid: new Map(this.#lastMid),
     };
   }
 
@@ -73,6 +72,11 @@ class MemoryLog implements Log {
       if (place) found.set(mid, place);
     }
     return found;
+  }
+
+  async lastMid(author: string): Promise<string | undefined> {
+    this.#guard();
+    return this.#lastMid.get(author);
   }
 
   async drop(limits: { keepFrom?: number; olderThan?: number }): Promise<number> {

@@ -17,7 +17,7 @@ import {
 import type { Commit, Log, LogStart, Place, ReadBatch, ReadRange } from "./log.ts";
 import { clusters, packMids, spanEnd, unpackMids } from "./mids.ts";
 import { fillPage } from "./page.ts";
-import { type RowChange, RowSum } from "./row_sum.ts";
+import { type RowChange, rowCrc, RowSum } from "./row_sum.ts";
 import { damaged } from "./sqlite_errors.ts";
 import {
   agrees,
@@ -52,6 +52,9 @@ export interface LogFile {
   copy(file: string, values: Readonly<Record<string, string>>): void;
   close(): void;
 }
+
+/** Authors whose row id is kept at hand; that of another is asked of the file. */
+const MAX_AUTHORS = 16_384;
 
 // What is handled between two turns of the event loop, and checked at open.
 const SLICE: ReadRange = { limit: 2_560, bytes: 1_048_576 };
@@ -90,7 +93,7 @@ export class SqliteLog implements Log {
     const changes: RowChange[] = [];
     this.#file.transaction("append", () => {
       for (const { first, count, at, author, mids, hash, crcs, json } of sealed) {
-        let id = this.#authors.get(author) ?? authors.get(author);
+        let id = authors.get(author) ?? this.#authorId(author);
         if (id === undefined) {
           id = Number(sql.addAuthor.run(author).lastInsertRowid);
           authors.set(author, id);
@@ -116,7 +119,7 @@ export class SqliteLog implements Log {
       this.#writeSum(changes);
     });
     this.#rowSum.apply(changes);
-    for (const [user, id] of authors) this.#authors.set(user, id);
+    for (const [user, id] of authors) this.#keepAuthor(user, id);
     this.#link = link;
     return sealed.map(readable);
   }
@@ -141,9 +144,9 @@ export class SqliteLog implements Log {
   async find(author: string, mids: readonly string[]): Promise<ReadonlyMap<string, Place>> {
     const sql = this.#file.sql;
     const found = new Map<string, Place>();
-    const id = this.#authors.get(author);
-    if (id === undefined) return found;
     this.#file.reading(() => {
+      const id = this.#authorId(author);
+      if (id === undefined) return;
       for (const cluster of clusters(mids)) {
         const low = cluster[0];
         const high = cluster[cluster.length - 1];
@@ -161,6 +164,16 @@ export class SqliteLog implements Log {
       }
     });
     return found;
+  }
+
+  async lastMid(author: string): Promise<string | undefined> {
+    const sql = this.#file.sql;
+    return this.#file.reading(() => {
+      const id = this.#authorId(author);
+      if (id === undefined) return undefined;
+      const row = cast<{ hi: Uint8Array } | undefined>(sql.lastMid.get(id));
+      return row && unpackMids(row.hi)[0];
+    });
   }
 
   async drop(limits: { keepFrom?: number; olderThan?: number }): Promise<number> {
@@ -239,12 +252,16 @@ export class SqliteLog implements Log {
     }
     this.#tail = tail;
     this.#rowSum.apply([["meta", "epoch", epoch], ["meta", "tail", String(tail)]]);
-    const lastMid = new Map<string, string>();
-    for (const { id, user, hi } of cast<AuthorRow[]>(sql.authors.all())) {
-      this.#authors.set(user, id);
+    // Authors are looked up by the index, and it must say what the table says.
+    let differ = 0;
+    for (const { id, user } of cast<Iterable<AuthorRow>>(sql.authors.iterate())) {
       this.#rowSum.apply([["author", String(id), user]]);
-      if (hi) lastMid.set(user, unpackMids(hi)[0]);
+      differ ^= rowCrc("author", String(id), user);
     }
+    for (const { id, user } of cast<Iterable<AuthorRow>>(sql.authorsOfIndex.iterate())) {
+      differ ^= rowCrc("author", String(id), user);
+    }
+    if (differ !== 0) throw damaged(this.#file.path, 0);
     const members = this.#texts(sql.members).map(({ name, text }) => ({ user: name, json: text }));
     const values = this.#texts(sql.values).map(({ name, text }) => [name, text]);
     this.#rowSum.apply(members.map(({ user, json }) => ["member", user, json]));
@@ -260,8 +277,20 @@ export class SqliteLog implements Log {
       tail,
       members,
       values: Object.fromEntries(values),
-      lastMid,
     };
+  }
+
+  #authorId(author: string): number | undefined {
+    const kept = this.#authors.get(author);
+    if (kept !== undefined) return kept;
+    const row = cast<{ id: number } | undefined>(this.#file.sql.author.get(author));
+    if (row) this.#keepAuthor(author, row.id);
+    return row?.id;
+  }
+
+  #keepAuthor(author: string, id: number) {
+    if (this.#authors.size >= MAX_AUTHORS) this.#authors.delete(this.#authors.keys().next().value!);
+    this.#authors.set(author, id);
   }
 
   #dropSlice(keep: number) {

@@ -27,8 +27,11 @@ const SQL = {
   rollback: "ROLLBACK",
   meta: "SELECT value FROM meta WHERE name = ?",
   setMeta: "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-  authors: `SELECT id, user, (SELECT hi FROM batch WHERE author = author.id AND hi IS NOT NULL
-    ORDER BY hi DESC LIMIT 1) AS hi FROM author`,
+  authors: "SELECT id, user FROM author NOT INDEXED",
+  authorsOfIndex: "SELECT id, user FROM author INDEXED BY sqlite_autoindex_author_1",
+  author: "SELECT id FROM author WHERE user = ?",
+  // Answered from the index alone.
+  lastMid: `SELECT hi FROM batch WHERE author = ? AND hi IS NOT NULL ORDER BY hi DESC LIMIT 1`,
   addAuthor: "INSERT INTO author (user) VALUES (?)",
   members: "SELECT user AS name, json AS text, crc FROM member",
   setMember: "INSERT OR REPLACE INTO member VALUES (?, ?, ?)",
@@ -107,8 +110,6 @@ export interface TextRow {
 export interface AuthorRow {
   readonly id: number;
   readonly user: string;
-  /** The greatest mid. */
-  readonly hi: Uint8Array | null;
 }
 
 /** The mids of a batch, dropped or not. */

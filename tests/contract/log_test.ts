@@ -39,8 +39,8 @@ for (const [name, make] of Object.entries(ENGINES)) {
       tail: 1,
       members: [],
       values: {},
-      lastMid: new Map(),
     });
+    assert.equal(await log.lastMid(ALICE), undefined);
     assert.deepEqual(await log.read({}), []);
     assert.deepEqual(await log.read({ last: true }), []);
     assert.deepEqual(await log.find(ALICE, [mid(1)]), new Map());
@@ -198,6 +198,26 @@ for (const [name, make] of Object.entries(ENGINES)) {
     assert.deepEqual(await log.find(ALICE, []), new Map());
   });
 
+  logTest("knows the greatest mid of each author, whatever the order they came in", async (log) => {
+    const writer = new Writer();
+    await log.append({
+      batches: [
+        writer.messages({ mids: [mid(10), mid(20)] }),
+        writer.messages({ mids: [mid(15, 1)] }),
+        writer.join({ author: "silent" }),
+        writer.messages({ mids: [mid(90_000)], author: BOB }),
+      ],
+    });
+    assert.equal(await log.lastMid(ALICE), mid(20));
+    assert.equal(await log.lastMid(BOB), mid(90_000));
+    assert.equal(await log.lastMid("silent"), undefined);
+    assert.equal(await log.lastMid("nobody"), undefined);
+    await log.append({ batches: [writer.messages({ mids: [mid(20, 1)] })] });
+    assert.equal(await log.drop({ keepFrom: 99 }), 6);
+    assert.equal(await log.lastMid(ALICE), mid(20, 1));
+    assert.equal(await log.lastMid(BOB), mid(90_000));
+  });
+
   logTest("drops by seq and by age, and never the newest batch", async (log) => {
     await fill(log, [4, 1, 5, 2]);
     assert.equal(await log.drop({}), 1);
@@ -265,6 +285,7 @@ for (const [name, make] of Object.entries(ENGINES)) {
         () => log.append({ batches: [] }),
         () => log.read({}),
         () => log.find(ALICE, [mid(1)]),
+        () => log.lastMid(ALICE),
         () => log.drop({}),
         () => log.verify(),
         () => log.backup("copy"),
