@@ -66,6 +66,11 @@ export class Unreachable extends Error {
   }
 }
 
+/** A server answered what it may not; asking it again changes nothing. */
+export class BadReply extends Error {
+  override readonly name = "BadReply";
+}
+
 /** The socket, client or server was closed before the work was done. */
 export class Closed extends Error {
   override readonly name = "Closed";

@@ -1,0 +1,114 @@
+/**
+ * Which handshakes a server does next, and how much of its time they may take. Those with a good
+ * ticket come first; those of strangers take a fifth of a core at most, measured, and take turns by
+ * the IP they come from. Pure but for the clock handed in.
+ */
+
+/** Part of a core that handshakes of strangers take together at most. */
+export const STRANGERS_SHARE = 0.2;
+/** Part of a core that handshakes with a good ticket take together at most. */
+export const TICKETS_SHARE = 0.5;
+/** Time that an idle server has saved up for a rush, ms. */
+const SAVED = 100;
+
+/** A share of the time: what is spent comes back at its rate. Times in ms. */
+export class Share {
+  readonly #rate: number;
+  readonly #saved: number;
+  #left: number;
+  #at: number;
+
+  constructor(rate: number, now: number, saved: number = SAVED) {
+    this.#rate = rate;
+    this.#saved = saved;
+    this.#left = saved;
+    this.#at = now;
+  }
+
+  #refill(now: number): void {
+    this.#left = Math.min(this.#saved, this.#left + (now - this.#at) * this.#rate);
+    this.#at = now;
+  }
+
+  /** How long nothing more may be spent, ms; 0: now. */
+  wait(now: number): number {
+    this.#refill(now);
+    return this.#left > 0 ? 0 : -this.#left / this.#rate + 1;
+  }
+
+  spend(ms: number): void {
+    this.#left -= ms;
+  }
+}
+
+/** Handshakes that wait in one lane: a bound in all and for each IP, taken in turns by IP. */
+export class Lane<T> {
+  readonly #byIp = new Map<string, Set<T>>();
+  readonly #most: number;
+  readonly #mostPerIp: number;
+  #size = 0;
+
+  constructor(most: number, mostPerIp: number) {
+    this.#most = most;
+    this.#mostPerIp = mostPerIp;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** False when there is no room. */
+  add(ip: string, item: T): boolean {
+    const own = this.#byIp.get(ip);
+    if (this.#size >= this.#most || (own?.size ?? 0) >= this.#mostPerIp) return false;
+    if (own) own.add(item);
+    else this.#byIp.set(ip, new Set([item]));
+    this.#size++;
+    return true;
+  }
+
+  delete(ip: string, item: T): void {
+    const own = this.#byIp.get(ip);
+    if (!own?.delete(item)) return;
+    if (own.size === 0) this.#byIp.delete(ip);
+    this.#size--;
+  }
+
+  /** The oldest of the IP whose turn it is. */
+  take(): T | undefined {
+    for (const [ip, items] of this.#byIp) {
+      this.#byIp.delete(ip); // Its next turn is behind all others.
+      this.#byIp.set(ip, items);
+      const [item] = items;
+      this.delete(ip, item);
+      return item;
+    }
+    return undefined;
+  }
+}
+
+/** How often something may happen for each of many: at most `rate` a second, bursts of as many. */
+export class Rates {
+  readonly #rate: number;
+  readonly #most: number;
+  readonly #buckets = new Map<string, { left: number; at: number }>();
+
+  /** @param most of whom it is remembered; the one seen longest ago is forgotten */
+  constructor(rate: number, most: number) {
+    this.#rate = rate;
+    this.#most = most;
+  }
+
+  /** True if it may happen now; then it counts. */
+  take(who: string, now: number): boolean {
+    const bucket = this.#buckets.get(who) ?? { left: this.#rate, at: now };
+    bucket.left = Math.min(this.#rate, bucket.left + (now - bucket.at) * this.#rate / 1_000);
+    bucket.at = now;
+    this.#buckets.delete(who);
+    this.#buckets.set(who, bucket);
+    if (this.#buckets.size > this.#most) this.#buckets.delete(this.#buckets.keys().next().value!);
+    if (bucket.left < 1) return false;
+    bucket.left--;
+    return true;
+  }
+}

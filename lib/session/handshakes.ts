@@ -1,0 +1,134 @@
+/** The hellos that wait for a server: in which order, within which budget, and for how long. */
+
+import { Buffer } from "node:buffer";
+import type { Peer } from "../transport/transport.ts";
+import { Lane, Rates, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
+import { KEY_BYTES } from "./noise.ts";
+import type { Tickets } from "./ticket.ts";
+
+/** Hellos that wait at once: of strangers, of one IP of theirs, and with a good ticket. */
+const STRANGERS = 1_024;
+const STRANGERS_PER_IP = 512;
+const HOLDERS = 4_096;
+/** A hello that waited longer is not answered any more, ms. */
+const MAX_AGE = 2_000;
+/** Handshakes that the loop is held for at most, ms: one more may begin before it. */
+const SLICE = 2;
+/** Handshakes that a ticket of one user brings forward, a second. */
+const PER_HOLDER = 20;
+
+/** A hello that waits. */
+export interface Hello {
+  readonly peer: Peer;
+  /** Noise message 1. */
+  readonly message: Uint8Array;
+  readonly at: number;
+  readonly lane: "holders" | "strangers";
+}
+
+export interface HandshakesOptions {
+  readonly tickets?: Tickets;
+  /** Does one handshake; never throws. */
+  run(hello: Hello): void;
+  /** This one cannot be done now. */
+  busy(peer: Peer): void;
+  count(what: string): void;
+}
+
+/** See the head of this file. */
+export class Handshakes {
+  readonly #options: HandshakesOptions;
+  readonly #waiting = new Map<string, Hello>();
+  readonly #lanes = {
+    holders: new Lane<Hello>(HOLDERS, HOLDERS),
+    strangers: new Lane<Hello>(STRANGERS, STRANGERS_PER_IP),
+  };
+  readonly #shares = {
+    holders: new Share(TICKETS_SHARE, performance.now()),
+    strangers: new Share(STRANGERS_SHARE, performance.now()),
+  };
+  readonly #holders = new Rates(PER_HOLDER, 10_000);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #immediate: ReturnType<typeof setImmediate> | undefined;
+
+  constructor(options: HandshakesOptions) {
+    this.#options = options;
+  }
+
+  /** A peer said hello: once more, when one of its own waits still. */
+  add(peer: Peer, message: Uint8Array): void {
+    const former = this.#waiting.get(peer.id);
+    if (former) this.drop(peer);
+    const now = performance.now();
+    const lane = former?.lane ?? this.#laneOf(message, now);
+    // A copy: what came with it, in a buffer of up to 64 KiB, need not wait along.
+    const hello = { peer, message: Buffer.from(message), at: now, lane };
+    if (!this.#lanes[lane].add(peer.ip, hello)) return this.#busy(peer);
+    this.#waiting.set(peer.id, hello);
+    this.#immediate ??= setImmediate(() => this.#pump());
+  }
+
+  #laneOf(message: Uint8Array, now: number): Hello["lane"] {
+    const { tickets, count } = this.#options;
+    if (!tickets || message.length === KEY_BYTES) return "strangers";
+    const holder = tickets.holder(message.subarray(KEY_BYTES));
+    this.#shares.strangers.spend(performance.now() - now);
+    if (holder === undefined) count("handshake: its ticket is not good");
+    else if (!this.#holders.take(holder, now)) count("handshake: too many with one ticket");
+    else return "holders";
+    return "strangers";
+  }
+
+  /** The peer is gone, or said something else. */
+  drop(peer: Peer): void {
+    const hello = this.#waiting.get(peer.id);
+    if (!hello) return;
+    this.#waiting.delete(peer.id);
+    this.#lanes[hello.lane].delete(peer.ip, hello);
+  }
+
+  /** Time that came of a handshake was spent, ms. */
+  spend(lane: Hello["lane"], ms: number): void {
+    this.#shares[lane].spend(ms);
+  }
+
+  #busy(peer: Peer): void {
+    this.#options.count("handshake: put off");
+    this.#options.busy(peer);
+  }
+
+  #pump(): void {
+    this.#immediate = undefined;
+    clearTimeout(this.#timer);
+    const end = performance.now() + SLICE;
+    for (let now = end - SLICE; now < end;) {
+      const hello = this.#take("holders", now) ?? this.#take("strangers", now);
+      if (!hello) return this.#later(now);
+      this.#waiting.delete(hello.peer.id);
+      if (now - hello.at > MAX_AGE) this.#busy(hello.peer);
+      else this.#options.run(hello);
+      const after = performance.now();
+      this.#shares[hello.lane].spend(after - now);
+      now = after;
+    }
+    this.#immediate = setImmediate(() => this.#pump());
+  }
+
+  #take(lane: Hello["lane"], now: number): Hello | undefined {
+    return this.#shares[lane].wait(now) === 0 ? this.#lanes[lane].take() : undefined;
+  }
+
+  /** Those that wait for their share of the time. */
+  #later(now: number): void {
+    const waits = (["holders", "strangers"] as const)
+      .filter((lane) => this.#lanes[lane].size > 0)
+      .map((lane) => this.#shares[lane].wait(now));
+    if (waits.length > 0) this.#timer = setTimeout(() => this.#pump(), Math.min(...waits));
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,267 @@
+/** The server's side of sessions: handshakes within their budget, sealed packets in and out. */
+
+import { isOurs } from "../protocol/codec.ts";
+import { MAGIC } from "../protocol/limits.ts";
+import type {
+  Accounts,
+  Bounds,
+  Encoded,
+  Frames,
+  Peer,
+  Server,
+  Transport,
+} from "../transport/transport.ts";
+import { AccountLog } from "./account_log.ts";
+import { Handshakes, type Hello } from "./handshakes.ts";
+import { encodeAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
+import { type CipherState, KEY_BYTES, Responder } from "./noise.ts";
+import { encodeReset, HEAD, KIND, PROLOGUE, type Reset, TICKET_BYTES } from "./packet.ts";
+import { Session } from "./session.ts";
+import type { Tickets } from "./ticket.ts";
+
+export { feedPacket } from "./packet.ts";
+export { type Actor, Session } from "./session.ts";
+
+/** Sessions kept over an engine that does not say when a peer is gone, and for how long idle, ms. */
+const MOST_UNWATCHED = 16_384;
+const IDLE_UNWATCHED = 60_000;
+
+export interface SessionServerOptions {
+  readonly transport: Transport;
+  /** `IP:PORT`; port 0 takes a free one. */
+  readonly address: string;
+  readonly bounds?: Bounds;
+  /** Whose handshakes come first; absent: nobody's. */
+  readonly tickets?: Tickets;
+  /** Who this server says it is, asked for each handshake, and how it signs. */
+  identity(): { readonly says: ServerIdentity; sign(text: string): string };
+  /**
+   * A request in a session, as JSON in UTF-8 that nobody looked at yet. Called in the order of
+   * arrival, never after {@linkcode SessionServerOptions.onGone}. What it throws cuts the peer.
+   */
+  onRequest(session: Session, plaintext: Uint8Array): void;
+  /** A message that is not of this protocol. Absent: the peer is cut. */
+  onClear?(peer: Peer, frames: Frames): void;
+  /** The session is over: gone, cut, renewed, or forgotten. Called once for each. */
+  onGone?(session: Session, why: string): void;
+  warn(text: string): void;
+}
+
+interface Entry {
+  readonly session: Session;
+  readonly receive: CipherState;
+}
+
+/** A bound socket at which peers have sessions. `close()` twice is harmless. */
+export class SessionServer implements AsyncDisposable {
+  readonly #options: SessionServerOptions;
+  readonly #server: Server;
+  readonly #sessions = new Map<string, Entry>();
+  readonly #handshakes: Handshakes;
+  readonly #counts = new Map<string, number>();
+  readonly #log: AccountLog;
+  /** Nothing of theirs counts any more, though more of it may be on its way through the engine. */
+  readonly #cut = new WeakSet<Peer>();
+  readonly #sweeper: ReturnType<typeof setInterval> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Binds and answers from then on. @throws {Refusal} the address cannot be bound */
+  static async start(options: SessionServerOptions): Promise<SessionServer> {
+    const { transport, address, bounds } = options;
+    let started = undefined as SessionServer | undefined;
+    const server = await transport.serve({
+      address,
+      ...(bounds ? { bounds } : {}),
+      onMessage: (peer, frames) => {
+        if (started) started.#receive(peer, frames);
+      },
+      onGone: (peer, why) => {
+        if (started) started.#gone(peer, why);
+      },
+    });
+    started = new SessionServer(options, server);
+    return started;
+  }
+
+  private constructor(options: SessionServerOptions, server: Server) {
+    this.#options = options;
+    this.#server = server;
+    this.#handshakes = new Handshakes({
+      ...(options.tickets ? { tickets: options.tickets } : {}),
+      run: (hello) => this.#shake(hello),
+      busy: (peer) => this.#reset(peer, "busy"),
+      count: (what) => this.#count(what),
+    });
+    this.#log = new AccountLog({
+      counts: () => this.accounts.counts,
+      warn: (text) => options.warn(text),
+    });
+    if (!options.transport.watchful) {
+      this.#sweeper = setInterval(() => this.#sweep(), IDLE_UNWATCHED / 10);
+      this.#sweeper.unref();
+    }
+  }
+
+  /** The bound `IP:PORT`. */
+  get address(): string {
+    return this.#server.address;
+  }
+
+  /** What peers hold now, and what happened to them, handshakes included. */
+  get accounts(): Accounts {
+    const { connections, strangers, held, most, counts } = this.#server.accounts;
+    return { connections, strangers, held, most, counts: new Map([...counts, ...this.#counts]) };
+  }
+
+  /** The sessions that are open, in the order of their handshakes. */
+  *sessions(): Iterable<Session> {
+    for (const { session } of this.#sessions.values()) yield session;
+  }
+
+  /** A feed packet, ready to be written to many sessions. */
+  encodeFeed(packet: Uint8Array): Encoded {
+    return this.#server.encode([MAGIC, packet]);
+  }
+
+  #receive(peer: Peer, frames: Frames): void {
+    if (this.#cut.has(peer) || this.#closing) return;
+    if (!isOurs(frames)) {
+      const { onClear } = this.#options;
+      if (!onClear) return this.#end(peer, "does not speak this protocol");
+      return this.#guard(() => onClear(peer, frames));
+    }
+    const packet = frames[1];
+    if (frames.length !== 2 || packet.length === 0) return this.#end(peer, "no packet");
+    switch (packet[0]) {
+      case KIND.hello:
+        return this.#hello(peer, packet.subarray(1));
+      case KIND.sealed:
+        return this.#sealed(peer, packet.subarray(1));
+      default:
+        return this.#end(peer, "a packet of no kind that a client sends");
+    }
+  }
+
+  #hello(peer: Peer, message: Uint8Array): void {
+    const ticket = message.length - KEY_BYTES;
+    if (ticket !== 0 && ticket !== TICKET_BYTES) return this.#end(peer, "a hello of wrong length");
+    this.#forget(peer, "renewed");
+    this.#handshakes.add(peer, message);
+  }
+
+  #sealed(peer: Peer, ciphertext: Uint8Array): void {
+    const entry = this.#sessions.get(peer.id);
+    if (!entry) return this.#reset(peer, "no_session");
+    let plaintext: Uint8Array;
+    try {
+      plaintext = entry.receive.open(ciphertext);
+    } catch {
+      return this.#end(peer, "a sealed packet that does not open");
+    }
+    entry.session.touch(performance.now());
+    if (this.#sweeper) this.#keep(peer.id, entry);
+    const served = this.#guard(() => {
+      this.#options.onRequest(entry.session, plaintext);
+      return true;
+    });
+    if (!served) entry.session.cut("its request failed here");
+  }
+
+  /** A defect of the owner is told, and ends nothing but what it was about. */
+  #guard<T>(call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      this.#options.warn(`A request failed: ${(error as Error)?.stack ?? error}`);
+      return undefined;
+    }
+  }
+
+  /** One handshake, with whoever it is. */
+  #shake({ peer, message, lane }: Hello): void {
+    const own = this.#guard(() => this.#options.identity());
+    if (!own) return this.#reset(peer, "busy");
+    const responder = new Responder(PROLOGUE);
+    let answer;
+    try {
+      responder.read(message);
+      answer = responder.write((before) => encodeAnswer(own.says, own.sign, before), HEAD.answer);
+    } catch {
+      return this.#end(peer, "a hello that cannot be answered");
+    }
+    const session = new Session({
+      peer,
+      transcript: transcriptOf(answer.hash),
+      send: answer.send,
+      cut: (why) => this.#end(peer, why),
+      spent: (ms) => this.#handshakes.spend(lane, ms),
+      watchful: this.#options.transport.watchful,
+    });
+    if (!peer.send([MAGIC, answer.message])) return session.end();
+    this.#keep(peer.id, { session, receive: answer.receive });
+  }
+
+  /** As the one heard last; where nobody says who is gone, the one heard longest ago goes. */
+  #keep(id: string, entry: Entry): void {
+    this.#sessions.delete(id);
+    this.#sessions.set(id, entry);
+    if (!this.#sweeper || this.#sessions.size <= MOST_UNWATCHED) return;
+    const [oldest] = this.#sessions.values();
+    this.#forget(oldest.session.peer, "forgotten for others");
+  }
+
+  #sweep(): void {
+    const before = performance.now() - IDLE_UNWATCHED;
+    for (const { session } of this.#sessions.values()) {
+      if (session.heard > before) return;
+      this.#forget(session.peer, "not heard any more");
+    }
+  }
+
+  #reset(peer: Peer, code: Reset): void {
+    this.#count(`reset: ${code}`);
+    peer.send([MAGIC, encodeReset(code)], { droppable: true });
+  }
+
+  /** Cuts a peer; nothing of it is delivered from here on. */
+  #end(peer: Peer, why: string): void {
+    if (this.#options.transport.watchful) this.#cut.add(peer);
+    this.#gone(peer, why);
+    peer.cut(why);
+  }
+
+  #gone(peer: Peer, why: string): void {
+    this.#handshakes.drop(peer);
+    this.#forget(peer, why);
+  }
+
+  #forget(peer: Peer, why: string): void {
+    const entry = this.#sessions.get(peer.id);
+    if (!entry) return;
+    this.#sessions.delete(peer.id);
+    entry.session.end();
+    if (!this.#closing) this.#guard(() => this.#options.onGone?.(entry.session, why));
+  }
+
+  #count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  }
+
+  /** Ends all sessions, without a word to the owner. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    this.#handshakes.close();
+    await this.#server.close();
+    this.#log.close();
+    for (const { session } of this.#sessions.values()) session.end();
+    this.#sessions.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,118 @@
+/** One connection that finished the handshake, as its server sees it. */
+
+import { verifies } from "../identity/keys.ts";
+import { MAGIC } from "../protocol/limits.ts";
+import { proofText } from "../protocol/record.ts";
+import type { Encoded, Peer } from "../transport/transport.ts";
+import type { CipherState } from "./noise.ts";
+import { HEAD } from "./packet.ts";
+
+/** Who proved a key in a session. */
+export interface Actor {
+  readonly user: string;
+  readonly name: string;
+  readonly key: string;
+}
+
+export interface SessionOptions {
+  readonly peer: Peer;
+  readonly transcript: string;
+  readonly send: CipherState;
+  readonly watchful: boolean;
+  cut(why: string): void;
+  /** Time was spent on a proof, ms. */
+  spent(ms: number): void;
+}
+
+const DROPPABLE = { droppable: true } as const;
+
+/** See the head of this file. After its end nothing is sent and nothing comes. */
+export class Session {
+  readonly peer: Peer;
+  /** Hash of the handshake, base64url: what a proof signs. */
+  readonly transcript: string;
+  /** Who is behind it, set by the owner after {@linkcode Session.prove}. */
+  actor: Actor | undefined;
+  readonly #options: SessionOptions;
+  #heard = performance.now();
+  #open = true;
+  #proof: { readonly key: string; readonly sig: string; readonly good: boolean } | undefined;
+
+  /** For {@linkcode SessionServer} alone. */
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.peer = options.peer;
+    this.transcript = options.transcript;
+  }
+
+  /** False after the end. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /**
+   * When it was heard last, ms by `performance.now()`. Over a watchful engine that is now as long as
+   * it is open: who does not answer a PING is cut.
+   */
+  get heard(): number {
+    return this.#options.watchful && this.#open ? performance.now() : this.#heard;
+  }
+
+  /** For {@linkcode SessionServer} alone: a packet of it opened. */
+  touch(now: number): void {
+    this.#heard = now;
+  }
+
+  /** For {@linkcode SessionServer} alone. */
+  end(): void {
+    this.#open = false;
+  }
+
+  /**
+   * True if the signature is this key's over this session. One proof is looked at in each session:
+   * another one is false.
+   */
+  prove(key: string, sig: string): boolean {
+    const former = this.#proof;
+    if (former) return former.good && former.key === key && former.sig === sig;
+    const began = performance.now();
+    const good = verifies(key, proofText(this.transcript), sig);
+    this.#options.spent(performance.now() - began);
+    this.#proof = { key, sig, good };
+    return good;
+  }
+
+  /** Sends a reply, JSON. False when the session is over. */
+  reply(json: string): boolean {
+    if (!this.#open) return false;
+    const packet = this.#options.send.seal(json, HEAD.sealed);
+    if (this.peer.send([MAGIC, packet])) return true;
+    this.cut("takes no more"); // A packet of the order is lost: no later one would open.
+    return false;
+  }
+
+  /** Sends what was not asked for, JSON, in order with the replies. False as in {@linkcode reply}. */
+  push(json: string): boolean {
+    return this.reply(json);
+  }
+
+  /** Writes a feed packet; false when the session is over or reads too slowly, then it is dropped. */
+  feed(message: Encoded): boolean {
+    return this.#open && this.peer.write(message, DROPPABLE);
+  }
+
+  /** A request is being served until the function given back is called; it may be called twice. */
+  serving(): () => void {
+    let under = true;
+    this.peer.begin();
+    return () => {
+      if (under) this.peer.end();
+      under = false;
+    };
+  }
+
+  /** Ends session and connection; the owner's `onGone` is called before this returns. */
+  cut(why: string): void {
+    if (this.#open) this.#options.cut(why);
+  }
+}
