@@ -7,7 +7,7 @@ import { surroundings } from "./lib/cli/surroundings.ts";
 import { openLog } from "./lib/run/logging.ts";
 import { main } from "./lib/run/main.ts";
 
-// Loaded when needed: --help answers without the native parts.
+// Loaded when needed: --help answers at once.
 const open = () => import("./lib/run/open.ts");
 
 await main((signal, onClose) =>

@@ -48,6 +48,7 @@ export function connect(options?: OpenUserOptions): Promise<User> {
 
 export { User } from "./lib/user/user.ts";
 export {
+  BadReply,
   Closed,
   type Code,
   DiskFull,

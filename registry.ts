@@ -6,7 +6,7 @@ import { surroundings } from "./lib/cli/surroundings.ts";
 import { openLog } from "./lib/run/logging.ts";
 import { main } from "./lib/run/main.ts";
 
-// Loaded when needed: --help answers without the native parts.
+// Loaded when needed: --help answers at once.
 const openRegistry: typeof import("./lib/run/open.ts").openRegistry = async (options) =>
   (await import("./lib/run/open.ts")).openRegistry(options);
 

@@ -8,7 +8,7 @@ import { openLog } from "./lib/run/logging.ts";
 import { isListening } from "./lib/registry/probe.ts";
 import { main } from "./lib/run/main.ts";
 
-// Loaded when needed: --help answers without the native parts.
+// Loaded when needed: --help answers at once.
 const open = () => import("./lib/run/open.ts");
 
 await main((signal, onClose) =>
@@ -20,7 +20,7 @@ await main((signal, onClose) =>
       openRegistry: async (options) => (await open()).openRegistry(options),
       keptName: async (home) => (await open()).keptName(home),
       systemName: async () => (await open()).systemName(),
-      machine: async (home) => (await open()).machine(home),
+      machine: async (home, engine) => (await open()).machine(home, engine),
       isListening,
       openLog,
       stdin: process.stdin,

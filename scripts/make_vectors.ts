@@ -15,26 +15,39 @@ import {
   messageHash,
   signedText,
 } from "../lib/protocol/batch.ts";
-import { encodeError, encodeOk, encodeOkText, encodeRequest } from "../lib/protocol/codec.ts";
+import {
+  encodeError,
+  encodeOk,
+  encodeOkText,
+  encodePush,
+  encodeRequest,
+} from "../lib/protocol/codec.ts";
 import { encodeInvite } from "../lib/protocol/invite.ts";
-import { enterText, proofText, signRecord, unregisterText } from "../lib/protocol/record.ts";
+import { proofText, serverText, signRecord, unregisterText } from "../lib/protocol/record.ts";
 import type { Message } from "../lib/protocol/schema.ts";
+import { encodeAnswer, transcriptOf } from "../lib/session/identity.ts";
+import { ephemeral, Initiator, Responder, sealingKey } from "../lib/session/noise.ts";
+import { feedPacket, HEAD, PROLOGUE, TICKET_BYTES } from "../lib/session/packet.ts";
 
 const AT = 1_795_215_435_253; // 2026-11-20T22:57:15.253Z
 const NONCE = "AAECAwQFBgcICQoLDA0ODw";
-const SESSION = "EBESExQVFhcYGRobHB0eHw";
 const EPOCH = "0b5f7a3e-30c1-4a52-9d5e-5c9a8b1f2d34";
-const CURVE = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"; // the public key of RFC 27's example
 const NAME = "Cool Group";
+const TICKET = Buffer.alloc(52, 7).toString("base64url");
+const FEED_KEY = Buffer.alloc(32, 9).toString("base64url");
 
-/** A key whose 32 secret bytes are `first`, `first + 1`, … */
-function fixedKey(first: number) {
-  return signingKey(
-    Buffer.from(Array.from({ length: 32 }, (_, i) => first + i)).toString("base64url"),
-  );
+/** Bytes `first`, `first + 1`, … */
+function fixedBytes(first: number, length = 32): Buffer {
+  return Buffer.from(Array.from({ length }, (_, i) => (first + i) % 256));
 }
+/** A key with such secret bytes. */
+function fixedKey(first: number) {
+  return signingKey(fixedBytes(first).toString("base64url"));
+}
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const userKey = fixedKey(0);
 const groupKey = fixedKey(32);
+const registryKey = fixedKey(64);
 const user = userId(userKey.publicKey);
 const group = groupId(groupKey.publicKey, NAME, NONCE);
 
@@ -62,18 +75,15 @@ const record = signRecord({
   name: NAME,
   access: "open",
   address: "127.0.0.1:5560",
-  live: "127.0.0.1:5561",
-  door: "127.0.0.1:5562",
-  curve: CURVE,
   key: groupKey.publicKey,
   nonce: NONCE,
   version: AT,
   expires: AT + 3_600_000,
 }, groupKey);
 
-const challenge = Buffer.from(Array.from({ length: 32 }, (_, i) => 64 + i)).toString("base64url");
-const proof = userKey.sign(proofText(challenge, group));
-const enter = userKey.sign(enterText(group, CURVE));
+/** Stands for the hash of a handshake. */
+const transcript = fixedBytes(96).toString("base64url");
+const proof = userKey.sign(proofText(transcript));
 const unregister = groupKey.sign(unregisterText(group, AT));
 
 function identity() {
@@ -86,6 +96,7 @@ function identity() {
       nonce: NONCE,
       id: group,
     },
+    registry: { secretKey: registryKey.secretKey, publicKey: registryKey.publicKey },
   };
 }
 
@@ -95,16 +106,19 @@ function signatures() {
     record: {
       record,
       text: [
-        "zgroup record 1",
-        ...[group, NAME, "open", record.address, record.live, record.door, CURVE],
-        ...[record.key, NONCE, record.version, record.expires],
+        "zgroup record 2",
+        ...[group, NAME, "open", record.address, record.key, NONCE, record.version, record.expires],
       ].join("\n"),
       key: groupKey.publicKey,
       sig: record.sig,
     },
     unregister: { text: unregisterText(group, AT), key: groupKey.publicKey, sig: unregister },
-    proof: { text: proofText(challenge, group), key: userKey.publicKey, sig: proof },
-    enter: { text: enterText(group, CURVE), key: userKey.publicKey, sig: enter },
+    server: {
+      text: serverText(transcript),
+      key: groupKey.publicKey,
+      sig: groupKey.sign(serverText(transcript)),
+    },
+    proof: { text: proofText(transcript), key: userKey.publicKey, sig: proof },
     messages: { text: signedText(group, user, hashes), key: userKey.publicKey, sig },
   };
 }
@@ -130,80 +144,174 @@ function batches() {
   };
 }
 
-/** Each request of the table once, as its two frames. */
+/** Each request of the table once, as the JSON inside a sealed packet. */
 function requests() {
   const fields: Record<string, [op: string, fields: object][]> = {
     registry: [
       ["ping", {}],
       ["register", { record }],
       ["unregister", { group, version: AT, sig: unregister }],
-      ["list", { prefix: "Cool", after: "", limit: 100, user }],
+      ["list", { prefix: "Cool", after: "", limit: 100 }],
       ["resolve", { group: NAME }],
     ],
-    door: [
-      ["ping", {}],
-      ["enter", { key: userKey.publicKey, name: "alice", curve: CURVE, sig: enter }],
-    ],
     group: [
-      ["hello", { key: userKey.publicKey, name: "alice" }],
-      ["prove", { sig: proof }],
-      ["ping", { session: SESSION }],
-      ["join", { session: SESSION, curve: CURVE }],
-      ["leave", { session: SESSION }],
-      ["send", { session: SESSION, messages, sig }],
-      ["read", { session: SESSION, after: 2, limit: 100 }],
-      ["members", { session: SESSION }],
-      ["subscribe", { session: SESSION }],
-      ["typing", { session: SESSION }],
-      ["invite", { session: SESSION, uses: 3, for: 86_400_000, role: "member" }],
-      ["act", { session: SESSION, action: "mute", user, for: 60_000 }],
+      ["prove", { key: userKey.publicKey, name: "alice", sig: proof }],
+      ["ping", {}],
+      ["join", { invite: NONCE }],
+      ["leave", {}],
+      ["send", { messages, sig }],
+      ["read", { after: 2, limit: 100 }],
+      ["members", {}],
+      ["subscribe", {}],
+      ["unsubscribe", {}],
+      ["typing", {}],
+      ["invite", { uses: 3, for: 86_400_000, role: "member" }],
+      ["act", { action: "mute", user, for: 60_000 }],
     ],
   };
   let id = 0;
   return Object.entries(fields).flatMap(([to, list]) =>
-    list.map(([op, fields]) => ({ to, op, frames: encodeRequest(++id, op, fields) }))
+    list.map(([op, fields]) => ({ to, op, json: encodeRequest(++id, op, fields) }))
   );
 }
 
+/** Replies to every op, refusals, and what a group says unasked, as the JSON inside. */
 function replies() {
+  const listing = { name: NAME, address: record.address, state: "live", record };
+  const place = { epoch: EPOCH, head: 5 };
   const read = `{"epoch":"${EPOCH}","head":5,"tail":1,"more":false,"batches":[${
     encodeBatch(batch)
   }]}`;
-  const error = (code: "not_member" | "rate_limited", message: string, retryAfter?: number) =>
-    new Refusal(code, message, retryAfter === undefined ? {} : { retryAfter });
+  const good: [server: string, op: string, ok: object | string][] = [
+    ["registry", "ping", { at: AT }],
+    ["registry", "register", {}],
+    ["registry", "unregister", {}],
+    ["registry", "list", { groups: [listing], more: false }],
+    ["registry", "resolve", { group: listing }],
+    ["group", "prove", { user, role: "member", ...place, at: AT, ticket: TICKET }],
+    ["group", "ping", { ...place, hash: FEED_KEY, at: AT }],
+    ["group", "join", { ...place, role: "member" }],
+    ["group", "leave", {}],
+    ["group", "send", { epoch: EPOCH, accepted: [{ from: 3, count: 3, at: AT }] }],
+    ["group", "send", {
+      epoch: EPOCH,
+      accepted: [{ from: 3, count: 1, at: AT, duplicate: true }, { from: 6, count: 2, at: AT }],
+    }],
+    ["group", "read", read],
+    ["group", "members", {
+      members: [{ user, name: "alice", role: "founder", present: true }],
+      more: false,
+      topic: "",
+      banned: [],
+    }],
+    ["group", "subscribe", { ...place, generation: 1, key: FEED_KEY }],
+    ["group", "unsubscribe", {}],
+    ["group", "typing", {}],
+    ["group", "invite", { token: NONCE, expires: AT, record }],
+    ["group", "act", { seq: 6 }],
+  ];
+  let id = 0;
+  const answers = good.map(([from, op, ok]) => ({
+    from,
+    op,
+    json: typeof ok === "string" ? encodeOkText(++id, ok) : encodeOk(++id, ok),
+  }));
+  const refusals = [
+    encodeError(++id, new Refusal("not_member", "Cannot do that: join it first")),
+    encodeError(++id, new Refusal("rate_limited", "Cannot do that now: wait", { retryAfter: 250 })),
+    encodeError(null, new Refusal("bad_request", "Cannot read it")),
+  ];
+  return {
+    answers,
+    refusals,
+    pushes: [encodePush({ push: "feed", generation: 2, key: FEED_KEY })],
+    feed: feedTexts(),
+  };
+}
+
+function feedTexts(): string[] {
   return [
-    { to: "ping", frames: encodeOk(1, { at: AT }) },
-    {
-      to: "send",
-      frames: encodeOk(2, { epoch: EPOCH, accepted: [{ from: 3, count: 3, at: AT }] }),
-    },
-    {
-      to: "send",
-      frames: encodeOk(3, {
-        epoch: EPOCH,
-        accepted: [{ from: 3, count: 1, at: AT, duplicate: true }, { from: 6, count: 2, at: AT }],
-      }),
-    },
-    { to: "read", frames: encodeOkText(4, read) },
-    { to: "read", frames: encodeError(5, error("not_member", "Cannot do that: join it first")) },
-    { to: "send", frames: encodeError(6, error("rate_limited", "Cannot do that now: wait", 250)) },
-    {
-      to: "anything unreadable",
-      frames: encodeError(null, new Refusal("bad_request", "Cannot read it")),
-    },
+    `{"epoch":"${EPOCH}","from":3,"batches":[${encodeBatch(batch)}]}`,
+    JSON.stringify({ epoch: EPOCH, head: 5 }),
+    JSON.stringify({ epoch: EPOCH, typing: { user, name: "alice" } }),
   ];
 }
 
-function invite() {
-  const parts = {
-    name: NAME,
-    address: record.address,
-    door: record.door,
-    id: group,
-    curve: CURVE,
-    token: NONCE,
-    expires: AT,
+/**
+ * Two whole handshakes with fixed ephemeral keys, every packet in hex: with a group, where the user
+ * proves its key and a frame of the feed comes, and with a registry.
+ */
+function session() {
+  const says = { group: record };
+  const withGroup = shake(fixedBytes(200, TICKET_BYTES), says, (text) => groupKey.sign(text));
+  const { client, server } = withGroup.split;
+  const sig = userKey.sign(proofText(withGroup.transcript));
+  const request = encodeRequest(1, "prove", { key: userKey.publicKey, name: "alice", sig });
+  const reply = encodeOk(1, { user, role: null, epoch: EPOCH, head: 0, at: AT, ticket: TICKET });
+  const next = encodeRequest(2, "join", {});
+  const key = Buffer.from(FEED_KEY, "base64url");
+  const [text] = feedTexts();
+  const registry = { registry: { key: registryKey.publicKey } };
+  const withRegistry = shake(Buffer.alloc(0), registry, (text) => registryKey.sign(text));
+  const ping = encodeRequest(1, "ping", {});
+  return {
+    group: {
+      ...withGroup.shown,
+      request: { json: request, packet: hex(client.send.seal(request, HEAD.sealed)) },
+      reply: { json: reply, packet: hex(server.send.seal(reply, HEAD.sealed)) },
+      next: { json: next, packet: hex(client.send.seal(next, HEAD.sealed)) },
+      feed: {
+        key: FEED_KEY,
+        generation: 2,
+        counter: 7,
+        json: text,
+        packet: hex(feedPacket(sealingKey(key), 2, 7, text)),
+      },
+    },
+    registry: {
+      ...withRegistry.shown,
+      request: { json: ping, packet: hex(withRegistry.split.client.send.seal(ping, HEAD.sealed)) },
+    },
   };
+}
+
+/** A handshake; `ticket` may be empty. */
+function shake(
+  ticket: Uint8Array,
+  says: Parameters<typeof encodeAnswer>[0],
+  sign: (text: string) => string,
+) {
+  const [clientSecret, serverSecret] = [fixedBytes(128), fixedBytes(160)];
+  const initiator = new Initiator(PROLOGUE, ephemeral(clientSecret));
+  const responder = new Responder(PROLOGUE, ephemeral(serverSecret));
+  const hello = initiator.write(ticket, HEAD.hello);
+  responder.read(hello.subarray(1));
+  const { message: answer, ...server } = responder.write(
+    (before) => encodeAnswer(says, sign, before),
+    HEAD.answer,
+  );
+  const client = initiator.read(answer.subarray(1));
+  return {
+    split: { client, server },
+    transcript: transcriptOf(client.hash),
+    shown: {
+      clientEphemeral: hex(clientSecret),
+      serverEphemeral: hex(serverSecret),
+      ticket: hex(ticket),
+      hello: hex(hello),
+      /** What the server signs. */
+      before: transcriptOf(client.before),
+      answer: hex(answer),
+      payload: Buffer.from(client.payload).toString("utf8"),
+      /** What the user signs. */
+      transcript: transcriptOf(client.hash),
+    },
+  };
+}
+
+function invite() {
+  const registry = `127.0.0.1:5555#${registryKey.publicKey}`;
+  const parts = { record, token: NONCE, until: AT, registry };
   return { parts, link: encodeInvite(parts) };
 }
 
@@ -236,6 +344,7 @@ export function vectors(): Record<string, unknown> {
     batches: batches(),
     requests: requests(),
     replies: replies(),
+    session: session(),
     invite: invite(),
     dialect002: dialect002(),
   };

@@ -27,6 +27,7 @@ export interface Given {
 /** Options of every program. */
 export const COMMON: Options = {
   home: { type: "text", value: "DIR", help: "folder for all that is kept (else $ZGROUP_HOME)" },
+  transport: { type: "text", value: "zmtp|libzmq", help: "else $ZGROUP_TRANSPORT; see README" },
   help: { type: "flag", help: "show this text" },
   version: { type: "flag", help: "show the version" },
 };
@@ -104,7 +105,7 @@ export function checkedAddress(what: string, typed: string, { free = false } = {
   );
 }
 
-/** `HOST:PORT`, or `HOST:PORT#KEY` of an encrypted registry. @throws {UsageError} */
+/** `HOST:PORT`, or `HOST:PORT#KEY` of a registry that must have that key. @throws {UsageError} */
 export function checkedRegistry(what: string, typed: string): string {
   if (splitRegistry(typed)) return typed;
   if (!typed.includes("#")) return checkedAddress(what, typed);

@@ -104,8 +104,8 @@ export const COMMANDS: readonly Command[] = [
   {
     names: ["trust"],
     most: 0,
-    usage: "/trust G",
-    help: "accept that a known group is another one now",
+    usage: "/trust G|HOST:PORT",
+    help: "accept who answers as a known group or registry now",
     run: trust,
   },
   {

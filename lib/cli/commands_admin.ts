@@ -6,6 +6,7 @@ import { readArgs } from "./args.ts";
 import { joined } from "./commands_membership.ts";
 import { safeLine } from "./filter.ts";
 import type { JoinedGroup } from "./ports.ts";
+import { trustedLine } from "./render.ts";
 import type { Session } from "./session.ts";
 import { takeQuoted, takeTarget, wholeTarget } from "./targets.ts";
 
@@ -45,11 +46,13 @@ export async function topic(session: Session, rest: string): Promise<void> {
   session.succeed();
 }
 
-/** `trust G`. */
+/** `trust G` and `trust HOST:PORT`. */
 export async function trust(session: Session, rest: string): Promise<void> {
   const target = wholeTarget(rest, session.known);
-  if (!target) throw new UsageError("Cannot trust: expected a group, trust NAME");
-  await session.user.trust(target);
+  if (!target) {
+    throw new UsageError("Cannot trust: expected a group or a registry, trust NAME or HOST:PORT");
+  }
+  session.say(trustedLine(await session.user.trust(target)));
   session.succeed();
   session.refresh();
 }

@@ -1,8 +1,10 @@
 /** `user.ts doctor`: checks what goes wrong most, and says what to do about it. */
 
 import { sentence } from "../errors.ts";
+import { shortKey } from "../identity/keys.ts";
 import { atMost, type Given } from "./args.ts";
 import { safeLine } from "./filter.ts";
+import { transportOf } from "./home.ts";
 import type { Output } from "./output.ts";
 import type { MachineInfo, Run, ServerInfo } from "./ports.ts";
 import { paint } from "./render.ts";
@@ -35,11 +37,11 @@ const ROOM = 64 * 1_048_576;
 export async function doctor(options: DoctorOptions): Promise<number> {
   const { given, home, registries, doors, output, run } = options;
   atMost(given.positionals, 1);
-  const machine = await doors.machine(home);
+  const machine = await doors.machine(home, given.texts.get("transport"));
   const findings = [...aboutMachine(machine, home)];
   if (machine.folderProblem === undefined) {
     try {
-      const user = await doors.openUser({ home, registries });
+      const user = await doors.openUser({ home, registries, ...transportOf(given) });
       run.onClose(() => user.close());
       findings.push({ good: true, text: `you are ${user.name}, ${user.id}` });
       findings.push(...(await user.diagnose()).map(aboutServer));
@@ -58,14 +60,10 @@ export async function doctor(options: DoctorOptions): Promise<number> {
 }
 
 function aboutMachine(machine: MachineInfo, home: string): Finding[] {
-  const { versions, curve, folderProblem, free, descriptorProblem } = machine;
+  const { versions, wire, folderProblem, free, descriptorProblem } = machine;
   const findings: Finding[] = [
     { good: true, text: `zgroup ${VERSION}, ${versions}` },
-    {
-      good: curve,
-      text: curve ? "encryption: CURVE is there" : "encryption: this libzmq has no CURVE",
-      advice: "install the zeromq package anew; without CURVE only groups with --plain work",
-    },
+    { good: true, text: `wire: ${wire}, every connection sealed` },
     {
       good: folderProblem === undefined,
       text: folderProblem ?? `folder: ${home} can be written`,
@@ -86,7 +84,7 @@ function aboutMachine(machine: MachineInfo, home: string): Finding[] {
   return findings;
 }
 
-function aboutServer({ what, address, problem, took, ahead }: ServerInfo): Finding {
+function aboutServer({ what, address, problem, took, ahead, key }: ServerInfo): Finding {
   const place = `${what} ${address}`;
   if (problem !== undefined) {
     const advice = what === "registry"
@@ -103,5 +101,6 @@ function aboutServer({ what, address, problem, took, ahead }: ServerInfo): Findi
       advice: "set the clock that is wrong (timedatectl set-ntp true)",
     };
   }
-  return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms, clocks agree` };
+  const whose = key === undefined ? "" : `, its key is ${shortKey(key)}`;
+  return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms, clocks agree${whose}` };
 }

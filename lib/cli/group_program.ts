@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
+import { shortKey } from "../identity/keys.ts";
 import { nameProblem, normalName, parseAddress, splitRegistry } from "../protocol/names.ts";
 import { parseDuration } from "../protocol/time.ts";
 import { atMost, checkedAddress, type Given, wholeNumber } from "./args.ts";
@@ -15,7 +16,7 @@ import {
 } from "./copy_commands.ts";
 import { safeLine } from "./filter.ts";
 import { type About, withArgs } from "./help.ts";
-import { homeFolder, registriesOf, type Surroundings } from "./home.ts";
+import { homeFolder, registriesOf, type Surroundings, transportOf } from "./home.ts";
 import type { Output } from "./output.ts";
 import type { GroupOptions, OpenGroup, OpenLog, Run } from "./ports.ts";
 import { serve } from "./serve.ts";
@@ -51,8 +52,11 @@ const ABOUT: About = {
     },
     keep: { type: "text", value: "N", help: "keep the content of the newest N entries only" },
     "keep-for": { type: "text", value: "TIME", help: "keep content so long, like 90d" },
-    "max-memory": { type: "text", value: "MIB", help: "cut every connection there, default 1024" },
-    "live-port": { type: "text", value: "N", help: "port of the live feed, default a free one" },
+    "max-memory": {
+      type: "text",
+      value: "MIB",
+      help: "what all connections together may hold, default 256; beyond, the greediest are cut",
+    },
     advertise: { type: "text", value: "HOST", help: "host that others reach this machine by" },
     quiet: { type: "flag", help: "log warnings only" },
     "log-json": { type: "flag", help: "log one JSON object a line" },
@@ -89,9 +93,9 @@ export function groupProgram(
     return await serve(
       log,
       () => openGroup({ home, log, ...what, ...ways(given) }),
-      ({ address, name }) =>
+      ({ address, name, key }) =>
         `Group ${safeLine(name ?? what.name)} listens on ${address}, ` +
-        `registry ${what.registries.join(", ")} (Ctrl-C stops it)`,
+        `registry ${what.registries.join(", ")}, short key ${shortKey(key)} (Ctrl-C stops it)`,
       output,
       run,
     );
@@ -155,7 +159,6 @@ export function checkedName(typed: string): string {
 
 function ways(given: Given): Partial<GroupOptions> {
   const data = given.texts.get("data");
-  const livePort = given.texts.get("live-port");
   const advertise = given.texts.get("advertise");
   const [rate, keep] = [given.texts.get("rate"), given.texts.get("keep")];
   const [keepFor, memory] = [given.texts.get("keep-for"), given.texts.get("max-memory")];
@@ -172,10 +175,8 @@ function ways(given: Given): Partial<GroupOptions> {
     ...(keepFor === undefined ? {} : { keepFor: parseDuration(keepFor) }),
     ...(memory === undefined
       ? {}
-      : { memoryLimit: wholeNumber("--max-memory", memory, 64, 1_048_576) * 1_048_576 }),
-    ...(livePort === undefined
-      ? {}
-      : { livePort: wholeNumber("--live-port", livePort, 0, 65_535) }),
+      : { memoryLimit: wholeNumber("--max-memory", memory, 16, 1_048_576) * 1_048_576 }),
     ...(advertise === undefined ? {} : { advertise }),
+    ...transportOf(given),
   };
 }

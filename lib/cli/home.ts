@@ -37,6 +37,12 @@ export function registriesOf(given: Given, { env }: Pick<Surroundings, "env">): 
   return unique(listed.map((text) => checkedRegistry("$ZGROUP_REGISTRY", text)));
 }
 
+/** The engine that was asked for, for the options of what is opened. */
+export function transportOf(given: Given): { transport?: string } {
+  const transport = given.texts.get("transport");
+  return transport === undefined ? {} : { transport };
+}
+
 function unique(addresses: string[]): string[] {
   return [...new Set(addresses)];
 }

@@ -161,8 +161,8 @@ export const ONESHOTS: readonly OneShot[] = [
   },
   {
     names: ["trust"],
-    usage: "trust G",
-    help: "accept that a known group is another one now",
+    usage: "trust G|HOST:PORT",
+    help: "accept who answers as a known group or registry now",
     words: [1, 1],
     options: [],
     run: trust,

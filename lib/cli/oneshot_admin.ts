@@ -3,7 +3,7 @@
 import { actionOf, type Deed, termsOf } from "./admin.ts";
 import { safeJson, safeLine } from "./filter.ts";
 import type { Call } from "./oneshot.ts";
-import { notice, success } from "./render.ts";
+import { notice, success, trustedLine } from "./render.ts";
 
 /** `invite G`: prints the link alone, so that a script can take it. */
 export async function invite({ user, words: [group], given, json, output }: Call): Promise<void> {
@@ -33,8 +33,9 @@ export async function topic({ user, words: [group, ...texts], json, output }: Ca
   await output.print(safeLine(found));
 }
 
-/** `trust G`. */
+/** `trust G` and `trust HOST:PORT`. What was done is a remark, so that scripts get SUCCESS alone. */
 export async function trust({ user, words: [group], output }: Call): Promise<void> {
-  await user.trust(group);
+  const trusted = await user.trust(group);
+  await output.complain(notice(trustedLine(trusted), output.style));
   await output.print(success(output.style));
 }

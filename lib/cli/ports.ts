@@ -20,6 +20,8 @@ export interface JoinedGroup {
   readonly unread: number;
   /** Highest seq this user has seen. */
   readonly cursor: number;
+  /** Public key that it proves. */
+  readonly key: string;
 }
 
 /** An entry and where it comes from. */
@@ -88,13 +90,27 @@ export interface ServerInfo {
   readonly took: number;
   /** Its clock less ours, ms. */
   readonly ahead: number;
+  /** The public key it proved. */
+  readonly key?: string;
+}
+
+/** Who answered when a known group or registry was looked at anew. */
+export interface Trusted {
+  /** `the group "Lab"`, `the registry 127.0.0.1:5555`. */
+  readonly what: string;
+  /** Public key that was known; undefined when there was none. */
+  readonly before: string | undefined;
+  /** Public key that is known now. */
+  readonly now: string;
+  readonly changed: boolean;
 }
 
 /** What was found about this machine. */
 export interface MachineInfo {
   /** Runtime, system and the engine, with their versions. */
   readonly versions: string;
-  readonly curve: boolean;
+  /** What brings the bytes, such as `zmtp (ours)`. */
+  readonly wire: string;
   /** Why the folder cannot be used; undefined when it can. */
   readonly folderProblem: string | undefined;
   /** Room on the folder's disk, bytes; undefined where the system does not tell. */
@@ -152,8 +168,8 @@ export interface UserPort extends AsyncDisposable {
   act(target: string, action: Action): Promise<number>;
   /** What the group is about; empty when nobody said. */
   topic(target: string): Promise<string>;
-  /** Accepts that the group of a known name is another one now. */
-  trust(target: string): Promise<void>;
+  /** Accepts whoever answers as a known group, or as the registry of a `HOST:PORT`. */
+  trust(target: string): Promise<Trusted>;
   follow(
     target: string,
     options?: { after?: number; since?: number; signal?: AbortSignal },
@@ -169,6 +185,8 @@ export interface UserPort extends AsyncDisposable {
 export interface Running extends AsyncDisposable {
   readonly address: string;
   readonly name?: string;
+  /** Public key that it proves. */
+  readonly key: string;
   /** Settles when the server stops by itself; with an error when its log failed. */
   readonly stopped: Promise<Error | undefined>;
   close(): Promise<void>;
@@ -183,12 +201,12 @@ export interface LogSink {
 
 /** Opens this home's user. */
 export type OpenUser = (
-  options: { home: string; registries: string[]; name?: string },
+  options: { home: string; registries: string[]; name?: string; transport?: string },
 ) => Promise<UserPort>;
 
 /** Starts a registry. */
 export type OpenRegistry = (
-  options: { home: string; host: string; port: number; curve?: boolean; log: LogSink },
+  options: { home: string; host: string; port: number; transport?: string; log: LogSink },
 ) => Promise<Running>;
 
 /** What a group is started with. */
@@ -206,8 +224,8 @@ export interface GroupOptions {
   keep?: number;
   keepFor?: number;
   memoryLimit?: number;
-  livePort?: number;
   advertise?: string;
+  transport?: string;
   log: LogSink;
 }
 

@@ -2,25 +2,23 @@
 
 import { atMost, wholeNumber } from "./args.ts";
 import { type About, withArgs } from "./help.ts";
-import { homeFolder, type Surroundings } from "./home.ts";
+import { shortKey } from "../identity/keys.ts";
+import { homeFolder, type Surroundings, transportOf } from "./home.ts";
 import type { Output } from "./output.ts";
 import type { OpenLog, OpenRegistry, Run } from "./ports.ts";
 import { serve } from "./serve.ts";
 
 const ABOUT: About = {
   program: "registry.ts",
-  usage: ["registry.ts [--host HOST] [--port PORT] [--curve]"],
+  usage: ["registry.ts [--host HOST] [--port PORT]"],
   text: [
     "Runs a registry: it says which groups live where. Groups and users go on talking when it",
-    "stops, and the first renewals rebuild its list when it is back.",
+    "stops, and the first renewals rebuild its list when it is back. It prints HOST:PORT#KEY: who is",
+    "given that talks to this registry only; who is given HOST:PORT keeps the key met first.",
   ],
   options: {
     host: { type: "text", value: "HOST", help: "where to listen, default 127.0.0.1" },
     port: { type: "text", value: "PORT", help: "port, default 5555; 0 takes a free one" },
-    curve: {
-      type: "flag",
-      help: "encrypt; users and groups are then given HOST:PORT#KEY, which it prints",
-    },
     quiet: { type: "flag", help: "log warnings only" },
     "log-json": { type: "flag", help: "log one JSON object a line" },
   },
@@ -46,8 +44,9 @@ export function registryProgram(
     const log = openLog({ quiet: given.flags.has("quiet"), json: given.flags.has("log-json") });
     return serve(
       log,
-      () => openRegistry({ home, host, port, curve: given.flags.has("curve"), log }),
-      ({ address }) => `Registry listens on ${address} (Ctrl-C stops it)`,
+      () => openRegistry({ home, host, port, log, ...transportOf(given) }),
+      ({ address, key }) =>
+        `Registry listens on ${address}, short key ${shortKey(key)} (Ctrl-C stops it)`,
       output,
       run,
     );

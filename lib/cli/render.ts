@@ -2,9 +2,10 @@
 
 import { styleText } from "node:util";
 import { sentence } from "../errors.ts";
+import { shortKey } from "../identity/keys.ts";
 import { formatLocal } from "../protocol/time.ts";
 import { safeJson, safeLine, safeText } from "./filter.ts";
-import type { GroupEntry, JoinedGroup, Listing, MemberInfo } from "./ports.ts";
+import type { GroupEntry, JoinedGroup, Listing, MemberInfo, Trusted } from "./ports.ts";
 import { displayWidth, wrap } from "./width.ts";
 
 /** Where lines go: without colour and columns they are plain text for a file or a pipe. */
@@ -166,6 +167,13 @@ export function joinedJson({ id, name, address, role, state, unread, cursor }: J
 /** A listing as one line of JSON. */
 export function listingJson({ name, address, state, record }: Listing): string {
   return safeJson({ name, address, state, id: record?.id });
+}
+
+/** What `trust` did, with the short keys that people compare. */
+export function trustedLine({ what, before, now, changed }: Trusted): string {
+  if (!changed) return `${what} is the one you know, its key is ${shortKey(now)}`;
+  if (before === undefined) return `${what} is known by the key ${shortKey(now)} from now on`;
+  return `${what} had the key ${shortKey(before)} and is known by ${shortKey(now)} from now on`;
 }
 
 /** `SUCCESS`. */

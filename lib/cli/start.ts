@@ -4,10 +4,12 @@
  */
 
 import { Unreachable } from "../errors.ts";
+import { shortKey } from "../identity/keys.ts";
 import { atMost, type Given, wholeNumber } from "./args.ts";
 import { checkedName } from "./group_program.ts";
+import { transportOf } from "./home.ts";
 import type { Output } from "./output.ts";
-import type { Run, UserPort } from "./ports.ts";
+import type { Run, Running, UserPort } from "./ports.ts";
 import { takeProfile } from "./profiles.ts";
 import { promptLoop } from "./prompt.ts";
 import { notice } from "./render.ts";
@@ -40,43 +42,48 @@ export async function start({ given, home, doors, output, run }: StartOptions): 
   const known = await doors.keptName(folder);
   const name = texts.get("name") ?? known ?? texts.get("profile") ??
     await doors.systemName() + suffix;
-  const opened = await registryAt(registry, folder, doors, run);
+  const engine = transportOf(given);
+  const opened = await registryAt(registry, { home: folder, ...engine }, doors, run);
   const user = await doors.openUser({
     home: folder,
     registries: [registry],
+    ...engine,
     ...(name === known ? {} : { name: checkedName(name) }),
   });
   run.onClose(() => user.close());
-  const host = hosting(folder, [registry], doors, run);
+  const host = hosting({ home: folder, registries: [registry], ...engine }, doors, run);
   const group = await enterLobby(user, host, registry);
+  const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
   const how = opened
-    ? `registry ${registry} and ${LOBBY} ${group.address} run in this program; ` +
+    ? `registry ${registry} (short key ${
+      shortKey(opened.key)
+    }) and ${lobby} run in this program; ` +
       "start it again in another terminal to talk to yourself"
-    : `joined ${LOBBY} ${group.address} of the registry ${registry}, which runs already`;
+    : `joined ${lobby} of the registry ${registry}, which runs already`;
   await output.print(notice(how, output.style));
   return doors.ask
     ? await promptLoop({ user, home: folder, host, output, run, group: group.id })
     : await runScript({ user, host, output, lines: linesOf(doors.stdin), signal: run.signal });
 }
 
-/** Starts a registry unless one is there; true when it was started. */
+/** Starts a registry unless one is there; undefined when it was not started. */
 async function registryAt(
   address: string,
-  home: string,
+  where: { home: string; transport?: string },
   { openRegistry, openLog, isListening }: UserDoors,
   { onClose }: Run,
-): Promise<boolean> {
-  if (await isListening(address)) return false;
-  const log = openLog({ file: await logFile(home) });
+): Promise<Running | undefined> {
+  if (await isListening(address)) return undefined;
+  const log = openLog({ file: await logFile(where.home) });
   onClose(() => log.close());
   const [host, port] = address.split(":");
   try {
-    const registry = await openRegistry({ home, host, port: Number(port), log });
+    const registry = await openRegistry({ ...where, host, port: Number(port), log });
     onClose(() => registry.close());
-    return true;
+    return registry;
   } catch (error) {
     // Another start was faster.
-    if (await isListening(address)) return false;
+    if (await isListening(address)) return undefined;
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import type { Question } from "./ask.ts";
 import { safeLine } from "./filter.ts";
 import { doctor } from "./doctor.ts";
 import { type About, columns, helpText, withArgs } from "./help.ts";
-import { homeFolder, registriesOf, type Surroundings } from "./home.ts";
+import { homeFolder, registriesOf, type Surroundings, transportOf } from "./home.ts";
 import { type Bytes, linesOf } from "./input.ts";
 import { COMMAND_OPTIONS, findOneShot, ONESHOTS, runOneShot } from "./oneshot.ts";
 import type { Output } from "./output.ts";
@@ -69,7 +69,7 @@ export interface UserDoors {
   /** The name of the system's user. */
   readonly systemName: () => Promise<string>;
   /** What this machine gives a user of a home. */
-  readonly machine: (home: string) => Promise<MachineInfo>;
+  readonly machine: (home: string, transport?: string) => Promise<MachineInfo>;
   /** Whether anything listens at an address. */
   readonly isListening: (address: string) => Promise<boolean>;
   readonly stdin: Bytes;
@@ -115,7 +115,7 @@ async function once(
   { signal, onClose }: Run,
 ): Promise<number> {
   const command = findOneShot(given);
-  const user = await openUser({ home, registries, ...chosenName(given) });
+  const user = await openUser({ home, registries, ...chosenName(given), ...transportOf(given) });
   onClose(() => user.close());
   return await runOneShot(command, {
     user,
@@ -144,9 +144,10 @@ async function talk(
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
   const name = given.texts.has("name") ? chosenName(given) : await firstName(home, doors);
-  const user = await doors.openUser({ home, registries, ...name });
+  const engine = transportOf(given);
+  const user = await doors.openUser({ home, registries, ...name, ...engine });
   run.onClose(() => user.close());
-  const host = hosting(home, registries, doors, run);
+  const host = hosting({ home, registries, ...engine }, doors, run);
   return doors.ask
     ? await promptLoop({ user, home, host, output, run })
     : await runScript({ user, host, output, lines: linesOf(doors.stdin), signal: run.signal });
@@ -154,15 +155,14 @@ async function talk(
 
 /** Starts a group in this process, its log lines in a file of the home. */
 export function hosting(
-  home: string,
-  registries: string[],
+  where: { home: string; registries: string[]; transport?: string },
   { openGroup, openLog }: Pick<UserDoors, "openGroup" | "openLog">,
   { onClose }: Pick<Run, "onClose">,
 ): (name: string, address: string) => Promise<{ address: string }> {
   return async (name, address) => {
-    const log = openLog({ file: await logFile(home) });
+    const log = openLog({ file: await logFile(where.home) });
     onClose(() => log.close());
-    const group = await openGroup({ home, name, address, registries, log });
+    const group = await openGroup({ ...where, name, address, log });
     onClose(() => group.close());
     return group;
   };

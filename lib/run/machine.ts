@@ -9,7 +9,8 @@ import { descriptorWarning } from "./descriptors.ts";
 export interface Machine {
   /** Runtime and system, with their versions. */
   readonly versions: string;
-  readonly curve: boolean;
+  /** What brings the bytes. */
+  readonly wire: string;
   /** Why the folder cannot be used; undefined when it can. */
   readonly folderProblem: string | undefined;
   /** Room on the folder's disk, bytes; undefined where the system does not tell. */
@@ -19,12 +20,12 @@ export interface Machine {
 }
 
 /** Looks at this machine, for the folder `home`, which is made if missing. */
-export function machineFor(home: string, curve: boolean): Machine {
+export function machineFor(home: string, wire: string): Machine {
   const { versions, platform, arch } = process;
   const runtime = "deno" in versions ? `Deno ${versions.deno}` : `Node ${versions.node}`;
   return {
     versions: `${runtime}, ${platform} ${arch}`,
-    curve,
+    wire,
     folderProblem: problemOf(home),
     free: roomIn(home),
     descriptorProblem: descriptorWarning(),

@@ -8,7 +8,6 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { Refusal, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
-import { Buckets, HANDSHAKE_BURST, HANDSHAKES } from "../group/rate.ts";
 import { GroupServer } from "../group/server.ts";
 import { load, loadOrMake } from "../identity/files.ts";
 import {
@@ -16,6 +15,7 @@ import {
   newSigningKey,
   randomToken,
   sha256,
+  type SigningKey,
   signingKey,
   userId,
 } from "../identity/keys.ts";
@@ -29,17 +29,45 @@ import { sqliteNames } from "../log/sqlite_names.ts";
 import { sqliteStore } from "../log/sqlite_store.ts";
 import { nameProblem, normalName, parseAddress, splitRegistry } from "../protocol/names.ts";
 import { RegistryServer } from "../registry/server.ts";
-import type { CurveKeys } from "../transport/transport.ts";
-import { zmqTransport } from "../transport/zmq.ts";
+import { memoryPins } from "../session/registry_client.ts";
+import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
+import type { Bounds, Transport } from "../transport/transport.ts";
+import { zmtpTransport } from "../transport/zmtp/engine.ts";
 import { User } from "../user/user.ts";
 import { Copies } from "./copies.ts";
-import { descriptorWarning } from "./descriptors.ts";
+import { connectionLimit, descriptorWarning } from "./descriptors.ts";
+import { type EngineName, engineName, LIBZMQ_WARNING } from "./engines.ts";
 import type { LogSink } from "./logging.ts";
 import { type Machine, machineFor } from "./machine.ts";
+import { filePins } from "./pins.ts";
 import { fulfilWishes } from "./requests.ts";
 
 /** Where a registry listens when nothing else is said. */
 export const DEFAULT_REGISTRY = "127.0.0.1:5555";
+
+/** Engines that were loaded: libzmq has one context for all its sockets. */
+const engines = new Map<EngineName, Transport>();
+
+/** libzmq is native code: it is loaded when somebody asks for it, and never otherwise. */
+async function transportFor(asked: string | undefined, log: LogSink): Promise<Transport> {
+  const name = engineName(asked);
+  if (name === "libzmq") log.warn(LIBZMQ_WARNING);
+  const transport = engines.get(name) ??
+    (name === "zmtp"
+      ? zmtpTransport()
+      : (await import("../transport/libzmq/zmq.ts")).libzmqTransport());
+  engines.set(name, transport);
+  return transport;
+}
+
+/** What the peers of a server may hold here. */
+function boundsHere(total: number = DEFAULT_BOUNDS.total): Bounds {
+  return {
+    ...DEFAULT_BOUNDS,
+    connections: connectionLimit() ?? DEFAULT_BOUNDS.connections,
+    total,
+  };
+}
 
 const SILENT: LogSink = { info() {}, warn() {}, close: () => Promise.resolve() };
 
@@ -51,12 +79,13 @@ export interface OpenUserOptions {
   readonly registries?: readonly string[];
   /** The name others see; default the one kept in `home`, else that of the system's user. */
   readonly name?: string;
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
 }
 
 interface UserFile {
   readonly name: string;
   readonly secretKey: string;
-  readonly curve: CurveKeys;
 }
 
 /**
@@ -65,27 +94,27 @@ interface UserFile {
  * @throws {FolderUnusable} `home` cannot be used; {UsageError} the name cannot be used
  */
 export function openUser(options: OpenUserOptions = {}): Promise<User> {
-  return attempt(() => {
+  return attempt(async () => {
     const { home, registries = [DEFAULT_REGISTRY] } = options;
     registries.forEach(checkRegistry);
+    const transport = await transportFor(options.transport, SILENT);
     const file = userFile(home, options.name);
     const store = home ? sqliteStore(home) : memoryStore();
     return new User({
-      transport: zmqTransport(),
+      transport,
       store,
       key: signingKey(file.secretKey),
       name: file.name,
       registries,
       mid: midMaker(),
-      ...(file.curve ? { curve: file.curve } : {}),
       renamed: (name) => home && write(identityPath(home), { ...file, name }),
     });
   });
 }
 
 /** What this machine gives a user of a home. */
-export function machine(home: string): Machine {
-  return machineFor(home, zmqTransport().curve);
+export function machine(home: string, transport?: string): Machine {
+  return machineFor(home, engineName(transport) === "zmtp" ? "zmtp (ours)" : "libzmq");
 }
 
 /** The name kept in a home; undefined before its first use. @throws {FolderUnusable} */
@@ -102,7 +131,6 @@ function userFile(home: string | undefined, wanted?: string): UserFile {
   const make = (): UserFile => ({
     name: name ?? systemName(),
     secretKey: newSigningKey().secretKey,
-    curve: zmqTransport().curveKeys(),
   });
   if (!home) return make();
   const path = identityPath(home);
@@ -131,31 +159,31 @@ export function systemName(): string {
 
 /** What a registry is started with. */
 export interface OpenRegistryOptions {
-  /** Folder of the names taken; absent: they are forgotten at the end. */
+  /** Folder of its key and the names taken; absent: a fresh key, and both are gone at the end. */
   readonly home?: string;
   /** Default `127.0.0.1`. */
   readonly host?: string;
   /** Default 5555; 0 takes a free one. */
   readonly port?: number;
-  /** Encrypt; then users and groups need `address#key`. */
-  readonly curve?: boolean;
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
   readonly log?: LogSink;
 }
 
 /** Starts a registry. @throws {Refusal} `address_taken`; {FolderUnusable} held by another */
 export function openRegistry(options: OpenRegistryOptions = {}): Promise<RegistryServer> {
-  return attempt(() => {
-    const { home, host = "127.0.0.1", port = 5555, curve = false, log = SILENT } = options;
+  return attempt(async () => {
+    const { home, host = "127.0.0.1", port = 5555, log = SILENT } = options;
     const address = `${host}:${port}`;
     checkAddress(address);
+    const transport = await transportFor(options.transport, log);
     warnOfFew(log);
-    const handshakes = new Buckets(HANDSHAKES, HANDSHAKE_BURST);
-    const admit = (_: string, ip: string) => handshakes.take(ip, 1, Date.now()) === 0;
-    return RegistryServer.start({
-      transport: zmqTransport(),
+    return await RegistryServer.start({
+      transport,
       address,
+      key: registryKey(home),
+      bounds: boundsHere(),
       ...(home ? { names: sqliteNames(join(home, "registry")) } : {}),
-      ...(curve ? { security: { keys: registryKeys(home), admit } } : {}),
       logger: log,
     });
   });
@@ -166,9 +194,10 @@ function warnOfFew(log: LogSink): void {
   if (warning) log.warn(warning);
 }
 
-function registryKeys(home: string | undefined): CurveKeys {
-  const make = () => zmqTransport().curveKeys();
-  return home ? loadOrMake(join(home, "registry", "curve.json"), make) : make();
+function registryKey(home: string | undefined): SigningKey {
+  const make = () => ({ secretKey: newSigningKey().secretKey });
+  const file = home ? loadOrMake(join(home, "registry", "key.json"), make) : make();
+  return signingKey(file.secretKey);
 }
 
 /** What a group is started with. */
@@ -182,7 +211,7 @@ export interface OpenGroupOptions {
   readonly data?: string;
   /** Keep the log in memory. True when there is neither `home` nor `data`. */
   readonly memory?: boolean;
-  /** Answer dialect 002, in the clear; anyone can claim any user id in it. */
+  /** Answer dialect 002 as well, in the clear; anyone can claim any user id in it. */
   readonly plain?: boolean;
   /** Only who is invited may enter. */
   readonly private?: boolean;
@@ -194,14 +223,14 @@ export interface OpenGroupOptions {
   readonly keep?: number;
   /** How long entries keep their content, ms; default for ever. */
   readonly keepFor?: number;
-  /** Resident memory at which every connection is cut, bytes; default 1 GiB. */
+  /** What all peers together may hold, bytes; beyond, the largest are cut. Default 256 MiB. */
   readonly memoryLimit?: number;
-  /** Port of the live feed; default the last one, or a free one. */
-  readonly livePort?: number;
   /** Host, without a port, that others reach this machine by; default the host of `address`. */
   readonly advertise?: string;
   /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
   readonly registries?: readonly string[];
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
   readonly log?: LogSink;
 }
 
@@ -210,15 +239,11 @@ interface GroupFile {
   readonly nonce: string;
   readonly secretKey: string;
   readonly founder: string;
-  readonly founderCurve: string;
-  readonly curve: CurveKeys;
 }
 
-/** Ports that were free at the last start, so that what members remember stays true. */
+/** The port that was free at the last start, so that what members remember stays true. */
 interface Ports {
   readonly main: number;
-  readonly live: number;
-  readonly door: number;
 }
 
 /**
@@ -236,18 +261,26 @@ export function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
     const name = checkName(options.name);
     checkAddress(address);
     registries.forEach(checkRegistry);
-    const transport = zmqTransport();
-    checkSecurity(plain, access, transport.curve);
+    if (plain && access === "private") {
+      throw new UsageError(
+        "Cannot start the group: --private lets in only who proves a key, leave out --plain",
+      );
+    }
     if (advertise !== undefined && !parseAddress(`${advertise}:1`)) {
       throw new UsageError(`Cannot advertise "${advertise}": expected a host, without a port`);
     }
+    const transport = await transportFor(options.transport, logger);
     const folder = options.data ?? (home && groupFolder(home, name));
     const file = groupFile(folder, name, home);
     const key = signingKey(file.secretKey);
-    const { nonce, founder, founderCurve, curve } = file;
+    const { nonce, founder } = file;
     const id = groupId(key.publicKey, name, nonce);
     warnOfFew(logger);
-    if (plain) logger.warn("Talking in the clear: anyone on the network can read and claim ids");
+    if (plain) {
+      logger.warn(
+        "Dialects are served in the clear: who uses them can be read, and can claim any id",
+      );
+    }
     const portsFile = folder && join(folder, "ports.json");
     const ports = portsFile ? load<Ports>(portsFile) : undefined;
     const stored = folder !== undefined && !options.memory;
@@ -256,24 +289,22 @@ export function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
       const group = await GroupServer.start({
         transport,
         log,
-        identity: { id, name, key: key.publicKey, nonce, founder, founderCurve, access },
+        identity: { id, name, key: key.publicKey, nonce, founder, access },
         key,
         address: address.endsWith(":0") && ports ? address.slice(0, -1) + ports.main : address,
-        livePort: options.livePort ?? ports?.live ?? 0,
-        doorPort: ports?.door ?? 0,
+        bounds: boundsHere(memoryLimit),
+        pins: folder ? filePins(join(folder, "registries.json")) : memoryPins(),
         registries: options.unlisted ? [] : registries,
         plain,
         ...(advertise ? { advertise } : {}),
-        ...(plain ? {} : { curve }),
         ...(rate === undefined ? {} : { rates: ratesFor(rate) }),
         keep: {
           ...(keep === undefined ? {} : { entries: keep }),
           ...(keepFor === undefined ? {} : { time: keepFor }),
         },
-        ...(memoryLimit === undefined ? {} : { memoryLimit }),
         logger,
       });
-      if (portsFile) write(portsFile, group.ports);
+      if (portsFile) write(portsFile, { main: parseAddress(group.address)!.port });
       if (stored) answerWishes(group, log, folder);
       return group;
     } catch (error) {
@@ -315,8 +346,7 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     name,
     nonce: randomToken(),
     secretKey: newSigningKey().secretKey,
-    ...founderOf(home),
-    curve: zmqTransport().curveKeys(),
+    founder: home ? founderOf(home) : "",
   });
   if (!folder) return make();
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -330,22 +360,8 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
 }
 
 /** The user of the home where a group is made is its founder. */
-function founderOf(home: string | undefined): { founder: string; founderCurve: string } {
-  if (!home) return { founder: "", founderCurve: "" };
-  const { secretKey, curve } = userFile(home);
-  return { founder: userId(signingKey(secretKey).publicKey), founderCurve: curve.publicKey };
-}
-
-/** @throws {UsageError} what was asked for cannot be kept */
-function checkSecurity(plain: boolean, access: "open" | "private", curve: boolean): void {
-  if (plain && access === "private") {
-    throw new UsageError("Cannot start the group: --private needs encryption, leave out --plain");
-  }
-  if (!plain && !curve) {
-    throw new UsageError(
-      "Cannot start the group: this libzmq has no CURVE encryption; --plain talks in the clear",
-    );
-  }
+function founderOf(home: string): string {
+  return userId(signingKey(userFile(home).secretKey).publicKey);
 }
 
 function checkName(name: string): string {
@@ -364,7 +380,7 @@ function checkAddress(address: string): void {
 function checkRegistry(address: string): void {
   if (splitRegistry(address)) return;
   throw new UsageError(
-    `Cannot use the registry "${address}": expected HOST:PORT, or HOST:PORT#KEY when encrypted`,
+    `Cannot use the registry "${address}": expected HOST:PORT, or HOST:PORT#KEY with its key`,
   );
 }
 

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { doctor } from "../../lib/cli/doctor.ts";
 import type { MachineInfo, ServerInfo } from "../../lib/cli/ports.ts";
+import { shortKey } from "../../lib/identity/keys.ts";
+import { fixedKey } from "./fixtures.ts";
 
 const WELL: MachineInfo = {
   versions: "Deno 2, linux",
-  curve: true,
+  wire: "zmtp (ours)",
   folderProblem: undefined,
   free: 1e9,
   descriptorProblem: undefined,
@@ -45,8 +47,11 @@ async function says(
 }
 
 test("doctor says that all is well and ends with 0", async () => {
-  const { code, text } = await says({}, [{}]);
+  const key = fixedKey(0).publicKey;
+  const { code, text } = await says({}, [{ key }]);
   assert.equal(code, 0);
+  assert.match(text, /^ok +wire: zmtp \(ours\), every connection sealed$/m);
+  assert.ok(text.includes(`clocks agree, its key is ${shortKey(key)}\n`), text);
   assert.match(text, /All is well$/);
   assert.doesNotMatch(text, /WRONG/);
 });
@@ -61,7 +66,6 @@ test("doctor names what is wrong, says what to do, and ends with 1", async () =>
     ],
     [{}, { ahead: 3_600_000 }, /WRONG +.* its clock is 3600 s ahead of yours\n +set the clock/],
     [{}, { ahead: -90_000 }, /90 s behind yours/],
-    [{ curve: false }, {}, /WRONG +encryption: .*\n +install/],
     [{ free: 1_000_000 }, {}, /WRONG +disk: 0 MiB free\n +make room/],
     [{ descriptorProblem: "Only 256" }, {}, /WRONG +Only 256/],
     [{ folderProblem: "folder: no" }, {}, /WRONG +folder: no\n +choose another/],

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   isAddress,
-  isCurveKey,
   isKey,
   isMid,
   isSignature,
@@ -11,6 +10,7 @@ import {
   nameProblem,
   normalName,
   parseAddress,
+  splitRegistry,
 } from "../../lib/protocol/names.ts";
 import { fixedKey, midAt, NOW } from "./fixtures.ts";
 
@@ -106,8 +106,15 @@ test("ids, keys and signatures have one shape each", () => {
     [...letters].map((letter) => text.slice(0, -1) + letter).filter(is).length;
   assert.equal(spellings(publicKey, isKey), 16);
   assert.equal(spellings(sign(""), isSignature), 4);
-  assert.equal(isCurveKey("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"), true);
-  assert.equal(isCurveKey("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf\n"), false);
+});
+
+test("registries are named HOST:PORT, or HOST:PORT#KEY with a key of the right shape", () => {
+  const key = fixedKey(0).publicKey;
+  assert.deepEqual(splitRegistry("h:1"), { address: "h:1" });
+  assert.deepEqual(splitRegistry(`h:1#${key}`), { address: "h:1", key });
+  for (const bad of ["", "h", "h:0", "h:1#", `h:1#${key.slice(1)}`, `#${key}`, `h:1##${key}`]) {
+    assert.equal(splitRegistry(bad), undefined, bad);
+  }
 });
 
 test("mids tell the moment they were made", () => {

@@ -1,35 +1,39 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { userId } from "../../lib/identity/keys.ts";
-import { BadRequest, decodeRequest } from "../../lib/protocol/codec.ts";
 import {
-  DOOR_OPS,
+  BadRequest,
+  checkReply,
+  decodeFeed,
+  decodeRequest,
+  decodeSaid,
+} from "../../lib/protocol/codec.ts";
+import {
+  FEED,
   GROUP_OPS,
+  GROUP_REPLIES,
   messagesProblem,
   type Ops,
   REGISTRY_OPS,
+  REGISTRY_REPLIES,
 } from "../../lib/protocol/schema.ts";
 import { signRecord } from "../../lib/protocol/record.ts";
 import { fixedKey, framesOf, midAt, NOW } from "./fixtures.ts";
 
 const key = fixedKey(0);
 const id = userId(key.publicKey);
-const session = "s".repeat(22);
+const token = "s".repeat(22);
 const sig = key.sign("x");
 const record = signRecord({
   id,
   name: "Lab",
   access: "open",
   address: "127.0.0.1:5560",
-  live: "127.0.0.1:5561",
-  door: "",
-  curve: "",
   key: key.publicKey,
   nonce: "n".repeat(22),
   version: 1,
   expires: NOW,
 }, key);
-const CURVE = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
 const messages = [[midAt(NOW), "hi"]];
 
 /** Values that are none of: text, whole number from 0, flag, list, object of the table. */
@@ -60,7 +64,6 @@ const NOT_ADDRESS = [
 const NOT_LIMIT = [...NOT_COUNT, 0, 1_001];
 const NOT_DURATION = [...NOT_COUNT, 0, 315_576_000_001];
 const NOT_ROLE = [...NOT_TEXT, "", "founder", "Admin", "__proto__"];
-const NOT_CURVE = [...NOT_TEXT, "x", "~".repeat(40), "a".repeat(39), "a".repeat(41)];
 
 /** For each op: a good request, and for each field what it must not be. */
 const REGISTRY_TABLE: Table = {
@@ -68,44 +71,31 @@ const REGISTRY_TABLE: Table = {
   register: [{ record }, { record: [...NOT_TEXT, "record"] }],
   unregister: [{ group: id, version: 1, sig }, { group: NOT_ID, version: NOT_COUNT, sig: NOT_SIG }],
   list: [
-    { prefix: "L", after: "A", limit: 1, user: id },
+    { prefix: "L", after: "A", limit: 1 },
     {
       prefix: [...NOT_TEXT, "x".repeat(129)],
       after: [...NOT_TEXT, "x".repeat(129)],
       limit: NOT_LIMIT,
-      user: NOT_ID,
     },
   ],
   resolve: [{ group: "Lab" }, { group: [...NOT_TEXT, "x".repeat(261)] }],
 };
-const DOOR_TABLE: Table = {
-  ping: [{}, {}],
-  enter: [
-    { key: key.publicKey, name: "alice", curve: CURVE, invite: session, sig },
-    {
-      key: NOT_KEY,
-      name: NOT_NAME,
-      curve: [...NOT_CURVE, ""],
-      invite: NOT_TOKEN,
-      sig: NOT_SIG,
-    },
-  ],
-};
 const GROUP_TABLE: Table = {
-  hello: [{ key: key.publicKey, name: "alice" }, { key: NOT_KEY, name: NOT_NAME }],
-  prove: [{ sig }, { sig: NOT_SIG }],
-  ping: [{ session }, { session: NOT_TOKEN }],
-  join: [{ session, curve: CURVE }, { session: NOT_TOKEN, curve: [...NOT_CURVE, ""] }],
-  leave: [{ session }, { session: NOT_TOKEN }],
-  send: [{ session, messages, sig }, {
-    session: NOT_TOKEN,
+  prove: [{ key: key.publicKey, name: "alice", sig }, {
+    key: NOT_KEY,
+    name: NOT_NAME,
+    sig: NOT_SIG,
+  }],
+  ping: [{}, {}],
+  join: [{ invite: token }, { invite: NOT_TOKEN }],
+  leave: [{}, {}],
+  send: [{ messages, sig }, {
     messages: [null, "m", 1, {}, [], [1], [[]], [messages]],
     sig: NOT_SIG,
   }],
   read: [
-    { session, after: 0, before: 1, since: 0, until: 1, limit: 1, last: true },
+    { after: 0, before: 1, since: 0, until: 1, limit: 1, last: true },
     {
-      session: NOT_TOKEN,
       after: NOT_COUNT,
       before: NOT_COUNT,
       since: NOT_COUNT,
@@ -114,22 +104,17 @@ const GROUP_TABLE: Table = {
       last: [null, "true", 1, 0, [], {}],
     },
   ],
-  members: [{ session, after: id }, { session: NOT_TOKEN, after: NOT_TEXT }],
-  subscribe: [{ session }, { session: NOT_TOKEN }],
-  typing: [{ session }, { session: NOT_TOKEN }],
+  members: [{ after: id }, { after: NOT_TEXT }],
+  subscribe: [{}, {}],
+  unsubscribe: [{}, {}],
+  typing: [{}, {}],
   invite: [
-    { session, uses: 1_000_000, for: 1, role: "reader" },
-    {
-      session: NOT_TOKEN,
-      uses: [...NOT_COUNT, 0, 1_000_001],
-      for: NOT_DURATION,
-      role: NOT_ROLE,
-    },
+    { uses: 1_000_000, for: 1, role: "reader" },
+    { uses: [...NOT_COUNT, 0, 1_000_001], for: NOT_DURATION, role: NOT_ROLE },
   ],
   act: [
-    { session, action: "mute", user: id, role: "admin", for: 315_576_000_000, topic: "t" },
+    { action: "mute", user: id, role: "admin", for: 315_576_000_000, topic: "t" },
     {
-      session: NOT_TOKEN,
       action: [...NOT_TEXT, "", "join", "founded", "constructor"],
       user: [...NOT_TEXT, "x".repeat(81)],
       role: NOT_ROLE,
@@ -143,9 +128,6 @@ const RECORD_TABLE: Record<string, unknown[]> = {
   name: NOT_NAME,
   access: [...NOT_TEXT, "", "closed"],
   address: NOT_ADDRESS,
-  live: NOT_ADDRESS.filter((value) => value !== ""),
-  door: NOT_ADDRESS.filter((value) => value !== ""),
-  curve: NOT_CURVE,
   key: NOT_KEY,
   nonce: NOT_TOKEN,
   version: NOT_COUNT,
@@ -153,11 +135,13 @@ const RECORD_TABLE: Record<string, unknown[]> = {
   sig: NOT_SIG,
 };
 
+const bytesOf = (value: unknown) => framesOf(value)[0];
+
 type Table = Record<string, [good: object, wrong: Record<string, unknown[]>]>;
 
 function refuses(ops: Ops, op: string, fields: object, field: string): void {
   assert.throws(
-    () => decodeRequest(framesOf("zg1", { id: 1, op, ...fields }), ops),
+    () => decodeRequest(bytesOf({ id: 1, op, ...fields }), ops),
     (error) => {
       assert.ok(error instanceof BadRequest);
       assert.deepEqual([error.code, error.id], ["bad_request", 1]);
@@ -170,7 +154,6 @@ function refuses(ops: Ops, op: string, fields: object, field: string): void {
 for (
   const [server, ops, table] of [
     ["registry", REGISTRY_OPS, REGISTRY_TABLE],
-    ["door", DOOR_OPS, DOOR_TABLE],
     ["group", GROUP_OPS, GROUP_TABLE],
   ] as [string, Ops, Table][]
 ) {
@@ -179,7 +162,7 @@ for (
   });
   for (const [op, [good, wrong]] of Object.entries(table)) {
     test(`schema takes a whole ${op} to a ${server}`, () => {
-      assert.deepEqual(decodeRequest(framesOf("zg1", { id: 1, op, ...good }), ops), {
+      assert.deepEqual(decodeRequest(bytesOf({ id: 1, op, ...good }), ops), {
         ...good,
         id: 1,
         op,
@@ -199,19 +182,9 @@ test("schema refuses a request without each field that it must have", () => {
     [REGISTRY_OPS, "register", {}, ["record"]],
     [REGISTRY_OPS, "unregister", { group: id, version: 1, sig }, ["group", "version", "sig"]],
     [REGISTRY_OPS, "resolve", {}, ["group"]],
-    [GROUP_OPS, "hello", { key: key.publicKey, name: "alice" }, ["key", "name"]],
-    [GROUP_OPS, "prove", {}, ["sig"]],
-    [GROUP_OPS, "act", { session, action: "topic" }, ["session", "action"]],
-    [DOOR_OPS, "enter", { key: key.publicKey, name: "a", curve: CURVE, sig }, [
-      "key",
-      "name",
-      "curve",
-      "sig",
-    ]],
-    [GROUP_OPS, "send", { session, messages }, ["session", "messages"]],
-    ...["join", "leave", "read", "members", "subscribe", "typing", "invite"].map((
-      op,
-    ): [Ops, string, object, string[]] => [GROUP_OPS, op, {}, ["session"]]),
+    [GROUP_OPS, "prove", { key: key.publicKey, name: "alice", sig }, ["key", "name", "sig"]],
+    [GROUP_OPS, "act", { action: "topic" }, ["action"]],
+    [GROUP_OPS, "send", { messages }, ["messages"]],
   ];
   for (const [ops, op, fields, names] of required) {
     for (const name of names) refuses(ops, op, { ...fields, [name]: undefined }, name);
@@ -226,6 +199,140 @@ test("schema refuses each wrong or missing field of a record, and names it", () 
       refuses(REGISTRY_OPS, "register", fields, `record.${field}`);
     }
   }
+});
+
+const listing = { name: "Lab", address: "127.0.0.1:5560", state: "live", record };
+const place = { epoch: id, head: 1 };
+const feedKey = key.publicKey;
+const batch = { first: 1, count: 1, at: NOW, kind: "leave", author: id, name: "alice" };
+const NOT_LIST = [null, 1, "a", {}, [1], [null], ["a"]];
+const NOT_LISTING = [null, {}, { ...listing, state: "dead" }, { ...listing, record: {} }];
+const NOT_BATCHES = [...NOT_LIST, [{}], [{ ...batch, first: 0 }], [{ ...batch, count: 257 }]];
+
+/** For each op: a good reply, and for each field what it must not be. */
+const REGISTRY_ANSWERS: Table = {
+  ping: [{ at: NOW }, { at: NOT_COUNT }],
+  register: [{}, {}],
+  unregister: [{}, {}],
+  list: [{ groups: [listing], more: false }, {
+    groups: [...NOT_LIST, ...NOT_LISTING.map((one) => [one])],
+    more: [null, 1, "true"],
+  }],
+  resolve: [{ group: listing }, { group: [...NOT_TEXT, ...NOT_LISTING] }],
+};
+const GROUP_ANSWERS: Table = {
+  prove: [{ user: id, role: null, ...place, at: NOW, ticket: "t".repeat(70) }, {
+    user: NOT_ID,
+    role: ["", "king", 1],
+    epoch: NOT_ID,
+    head: NOT_COUNT,
+    at: NOT_COUNT,
+    ticket: [...NOT_TEXT, "", "t".repeat(69)],
+  }],
+  ping: [{ ...place, hash: feedKey, at: NOW }, {
+    epoch: NOT_ID,
+    head: NOT_COUNT,
+    hash: NOT_KEY,
+    at: NOT_COUNT,
+  }],
+  join: [{ ...place, role: "member" }, {
+    epoch: NOT_ID,
+    head: NOT_COUNT,
+    role: [null, "", "king"],
+  }],
+  leave: [{}, {}],
+  send: [{ epoch: id, accepted: [{ from: 1, count: 256, at: NOW, duplicate: true }] }, {
+    epoch: NOT_ID,
+    accepted: [...NOT_LIST, [{ from: 1, count: 0, at: NOW }], [{ from: -1, count: 1, at: NOW }]],
+  }],
+  read: [{ ...place, tail: 1, more: true, batches: [batch] }, {
+    epoch: NOT_ID,
+    head: NOT_COUNT,
+    tail: NOT_COUNT,
+    more: [null, 1],
+    batches: NOT_BATCHES,
+  }],
+  members: [
+    {
+      members: [{ user: id, name: "alice", role: "founder", present: true }],
+      more: false,
+      topic: "",
+      banned: [{ user: id, name: "bob" }],
+    },
+    {
+      members: [...NOT_LIST, [{}], [{ user: id, name: "alice", role: "king", present: true }]],
+      more: [null, 1],
+      topic: [...NOT_TEXT, "x".repeat(257)],
+      banned: [...NOT_LIST, [{}]],
+    },
+  ],
+  subscribe: [{ ...place, generation: 1, key: feedKey }, {
+    epoch: NOT_ID,
+    head: NOT_COUNT,
+    generation: NOT_COUNT,
+    key: NOT_KEY,
+  }],
+  unsubscribe: [{}, {}],
+  typing: [{}, {}],
+  invite: [{ token, expires: NOW, record }, {
+    token: NOT_TOKEN,
+    expires: NOT_COUNT,
+    record: [...NOT_TEXT, { ...record, sig: "" }],
+  }],
+  act: [{ seq: 1 }, { seq: NOT_COUNT }],
+};
+
+for (
+  const [server, replies, table] of [
+    ["registry", REGISTRY_REPLIES, REGISTRY_ANSWERS],
+    ["group", GROUP_REPLIES, GROUP_ANSWERS],
+  ] as [string, Ops, Table][]
+) {
+  test(`schema: this test knows every reply of a ${server}, and each op has one`, () => {
+    assert.deepEqual(Object.keys(table), Object.keys(replies));
+    assert.deepEqual(
+      Object.keys(replies),
+      Object.keys(server === "group" ? GROUP_OPS : REGISTRY_OPS),
+    );
+  });
+  for (const [op, [good, wrong]] of Object.entries(table)) {
+    test(`schema refuses each wrong field of the reply to ${op} of a ${server}`, () => {
+      assert.deepEqual(Object.keys(wrong), Object.keys(good));
+      assert.deepEqual(checkReply(replies[op], { ...good, later: 1 }), good);
+      for (const [field, values] of Object.entries(wrong)) {
+        for (const value of values) {
+          const ok = { ...good, [field]: value };
+          assert.throws(() => checkReply(replies[op], ok), BadRequest, JSON.stringify(ok));
+        }
+      }
+    });
+  }
+}
+
+test("schema refuses each wrong field of a feed frame and of a push", () => {
+  const frame = { epoch: id, head: 1, from: 1, batches: [batch], typing: { user: id, name: "a" } };
+  assert.deepEqual(decodeFeed(bytesOf({ ...frame, later: 1 })), frame);
+  assert.deepEqual(Object.keys(frame).sort(), Object.keys(FEED.entries).sort());
+  const wrong = {
+    epoch: [...NOT_ID, undefined],
+    head: NOT_COUNT,
+    from: NOT_COUNT,
+    batches: NOT_BATCHES,
+    typing: [null, 1, "a", [], {}, { user: id }, { user: id, name: "x".repeat(257) }],
+  };
+  for (const [field, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      assert.throws(() => decodeFeed(bytesOf({ ...frame, [field]: value })), BadRequest, field);
+    }
+  }
+  const push = { push: "feed", generation: 1, key: feedKey };
+  assert.deepEqual(decodeSaid(bytesOf({ ...push, later: 1 })), push);
+  const bad = [
+    ...NOT_KEY.map((key) => ({ ...push, key })),
+    ...NOT_COUNT.map((generation) => ({ ...push, generation })),
+    ...["", "later", null, 1].map((name) => ({ ...push, push: name })),
+  ];
+  for (const one of bad) assert.throws(() => decodeSaid(bytesOf(one)), BadRequest);
 });
 
 const many = (n: number) => Array.from({ length: n }, (_, i) => [midAt(NOW, i), "t"]);
