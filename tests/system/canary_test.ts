@@ -10,7 +10,8 @@ import process from "node:process";
 import { test } from "node:test";
 
 const onDeno = "Deno" in globalThis;
-const GONE = "is gone in this Deno. When all four are, lib/transport/readiness.ts can become a " +
+const GONE =
+  "is gone in this Deno. When all four are, lib/transport/libzmq/readiness.ts can become a " +
   "plain `await socket.receive()`, as on Node; until then, expect this failure and skip this test";
 
 interface Defect {

@@ -12,10 +12,9 @@ export interface RawSocket {
   readonly readable: boolean;
   receiveTimeout: number;
   receive(): Promise<Uint8Array[]>;
-  send(frames: (Uint8Array | string)[] | string): Promise<void>;
+  send(frames: readonly (Uint8Array | string)[] | string): Promise<void>;
   close(): void;
   getInt32Option(option: number): number;
-  setStringOption(option: number, value: string): void;
 }
 
 /** A socket as the watcher sees it. */

@@ -1,9 +1,9 @@
 /** One ZeroMQ socket that is read for ever, written without waiting, and closed safely. */
 
 import { Buffer } from "node:buffer";
-import { clearTimeout, setImmediate, setTimeout } from "node:timers";
+import { clearTimeout, setTimeout } from "node:timers";
+import type { Frames, OutFrames } from "../transport.ts";
 import { type RawSocket, turn, type Watched, type Watcher } from "./readiness.ts";
-import type { Frames, OutFrames } from "./transport.ts";
 
 const ZMQ_EVENTS = 15;
 const POLLIN = 1;
@@ -20,48 +20,47 @@ const MAX_QUEUED_BYTES = 64 * 1_048_576;
 const [RETRY_MS, MAX_RETRY_MS] = [2, 64];
 /** A server that refused the handshake ends the connection for good: then make another. */
 const STUCK_MS = 3_000;
-
-/** The longest frame that may travel, in bytes, either way. */
-export const MAX_FRAME = 1_048_576;
-
-/** `refused`: messages that a peer gone or too slow did not take. */
-export const socketCounters = { refused: 0 };
+/** After a receive that failed for no known reason, ms. */
+const FAILED_MS = 50;
 
 export interface PortOptions {
   readonly socket: RawSocket;
   /** Undefined: the engine waits by itself. */
   readonly watcher: Watcher | undefined;
-  /** What it throws is thrown again as an uncaught exception, after the messages behind it. */
+  /** Longest frame that may be sent, bytes. */
+  readonly maxFrame: number;
+  /** Must not throw. */
   onMessage(frames: Frames): void;
-  /** True: the next message leaves the engine only after `onMessage` returned. */
-  readonly oneByOne?: boolean;
-  /** Gives the connection up, with what waits in it, and makes another. */
-  reconnect?(): void;
+  /** The socket cannot be read, for now, for this reason. */
+  onFailure(why: string): void;
+  /** Nothing of what {@linkcode Port.queue} took has moved for {@linkcode STUCK_MS}. */
+  onStuck?(): void;
 }
 
 export class Port implements Watched {
   readonly socket: RawSocket;
   readonly #watcher: Watcher | undefined;
+  readonly #maxFrame: number;
   readonly #onMessage: (frames: Frames) => void;
-  readonly #burst: number;
-  readonly #reconnect: (() => void) | undefined;
-  readonly #queue: OutFrames[] = [];
+  readonly #onFailure: (why: string) => void;
+  readonly #onStuck: (() => void) | undefined;
+  #queue: OutFrames[] = [];
   #queuedBytes = 0;
   #closed = false;
   #draining = false;
-  #discarding = false;
   #flushing = false;
   #lookDue = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #retryMs = RETRY_MS;
   #stuckSince: number | undefined;
 
-  constructor({ socket, watcher, onMessage, oneByOne = false, reconnect }: PortOptions) {
+  constructor({ socket, watcher, maxFrame, onMessage, onFailure, onStuck }: PortOptions) {
     this.socket = socket;
     this.#watcher = watcher;
+    this.#maxFrame = maxFrame;
     this.#onMessage = onMessage;
-    this.#burst = oneByOne ? 1 : BURST;
-    this.#reconnect = reconnect;
+    this.#onFailure = onFailure;
+    this.#onStuck = onStuck;
     if (watcher) watcher.add(this);
     else void this.#receiveForever();
   }
@@ -70,17 +69,19 @@ export class Port implements Watched {
     return this.#closed;
   }
 
-  /** Hands a message to the engine now, or never: for sockets that drop rather than wait. */
-  post(frames: OutFrames): boolean {
-    if (this.#closed || measure(frames) === Infinity) return false;
-    this.socket.send(frames).catch(countRefused);
-    this.#mayHaveEatenEdge();
+  /** Hands a message to the engine now, or never; a refusal comes afterwards, with its code. */
+  post(frames: OutFrames, onRefused: (code: string | undefined) => void): boolean {
+    if (this.#closed || measure(frames, this.#maxFrame) === Infinity) return false;
+    this.socket.send(frames).catch((error) => {
+      if (!this.#closed) onRefused(codeOf(error));
+    });
+    this.mayHaveEatenEdge();
     return true;
   }
 
   /** Hands a message to the engine in order, keeping it while the engine is full; false: no room. */
   queue(frames: OutFrames): boolean {
-    const bytes = this.#queuedBytes + measure(frames);
+    const bytes = this.#queuedBytes + measure(frames, this.#maxFrame);
     if (this.#closed || this.#queue.length >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES) return false;
     this.#queue.push(frames);
     this.#queuedBytes = bytes;
@@ -88,16 +89,11 @@ export class Port implements Watched {
     return true;
   }
 
-  /** Drops all that has arrived and is not yet delivered. */
-  discardArrived(): void {
-    this.#discarding = true;
-  }
-
-  /** Gives the connection up, with what waits in the engine; what waits here goes on. */
-  reconnect(): void {
-    if (this.#closed) return;
-    this.#reconnect?.();
-    this.#mayHaveEatenEdge();
+  /** Drops what was queued and did not reach the engine. */
+  forget(): void {
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#stuckSince = undefined;
   }
 
   /** See {@linkcode Watched.look}. */
@@ -112,11 +108,21 @@ export class Port implements Watched {
     return sends || receives;
   }
 
+  /**
+   * Call after an operation on the socket: it takes in what the engine's I/O thread reports, and
+   * with it the news of a message.
+   */
+  mayHaveEatenEdge(): void {
+    if (this.#watcher === undefined || this.#draining || this.#lookDue) return;
+    this.#lookDue = true;
+    queueMicrotask(this.#lookAgain);
+  }
+
   /** What is not yet sent or delivered is dropped. Twice is harmless. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#queue.length = 0;
+    this.forget();
     clearTimeout(this.#retry);
     this.socket.close();
     await this.#watcher?.remove(this);
@@ -130,9 +136,8 @@ export class Port implements Watched {
       do {
         last = this.socket.receive().then(this.#deliver, this.#receiveFailed);
         taken++;
-      } while (taken % this.#burst !== 0 && this.socket.readable);
+      } while (taken % BURST !== 0 && this.socket.readable);
       await last;
-      if (this.#discarding) await this.#discard();
       if (taken % BURST === 0) await turn();
     }
     this.#draining = false;
@@ -141,38 +146,18 @@ export class Port implements Watched {
   async #receiveForever(): Promise<void> {
     for (let taken = 1; !this.#closed; taken++) {
       await this.socket.receive().then(this.#deliver, this.#receiveFailed);
-      if (this.#discarding) await this.#discard();
       if (taken % BURST === 0) await turn();
     }
   }
 
-  /** Until the engine itself says that nothing is left; `readable` would eat Node's wake-up. */
-  async #discard(): Promise<void> {
-    const timeout = this.#closed ? 0 : this.socket.receiveTimeout;
-    let taken = 0;
-    while (this.#discarding && !this.#closed) {
-      this.socket.receiveTimeout = 0;
-      await this.socket.receive().catch(() => {
-        this.#discarding = false;
-      });
-      if (++taken % BURST === 0) await turn();
-    }
-    if (!this.#closed) this.socket.receiveTimeout = timeout;
-  }
-
   readonly #deliver = (frames: Frames): void => {
-    if (this.#closed) return;
-    try {
-      this.#onMessage(frames);
-    } catch (error) {
-      throwLater(error);
-    }
+    if (!this.#closed) this.#onMessage(frames);
   };
 
   readonly #receiveFailed = (error: unknown): Promise<void> | void => {
     if (this.#closed || codeOf(error) === "EAGAIN") return;
-    throwLater(error);
-    return turn();
+    this.#onFailure(`cannot receive: ${codeOf(error) ?? String(error)}`);
+    return new Promise((resolve) => setTimeout(resolve, FAILED_MS));
   };
 
   /** In order, one at a time: a message must not overtake one that the engine had no room for. */
@@ -180,16 +165,18 @@ export class Port implements Watched {
     if (this.#flushing) return;
     this.#flushing = true;
     while (this.#queue.length > 0 && !this.#closed) {
-      const sent = await this.socket.send(this.#queue[0]).then(yes, isNotFull);
-      this.#mayHaveEatenEdge();
+      const queue = this.#queue;
+      const sent = await this.socket.send(queue[0]).then(yes, isNotFull);
+      this.mayHaveEatenEdge();
+      if (queue !== this.#queue) continue; // forgotten meanwhile
       if (!sent) {
         this.#retryLater();
         break;
       }
       this.#stuckSince = undefined;
       this.#retryMs = RETRY_MS;
-      const gone = this.#queue.shift();
-      if (gone) this.#queuedBytes -= measure(gone);
+      const gone = queue.shift();
+      if (gone) this.#queuedBytes -= measure(gone, this.#maxFrame);
     }
     this.#flushing = false;
   }
@@ -198,22 +185,14 @@ export class Port implements Watched {
     if (this.#closed || this.#retry !== undefined) return;
     const now = performance.now();
     this.#stuckSince ??= now;
-    if (now - this.#stuckSince > STUCK_MS) {
-      this.#stuckSince = now;
-      this.reconnect();
-    }
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       void this.#flush();
     }, this.#retryMs);
     this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
-  }
-
-  /** A send takes in what the engine's I/O thread reports, and with it the news of a message. */
-  #mayHaveEatenEdge(): void {
-    if (this.#watcher === undefined || this.#draining || this.#lookDue) return;
-    this.#lookDue = true;
-    queueMicrotask(this.#lookAgain);
+    if (now - this.#stuckSince <= STUCK_MS) return;
+    this.#stuckSince = now;
+    this.#onStuck?.();
   }
 
   readonly #lookAgain = (): void => {
@@ -240,29 +219,18 @@ function isNotFull(error: unknown): boolean {
   return codeOf(error) !== "EAGAIN";
 }
 
-function countRefused(): void {
-  socketCounters.refused++;
-}
-
-/** The size of a message in bytes, about; Infinity when a frame is above {@linkcode MAX_FRAME}. */
-function measure(frames: OutFrames): number {
+/** The size of a message in bytes, about; Infinity when a frame is longer than `maxFrame`. */
+function measure(frames: OutFrames, maxFrame: number): number {
   let total = 0;
   for (const frame of frames) {
     let length = frame.length;
-    if (typeof frame === "string" && length > MAX_FRAME / 3) length = Buffer.byteLength(frame);
-    if (length > MAX_FRAME) return Infinity;
+    if (typeof frame === "string" && length > maxFrame / 3) length = Buffer.byteLength(frame);
+    if (length > maxFrame) return Infinity;
     total += length;
   }
   return total;
 }
 
-/** Node and Deno end the process for it unless a listener of `uncaughtException` takes it. */
-function throwLater(error: unknown): void {
-  setImmediate(() => {
-    throw error;
-  });
-}
-
-function codeOf(error: unknown): string | undefined {
+export function codeOf(error: unknown): string | undefined {
   return (error as { code?: string } | null)?.code;
 }

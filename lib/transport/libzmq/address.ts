@@ -1,0 +1,77 @@
+/** What an address of this engine means to libzmq, and why one cannot be bound. */
+
+import { lstat } from "node:fs/promises";
+import { connect } from "node:net";
+import { Refusal } from "../../errors.ts";
+import { codeOf } from "./socket.ts";
+
+const IPC = "ipc://";
+const TCP = "tcp://";
+
+export function isIpc(address: string): boolean {
+  return address.startsWith(IPC);
+}
+
+/** `host:port` and `ipc://path` as libzmq wants them. */
+export function endpointOf(address: string): string {
+  return isIpc(address) ? address : TCP + address;
+}
+
+export function addressOf(endpoint: string): string {
+  return endpoint.startsWith(TCP) ? endpoint.slice(TCP.length) : endpoint;
+}
+
+/**
+ * Refuses a path that is no free socket: libzmq deletes whatever stands there before it binds, be
+ * it a file of somebody or the socket of a server that runs.
+ *
+ * @throws {Refusal} `address_taken`, `bad_request`
+ */
+export async function checkIpc(address: string): Promise<void> {
+  const path = address.slice(IPC.length);
+  if (path === "" || path.startsWith("*") || path.startsWith("@")) return; // none in the file system
+  const found = await lstat(path).catch(() => undefined);
+  if (!found) return;
+  if (!found.isSocket()) {
+    throw new Refusal("bad_request", `Cannot bind ${address}: a file stands there, no socket`);
+  }
+  if (await answers(path)) throw bindError(address, { code: "EADDRINUSE" });
+}
+
+/** Whether a server listens on a socket of the file system. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const done = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once("connect", () => done(true));
+    socket.once("error", () => done(false));
+  });
+}
+
+/** Why a bind fails, by the engine's code, as a person says it. */
+const BIND_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the address is in use; choose another port",
+  EADDRNOTAVAIL: "this machine has no such address; choose one of its own",
+  ENODEV: "this machine has no such address; choose one of its own",
+  EACCES: "ports below 1024 need more rights; choose another port",
+  EINVAL: "it should be IP:PORT",
+};
+const IPC_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "a server listens there; choose another path",
+  EACCES: "the folder is not writable; choose another path",
+  ENOENT: "there is no such folder; choose another path",
+  ENAMETOOLONG: "the path is too long; choose a shorter one",
+  EINVAL: "it should be ipc://PATH",
+  EPROTONOSUPPORT: "this system has no sockets of that kind; choose IP:PORT",
+};
+
+export function bindError(address: string, cause: unknown): unknown {
+  const code = codeOf(cause) ?? "";
+  const reason = (isIpc(address) ? IPC_REASONS : BIND_REASONS)[code];
+  if (!reason) return cause;
+  const kind = code === "EADDRINUSE" ? "address_taken" : "bad_request";
+  return new Refusal(kind, `Cannot bind ${address}: ${reason}`, { cause });
+}
