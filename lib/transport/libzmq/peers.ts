@@ -17,8 +17,9 @@ export interface TableBounds {
 
 /** A peer with which nothing was exchanged for so long is forgotten, ms. */
 const SILENT_MS = 60_000;
-/** Peers cut that are remembered; each until it is silent for as long. */
+/** Peers cut that are remembered, and for how long each, ms. */
 const MAX_CUT = 10_000;
+const CUT_MS = 10_000;
 
 export class PeerTable<P extends Listed> {
   readonly #bounds: TableBounds;
@@ -60,7 +61,7 @@ export class PeerTable<P extends Listed> {
     this.#strangers.delete(peer.key);
   }
 
-  /** Messages of this key are to be ignored from now on. */
+  /** Messages of this key are to be ignored for {@linkcode CUT_MS} from now on. */
   ignore(key: string, now: number): void {
     this.#cut.delete(key);
     this.#cut.set(key, now);
@@ -69,9 +70,8 @@ export class PeerTable<P extends Listed> {
 
   /** Whether a message of this key that came now is to be ignored. */
   ignores(key: string, now: number): boolean {
-    if (!this.#cut.has(key)) return false;
-    this.ignore(key, now);
-    return true;
+    const since = this.#cut.get(key);
+    return since !== undefined && now - since < CUT_MS;
   }
 
   /** Those that must go, with the reason, since there are too many. */
@@ -86,8 +86,8 @@ export class PeerTable<P extends Listed> {
 
   /** Those that must go, with the reason, since their time is over. */
   *overdue(now: number): Generator<[P, string]> {
-    for (const [key, heard] of this.#cut) {
-      if (now - heard < SILENT_MS) break;
+    for (const [key, since] of this.#cut) {
+      if (now - since < CUT_MS) break;
       this.#cut.delete(key);
     }
     for (const peer of this) {

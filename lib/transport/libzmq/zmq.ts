@@ -66,10 +66,11 @@ let shared: Transport | undefined;
  * The libzmq engine of this process: every call gives the same one.
  *
  * - Addresses are `host:port` and `ipc://PATH`; a server's `address` of the second kind is that text.
- * - A server cannot end one connection: of a peer that was cut it ignores all messages from then on,
- *   until the peer has been silent for 60 s. Peers that left are noticed at the next send to them,
- *   or forgotten when nothing was exchanged for 60 s; strangers when their time is over. A peer that
- *   was forgotten and speaks again is another peer.
+ * - A server cannot end one connection: of a peer that was cut it ignores all messages for 10 s.
+ *   After that it is another peer, as if it had connected again, since one that is honest does not
+ *   learn that it was cut.
+ * - Peers that left are noticed at the next send to them, or forgotten when nothing was exchanged for
+ *   60 s; strangers when their time is over. A peer that was forgotten and speaks is another peer.
  * - Of the bounds those of rates, commands and IPs are not kept. What waits to go out is bounded by
  *   1,000 messages, not by bytes; what may be dropped is found to be dropped only afterwards.
  * - A channel counts as connected at once. It keeps 10,000 messages or 64 MiB on top of 1,000 in the
