@@ -1,6 +1,6 @@
 /**
- * Holds the layers: imports run downward only. `deno run --allow-read scripts/check_layers.ts`
- * exits 1 and says what to do for each forbidden import.
+ * Holds the layers: imports run downward only, and in no circle. `deno run --allow-read
+ * scripts/check_layers.ts` exits 1 and says what to do for each forbidden import.
  *
  * A folder may import itself, and what its row lists. Adapters are named in `run/open.ts` alone.
  */
@@ -16,16 +16,18 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   protocol: ["errors.ts", "identity"],
   dialects: ["errors.ts", "protocol"],
   transport: ["errors.ts", "protocol"],
+  session: ["errors.ts", "identity", "protocol", "transport"],
   log: ["errors.ts", "identity", "protocol", "registry/names.ts", "user/store.ts"],
-  registry: ["errors.ts", "identity", "protocol", "dialects", "transport"],
-  group: ["errors.ts", "identity", "protocol", "dialects", "transport", "log"],
-  user: ["errors.ts", "identity", "protocol", "transport"],
+  registry: ["errors.ts", "identity", "protocol", "dialects", "transport", "session"],
+  group: ["errors.ts", "identity", "protocol", "dialects", "transport", "session", "log"],
+  user: ["errors.ts", "identity", "protocol", "transport", "session"],
   cli: ["errors.ts", "identity", "protocol"],
   run: [
     "errors.ts",
     "identity",
     "protocol",
     "transport",
+    "session",
     "log",
     "registry",
     "group",
@@ -35,36 +37,79 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that only `run/open.ts` and their own folder may import. */
-const ADAPTERS =
-  /^(transport\/(zmq|socket|readiness|zap)|log\/(sqlite\w*|memory\w*|migrations))\.ts$/;
+const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|log\/(sqlite\w*|memory\w*|migrations)\.ts)$/;
 
 /** Packages and built-ins that only these files may import. */
 const ONLY: Readonly<Record<string, RegExp>> = {
-  "zeromq": /^lib\/transport\/zmq\.ts$/,
+  "zeromq": /^lib\/transport\/libzmq\/zmq\.ts$/,
   "node:sqlite": /^lib\/log\/sqlite\w*\.ts$/,
   "valibot": /^lib\/protocol\//,
 };
 
+/** The one file that may use Deno.* */
+const DENO = "lib/transport/libzmq/readiness.ts";
+
 const IMPORT =
-  /(?:^|\n)\s*(?:import|export)\s[^;'"]*?from\s+["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)|(?:^|\n)\s*import\s+["']([^"']+)["']/g;
+  /(?:^|\n)\s*(?:import|export)\s([^;'"]*?)from\s+["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)|(?:^|\n)\s*import\s+["']([^"']+)["']/g;
+
+interface Import {
+  readonly specifier: string;
+  /** Gone when the types are. */
+  readonly typesOnly: boolean;
+}
+
+function importsOf(text: string): Import[] {
+  return [...text.matchAll(IMPORT)].map(([, what = "", from, dynamic, effect]) => ({
+    specifier: from ?? dynamic ?? effect,
+    typesOnly: /^type\s/.test(what) && from !== undefined,
+  }));
+}
 
 /** Every forbidden import below `root`, as sentences. */
 export function forbidden(root: string): string[] {
-  return [...sources(join(root, "lib"))].flatMap((file) => check(root, file));
+  const files = [...sources(join(root, "lib"))];
+  return [...files.flatMap((file) => check(root, file)), ...circles(root, files)];
+}
+
+/** Files that import each other in a circle, each circle once: what runs first is anybody's guess. */
+function circles(root: string, files: readonly string[]): string[] {
+  const targets = new Map(files.map((file) => [
+    file,
+    importsOf(readFileSync(file, "utf8"))
+      .filter(({ specifier, typesOnly }) => specifier.startsWith(".") && !typesOnly)
+      .map(({ specifier }) => normalize(join(dirname(file), specifier))),
+  ]));
+  const problems: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) {
+      const names = [...path.slice(at), file].map((one) => nameOf(root, one));
+      problems.push(`${names.join(" imports ")}: move what both need to a file of its own`);
+    } else if (!done.has(file)) {
+      for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
+      done.add(file);
+    }
+  };
+  for (const file of files) visit(file, []);
+  return problems;
+}
+
+function nameOf(root: string, file: string): string {
+  return relative(root, file).replaceAll("\\", "/");
 }
 
 function check(root: string, file: string): string[] {
   const text = readFileSync(file, "utf8");
-  const from = relative(root, file).replaceAll("\\", "/");
+  const from = nameOf(root, file);
   const problems: string[] = [];
-  if (/\bDeno\b\s*[.[]/.test(text) && from !== "lib/transport/readiness.ts") {
-    problems.push(`${from} uses Deno.*: move it to lib/transport/readiness.ts or use node:`);
+  if (/\bDeno\b\s*[.[]/.test(text) && from !== DENO) {
+    problems.push(`${from} uses Deno.*: move it to ${DENO} or use node:`);
   }
   if (/^\s*(await )?using \w/m.test(text)) {
     problems.push(`${from} declares with using, which Node 22 does not read: close in finally`);
   }
-  for (const match of text.matchAll(IMPORT)) {
-    const specifier = match[1] ?? match[2] ?? match[3];
+  for (const { specifier } of importsOf(text)) {
     const problem = specifier.startsWith(".")
       ? checkFile(from, relative(root, normalize(join(dirname(file), specifier))))
       : checkPackage(from, specifier.replace(/^npm:/, ""));
@@ -84,10 +129,11 @@ function checkFile(from: string, target: string): string | undefined {
   if (!to.startsWith("lib/")) return `${from} imports ${to}: lib/ imports nothing above it`;
   const [here, there] = [from, to].map((path) => path.slice("lib/".length));
   const [layer, other] = [here, there].map((path) => path.split("/")[0]);
-  if (layer === other) return undefined;
-  if (ADAPTERS.test(there) && here !== "run/open.ts") {
+  const own = dirname(here) === dirname(there) || (layer === "log" && other === "log");
+  if (ADAPTERS.test(there) && !own && here !== "run/open.ts") {
     return `${from} imports ${to}: an adapter is named in lib/run/open.ts alone; use its interface`;
   }
+  if (layer === other) return undefined;
   const allowed = LAYERS[layer] ?? [];
   if (allowed.includes(other) || allowed.includes(there)) return undefined;
   return `${from} imports ${to}: ${layer} may import ${allowed.join(", ") || "nothing"}; ` +
@@ -106,5 +152,5 @@ if (import.meta.main) {
   const problems = forbidden(process.argv[2] ?? ".");
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) process.exit(1);
-  console.log("layers: every import runs downward");
+  console.log("layers: every import runs downward, and none in a circle");
 }

@@ -8,11 +8,23 @@ import { help, listGroups, members, menu, rename, showGroups, whoami } from "./c
 import type { Names } from "./line.ts";
 import type { Session } from "./session.ts";
 
+/** What a command is handed of the table that it stands in. */
+export interface Table {
+  readonly commands: readonly Command[];
+  /** Runs a command by its name; whatever fails is said. */
+  run(session: Session, name: string, rest: string): Promise<void>;
+}
+
 /** One command. `run` throws when it is refused or fails. */
 export interface Command extends Names {
   readonly usage: string;
   readonly help: string;
-  readonly run: (session: Session, rest: string, word: string) => Promise<void> | void;
+  readonly run: (
+    session: Session,
+    rest: string,
+    word: string,
+    table: Table,
+  ) => Promise<void> | void;
 }
 
 /** Every command, in the order of help. */

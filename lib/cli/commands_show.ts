@@ -1,12 +1,11 @@
 /** Commands of the prompt that show something: lists, members, help, the menu. */
 
 import { UsageError } from "../errors.ts";
-import { COMMANDS } from "./commands.ts";
+import type { Table } from "./commands.ts";
 import { joined } from "./commands_membership.ts";
 import { safeLine } from "./filter.ts";
 import { columns } from "./help.ts";
 import { joinedLine, listingLine, memberLine, paint } from "./render.ts";
-import { runCommand } from "./run_line.ts";
 import type { Session } from "./session.ts";
 import { wholeTarget } from "./targets.ts";
 import { withUnread } from "./unread.ts";
@@ -70,9 +69,9 @@ export async function rename(session: Session, rest: string): Promise<void> {
 }
 
 /** `help`. */
-export function help({ screen }: Session): void {
+export function help({ screen }: Session, _rest: string, _word: string, { commands }: Table): void {
   screen.print([
-    ...columns(COMMANDS.map((command) => [command.usage, command.help] as const)),
+    ...columns(commands.map((command) => [command.usage, command.help] as const)),
     "",
     "Any other line goes to the current group (the one before >). Begin it with a space when its",
     "first word is a command. Paste several lines: they are one message.",
@@ -101,7 +100,12 @@ const CHOICES: readonly Choice[] = [
 ];
 
 /** `menu`: choices by number until Enter alone. */
-export async function menu(session: Session): Promise<void> {
+export async function menu(
+  session: Session,
+  _rest: string,
+  _word: string,
+  table: Table,
+): Promise<void> {
   while (!session.ended) {
     session.screen.print(
       CHOICES.map(({ text }, i) => `  ${i + 1}. ${text}`).join("\n"),
@@ -114,7 +118,7 @@ export async function menu(session: Session): Promise<void> {
       continue;
     }
     const answers = await asked(session, choice.asks);
-    if (answers) await runCommand(session, choice.command, answers);
+    if (answers) await table.run(session, choice.command, answers);
   }
 }
 

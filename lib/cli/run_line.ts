@@ -38,8 +38,7 @@ export async function runLine(session: Session, typed: string): Promise<void> {
   }
 }
 
-/** Runs a command by its name. */
-export async function runCommand(session: Session, name: string, rest: string): Promise<void> {
+async function runNamed(session: Session, name: string, rest: string): Promise<void> {
   const command = COMMANDS.find(({ names }) => names.includes(name));
   if (command) await guarded(session, command, rest);
 }
@@ -55,7 +54,7 @@ export async function runText(session: Session, text: string): Promise<void> {
 
 async function guarded(session: Session, command: Command, rest: string): Promise<void> {
   try {
-    await command.run(session, rest, command.names[0]);
+    await command.run(session, rest, command.names[0], { commands: COMMANDS, run: runNamed });
   } catch (error) {
     session.fail(error, targetOf(session, rest));
   }

@@ -8,6 +8,7 @@ import { shortKey } from "../identity/keys.ts";
 import { atMost, type Given, wholeNumber } from "./args.ts";
 import { checkedName } from "./group_program.ts";
 import { transportOf } from "./home.ts";
+import { hosting, logFile } from "./hosting.ts";
 import type { Output } from "./output.ts";
 import type { Run, Running, UserPort } from "./ports.ts";
 import { takeProfile } from "./profiles.ts";
@@ -16,7 +17,7 @@ import { notice } from "./render.ts";
 import { runScript } from "./script.ts";
 import { linesOf } from "./input.ts";
 import type { Host } from "./session.ts";
-import { hosting, logFile, type UserDoors } from "./user_program.ts";
+import type { UserDoors } from "./user_program.ts";
 
 /** The group that everybody starts in. */
 const LOBBY = "Lobby";

@@ -6,6 +6,7 @@ import type { Question } from "./ask.ts";
 import { safeLine } from "./filter.ts";
 import { doctor } from "./doctor.ts";
 import { type About, columns, helpText, withArgs } from "./help.ts";
+import { hosting } from "./hosting.ts";
 import { homeFolder, registriesOf, type Surroundings, transportOf } from "./home.ts";
 import { type Bytes, linesOf } from "./input.ts";
 import { COMMAND_OPTIONS, findOneShot, ONESHOTS, runOneShot } from "./oneshot.ts";
@@ -151,29 +152,6 @@ async function talk(
   return doors.ask
     ? await promptLoop({ user, home, host, output, run })
     : await runScript({ user, host, output, lines: linesOf(doors.stdin), signal: run.signal });
-}
-
-/** Starts a group in this process, its log lines in a file of the home. */
-export function hosting(
-  where: { home: string; registries: string[]; transport?: string },
-  { openGroup, openLog }: Pick<UserDoors, "openGroup" | "openLog">,
-  { onClose }: Pick<Run, "onClose">,
-): (name: string, address: string) => Promise<{ address: string }> {
-  return async (name, address) => {
-    const log = openLog({ file: await logFile(where.home) });
-    onClose(() => log.close());
-    const group = await openGroup({ ...where, name, address, log });
-    onClose(() => group.close());
-    return group;
-  };
-}
-
-/** The file that takes the log lines of servers beside a prompt. */
-export async function logFile(home: string): Promise<string> {
-  const { mkdir } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  await mkdir(join(home, "logs"), { recursive: true, mode: 0o700 });
-  return join(home, "logs", "servers.log");
 }
 
 function chosenName(given: Given): { name?: string } {

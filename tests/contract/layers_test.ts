@@ -30,7 +30,10 @@ test("layers: an import downward is fine", () => {
       "lib/protocol/a.ts": 'import { x } from "../errors.ts";\nimport * as v from "valibot";\n',
       "lib/group/a.ts": 'import type { y } from "../log/log.ts";\nexport * from "./b.ts";\n',
       "lib/group/b.ts": "",
-      "lib/run/open.ts": 'import { z } from "../transport/zmq.ts";\n',
+      "lib/run/open.ts":
+        'import { z } from "../transport/zmtp/engine.ts";\nawait import("../transport/libzmq/zmq.ts");\n',
+      "lib/transport/zmtp/engine.ts": 'import { x } from "./peer.ts";\nimport "../transport.ts";\n',
+      "lib/transport/zmtp/peer.ts": 'import type { x } from "./engine.ts";\n',
     }),
     [],
   );
@@ -43,9 +46,13 @@ const PLANTED: [what: string, path: string, text: string][] = [
   ["only for its types", "lib/registry/a.ts", 'import type { X } from "../user/user.ts";'],
   ["over several lines", "lib/cli/a.ts", 'import {\n  x,\n  y,\n} from "../run/open.ts";'],
   ["dynamic", "lib/group/a.ts", 'const x = await import("../user/user.ts");'],
-  ["for its effect", "lib/protocol/a.ts", 'import "../transport/requester.ts";'],
-  ["of an adapter", "lib/group/a.ts", 'import { x } from "../transport/zmq.ts";'],
-  ["of zeromq", "lib/transport/other.ts", 'import * as zmq from "zeromq";'],
+  ["for its effect", "lib/protocol/a.ts", 'import "../session/client.ts";'],
+  ["of an adapter", "lib/group/a.ts", 'import { x } from "../transport/zmtp/engine.ts";'],
+  ["of an adapter beside it", "lib/transport/a.ts", 'import { x } from "./zmtp/engine.ts";'],
+  ["of an engine by the other", "lib/transport/libzmq/a.ts", 'import { x } from "../zmtp/b.ts";'],
+  ["upward of a session", "lib/session/a.ts", 'import { x } from "../group/server.ts";'],
+  ["in a circle", "lib/cli/a.ts", 'import { x } from "./a.ts";'],
+  ["of zeromq", "lib/transport/libzmq/other.ts", 'import * as zmq from "zeromq";'],
   ["of zeromq with its version", "lib/group/a.ts", 'import * as zmq from "npm:zeromq@6";'],
   ["of node:sqlite", "lib/user/a.ts", 'import { DatabaseSync } from "node:sqlite";'],
   ["of valibot", "lib/group/a.ts", 'import * as v from "valibot";'],
@@ -59,3 +66,20 @@ for (const [what, path, text] of PLANTED) {
     assert.ok(problems[0].startsWith(path), problems[0]);
   });
 }
+
+test("layers: files that import each other in a circle are named once, types do not count", () => {
+  const files = {
+    "lib/cli/a.ts": 'import { b } from "./b.ts";\n',
+    "lib/cli/b.ts": 'import { c } from "./c.ts";\n',
+    "lib/cli/c.ts": 'export { a } from "./a.ts";\n',
+    "lib/cli/d.ts": 'import { a } from "./a.ts";\n',
+    "lib/cli/e.ts": 'import type { f } from "./f.ts";\n',
+    "lib/cli/f.ts": 'import { e } from "./e.ts";\n',
+  };
+  const problems = problemsOf(files);
+  assert.equal(problems.length, 1, problems.join("\n"));
+  assert.match(
+    problems[0],
+    /^lib\/cli\/a.ts imports lib\/cli\/b.ts imports .*c.ts imports .*a.ts:/,
+  );
+});
