@@ -1,0 +1,144 @@
+/** What peers hold and ask, counted. Pure: the time is handed in, ms. */
+
+import type { Accounts, Bounds, PeerBounds } from "../transport.ts";
+
+/** Tokens that come back at a steady rate, up to twice as many as a second brings. */
+export class Bucket {
+  #rate: number;
+  #most: number;
+  #tokens: number;
+  #at: number;
+
+  constructor(rate: number, now: number, burst = 2) {
+    this.#rate = rate / 1_000;
+    this.#most = this.#tokens = rate * burst;
+    this.#at = now;
+  }
+
+  /** Takes tokens, also those there are not: they are owed. */
+  take(amount: number, now: number): void {
+    this.#fill(now);
+    this.#tokens -= amount;
+  }
+
+  /** True when tokens are owed. */
+  empty(now: number): boolean {
+    if (this.#tokens >= 0) return false;
+    this.#fill(now);
+    return this.#tokens < 0;
+  }
+
+  #fill(now: number): void {
+    const tokens = this.#tokens + (now - this.#at) * this.#rate;
+    this.#tokens = tokens > this.#most ? this.#most : tokens;
+    this.#at = now;
+  }
+}
+
+/** Reasons counted apart; beyond, they count as `other`: some are the owner's own texts. */
+const MOST_REASONS = 128;
+
+/** The accounts of all peers of one server together. */
+export class Totals implements Accounts {
+  connections = 0;
+  strangers = 0;
+  held = 0;
+  most = 0;
+  readonly #counts = new Map<string, number>();
+
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
+  count(what: string): void {
+    const known = this.#counts.has(what) || this.#counts.size < MOST_REASONS;
+    const key = known ? what : "other";
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  change(bytes: number): void {
+    this.held += bytes;
+    if (this.held > this.most) this.most = this.held;
+  }
+}
+
+/** Requests under way may hold this many times the longest message before more are read. */
+const WORK_MESSAGES = 4;
+
+/** Why a peer is not read from for a while. */
+export type Pause = "slow reader" | "flood" | "too many requests";
+
+/** The account of one peer. Every call costs the same, whatever the peer holds. */
+export class Account {
+  readonly #totals: Totals;
+  readonly #known: PeerBounds;
+  bounds: PeerBounds;
+  admitted = false;
+  /** Bytes charged. */
+  held = 0;
+  #messages: Bucket;
+  #bytes: Bucket;
+  #requests = 0;
+  #work = 0;
+
+  constructor(totals: Totals, { stranger, known }: Bounds, now: number) {
+    this.#totals = totals;
+    this.#known = known;
+    this.bounds = stranger;
+    this.#messages = new Bucket(stranger.rate, now);
+    this.#bytes = new Bucket(stranger.bytes, now);
+  }
+
+  /** From now on the bounds of the known count, with full buckets. */
+  admit(now: number): void {
+    this.admitted = true;
+    this.bounds = this.#known;
+    this.#messages = new Bucket(this.#known.rate, now);
+    this.#bytes = new Bucket(this.#known.bytes, now);
+  }
+
+  arrived(bytes: number, now: number): void {
+    this.#bytes.take(bytes, now);
+  }
+
+  /** One message or command was taken. */
+  asked(now: number): void {
+    this.#messages.take(1, now);
+  }
+
+  /** A request whose message had this many bytes is under way. */
+  begin(bytes: number): void {
+    this.#requests++;
+    this.#work += bytes;
+  }
+
+  /** One is done: its share of the bytes is no longer held. */
+  end(): void {
+    if (this.#requests === 0) return;
+    this.#work -= this.#work / this.#requests;
+    if (--this.#requests === 0) this.#work = 0;
+  }
+
+  /** Why nothing may be read now; undefined: it may. */
+  pause(waiting: number, now: number): Pause | undefined {
+    const { out, requests, message } = this.bounds;
+    if (waiting > out / 2) return "slow reader";
+    if (this.#requests >= requests || this.#work > WORK_MESSAGES * message) {
+      return "too many requests";
+    }
+    return this.#messages.empty(now) || this.#bytes.empty(now) ? "flood" : undefined;
+  }
+
+  /** Says what is buffered for the peer now, both ways; what requests hold is added here. */
+  settle(buffered: number): void {
+    const held = buffered + Math.ceil(this.#work);
+    if (held === this.held) return;
+    this.#totals.change(held - this.held);
+    this.held = held;
+  }
+
+  close(): void {
+    this.#requests = this.#work = 0;
+    this.settle(0);
+  }
+}

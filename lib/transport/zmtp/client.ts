@@ -1,0 +1,95 @@
+/** A DEALER's or REQ's side: one server, connected to again and again. */
+
+import { clearTimeout, setTimeout } from "node:timers";
+import { performance } from "node:perf_hooks";
+import { UsageError } from "../../errors.ts";
+import type { Channel, ConnectOptions, OutFrames } from "../transport.ts";
+import { parseAddress } from "./address.ts";
+import { Connection } from "./connection.ts";
+import { startTicking, stopTicking } from "./ticker.ts";
+
+/** Pause before another try, ms: doubled from the first to the last, a random half of it taken off. */
+const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [50, 1_000];
+/** A connection that lasted this long, ms, was a good one: the pauses begin anew. */
+const GOOD_MS = 1_000;
+
+export class ZmtpChannel implements Channel {
+  readonly #options: ConnectOptions;
+  readonly #host: string;
+  readonly #port: number;
+  #connection: Connection | undefined;
+  #openedAt: number | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** @throws {UsageError} not an address */
+  constructor(options: ConnectOptions) {
+    const parsed = parseAddress(options.address);
+    if (!parsed || parsed.port === 0) {
+      throw new UsageError(`Cannot connect to ${options.address}: it should be HOST:PORT`);
+    }
+    this.#options = options;
+    this.#host = parsed.host;
+    this.#port = parsed.port;
+    startTicking(this);
+    this.#connect();
+  }
+
+  send(frames: OutFrames): boolean {
+    return this.#openedAt !== undefined && this.#connection!.send(frames);
+  }
+
+  reconnect(why: string): void {
+    this.#connection?.end(why);
+  }
+
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  tick(): void {
+    this.#connection?.tick();
+  }
+
+  #connect(): void {
+    this.#timer = undefined;
+    this.#connection = new Connection({
+      host: this.#host,
+      port: this.#port,
+      type: this.#options.type ?? "DEALER",
+      maxFrame: this.#options.maxFrame,
+      onOpen: () => {
+        this.#openedAt = performance.now();
+        this.#options.onConnected?.();
+      },
+      onMessage: (frames) => this.#options.onMessage(frames),
+      onEnd: (why) => this.#lost(why),
+    });
+  }
+
+  #lost(why: string): void {
+    const lasted = this.#openedAt === undefined ? 0 : performance.now() - this.#openedAt;
+    this.#connection = this.#openedAt = undefined;
+    if (this.#closed) return;
+    if (lasted >= GOOD_MS) this.#pauseMs = FIRST_PAUSE_MS;
+    const pause = this.#pauseMs * (0.5 + Math.random() / 2);
+    this.#pauseMs = Math.min(LAST_PAUSE_MS, 2 * this.#pauseMs);
+    this.#timer = setTimeout(() => this.#connect(), pause);
+    try {
+      this.#options.onGone?.(why);
+    } catch {
+      // What a listener throws must not end the program; the connection it hears of has ended.
+    }
+  }
+
+  async #close(): Promise<void> {
+    stopTicking(this);
+    clearTimeout(this.#timer);
+    await this.#connection?.farewell();
+  }
+}

@@ -1,0 +1,242 @@
+/** One connection of a client, from its first byte to its end. */
+
+import { Buffer } from "node:buffer";
+import { connect, type Socket } from "node:net";
+import { performance } from "node:perf_hooks";
+import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
+import { sentence } from "../../errors.ts";
+import { MAX_PACKET } from "../../protocol/limits.ts";
+import type { Frames, OutFrames } from "../transport.ts";
+import { Bucket } from "./account.ts";
+import {
+  answerPing,
+  encodeMessage,
+  encodeReady,
+  GREETING,
+  PING,
+  readError,
+  readProperties,
+} from "./codec.ts";
+import { Decoder, type Item } from "./decoder.ts";
+import { TICK_MS } from "./ticker.ts";
+
+/** Until there is a connection and both sides said what they are, ms. */
+const HANDSHAKE_MS = 1_500;
+/** Silence after which the server is asked for a sign of life, and given up, in ticks. */
+const [PING_AFTER, GONE_AFTER] = [2_000 / TICK_MS, 5_000 / TICK_MS];
+/** Bytes that may wait to go out. */
+const MAX_WAITING = 64 * 1_048_576;
+/** Bytes that are written at once rather than at the end of the turn. */
+const WRITE_NOW = 65_536;
+/** How long a channel that closes waits for what it sent to leave, ms. */
+const FAREWELL_MS = 200;
+/** Commands a second, with a burst of twice that; a server that sends more is left. */
+const COMMANDS = 100;
+/** Frames of one message, bytes of one command. */
+const [MAX_FRAMES, MAX_COMMAND] = [8, 4_096];
+/** Room in a message beside its longest frame, bytes. */
+const ENVELOPE = 1_024;
+
+/** Socket types that our types may talk to. */
+const PARTNERS = {
+  DEALER: new Set(["ROUTER", "REP", "DEALER"]),
+  REQ: new Set(["ROUTER", "REP"]),
+};
+
+export interface ConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly type: "DEALER" | "REQ";
+  readonly maxFrame?: number;
+  onOpen(): void;
+  onMessage(frames: Frames): unknown;
+  /** Called once, last; never before the constructor returned. */
+  onEnd(why: string): void;
+}
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #socket: Socket;
+  readonly #decoder: Decoder;
+  readonly #commands: Bucket = new Bucket(COMMANDS, performance.now());
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #state: "greeting" | "ready" | "open" | "ended" = "greeting";
+  #why = "closed by the server";
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #working = false;
+  #due = false;
+  /** Ticks since something was heard. */
+  #quiet = 0;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    const frame = options.maxFrame ?? MAX_PACKET;
+    this.#decoder = new Decoder({
+      frame,
+      message: frame + ENVELOPE,
+      frames: MAX_FRAMES,
+      command: MAX_COMMAND,
+    });
+    this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
+    this.#timer = setTimeout(() => this.end("no handshake in time"), HANDSHAKE_MS);
+    this.#socket.write(Buffer.concat([GREETING, encodeReady(options.type)]));
+    this.#socket.on("data", (chunk) => this.#arrived(chunk as unknown as Uint8Array));
+    this.#socket.on("error", (error) => {
+      if (this.#state !== "ended") this.#why = error.message || "cannot connect";
+    });
+    this.#socket.on("close", () => {
+      this.#stop(this.#why);
+      options.onEnd(this.#why);
+    });
+  }
+
+  send(frames: OutFrames): boolean {
+    if (this.#state !== "open") return false;
+    const bytes = encodeMessage(this.#options.type === "REQ" ? ["", ...frames] : frames);
+    if (this.#waiting() + bytes.length > MAX_WAITING) return false;
+    this.#put(bytes);
+    return true;
+  }
+
+  end(why: string): void {
+    this.#stop(why);
+    this.#socket.destroy();
+  }
+
+  /** Lets what was sent leave, for a short time, and ends. */
+  async farewell(): Promise<void> {
+    const open = this.#state === "open";
+    this.#flush();
+    this.#stop("closed");
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS);
+      this.#socket.on("close", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      if (!open || this.#socket.closed) this.#socket.destroy();
+      else this.#socket.end(() => this.#socket.destroy());
+    });
+  }
+
+  /** Twice a second. Counts ticks, so that time in which this program stood still is no silence. */
+  tick(): void {
+    if (this.#state !== "open") return;
+    this.#quiet++;
+    if (this.#quiet >= GONE_AFTER) this.end("silent");
+    else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) this.#put(PING);
+  }
+
+  #waiting(): number {
+    return this.#socket.writableLength + this.#pendingBytes;
+  }
+
+  #arrived(chunk: Uint8Array): void {
+    if (this.#state === "ended") return;
+    this.#quiet = 0;
+    this.#decoder.feed(chunk);
+    this.#working = true;
+    try {
+      while (!this.#ended) {
+        const item = this.#decoder.next();
+        if (!item) break;
+        this.#take(item);
+      }
+    } catch (error) {
+      this.end(`a listener failed: ${sentence(error)}`);
+    }
+    this.#working = false;
+    this.#flush();
+  }
+
+  get #ended(): boolean {
+    return this.#state === "ended";
+  }
+
+  #take(item: Item): void {
+    switch (item.kind) {
+      case "fault":
+        return this.end(item.why);
+      case "greeting":
+        this.#state = "ready";
+        return;
+      case "command":
+        this.#commands.take(1, performance.now());
+        if (this.#commands.empty(performance.now())) return this.end("too many commands");
+        return this.#state === "open"
+          ? this.#command(item.name, item.data)
+          : this.#handshake(item.name, item.data);
+      case "message":
+        return this.#deliver(item.frames);
+    }
+  }
+
+  #handshake(name: string, data: Uint8Array): void {
+    if (name === "ERROR") return this.end(`refused: ${readError(data)}`);
+    if (name !== "READY") return this.end("no READY");
+    const type = readProperties(data)?.get("socket-type");
+    if (type === undefined) return this.end("bad READY");
+    if (!PARTNERS[this.#options.type].has(type)) return this.end("wrong Socket-Type");
+    clearTimeout(this.#timer);
+    this.#state = "open";
+    this.#decoder.open();
+    this.#options.onOpen();
+  }
+
+  #command(name: string, data: Uint8Array): void {
+    switch (name) {
+      case "PING": {
+        const pong = answerPing(data);
+        if (!pong || this.#waiting() > MAX_WAITING) return this.end("bad PING");
+        return this.#put(pong);
+      }
+      case "READY":
+        return this.end("second READY");
+      case "ERROR":
+        return this.end(`refused: ${readError(data)}`);
+    } // all others mean nothing here
+  }
+
+  #deliver(frames: Frames): void {
+    if (this.#options.type === "REQ") {
+      if (frames.length < 2 || frames[0].length > 0) return this.end("no delimiter");
+      frames.shift();
+    }
+    const result = this.#options.onMessage(frames);
+    if (result instanceof Promise) {
+      result.catch((error) => this.end(`a listener failed: ${sentence(error)}`));
+    }
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
+    if (this.#pendingBytes >= WRITE_NOW) return this.#flush();
+    if (this.#working || this.#due) return;
+    this.#due = true;
+    process.nextTick(() => {
+      this.#due = false;
+      this.#flush();
+    });
+  }
+
+  /** Hands what this turn sent to the system, in one piece. */
+  #flush(): void {
+    if (this.#pendingBytes === 0) return;
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#socket.write(pending.length === 1 ? pending[0] : Buffer.concat(pending));
+  }
+
+  #stop(why: string): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#why = why;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,108 @@
+/** Who may connect: bounds of all connections, and of those of one network address. Pure. */
+
+import { isIPv6 } from "node:net";
+import type { Bounds } from "../transport.ts";
+import { Bucket, type Totals } from "./account.ts";
+
+/** A burst of connections from one address, seconds' worth. */
+const BURST = 4;
+/** Addresses without a connection that are remembered for their rate; the oldest goes first. */
+const MOST_IDLE = 16_384;
+
+/** What one address has; kept by its connections, so that nothing is looked up when they go. */
+export interface Origin {
+  readonly network: string;
+  readonly rate: Bucket;
+  connections: number;
+  strangers: number;
+  /** When the last connection went, ms. */
+  left: number;
+}
+
+/** Counts connections in and out; every call costs the same. */
+export class Gate {
+  readonly #bounds: Bounds;
+  readonly #totals: Totals;
+  readonly #origins = new Map<string, Origin>();
+  /** Those of `#origins` without a connection, the longest idle first. */
+  readonly #idle = new Set<Origin>();
+
+  constructor(bounds: Bounds, totals: Totals) {
+    this.#bounds = bounds;
+    this.#totals = totals;
+  }
+
+  /** Addresses remembered now. */
+  get size(): number {
+    return this.#origins.size;
+  }
+
+  /** Lets a connection in as a stranger, or says why not. */
+  enter(ip: string, now: number): Origin | string {
+    this.#forget(now);
+    const { connections, strangers, strangersPerIp } = this.#bounds;
+    if (this.#totals.connections >= connections) return "too many connections";
+    const network = networkOf(ip);
+    const origin = this.#origins.get(network) ?? this.#add(network, now);
+    if (origin.rate.empty(now)) return "connects too often";
+    origin.rate.take(1, now);
+    if (origin.strangers >= strangersPerIp) return "too many strangers of one address";
+    if (this.#totals.strangers >= strangers) return "too many strangers";
+    this.#idle.delete(origin);
+    origin.connections++;
+    origin.strangers++;
+    this.#totals.connections++;
+    this.#totals.strangers++;
+    return origin;
+  }
+
+  /** One that was let in is no stranger any more. */
+  admit(origin: Origin): void {
+    origin.strangers--;
+    this.#totals.strangers--;
+  }
+
+  /** One that was let in is gone. */
+  leave(origin: Origin, admitted: boolean, now: number): void {
+    if (!admitted) this.admit(origin);
+    this.#totals.connections--;
+    if (--origin.connections > 0) return;
+    origin.left = now;
+    this.#idle.add(origin);
+    this.#forget(now);
+  }
+
+  #add(network: string, now: number): Origin {
+    const rate = new Bucket(this.#bounds.connectsPerIp, now, BURST);
+    const origin: Origin = { network, rate, connections: 0, strangers: 0, left: now };
+    this.#origins.set(network, origin);
+    this.#idle.add(origin);
+    return origin;
+  }
+
+  /** Drops addresses whose buckets are full again, a few at a time: each call adds at most one. */
+  #forget(now: number): void {
+    let looked = 0;
+    for (const origin of this.#idle) {
+      const full = now - origin.left > BURST * 1_000;
+      if (++looked > 4 || !full && this.#idle.size <= MOST_IDLE) return;
+      this.#idle.delete(origin);
+      this.#origins.delete(origin.network);
+    }
+  }
+}
+
+/** The address as people write it: an IPv4 address that came over IPv6 is one. */
+export function plainIp(ip: string): string {
+  return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice("::ffff:".length) : ip;
+}
+
+/** What counts as one address: of IPv6 its first 64 bits, for the rest is the other's to choose. */
+export function networkOf(ip: string): string {
+  if (!isIPv6(ip)) return ip;
+  const [head, tail] = ip.split("%")[0].split("::");
+  const [front, back] = [head, tail].map((part) => part ? part.split(":") : []);
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
+  const groups = [...front, ...Array<string>(zeros).fill("0"), ...back];
+  return `${groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(":")}::/64`;
+}

@@ -1,0 +1,141 @@
+/** A listening TCP socket that does not end and does not go deaf. */
+
+import { type AddressInfo, createServer, isIP, type Server, type Socket } from "node:net";
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import { Refusal } from "../../errors.ts";
+import { formatAddress, parseAddress } from "./address.ts";
+import { knock } from "./knock.ts";
+
+/** A socket closed a moment ago may hold its port for a while. */
+const BIND_PATIENCE_MS = 300;
+/** Connections the system keeps until they are accepted. */
+const BACKLOG = 4_096;
+/** Between two looks whether connections are still accepted, ms. */
+const KNOCK_EVERY_MS = 5_000;
+
+/** Why a bind fails, by the system's code, as a person says it. */
+const BIND_REASONS: Record<string, string> = {
+  EADDRINUSE: "the address is in use; choose another port",
+  EADDRNOTAVAIL: "this machine has no such address; choose one of its own",
+  ENODEV: "this machine has no such address; choose one of its own",
+  EACCES: "ports below 1024 need more rights; choose another port",
+  EPERM: "ports below 1024 need more rights; choose another port",
+  EINVAL: "it should be IP:PORT",
+};
+
+export interface ListenOptions {
+  /** `IP:PORT`. */
+  readonly address: string;
+  onConnection(socket: Socket): void;
+  /** Something went wrong with accepting; it goes on. */
+  onTrouble(what: string): void;
+}
+
+export class Listener {
+  readonly #options: ListenOptions;
+  readonly #server: Server;
+  #host = "";
+  #port = 0;
+  #accepted = true;
+  #closed = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  private constructor(options: ListenOptions) {
+    this.#options = options;
+    this.#server = createServer({ noDelay: true }, (socket) => {
+      this.#accepted = true;
+      options.onConnection(socket);
+    });
+  }
+
+  /** @throws {Refusal} `address_taken`, `bad_request` */
+  static async open(options: ListenOptions): Promise<Listener> {
+    const listener = new Listener(options);
+    const parsed = parseAddress(options.address);
+    if (!parsed || isIP(parsed.host) === 0) throw bindError(options.address, { code: "EINVAL" });
+    try {
+      await listener.#bind(parsed.host, parsed.port);
+    } catch (error) {
+      throw bindError(options.address, error);
+    }
+    return listener;
+  }
+
+  /** `IP:PORT`, with the real port. */
+  get address(): string {
+    return formatAddress(this.#host, this.#port);
+  }
+
+  /** Resolves when nobody can connect any more. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#server.close();
+  }
+
+  async #bind(host: string, port: number): Promise<void> {
+    await listenPatiently(this.#server, host, port);
+    this.#host = host;
+    this.#port = (this.#server.address() as AddressInfo).port;
+    this.#server.on("error", (error) => this.#trouble(error));
+    // Deno never accepts again once an accept found no descriptor free, and tells nobody.
+    if (!process.versions.deno) return;
+    this.#timer = setInterval(() => void this.#stayAwake(), KNOCK_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  #trouble(error: Error): void {
+    this.#options.onTrouble(`accept: ${(error as { code?: string }).code ?? error.message}`);
+  }
+
+  /** Knocks where nobody else did, and listens anew when that is not heard. */
+  async #stayAwake(): Promise<void> {
+    const heard = this.#accepted;
+    this.#accepted = false;
+    if (heard || await knock(this.#host, this.#port) !== "unheard") return;
+    if (this.#closed || this.#accepted) return;
+    this.#options.onTrouble("accept: deaf, listens anew");
+    this.#server.close();
+    this.#server.listen({ host: this.#host, port: this.#port, backlog: BACKLOG });
+  }
+}
+
+async function listenPatiently(server: Server, host: string, port: number): Promise<void> {
+  const end = performance.now() + BIND_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await listen(server, host, port);
+    } catch (error) {
+      if (codeOf(error) !== "EADDRINUSE" || performance.now() > end) throw error;
+    }
+    await setTimeout(10);
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const listening = () => {
+      server.off("error", failed);
+      resolve();
+    };
+    const failed = (error: Error) => {
+      server.off("listening", listening);
+      reject(error);
+    };
+    server.once("listening", listening);
+    server.once("error", failed);
+    server.listen({ host, port, backlog: BACKLOG });
+  });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string } | null)?.code;
+}
+
+function bindError(address: string, cause: unknown): unknown {
+  const reason = BIND_REASONS[codeOf(cause) ?? ""];
+  const code = codeOf(cause) === "EADDRINUSE" ? "address_taken" : "bad_request";
+  return reason ? new Refusal(code, `Cannot bind ${address}: ${reason}`, { cause }) : cause;
+}

@@ -1,0 +1,176 @@
+/** A ROUTER's side: many peers at one port, each with an account; see {@linkcode ZmtpServer}. */
+
+import type { Socket } from "node:net";
+import { performance } from "node:perf_hooks";
+import process from "node:process";
+import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
+import { DEFAULT_BOUNDS } from "../bounds.ts";
+import type { Accounts, Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
+import { Totals } from "./account.ts";
+import { encodeMessage } from "./codec.ts";
+import { Gate, plainIp } from "./gate.ts";
+import { Listener } from "./listener.ts";
+import { type Host, ZmtpPeer } from "./peer.ts";
+
+/** Between two looks at peers that wait, ms; each peer's own second is one of `SLOTS` of them. */
+const TICK_MS = 50;
+/** Peers are looked at in turns: 10,000 PINGs at once would hold the loop for 100 ms. */
+const SLOTS = 1_000 / TICK_MS;
+/** How long a closing server waits for what it wrote to be read, ms. */
+const FAREWELL_MS = 200;
+
+export class ZmtpServer implements Server, Host {
+  readonly bounds: Bounds;
+  readonly decoderBounds: Host["decoderBounds"];
+  readonly totals: Totals = new Totals();
+  readonly gate: Gate;
+  readonly #options: ServeOptions;
+  readonly #slots: Set<ZmtpPeer>[] = Array.from({ length: SLOTS }, () => new Set());
+  readonly #watched = new Set<ZmtpPeer>();
+  #due: ZmtpPeer[] = [];
+  #listener!: Listener;
+  #made = 0;
+  #peers = 0;
+  #slot = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #closing: Promise<void> | undefined;
+  #empty: (() => void) | undefined;
+
+  private constructor(options: ServeOptions) {
+    this.#options = options;
+    this.bounds = options.bounds ?? DEFAULT_BOUNDS;
+    this.gate = new Gate(this.bounds, this.totals);
+    const { frames, command, stranger, known } = this.bounds;
+    this.decoderBounds = {
+      stranger: { frames, command, frame: stranger.frame, message: stranger.message },
+      known: { frames, command, frame: known.frame, message: known.message },
+    };
+  }
+
+  /** @throws {Refusal} `address_taken`, `bad_request` */
+  static async open(options: ServeOptions): Promise<ZmtpServer> {
+    const server = new ZmtpServer(options);
+    server.#listener = await Listener.open({
+      address: options.address,
+      onConnection: (socket) => server.#connected(socket),
+      onTrouble: (what) => server.totals.count(what),
+    });
+    return server;
+  }
+
+  get address(): string {
+    return this.#listener.address;
+  }
+
+  get accounts(): Accounts {
+    return this.totals;
+  }
+
+  get tight(): boolean {
+    return this.totals.held > this.bounds.total / 2;
+  }
+
+  encode(frames: OutFrames): Encoded {
+    return { frames, bytes: encodeMessage(frames) };
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #connected(socket: Socket): void {
+    const origin = this.#closing
+      ? "closing"
+      : this.gate.enter(plainIp(socket.remoteAddress ?? ""), performance.now());
+    if (typeof origin === "string") {
+      this.totals.count(`turned away: ${origin}`);
+      socket.on("error", () => {});
+      socket.destroy();
+      return;
+    }
+    const peer = new ZmtpPeer(this, socket, origin, (++this.#made).toString(36));
+    this.#slotOf(peer).add(peer);
+    this.#peers++;
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #slotOf(peer: ZmtpPeer): Set<ZmtpPeer> {
+    return this.#slots[parseInt(peer.id, 36) % SLOTS];
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const peer of this.#watched) {
+      if (!peer.look(now)) this.#watched.delete(peer);
+    }
+    this.#slot = (this.#slot + 1) % SLOTS;
+    for (const peer of this.#slots[this.#slot]) peer.tick();
+  }
+
+  later(peer: ZmtpPeer): void {
+    if (this.#due.push(peer) === 1) process.nextTick(() => this.#turn());
+  }
+
+  #turn(): void {
+    const due = this.#due;
+    this.#due = [];
+    for (const peer of due) peer.turn();
+  }
+
+  watch(peer: ZmtpPeer): void {
+    this.#watched.add(peer);
+  }
+
+  /** Looks what is really held, and cuts the largest until an eighth is free. */
+  overfull(): void {
+    for (const peer of this.#watched) peer.measure();
+    const { total } = this.bounds;
+    if (this.totals.held <= total) return;
+    const largest = [...this.#all()].sort((a, b) => b.account.held - a.account.held);
+    for (const peer of largest) {
+      if (this.totals.held <= total * 7 / 8) return;
+      peer.cut("holds most of all");
+    }
+  }
+
+  *#all(): Generator<ZmtpPeer> {
+    for (const slot of this.#slots) yield* slot;
+  }
+
+  deliver(peer: ZmtpPeer, frames: Uint8Array[]): unknown {
+    return this.#closing ? undefined : this.#options.onMessage(peer, frames);
+  }
+
+  gone(peer: ZmtpPeer, why: string): void {
+    this.#slotOf(peer).delete(peer);
+    this.#watched.delete(peer);
+    if (--this.#peers === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      this.#empty?.();
+    }
+    try {
+      this.#options.onGone?.(peer, why);
+    } catch {
+      this.totals.count("a listener failed");
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#listener.close();
+    if (this.#peers === 0) return;
+    const peers = [...this.#all()];
+    for (const peer of peers) peer.farewell("the server closes");
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => peers.forEach((peer) => peer.destroy()), FAREWELL_MS);
+      this.#empty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
