@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Announcer } from "../../lib/group/announcer.ts";
 import { groupId, newSigningKey } from "../../lib/identity/keys.ts";
-import { Requester } from "../../lib/transport/requester.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
+import { splitRegistry } from "../../lib/protocol/names.ts";
+import { memoryPins } from "../../lib/session/registry_client.ts";
+import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { connect, Registry } from "../../mod.ts";
 import { closing, until } from "../support.ts";
 
@@ -16,9 +17,6 @@ for (const [when, ahead] of [["behind", -DAY], ["ahead", DAY]] as const) {
     closing(async (keep) => {
       const registry = keep(await Registry.start({ port: 0 }));
       const { address } = registry;
-      const requester = keep(
-        new Requester({ transport: zmqTransport(), address, what: "the registry" }),
-      );
       const key = newSigningKey();
       const name = "Sundial";
       const nonce = "0123456789abcdef";
@@ -28,14 +26,13 @@ for (const [when, ahead] of [["behind", -DAY], ["ahead", DAY]] as const) {
           name,
           access: "open",
           address: "127.0.0.1:1",
-          live: "",
-          door: "",
-          curve: "",
           key: key.publicKey,
           nonce,
         },
         key,
-        registries: [requester],
+        registries: [splitRegistry(address)!],
+        transport: zmtpTransport(),
+        pins: memoryPins(),
         now: () => Date.now() + ahead,
         info() {},
         warn() {},

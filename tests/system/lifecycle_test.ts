@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { connect, Registry } from "../../mod.ts";
 import { closing } from "../support.ts";
 import { ours, Process } from "./processes.ts";
-import { Folder } from "./world.ts";
+import { Folder, portOf } from "./world.ts";
 
 /** An address where nothing listens. */
 async function deadAddress(): Promise<string> {
@@ -35,7 +35,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       registry.kill(signal);
       assert.deepEqual(await registry.end(STOP_WITHIN), { code: 0, signal: null }, registry.output);
 
-      const again = start(address.split(":")[1]);
+      const again = start(String(portOf(address)));
       assert.equal(addressIn(await again.line(/listens on/)), address);
     }));
 
@@ -81,7 +81,7 @@ test("group.ts starts while its registry is away, and is listed when it comes", 
     );
     await group.line(/listens on/);
     const registry = keep(
-      new Process(ours("registry.ts", "--port", address.split(":")[1]), {
+      new Process(ours("registry.ts", "--port", `${portOf(address)}`), {
         ZGROUP_HOME: path,
       }),
     );
@@ -121,7 +121,7 @@ test("a program whose port is taken ends with a sentence that names it", () =>
   closing(async (keep) => {
     const { path } = keep(new Folder());
     const registry = keep(await Registry.start({ port: 0 }));
-    const port = registry.address.split(":")[1];
+    const port = String(portOf(registry.address));
     const second = keep(new Process(ours("registry.ts", "--port", port, "--home", path)));
     const { code } = await second.end(10_000);
     assert.match(second.output, new RegExp(`FAILED: Cannot bind .*${port}`));

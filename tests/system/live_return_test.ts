@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { Group, Refusal, Registry, type User, type UserEvent } from "../../mod.ts";
 import { closing, until } from "../support.ts";
 import { Ear, type Keep, member, upTo } from "./live_world.ts";
-import { Folder } from "./world.ts";
+import { Folder, portOf } from "./world.ts";
 
 /** What waits for no time-out ends within this, also on a busy machine; the shortest is 2 s. */
 const SOON = 1_800;
@@ -42,7 +42,7 @@ function eventsOf(user: User): UserEvent[] {
 /** Something else at an address. */
 async function occupied(address: string): Promise<AsyncDisposable> {
   const server = createServer((caller) => caller.destroy());
-  server.listen(Number(address.split(":")[1]), "127.0.0.1");
+  server.listen(portOf(address), "127.0.0.1");
   await once(server, "listening");
   return {
     async [Symbol.asyncDispose]() {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Group, Registry, type User } from "../../mod.ts";
-import type { SubscribeOptions, Transport } from "../../lib/transport/transport.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
+import { KIND } from "../../lib/session/packet.ts";
+import type { Transport } from "../../lib/transport/transport.ts";
+import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 import { dice, Ear, groupProcess, type Keep, member, upTo, userOver } from "./live_world.ts";
 import { ours, Process } from "./processes.ts";
@@ -155,30 +156,31 @@ test("live: who follows while many send hears the log's own order, each entry on
     }
   }));
 
-/** Loses some live messages on their way in. */
-function lossy(loses: (payload: string) => boolean, lost: { messages: number }): Transport {
-  const whole = zmqTransport();
+/** Loses some packets of the live feed on their way in. */
+function lossy(loses: (packet: Uint8Array) => boolean, lost: { messages: number }): Transport {
+  const whole = zmtpTransport();
   return {
-    curve: whole.curve,
-    curveKeys: () => whole.curveKeys(),
+    name: whole.name,
+    watchful: whole.watchful,
     serve: (options) => whole.serve(options),
-    connect: (options) => whole.connect(options),
-    publish: (options) => whole.publish(options),
-    subscribe: (options: SubscribeOptions) =>
-      whole.subscribe({
+    connect: (options) =>
+      whole.connect({
         ...options,
-        onMessage: (topic, payload) => {
-          if (loses(new TextDecoder().decode(payload))) lost.messages++;
-          else options.onMessage(topic, payload);
+        onMessage: (frames) => {
+          if (frames[1]?.[0] === KIND.feed && loses(frames[1])) lost.messages++;
+          else options.onMessage(frames);
         },
       }),
   };
 }
 
+/** A packet that tells the head is shorter than any with a batch: that has a key and a signature. */
+const HEAD_BYTES = 160;
+
 for (
   const [what, loses] of [
     ["some of it", (random: (n: number) => number) => random(3) === 0],
-    ["all but the head", (_: unknown, payload: string) => !payload.includes('"head"')],
+    ["all but the head", (_: unknown, packet: Uint8Array) => packet.length > HEAD_BYTES],
   ] as const
 ) {
   test(`live: what the feed loses is read from the log, in its place: ${what}`, () =>
@@ -186,7 +188,7 @@ for (
       const { users: [alice], registries } = await labWith(keep, ["alice"]);
       const lost = { messages: 0 };
       const random = dice(3);
-      const transport = lossy((payload) => loses(random, payload), lost);
+      const transport = lossy((packet) => loses(random, packet), lost);
       const bob = keep(userOver({ transport, registries, name: "bob" }));
       await bob.join("Lab");
       const ear = keep(new Ear(bob, "Lab", { after: 0 }));

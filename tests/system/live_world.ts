@@ -1,11 +1,11 @@
 /** What the tests of live delivery share: followers that remember, and users over any transport. */
 
 import { connect, type GroupEntry, type User } from "../../mod.ts";
-import { newSigningKey } from "../../lib/identity/keys.ts";
+import { newSigningKey, type SigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
 import { memoryStore } from "../../lib/log/memory_store.ts";
-import type { CurveKeys, Transport } from "../../lib/transport/transport.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
+import type { Transport } from "../../lib/transport/transport.ts";
+import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { User as UserOver } from "../../lib/user/user.ts";
 import type { FollowRange } from "../../lib/user/types.ts";
 import { until } from "../support.ts";
@@ -13,30 +13,31 @@ import { ours, Process } from "./processes.ts";
 
 export type Keep = <T extends AsyncDisposable>(one: T) => T;
 
-/** A fresh user of these registries, or the user of a home. */
-export function member(registries: string[], name: string, home?: string): Promise<User> {
-  return connect({ name, registries, ...(home ? { home } : {}) });
-}
-
-/** A user whose sockets are made by another transport, or whose CURVE keys the test knows. */
-export function userOver(
-  { transport = zmqTransport(), registries, name, curve = transport.curveKeys() }: {
-    transport?: Transport;
-    registries: string[];
-    name: string;
-    curve?: CurveKeys;
-  },
-): User {
-  const key = newSigningKey();
-  return new UserOver({
-    transport,
-    store: memoryStore(),
-    key,
+/** A fresh user of these registries, or the user of a home, over the engine of the name. */
+export function member(
+  registries: string[],
+  name: string,
+  home?: string,
+  transport?: string,
+): Promise<User> {
+  return connect({
     name,
     registries,
-    mid: midMaker(),
-    curve,
+    ...(home ? { home } : {}),
+    ...(transport ? { transport } : {}),
   });
+}
+
+/** A user whose sockets are made by another transport, or whose key the test knows. */
+export function userOver(
+  { transport = zmtpTransport(), key = newSigningKey(), registries, name }: {
+    transport?: Transport;
+    key?: SigningKey;
+    registries: string[];
+    name: string;
+  },
+): User {
+  return new UserOver({ transport, store: memoryStore(), key, name, registries, mid: midMaker() });
 }
 
 /** Everything that a follower hears, until it is stopped. */

@@ -12,8 +12,11 @@ import {
   listingLine,
   memberLine,
   notice,
+  trustedLine,
   typedName,
 } from "../../lib/cli/render.ts";
+import { shortKey } from "../../lib/identity/keys.ts";
+import { fixedKey } from "./fixtures.ts";
 import { displayWidth, rowsOf, truncate, wrap } from "../../lib/cli/width.ts";
 
 const AT = new Date(2026, 10, 20, 23, 57, 15, 253).getTime();
@@ -112,6 +115,19 @@ test("an entry as JSON has its time in ISO 8601 with ms", () => {
   });
 });
 
+test("what trust did is shown with the keys that people compare", () => {
+  const [one, two] = [fixedKey(0), fixedKey(1)].map(({ publicKey }) => publicKey);
+  const what = 'the group "Lab"';
+  assert.equal(
+    trustedLine({ what, before: one, now: one, changed: false }),
+    `${what} is the one you know, its key is ${shortKey(one)}`,
+  );
+  const changed = trustedLine({ what, before: one, now: two, changed: true });
+  assert.ok(changed.includes(`had the key ${shortKey(one)}`), changed);
+  assert.ok(changed.includes(`known by ${shortKey(two)} from now on`), changed);
+  assert.match(trustedLine({ what, before: undefined, now: two, changed: true }), /from now on$/);
+});
+
 test("colour appears only where it is asked for", () => {
   assert.ok(!entryLine(message("x")).includes("\x1b"));
   assert.ok(entryLine(message("x"), { colour: true }).includes("\x1b["));
@@ -124,7 +140,7 @@ test("lists show state, unread and role where they are not the usual ones", () =
     `Cool Group - ${address}`,
   );
   assert.equal(listingLine({ name: "A", address, state: "quiet" }), `A - ${address} (quiet)`);
-  const group = { id: "i", name: "A", address, cursor: 0, unread: 0 };
+  const group = { id: "i", name: "A", address, cursor: 0, unread: 0, key: "" };
   assert.equal(joinedLine({ ...group, role: "member", state: "live" }), `A - ${address}`);
   assert.equal(
     joinedLine({ ...group, role: "founder", state: "unreachable", unread: 3 }),
