@@ -1,4 +1,4 @@
-/** A registry's names in SQLite: synced at each name, held by one process. */
+/** A registry's names in SQLite, held by one process; many changes share one synced transaction. */
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,18 +6,36 @@ import { DatabaseSync } from "node:sqlite";
 import { FolderUnusable, LogFailed } from "../errors.ts";
 import type { NameStore, TakenName } from "../registry/names.ts";
 
-const VERSION = 1;
-const SCHEMA = `
-  CREATE TABLE taken (name TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${VERSION};
-`;
+/** `PRAGMA user_version` is how many of these a database went through: append, never edit. */
+const MIGRATIONS: readonly ((db: DatabaseSync, now: number) => void)[] = [
+  (db) =>
+    db.exec(
+      "CREATE TABLE taken (name TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    ),
+  (db, now) => {
+    db.exec("ALTER TABLE taken ADD COLUMN seen INTEGER NOT NULL DEFAULT 0");
+    db.prepare("UPDATE taken SET seen = ?").run(now);
+  },
+];
+
+/** For how long changes are collected, ms. */
+const COLLECT = 20;
+/** Most rows changed by one transaction; the loop is held for some ms by so many. */
+const MOST_ROWS = 1_000;
+
+export interface SqliteNamesOptions {
+  /** The date, ms since 1970; default `Date.now`. */
+  readonly now?: () => number;
+  /** Called after each transaction with the number of its rows. */
+  committed?(rows: number): void;
+}
 
 /**
  * The names kept in `folder`, which is made (mode 0700) if missing.
  *
  * @throws {FolderUnusable} held by another process, not writable, or of a newer version
  */
-export function sqliteNames(folder: string): NameStore {
+export function sqliteNames(folder: string, options: SqliteNamesOptions = {}): NameStore {
   const file = join(folder, "names.db");
   let db: DatabaseSync | undefined;
   try {
@@ -27,12 +45,8 @@ export function sqliteNames(folder: string): NameStore {
     db.exec(
       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
     );
-    db.exec("BEGIN IMMEDIATE");
-    const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
-    if (user_version === 0) db.exec(SCHEMA);
-    db.exec("COMMIT");
-    if (user_version > VERSION) throw new Error("a newer zgroup wrote it; update this one");
-    return store(db, file);
+    migrate(db, (options.now ?? Date.now)());
+    return new SqliteNames(db, file, options);
   } catch (cause) {
     db?.close();
     const locked = /locked|busy/.test((cause as Error).message);
@@ -43,23 +57,116 @@ export function sqliteNames(folder: string): NameStore {
   }
 }
 
-function store(db: DatabaseSync, file: string): NameStore {
-  const insert = db.prepare("INSERT OR IGNORE INTO taken (name, key) VALUES (?, ?)");
-  let open = true;
-  return {
-    all: () => db.prepare("SELECT name, key FROM taken").all() as unknown as TakenName[],
-    add({ name, key }) {
+/** What dies half way leaves the version before. */
+function migrate(db: DatabaseSync, now: number): void {
+  db.exec("BEGIN IMMEDIATE");
+  const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (user_version > MIGRATIONS.length) {
+    throw new Error("a newer zgroup wrote it; update this one");
+  }
+  for (const step of MIGRATIONS.slice(user_version)) step(db, now);
+  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+}
+
+/** One change of rows, in the order of its coming. */
+interface Change {
+  readonly rows: readonly (() => void)[];
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+class SqliteNames implements NameStore {
+  readonly #db: DatabaseSync;
+  readonly #file: string;
+  readonly #options: SqliteNamesOptions;
+  readonly #set: ReturnType<DatabaseSync["prepare"]>;
+  readonly #see: ReturnType<DatabaseSync["prepare"]>;
+  readonly #free: ReturnType<DatabaseSync["prepare"]>;
+  #waiting: Change[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #open = true;
+
+  constructor(db: DatabaseSync, file: string, options: SqliteNamesOptions) {
+    this.#db = db;
+    this.#file = file;
+    this.#options = options;
+    // A commit of which nobody knows whether it came to be is put right by the next taker.
+    this.#set = db.prepare("INSERT OR REPLACE INTO taken (name, key, seen) VALUES (?, ?, ?)");
+    this.#see = db.prepare("UPDATE taken SET seen = ? WHERE name = ? AND key = ?");
+    this.#free = db.prepare("DELETE FROM taken WHERE name = ?");
+  }
+
+  all(): readonly TakenName[] {
+    const rows = this.#db.prepare("SELECT name, key, seen FROM taken ORDER BY seen").all();
+    return rows as unknown as TakenName[];
+  }
+
+  add({ name, key, seen }: TakenName): Promise<void> {
+    return this.#change([() => this.#set.run(name, key, seen)]);
+  }
+
+  see(taken: readonly TakenName[]): Promise<void> {
+    return this.#change(taken.map(({ name, key, seen }) => () => this.#see.run(seen, name, key)));
+  }
+
+  free(names: readonly string[]): Promise<void> {
+    return this.#change(names.map((name) => () => this.#free.run(name)));
+  }
+
+  #change(rows: readonly (() => void)[]): Promise<void> {
+    if (!this.#open) return Promise.reject(this.#failed("the registry is closed"));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ rows, resolve, reject });
+      this.#timer ??= setTimeout(() => this.#flush(), COLLECT);
+    });
+  }
+
+  /** One transaction; what is left has the next one. */
+  #flush(): void {
+    let rows = 0;
+    const part: Change[] = [];
+    for (const change of this.#waiting) {
+      if (part.length > 0 && rows + change.rows.length > MOST_ROWS) break;
+      part.push(change);
+      rows += change.rows.length;
+    }
+    this.#waiting = this.#waiting.slice(part.length);
+    this.#timer = this.#waiting.length > 0 ? setTimeout(() => this.#flush(), 0) : undefined;
+    try {
+      this.#write(part);
+    } catch (cause) {
+      const error = this.#failed("it could not be written", cause);
+      for (const { reject } of part) reject(error);
+      return;
+    }
+    for (const { resolve } of part) resolve();
+    this.#options.committed?.(rows);
+  }
+
+  #write(changes: readonly Change[]): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      for (const { rows } of changes) for (const row of rows) row();
+      this.#db.exec("COMMIT");
+    } catch (error) {
       try {
-        insert.run(name, key);
-      } catch (cause) {
-        throw new LogFailed(`Cannot keep the name "${name}": ${file} could not be written`, {
-          cause,
-        });
+        this.#db.exec("ROLLBACK");
+      } catch {
+        // SQLite itself took it back: there is no transaction any more.
       }
-    },
-    close() {
-      if (open) db.close();
-      open = false;
-    },
-  };
+      throw error;
+    }
+  }
+
+  #failed(why: string, cause?: unknown): LogFailed {
+    return new LogFailed(`Cannot keep names in ${this.#file}: ${why}`, { cause });
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    while (this.#waiting.length > 0) this.#flush();
+    clearTimeout(this.#timer);
+    this.#db.close();
+  }
 }

@@ -1,5 +1,6 @@
 /**
- * Which groups live where, and which key took which name. Pure: no clock, no I/O.
+ * Which groups live where, and which key took which name. Pure: no clock, no I/O. What a request
+ * costs does not grow with the leases held; a list costs its page.
  *
  * A lease is soft state: it is quiet after 5 s without renewal and gone after 30 s. A name is
  * kept: it belongs to the first key that took it. A group of dialect 002 has no key, never
@@ -7,19 +8,13 @@
  */
 
 import { Refusal } from "../errors.ts";
-import { GONE_AFTER, MAX_FRAME, QUIET_AFTER, RECORD_LIFE } from "../protocol/limits.ts";
-import { recordProblem } from "../protocol/record.ts";
+import { GONE_AFTER, MAX_FRAME, QUIET_AFTER } from "../protocol/limits.ts";
+import { dateProblem, recordSignatureProblem } from "../protocol/record.ts";
 import type { GroupRecord, Listing } from "../protocol/schema.ts";
-
-interface Lease {
-  readonly name: string;
-  readonly address: string;
-  readonly record?: GroupRecord;
-  /** Time of the last renewal, ms. */
-  seen: number;
-  /** For a lease without a key: whether a connection could be made lately. */
-  reachable: boolean;
-}
+import { isGone, type Lease, Leases } from "./leases.ts";
+import type { TakenName } from "./names.ts";
+import { isAt, originOf } from "./origin.ts";
+import { full, TakenNames } from "./taken_names.ts";
 
 /** Bounds of what strangers can make a registry keep. */
 export interface RegistryLimits {
@@ -27,8 +22,8 @@ export interface RegistryLimits {
   readonly leases?: number;
   /** Names of one key; default 64. */
   readonly namesPerKey?: number;
-  /** Leases at addresses of one host; default 16,384. */
-  readonly perHost?: number;
+  /** Leases taken by one IP; default 16,384. */
+  readonly perIp?: number;
   /** Names in all, those of groups that are gone included; default 1,000,000. */
   readonly names?: number;
   /** Leases without a key; default 1,000. */
@@ -37,137 +32,141 @@ export interface RegistryLimits {
 
 /** Where a page of listings stops growing, bytes of JSON; leaves room for the envelope. */
 const LIST_BYTES = MAX_FRAME - 4_096;
-
-/** How much the clocks of a group's machine and of the registry's may differ, ms. */
-const CLOCK_SLACK = 300_000;
+/** Most leases dropped by one request, and most names freed at once. */
+const AT_ONCE = 1_000;
 
 /** See the head of this file. */
 export class RegistryState {
   readonly #limits: Required<RegistryLimits>;
-  readonly #leases = new Map<string, Lease>();
-  readonly #owners = new Map<string, string>();
-  readonly #namesOfKey = new Map<string, number>();
-  readonly #leasesOfHost = new Map<string, number>();
-  /** Highest version seen of each name, so that an old record never comes back. */
-  readonly #versions = new Map<string, number>();
-  #sorted: string[] | undefined;
+  readonly #names: TakenNames;
+  readonly #leases = new Leases();
 
   constructor(limits: RegistryLimits = {}) {
     this.#limits = {
       leases: 100_000,
       namesPerKey: 64,
-      perHost: 16_384,
+      perIp: 16_384,
       names: 1_000_000,
       keyless: 1_000,
       ...limits,
     };
+    this.#names = new TakenNames(this.#limits);
   }
 
-  /** A name that a key took in an earlier run. */
-  restore(name: string, key: string): void {
-    if (this.#owners.has(name)) return;
-    this.#owners.set(name, key);
-    this.#namesOfKey.set(key, (this.#namesOfKey.get(key) ?? 0) + 1);
+  /** A name that a key took in an earlier run; the one seen longest ago first. */
+  restore(taken: TakenName): void {
+    this.#names.restore(taken);
+  }
+
+  /** True if a key has the name. */
+  isTaken(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** True if the record is held just so: to register it again only renews its lease. */
+  holds(record: GroupRecord): boolean {
+    const held = this.#leases.get(record.name)?.record;
+    return held?.sig === record.sig && sameRecord(held, record);
+  }
+
+  /** When the lease of a name was renewed last; undefined when there is none. */
+  renewedAt(name: string): number | undefined {
+    return this.#leases.get(name)?.seen;
   }
 
   /**
    * Takes or renews a lease.
    *
+   * @param ip who asks
    * @param now a clock that never jumps, the same for all methods, ms: leases are measured by it
    * @param date the date by which records expire, ms since 1970
    * @returns `renewed`, `moved` (known name, another record), or `taken` (the name is new)
    * @throws {Refusal} `bad_signature`, `stale_record`, `name_taken`, `busy`
    */
-  register(record: GroupRecord, now: number, date: number = now): "renewed" | "moved" | "taken" {
-    const { name, key, version } = record;
+  register(
+    record: GroupRecord,
+    ip: string,
+    now: number,
+    date: number = now,
+  ): "renewed" | "moved" | "taken" {
+    const { name, key, version, address } = record;
+    // The signature covers everything and was checked when the lease was taken.
+    if (this.holds(record) && record.expires > date) {
+      this.#leases.renew(name, now);
+      this.#names.see(name, date);
+      return "renewed";
+    }
+    check(record, date);
+    this.sweep(now);
     const held = this.#leases.get(name);
-    if (held?.record?.sig === record.sig && record.expires > date) {
-      // The signature covers everything and was checked when the lease was taken.
-      if (sameRecord(held.record, record)) {
-        held.seen = now;
-        return "renewed";
-      }
-    }
-    this.#check(record, date);
-    const owner = this.#owners.get(name);
-    if (owner !== undefined && owner !== key) {
-      throw new Refusal("name_taken", `Cannot register "${name}": the name belongs to another key`);
-    }
-    if (version <= (this.#versions.get(name) ?? 0) && held?.record?.sig !== record.sig) {
-      throw new Refusal("stale_record", `Cannot register "${name}": a newer record was seen`);
-    }
+    if (held?.record?.sig !== record.sig) this.#names.check(name, key, version, date);
     if (!held && this.#leases.size >= this.#limits.leases) throw full("groups");
-    this.#checkHost(record.address, held);
-    if (owner === undefined) {
-      if (this.#owners.size >= this.#limits.names) throw full("names");
-      const names = this.#namesOfKey.get(key) ?? 0;
-      if (names >= this.#limits.namesPerKey) throw full("names of this key");
-    }
-    this.restore(name, key);
-    this.#versions.set(name, version);
-    this.#freeAddress(record.address, name);
-    this.#set({ name, address: record.address, record, seen: now, reachable: true });
-    return owner === undefined ? "taken" : "moved";
+    const origin = originOf(ip);
+    this.#checkOrigin(origin, held);
+    const taken = this.#names.take(name, key, version, date);
+    this.#freeAddress(address, name, ip);
+    this.#leases.set({ name, address, origin, record, seen: now, probed: false, reachable: true });
+    return taken ? "taken" : "moved";
   }
 
-  #checkHost(address: string, held: Lease | undefined): void {
-    const host = hostOf(address);
-    if (held && hostOf(held.address) === host) return;
-    if ((this.#leasesOfHost.get(host) ?? 0) >= this.#limits.perHost) {
-      throw full("groups at this address");
-    }
+  /** Takes back what {@linkcode register} took: the name could not be kept. */
+  release(name: string): void {
+    this.#leases.delete(name);
+    this.#names.delete(name);
   }
 
-  #check(record: GroupRecord, now: number): void {
-    const problem = recordProblem(record, now - CLOCK_SLACK);
-    if (problem) {
-      const code = problem.startsWith("it has expired") ? "stale_record" : "bad_signature";
-      throw new Refusal(code, `Cannot register "${record.name}": ${problem}`);
-    }
-    if (record.expires > now + RECORD_LIFE + CLOCK_SLACK) {
-      throw new Refusal(
-        "stale_record",
-        `Cannot register "${record.name}": its expiry is too far ahead; are both clocks right?`,
-      );
-    }
+  #checkOrigin(origin: string, held: Lease | undefined): void {
+    if (held?.origin === origin) return;
+    if (this.#leases.ofOrigin(origin) >= this.#limits.perIp) throw full("groups of this IP");
   }
 
   /**
-   * Takes a lease without a key (dialect 002).
+   * Takes a lease without a key (dialect 002). Connections to it are tried only when it is at the
+   * registrant's own IP: a registry knocks nowhere because a stranger said so.
    *
    * @throws {Refusal} `name_taken`, `address_taken`, `busy`
    */
-  registerKeyless(name: string, address: string, now: number): void {
+  registerKeyless(name: string, address: string, ip: string, now: number): void {
     const held = this.#leases.get(name);
-    const other = held && held.address !== address && held.reachable;
-    if (this.#owners.has(name) || other) {
+    const elsewhere = held && held.address !== address && this.#stateOf(held, now) === "live";
+    if (this.#names.has(name) || elsewhere) {
       throw new Refusal("name_taken", `Cannot register "${name}": the name is taken`);
     }
-    for (const lease of this.#leases.values()) {
-      if (lease.address === address && lease.record && this.#stateOf(lease, now) === "live") {
-        throw new Refusal("address_taken", `Cannot register "${name}": ${address} is taken`);
-      }
+    const own = isAt(address, ip);
+    const there = this.#leases.keylessAt(address);
+    const newest = this.#leases.newestAt(address);
+    const foreign = !own && there && there.name !== name && there.probed && there.reachable;
+    if (foreign || (newest && this.#stateOf(newest, now) === "live")) {
+      throw new Refusal("address_taken", `Cannot register "${name}": ${address} is taken`);
     }
-    if (!held && this.keyless().length >= this.#limits.keyless) throw full("groups without a key");
-    this.#checkHost(address, held);
-    this.#freeAddress(address, name);
-    this.#set({ name, address, seen: now, reachable: true });
+    const origin = originOf(ip);
+    this.#checkOrigin(origin, held);
+    if (!held && !there && this.#leases.keyless.size >= this.#limits.keyless) this.#makeRoom(now);
+    this.#freeAddress(address, name, ip);
+    const probed = own || (held?.address === address && held.probed);
+    const reachable = own || !held?.probed || held.address !== address || held.reachable;
+    this.#leases.set({ name, address, origin, seen: now, probed, reachable });
+  }
+
+  /** Of leases without a key the one goes that was quiet longest. @throws {Refusal} `busy` */
+  #makeRoom(now: number): void {
+    for (const lease of this.#leases.keyless.values()) {
+      if (this.#stateOf(lease, now) === "quiet") return this.#leases.delete(lease.name);
+    }
+    throw full("groups without a key");
   }
 
   /** Takes a lease back; what is not held is fine. The signature was checked by the caller. */
   unregister(id: string, version: number): GroupRecord | undefined {
-    for (const { name, record } of this.#leases.values()) {
-      if (record?.id !== id || version < record.version) continue;
-      this.#delete(name);
-      return record;
-    }
-    return undefined;
+    const record = this.recordOf(id);
+    if (!record || version < record.version) return undefined;
+    this.#leases.delete(record.name);
+    return record;
   }
 
   /** The record a group holds now. */
   recordOf(id: string): GroupRecord | undefined {
-    for (const { record } of this.#leases.values()) if (record?.id === id) return record;
-    return undefined;
+    return this.#leases.byId(id)?.record;
   }
 
   /**
@@ -179,13 +178,11 @@ export class RegistryState {
     now: number,
   ): { groups: Listing[]; more: boolean } {
     this.sweep(now);
-    this.#sorted ??= [...this.#leases.keys()].sort();
-    const names = this.#sorted;
     const groups: Listing[] = [];
     let bytes = 0;
-    let i = after >= prefix && after !== "" ? above(names, after) : atOrAbove(names, prefix);
-    for (; i < names.length && names[i].startsWith(prefix); i++) {
-      const listing = this.#listing(this.#leases.get(names[i])!, now);
+    for (const lease of this.#leases.after(prefix, after)) {
+      if (isGone(lease, now)) continue;
+      const listing = this.#listing(lease, now);
       bytes += listingBytes(listing);
       if (groups.length === limit || bytes > LIST_BYTES) return { groups, more: true };
       groups.push(listing);
@@ -196,33 +193,40 @@ export class RegistryState {
   /** The group of a name, an id, or an address. */
   resolve(group: string, now: number): Listing | undefined {
     this.sweep(now);
-    const byName = this.#leases.get(group);
-    if (byName) return this.#listing(byName, now);
-    let newest: Lease | undefined;
-    for (const lease of this.#leases.values()) {
-      if (lease.record?.id === group) return this.#listing(lease, now);
-      if (lease.address !== group || lease.seen < (newest?.seen ?? 0)) continue;
-      newest = lease; // A group that died may still be listed at an address another has taken.
-    }
-    return newest && this.#listing(newest, now);
+    const lease = this.#leases.get(group) ?? this.#leases.byId(group) ?? this.#newestAt(group);
+    return lease && !isGone(lease, now) ? this.#listing(lease, now) : undefined;
   }
 
-  /** Leases without a key, whose reachability must be probed. */
-  keyless(): { name: string; address: string }[] {
-    return [...this.#leases.values()].filter(({ record }) => !record);
+  #newestAt(address: string): Lease | undefined {
+    const newest = this.#leases.newestAt(address);
+    const keyless = this.#leases.keylessAt(address);
+    return newest && keyless && keyless.seen > newest.seen ? keyless : newest ?? keyless;
+  }
+
+  /** Leases without a key to which connections are to be tried. */
+  probes(): { name: string; address: string }[] {
+    return [...this.#leases.keyless.values()].filter(({ probed }) => probed);
   }
 
   /** What a probe found. */
   probed(name: string, address: string, reachable: boolean): void {
-    const lease = this.#leases.get(name);
-    if (lease && !lease.record && lease.address === address) lease.reachable = reachable;
+    const lease = this.#leases.keylessAt(address);
+    if (lease?.name === name && lease.probed) lease.reachable = reachable;
   }
 
-  /** Drops leases that nobody renewed for 30 s. */
+  /** Drops leases that nobody renewed for 30 s, a part of them at each call. */
   sweep(now: number): void {
-    for (const { name, record, seen } of this.#leases.values()) {
-      if (record && now - seen > GONE_AFTER) this.#delete(name);
-    }
+    this.#leases.sweep(now, AT_ONCE);
+  }
+
+  /** Names whose date is to be written, a part of them at each call. */
+  movedNames(): TakenName[] {
+    return this.#names.moved(AT_ONCE);
+  }
+
+  /** Frees names that were not seen for a year, a part of them at each call; tells which. */
+  freeNames(now: number, date: number): string[] {
+    return this.#names.free(now, date, AT_ONCE);
   }
 
   get size(): number {
@@ -234,76 +238,39 @@ export class RegistryState {
     return { name, address, state: this.#stateOf(lease, now), ...(record ? { record } : {}) };
   }
 
-  #stateOf({ record, seen, reachable }: Lease, now: number): "live" | "quiet" {
-    if (!record) return reachable ? "live" : "quiet";
-    return now - seen > QUIET_AFTER ? "quiet" : "live";
+  #stateOf({ record, seen, probed, reachable }: Lease, now: number): "live" | "quiet" {
+    if (!record && probed) return reachable ? "live" : "quiet";
+    return now - seen > (record ? QUIET_AFTER : GONE_AFTER) ? "quiet" : "live";
   }
 
-  /** A lease without a key ends when another group takes its address. */
-  #freeAddress(address: string, name: string): void {
-    for (const lease of this.keyless()) {
-      if (lease.address === address && lease.name !== name) this.#delete(lease.name);
-    }
+  /**
+   * A lease without a key ends when another group takes its address; one that is known to be there
+   * only for who comes from there.
+   */
+  #freeAddress(address: string, name: string, ip: string): void {
+    const lease = this.#leases.keylessAt(address);
+    if (!lease || lease.name === name) return;
+    if (lease.probed && lease.reachable && !isAt(address, ip)) return;
+    this.#leases.delete(lease.name);
   }
+}
 
-  #set(lease: Lease): void {
-    const before = this.#leases.get(lease.name);
-    if (before) this.#count(before, -1);
-    else this.#sorted = undefined;
-    this.#count(lease, 1);
-    this.#leases.set(lease.name, lease);
-  }
-
-  #delete(name: string): void {
-    const lease = this.#leases.get(name);
-    if (!lease) return;
-    this.#leases.delete(name);
-    this.#count(lease, -1);
-    this.#sorted = undefined;
-  }
-
-  #count({ address }: Lease, change: number): void {
-    const host = hostOf(address);
-    const count = (this.#leasesOfHost.get(host) ?? 0) + change;
-    if (count > 0) this.#leasesOfHost.set(host, count);
-    else this.#leasesOfHost.delete(host);
+/** @throws {Refusal} `bad_signature`, `stale_record` */
+function check(record: GroupRecord, date: number): void {
+  const untrue = recordSignatureProblem(record);
+  const untimely = untrue ? undefined : dateProblem(record, date);
+  if (untrue || untimely) {
+    const code = untrue ? "bad_signature" : "stale_record";
+    throw new Refusal(code, `Cannot register "${record.name}": ${untrue ?? untimely}`);
   }
 }
 
 /** An upper bound of a listing's JSON: a UTF-16 unit of a name takes at most three bytes. */
 function listingBytes({ name, address, record }: Listing): number {
   const own = 64 + 3 * name.length + address.length;
-  if (!record) return own;
-  return own + 512 + 3 * name.length + address.length + record.live.length + record.door.length;
-}
-
-function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(":")).toLowerCase();
+  return record ? own + 512 + 3 * name.length + address.length : own;
 }
 
 function sameRecord(a: GroupRecord, b: GroupRecord): boolean {
   return (Object.keys(a) as (keyof GroupRecord)[]).every((field) => a[field] === b[field]);
-}
-
-function full(what: string): Refusal {
-  return new Refusal("busy", `Cannot register: the registry holds too many ${what}`, {
-    retryAfter: 10_000,
-  });
-}
-
-/** Index of the first name >= text. */
-function atOrAbove(names: readonly string[], text: string): number {
-  let low = 0;
-  let high = names.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (names[middle] < text) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function above(names: readonly string[], text: string): number {
-  const i = atOrAbove(names, text);
-  return names[i] === text ? i + 1 : i;
 }

@@ -1,0 +1,75 @@
+/** Keeps the state's names on disk; what could not be kept is taken back in the state. */
+
+import { Refusal, sentence } from "../errors.ts";
+import type { NameStore, TakenName } from "./names.ts";
+import type { RegistryState } from "./state.ts";
+
+/** See the head of this file. */
+export class Keeper {
+  readonly #state: RegistryState;
+  readonly #names: NameStore;
+  readonly #warn: (text: string) => void;
+  readonly #keeping = new Map<string, Promise<void>>();
+  #failing = false;
+
+  /** Restores the names of earlier runs. */
+  constructor(state: RegistryState, names: NameStore, warn: (text: string) => void) {
+    this.#state = state;
+    this.#names = names;
+    this.#warn = warn;
+    for (const taken of names.all()) state.restore(taken);
+  }
+
+  /** A name was taken: it is on its way to the disk. */
+  keep(taken: TakenName): void {
+    this.#keeping.set(taken.name, this.#keep(taken));
+  }
+
+  /**
+   * Resolves when a name is on disk; undefined when it is. Rejects with {@linkcode Refusal} when it
+   * could not be written; nobody has the name then.
+   */
+  kept(name: string): Promise<void> | undefined {
+    return this.#keeping.get(name);
+  }
+
+  async #keep(taken: TakenName): Promise<void> {
+    const { name } = taken;
+    const written = await this.#write(() => this.#names.add(taken));
+    this.#keeping.delete(name);
+    if (written) return;
+    this.#state.release(name);
+    throw new Refusal("busy", `Cannot register "${name}": the registry cannot write it down now`, {
+      retryAfter: 5_000,
+    });
+  }
+
+  /** Writes what is due: dates that moved, names that are free again. */
+  tick(now: number, date: number): void {
+    const freed = this.#state.freeNames(now, date);
+    if (freed.length > 0) void this.#write(() => this.#names.free(freed));
+    const moved = this.#state.movedNames();
+    if (moved.length > 0) void this.#write(() => this.#names.see(moved));
+  }
+
+  /** True if it was written. Told once when it begins to fail, and once when it works again. */
+  async #write(work: () => Promise<void>): Promise<boolean> {
+    let problem: unknown;
+    try {
+      await work();
+    } catch (error) {
+      problem = error;
+    }
+    if (Boolean(problem) !== this.#failing) {
+      const { cause } = (problem ?? {}) as Error;
+      const why = cause === undefined ? "" : ` (${sentence(cause)})`;
+      this.#warn(problem ? `${sentence(problem)}${why}` : "Names are kept again");
+    }
+    this.#failing = problem !== undefined;
+    return !this.#failing;
+  }
+
+  close(): void {
+    this.#names.close();
+  }
+}
