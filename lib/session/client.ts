@@ -6,18 +6,15 @@ import {
   decodeFeed,
   decodeSaid,
   encodeRequest,
-  isOurs,
   type Reply,
 } from "../protocol/codec.ts";
-import { MAGIC, MAX_FRAME, MAX_PACKET } from "../protocol/limits.ts";
+import { MAX_FRAME } from "../protocol/limits.ts";
 import type { FeedFrame, Ops, Push } from "../protocol/schema.ts";
-import type { Channel, Frames, Transport } from "../transport/transport.ts";
+import type { Transport } from "../transport/transport.ts";
 import { FeedReader } from "./feed_reader.ts";
-import { readAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
-import { Initiator, type Split } from "./noise.ts";
-import { decodeReset, HEAD, KIND, PROLOGUE } from "./packet.ts";
-import { patience } from "./patience.ts";
+import type { ServerIdentity } from "./identity.ts";
 import { type Request, Requests } from "./requests.ts";
+import { Tunnel } from "./tunnel.ts";
 
 /** A session that is open for requests. */
 export interface Opened {
@@ -62,14 +59,8 @@ export interface SessionClientOptions {
 
 /** Requests that may wait at once. */
 const MAX_WAITING = 10_000;
-/** How long an answer to the hello, and the reply to the proof, may take, ms. */
-const GREET_WITHIN = 5_000;
-/** The same where nobody says that a connection is gone. */
-const GREET_AGAIN = 2_000;
-/** A session that lasted this long was none that fails at once, ms. */
-const LASTED = 1_000;
-/** How often a packet is offered to a channel that took none, ms. */
-const OFFER_EVERY = 20;
+/** How long the reply to the proof may take, ms. */
+const PROVE_WITHIN = 5_000;
 
 /**
  * A client of one server. It connects at once, and again whenever the session is lost; after a
@@ -78,38 +69,36 @@ const OFFER_EVERY = 20;
 export class SessionClient implements AsyncDisposable {
   readonly address: string;
   readonly #options: SessionClientOptions;
+  readonly #tunnel: Tunnel;
   readonly #requests = new Requests();
   readonly #reader = new FeedReader();
   #id = 0;
-  #channel: Channel | undefined;
-  /** What still closes. */
-  readonly #closing = new Set<Promise<void>>();
-  #connected = false;
-  /** A hello is out, and its answer is not here. */
-  #hello: Initiator | undefined;
-  #split: Split | undefined;
-  #identity: ServerIdentity | undefined;
-  /** The id of the `prove` that is out. */
-  #proving: { readonly id: number; readonly asked: number } | undefined;
+  /** The proof that is out. */
+  #proving: { readonly id: number; readonly identity: ServerIdentity; asked: number } | undefined;
+  #provingEnds: ReturnType<typeof setTimeout> | undefined;
   #opened: Opened | undefined;
-  #openedAt = 0;
-  /** A sealed packet that the channel did not take: it goes out before any other, or none opens. */
-  #kept: Uint8Array | undefined;
   #renewal = false;
-  /** Tries that failed one after the other. */
-  #attempt = 0;
-  /** Nothing is tried before, by `performance.now()`. */
-  #notBefore = 0;
+  /** Why there was no session last. */
   #why = "";
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #offer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
 
   /** @throws {UsageError} not an address */
   constructor(options: SessionClientOptions) {
+    const { transport, address, what } = options;
+    this.address = address;
     this.#options = options;
-    this.address = options.address;
-    this.#connect();
+    this.#tunnel = new Tunnel({
+      transport,
+      address,
+      who: `${what} at ${address}`,
+      check: (identity) => options.check(identity),
+      ticket: () => options.ticket?.(),
+      sealed: (identity, transcript) => this.#sealed(identity, transcript),
+      said: (plaintext) => this.#said(plaintext),
+      fed: (packet) => this.#fed(packet),
+      lost: (why) => this.#lost(why),
+      refused: (error) => this.#requests.rejectUnasked(error),
+    });
   }
 
   /** Who answers, while a session is open. */
@@ -139,17 +128,18 @@ export class SessionClient implements AsyncDisposable {
     if (op !== undefined && !Object.hasOwn(replies, op)) {
       return Promise.reject(new Error(`Cannot ask ${what} for ${op}: it has no such op`));
     }
-    if (this.#requests.size >= MAX_WAITING || this.#kept) {
+    if (this.#requests.size >= MAX_WAITING || !this.#tunnel.free) {
       return Promise.reject(this.#unreachable("too much waits to be sent"));
     }
     return new Promise((resolve, reject) => {
       const request = { id: ++this.#id, ...(op ? { op } : {}), fields, resolve, reject };
       this.#requests.add(request, timeout, () => {
+        if (this.#renewal) queueMicrotask(() => this.#renew());
         const why = this.#opened || !this.#why ? "" : ` (${this.#why})`;
         return this.#unreachable(`no answer within ${timeout / 1000} s${why}`);
       });
       if (this.#opened && !this.#renewal) this.#ask(request);
-      else this.#want();
+      else this.#tunnel.want();
     });
   }
 
@@ -170,208 +160,43 @@ export class SessionClient implements AsyncDisposable {
       return this.#requests.take(id)?.reject(new Refusal("too_large", message));
     }
     this.#requests.sent(request);
-    this.#say(text);
+    this.#tunnel.say(text);
   }
 
-  #say(text: string): void {
-    if (!this.#split) return;
-    const packet = this.#split.send.seal(text, HEAD.sealed);
-    if (!this.#kept && this.#channel?.send([MAGIC, packet])) return;
-    this.#kept = packet;
-    this.#offer = setTimeout(() => this.#offerKept(), OFFER_EVERY);
+  #sealed(identity: ServerIdentity, transcript: string): void {
+    const { prove } = this.#options;
+    if (!prove) return this.#open({ identity, asked: Date.now(), answered: Date.now() });
+    const { key, name, sig } = prove(transcript);
+    this.#proving = { id: ++this.#id, identity, asked: Date.now() };
+    const late = () => this.#tunnel.fail("no answer to the proof");
+    this.#provingEnds = setTimeout(late, PROVE_WITHIN);
+    this.#tunnel.say(encodeRequest(this.#proving.id, "prove", { key, name, sig }));
   }
 
-  #offerKept(): void {
-    if (!this.#kept) return;
-    if (this.#channel?.send([MAGIC, this.#kept])) this.#kept = undefined;
-    else this.#offer = setTimeout(() => this.#offerKept(), OFFER_EVERY);
-  }
-
-  // Towards a session.
-
-  /** Somebody waits for a session: something is under way, or begins. */
-  #want(): void {
-    if (this.#channel || this.#timer) return;
-    this.#after(this.#notBefore - performance.now(), () => this.#connect());
-  }
-
-  #connect(): void {
-    let current = undefined as Channel | undefined;
-    // What a channel says that was given up counts no more.
-    const unlessFormer = (act: () => void) => {
-      if (!this.#closed && (current === undefined || current === this.#channel)) act();
-    };
-    current = this.#options.transport.connect({
-      address: this.address,
-      maxFrame: MAX_PACKET,
-      onMessage: (frames) => unlessFormer(() => this.#receive(frames)),
-      onConnected: () =>
-        unlessFormer(() => {
-          this.#connected = true;
-          this.#greet();
-        }),
-      onGone: (why) =>
-        unlessFormer(() => {
-          this.#connected = false;
-          this.#lose(why);
-        }),
-    });
-    this.#channel = current;
-  }
-
-  #after(ms: number, act: () => void): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      act();
-    }, Math.max(0, ms));
-  }
-
-  /** Says hello, after a pause where tries failed. */
-  #greet(): void {
-    if (this.#attempt === 0) return this.#sayHello();
-    this.#after(patience(this.#attempt - 1), () => this.#sayHello());
-  }
-
-  #sayHello(): void {
-    if (!this.#connected) return; // A connection that comes says hello itself.
-    const hello = new Initiator(PROLOGUE);
-    const packet = hello.write(this.#options.ticket?.() ?? new Uint8Array(0), HEAD.hello);
-    this.#hello = hello;
-    this.#channel?.send([MAGIC, packet]); // If it cannot be sent now, it is said again.
-    const { watchful } = this.#options.transport;
-    this.#after(watchful ? GREET_WITHIN : GREET_AGAIN, () => this.#fail("no answer to the hello"));
-  }
-
-  /** What is there is of no use: begins again, on a new connection where that helps. */
-  #fail(why: string): void {
-    this.#lose(why);
-    if (this.#options.transport.watchful) this.#channel?.reconnect(why);
-    else this.#greet();
-  }
-
-  /** There is no session any more, nor one that begins. */
-  #lose(why: string): void {
-    const lasted = this.#opened && performance.now() - this.#openedAt >= LASTED;
-    if (lasted) this.#attempt = 0;
-    else if (this.#hello || this.#split) this.#attempt++;
-    this.#why = why;
-    this.#drop();
-    this.#requests.rejectAsked(this.#unreachable(`the connection was lost (${why})`));
-    this.#options.gone?.(why);
-  }
-
-  #drop(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#offer);
-    this.#timer = undefined;
-    this.#hello = undefined;
-    this.#split = undefined;
-    this.#identity = undefined;
-    this.#proving = undefined;
-    this.#opened = undefined;
-    this.#kept = undefined;
-    this.#renewal = false;
-    this.#reader.suspend();
-  }
-
-  /** Not this server, or not now: all who wait hear it, and the next who asks has it tried again. */
-  #refuse(error: unknown): void {
-    const asked = error instanceof Refusal ? error.retryAfter ?? 0 : 0;
-    this.#notBefore = performance.now() + Math.max(asked, patience(this.#attempt));
-    this.#lose(sentence(error));
-    const channel = this.#channel;
-    this.#channel = undefined;
-    this.#connected = false;
-    this.#release(channel);
-    this.#requests.rejectUnasked(error);
-  }
-
-  #release(channel: Channel | undefined): void {
-    if (!channel) return;
-    const closing = channel.close().finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
-  }
-
-  // What comes.
-
-  #receive(frames: Frames): void {
-    const packet = frames[1];
-    if (!isOurs(frames) || frames.length !== 2 || packet.length === 0) {
-      return this.#fail("what answers does not speak this protocol");
-    }
-    switch (packet[0]) {
-      case KIND.reset:
-        return this.#reset(packet);
-      case KIND.answer:
-        return this.#answer(packet.subarray(1));
-      case KIND.sealed:
-        return this.#sealed(packet.subarray(1));
-      case KIND.feed:
-        return this.#feed(packet);
-      default:
-        return this.#fail("what answers sent a packet of no kind that is known");
-    }
-  }
-
-  #reset(packet: Uint8Array): void {
-    const code = decodeReset(packet);
-    this.#lose(code === "busy" ? "it is busy" : "it has no session for us");
-    this.#greet();
-  }
-
-  #answer(message: Uint8Array): void {
-    const hello = this.#hello;
-    if (!hello) return;
-    const { what, address, check, prove } = this.#options;
-    let answer;
-    try {
-      answer = hello.read(message);
-    } catch {
-      // Where a hello is said again, this may be the answer to the former one.
-      if (this.#options.transport.watchful) this.#fail("its answer to the hello does not open");
-      return;
-    }
-    this.#hello = undefined;
-    try {
-      this.#identity = believed(answer, `${what} at ${address}`);
-      check(this.#identity);
-      this.#split = answer;
-      if (!prove) return this.#open(undefined);
-      const { key, name, sig } = prove(transcriptOf(answer.hash));
-      const id = ++this.#id;
-      this.#proving = { id, asked: Date.now() };
-      this.#say(encodeRequest(id, "prove", { key, name, sig }));
-      this.#after(GREET_WITHIN, () => this.#fail("no answer to the proof"));
-    } catch (error) {
-      this.#refuse(error);
-    }
-  }
-
-  #open(proved: Record<string, unknown> | undefined): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const answered = Date.now();
-    const asked = this.#proving?.asked ?? answered;
-    this.#proving = undefined;
-    this.#openedAt = performance.now();
+  #open(opened: Opened): void {
     this.#why = "";
-    const opened = { identity: this.#identity!, ...(proved ? { proved } : {}), asked, answered };
-    this.#options.opened?.(opened);
-    if (!this.#split) return; // Given up by the owner meanwhile.
     this.#opened = opened;
+    this.#options.opened?.(opened);
     if (this.#renewal) return this.#renew();
     for (const request of this.#requests.unasked()) this.#ask(request);
   }
 
-  #sealed(ciphertext: Uint8Array): void {
-    if (!this.#split) return; // Of a session that is over.
-    let plaintext;
-    try {
-      plaintext = this.#split.receive.open(ciphertext);
-    } catch {
-      return this.#fail("a packet of its does not open");
-    }
+  #lost(why: string): void {
+    this.#forget();
+    this.#why = why;
+    this.#requests.rejectAsked(this.#unreachable(`the connection was lost (${why})`));
+    this.#options.gone?.(why);
+  }
+
+  #forget(): void {
+    clearTimeout(this.#provingEnds);
+    this.#proving = undefined;
+    this.#opened = undefined;
+    this.#renewal = false;
+    this.#reader.suspend();
+  }
+
+  #said(plaintext: Uint8Array): void {
     this.#options.heard?.();
     let said;
     try {
@@ -386,11 +211,12 @@ export class SessionClient implements AsyncDisposable {
 
   #reply(reply: Reply): void {
     if (reply.id === null) return;
-    if (reply.id === this.#proving?.id) return this.#proved(reply);
+    if (reply.id === this.#proving?.id) return this.#proved(this.#proving, reply);
     const request = this.#requests.take(reply.id);
-    if (!request) return;
+    if (request?.op === undefined) return;
     try {
-      const ok = this.#checked(request.op!, reply);
+      const ok = this.#checked(request.op, reply);
+      // At once: frames of the feed may follow in the same turn.
       if (request.op === "subscribe") this.#reader.add(Number(ok.generation), String(ok.key));
       if (request.op === "unsubscribe") this.#reader.suspend();
       request.resolve(ok);
@@ -400,11 +226,14 @@ export class SessionClient implements AsyncDisposable {
     if (this.#renewal) this.#renew();
   }
 
-  #proved(reply: Reply): void {
+  #proved(proving: { identity: ServerIdentity; asked: number }, reply: Reply): void {
+    clearTimeout(this.#provingEnds);
+    this.#proving = undefined;
     try {
-      this.#open(this.#checked("prove", reply));
+      const { identity, asked } = proving;
+      this.#open({ identity, proved: this.#checked("prove", reply), asked, answered: Date.now() });
     } catch (error) {
-      this.#refuse(error);
+      this.#tunnel.refuse(error);
     }
   }
 
@@ -422,24 +251,18 @@ export class SessionClient implements AsyncDisposable {
     }
   }
 
-  #feed(packet: Uint8Array): void {
-    if (!this.#opened) return;
-    let plaintext;
-    try {
-      plaintext = this.#reader.read(packet);
-    } catch {
-      return this.#fail("a packet of its feed does not open");
-    }
-    if (plaintext === "late") return;
-    if (plaintext === "no key") return this.#options.heard?.(packet[3] * 256 + packet[4]);
-    this.#options.heard?.();
+  #fed(packet: Uint8Array): void {
+    const { heard, feed } = this.#options;
+    const plaintext = this.#reader.read(packet, (generation) => heard?.(generation));
+    if (!plaintext) return;
+    heard?.();
     let frame;
     try {
       frame = decodeFeed(plaintext);
     } catch {
       return; // Not for us to understand; the log has what is true.
     }
-    this.#options.feed?.(frame);
+    feed?.(frame);
   }
 
   /**
@@ -453,38 +276,25 @@ export class SessionClient implements AsyncDisposable {
   }
 
   #renew(): void {
-    if (this.#requests.asked > 0) return;
-    this.#drop();
-    this.#sayHello();
+    if (!this.#opened || !this.#renewal || this.#requests.asked > 0) return;
+    this.#forget();
+    this.#tunnel.renew();
   }
 
+  /** Who waits hears {@linkcode Closed}; twice is harmless. */
   close(): Promise<void> {
     return this.#closed ??= this.#close();
   }
 
   async #close(): Promise<void> {
-    this.#drop();
+    this.#forget();
     const closed = new Closed(`Cannot ask ${this.#options.what}: closed`);
     this.#requests.rejectAsked(closed);
     this.#requests.rejectUnasked(closed);
-    this.#release(this.#channel);
-    this.#channel = undefined;
-    await Promise.all(this.#closing);
+    await this.#tunnel.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-}
-
-/** @throws {BadReply} */
-function believed(
-  answer: { payload: Uint8Array; before: Uint8Array },
-  who: string,
-): ServerIdentity {
-  try {
-    return readAnswer(answer.payload, answer.before);
-  } catch (cause) {
-    throw new BadReply(`Cannot use the answer of ${who}: ${sentence(cause)}`, { cause });
   }
 }

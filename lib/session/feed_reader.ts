@@ -43,21 +43,22 @@ export class FeedReader {
   }
 
   /**
-   * The plaintext; "late" for a packet that is not behind the last one; "no key" for the first of a
-   * generation whose key is not there, and "late" for its others.
+   * The plaintext; undefined for a packet that is not behind the last one, or without a key.
    *
+   * @param missing called with a generation whose key is not here, once
    * @throws {Error} it was changed on its way, or is no feed packet
    */
-  read(packet: Uint8Array): Uint8Array | "late" | "no key" {
+  read(packet: Uint8Array, missing: (generation: number) => void): Uint8Array | undefined {
     const head = readFeedHead(packet);
     if (!head) throw new Error("Cannot read a feed packet: its head is wrong");
     const generation = this.#held.get(head.generation);
     if (!generation) {
       const told = this.#missing === head.generation;
       this.#missing = head.generation;
-      return told ? "late" : "no key";
+      if (!told) missing(head.generation);
+      return undefined;
     }
-    if (head.counter <= generation.last) return "late";
+    if (head.counter <= generation.last) return undefined;
     const plaintext = openFeed(generation.key, head.counter, packet);
     generation.last = head.counter;
     return plaintext;

@@ -157,6 +157,13 @@ class SymmetricState {
   #chaining: Uint8Array = this.hash;
   #cipher: CipherState | undefined;
 
+  /** The same state before there is a key. */
+  copy(): SymmetricState {
+    const copy = new SymmetricState();
+    copy.hash = this.hash;
+    return copy;
+  }
+
   mixHash(data: Uint8Array): void {
     this.hash = createHash("sha256").update(this.hash).update(data).digest();
   }
@@ -211,18 +218,20 @@ export class Initiator {
 
   /**
    * Message 2: its payload, and the hash right before it, which the other side can have signed in it.
+   * What is no answer to our message changes nothing: another one may be.
    *
    * @throws {Error} it is too short, of low order, or no answer to our message
    */
   read(message: Uint8Array): Split & { readonly payload: Uint8Array; readonly before: Uint8Array } {
     if (message.length < KEY_BYTES) throw new Error("Cannot read the answer: it is too short");
+    const state = this.#state.copy();
     const theirs = message.subarray(0, KEY_BYTES);
-    this.#state.mixHash(theirs);
-    this.#state.mixKey(agree(this.#own, theirs));
-    const before = this.#state.hash;
-    const payload = this.#state.open(message.subarray(KEY_BYTES));
-    const [send, receive] = this.#state.split();
-    return { payload, before, send, receive, hash: this.#state.hash };
+    state.mixHash(theirs);
+    state.mixKey(agree(this.#own, theirs));
+    const before = state.hash;
+    const payload = state.open(message.subarray(KEY_BYTES));
+    const [send, receive] = state.split();
+    return { payload, before, send, receive, hash: state.hash };
   }
 }
 

@@ -1,0 +1,302 @@
+/** The way to one server: connected, greeted, sealed once it proved who it is; and again when lost. */
+
+import { BadReply, Refusal, sentence } from "../errors.ts";
+import { isOurs } from "../protocol/codec.ts";
+import { MAGIC, MAX_PACKET } from "../protocol/limits.ts";
+import type { Channel, Frames, Transport } from "../transport/transport.ts";
+import { readAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
+import { Initiator, type Split } from "./noise.ts";
+import { decodeReset, HEAD, KIND, PROLOGUE } from "./packet.ts";
+import { patience } from "./patience.ts";
+
+export interface TunnelOptions {
+  readonly transport: Transport;
+  readonly address: string;
+  /** Who is meant, for sentences: `the group "Lab" at HOST:PORT`. */
+  readonly who: string;
+  /** Throws unless this is who is meant. */
+  check(identity: ServerIdentity): void;
+  /** The ticket to show, if there is one. */
+  ticket(): Uint8Array | undefined;
+  /** Sealed from here on. What it throws refuses the server. */
+  sealed(identity: ServerIdentity, transcript: string): void;
+  /** A sealed text came. */
+  said(plaintext: Uint8Array): void;
+  /** A feed packet came. What it throws loses the connection. */
+  fed(packet: Uint8Array): void;
+  /** What was sealed is no more, or a try failed. */
+  lost(why: string): void;
+  /** The server is not the one, or does not want us: nothing is tried before {@linkcode Tunnel.want}. */
+  refused(error: unknown): void;
+}
+
+/** How long an answer to the hello may take, ms. */
+const GREET_WITHIN = 5_000;
+/** The same where nobody says that a connection is gone. */
+const GREET_AGAIN = 2_000;
+/** A session that lasted this long was none that fails at once, ms. */
+const LASTED = 1_000;
+/** How often a packet is offered to a channel that took none, ms. */
+const OFFER_EVERY = 20;
+const NOTHING = new Uint8Array(0);
+
+/** See the head of this file. */
+export class Tunnel {
+  readonly #options: TunnelOptions;
+  #channel: Channel | undefined;
+  #connected = false;
+  /** A hello is out, and its answer is not here. */
+  #hello: Initiator | undefined;
+  #split: Split | undefined;
+  #since = 0;
+  /** A sealed packet that the channel did not take: it goes out before any other, or none opens. */
+  #kept: Uint8Array | undefined;
+  /** Tries that failed one after the other. */
+  #failed = 0;
+  /** Nothing is tried before, by `performance.now()`. */
+  #notBefore = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #offer: ReturnType<typeof setTimeout> | undefined;
+  /** Channels that still close. */
+  readonly #closing = new Set<Promise<void>>();
+  #closed = false;
+
+  /** @throws {UsageError} not an address */
+  constructor(options: TunnelOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  /** True while more can be said: the channel took all that was. */
+  get free(): boolean {
+    return this.#kept === undefined;
+  }
+
+  /** Somebody waits for the server: a try is under way, or one begins when it may. */
+  want(): void {
+    if (!this.#channel && !this.#timer) this.#after(this.#pause(), () => this.#connect());
+  }
+
+  /** Seals a text and sends it, in order. Not while {@linkcode free} is false. */
+  say(text: string): void {
+    if (!this.#split) return;
+    const packet = this.#split.send.seal(text, HEAD.sealed);
+    if (this.#channel?.send([MAGIC, packet])) return;
+    this.#kept = packet;
+    this.#offerLater();
+  }
+
+  #offerLater(): void {
+    this.#offer = setTimeout(() => {
+      if (this.#kept && this.#channel?.send([MAGIC, this.#kept])) this.#kept = undefined;
+      else this.#offerLater();
+    }, OFFER_EVERY);
+  }
+
+  /** Makes a new session on the same connection. */
+  renew(): void {
+    this.#drop();
+    this.#greet();
+  }
+
+  /** The server is of no use to us: it hears no more, and is tried again when somebody wants it. */
+  refuse(error: unknown): void {
+    this.#defer(error instanceof Refusal ? error.retryAfter ?? 0 : 0);
+    this.#drop();
+    this.#options.lost(sentence(error));
+    const channel = this.#channel;
+    this.#channel = undefined;
+    this.#connected = false;
+    this.#release(channel);
+    this.#options.refused(error);
+  }
+
+  /** What is there is of no use: begins again, on a new connection where that helps. */
+  fail(why: string): void {
+    this.#defer();
+    this.#drop();
+    this.#options.lost(why);
+    if (this.#options.transport.watchful) this.#channel?.reconnect(why);
+    else this.#greet();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#drop();
+    this.#release(this.#channel);
+    this.#channel = undefined;
+    await Promise.all(this.#closing);
+  }
+
+  #release(channel: Channel | undefined): void {
+    if (!channel) return;
+    const closing = channel.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  #connect(): void {
+    let current = undefined as Channel | undefined;
+    // What a channel says that was given up counts no more.
+    const unlessFormer = (act: () => void) => {
+      if (!this.#closed && (current === undefined || current === this.#channel)) act();
+    };
+    current = this.#options.transport.connect({
+      address: this.#options.address,
+      maxFrame: MAX_PACKET,
+      onMessage: (frames) => unlessFormer(() => this.#receive(frames)),
+      onConnected: () =>
+        unlessFormer(() => {
+          this.#connected = true;
+          this.#greet();
+        }),
+      onGone: (why) =>
+        unlessFormer(() => {
+          this.#connected = false;
+          this.#lose(why);
+        }),
+    });
+    this.#channel = current;
+  }
+
+  /** The next try waits, longer with each that failed one after the other. */
+  #defer(least = 0): void {
+    if (this.#lasted()) this.#failed = 0;
+    this.#notBefore = performance.now() + Math.max(least, patience(this.#failed++));
+  }
+
+  #lasted(): boolean {
+    return this.#split !== undefined && performance.now() - this.#since >= LASTED;
+  }
+
+  #pause(): number {
+    return this.#notBefore - performance.now();
+  }
+
+  #after(ms: number, act: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      act();
+    }, Math.max(0, ms));
+  }
+
+  #greet(): void {
+    const pause = this.#pause();
+    if (pause <= 0) this.#sayHello();
+    else this.#after(pause, () => this.#sayHello());
+  }
+
+  #sayHello(): void {
+    if (!this.#connected) return; // A connection that comes says hello itself.
+    const { ticket, transport } = this.#options;
+    const hello = new Initiator(PROLOGUE);
+    const packet = hello.write(ticket() ?? NOTHING, HEAD.hello);
+    this.#hello = hello;
+    this.#channel?.send([MAGIC, packet]); // If it cannot be sent now, it is said again.
+    if (transport.watchful) this.#after(GREET_WITHIN, () => this.fail("no answer to the hello"));
+    else this.#after(GREET_AGAIN, () => this.#greetAgain());
+  }
+
+  #greetAgain(): void {
+    this.#drop();
+    this.#options.lost("no answer to the hello");
+    this.#sayHello();
+  }
+
+  /** What there was is over: at once, or after a pause where it hardly began. */
+  #lose(why: string): void {
+    if (this.#lasted()) this.#failed = 0;
+    else if (this.#hello || this.#split) this.#defer();
+    this.#drop();
+    this.#options.lost(why);
+  }
+
+  #drop(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#offer);
+    this.#timer = undefined;
+    this.#hello = undefined;
+    this.#split = undefined;
+    this.#kept = undefined;
+  }
+
+  #receive(frames: Frames): void {
+    const packet = frames[1];
+    if (!isOurs(frames) || frames.length !== 2 || packet.length === 0) {
+      return this.fail("what answers does not speak this protocol");
+    }
+    switch (packet[0]) {
+      case KIND.reset:
+        return this.#reset(packet);
+      case KIND.answer:
+        return this.#answer(packet.subarray(1));
+      case KIND.sealed:
+        return this.#sealed(packet.subarray(1));
+      case KIND.feed:
+        return this.#fed(packet);
+      default:
+        return this.fail("a packet of no kind that a server sends");
+    }
+  }
+
+  #reset(packet: Uint8Array): void {
+    const code = decodeReset(packet);
+    const busy = code === "busy";
+    if (!(busy ? this.#hello : this.#split)) return; // Said of what went out before.
+    this.#lose(busy ? "it is busy" : "it has no session for us");
+    this.#greet();
+  }
+
+  #answer(message: Uint8Array): void {
+    if (!this.#hello) return;
+    const { who, check, sealed } = this.#options;
+    let answer;
+    try {
+      answer = this.#hello.read(message);
+    } catch {
+      // Where a hello is said again, this may be the answer to the former one, and ours comes yet.
+      return this.#options.transport.watchful ? this.fail("its answer does not open") : undefined;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#hello = undefined;
+    try {
+      const identity = believed(answer.payload, answer.before, who);
+      check(identity);
+      this.#split = answer;
+      this.#since = performance.now();
+      sealed(identity, transcriptOf(answer.hash));
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  #sealed(ciphertext: Uint8Array): void {
+    if (!this.#split) return; // Of a session that is over.
+    let plaintext;
+    try {
+      plaintext = this.#split.receive.open(ciphertext);
+    } catch {
+      return this.fail("a packet of it does not open");
+    }
+    this.#options.said(plaintext);
+  }
+
+  #fed(packet: Uint8Array): void {
+    if (!this.#split) return;
+    try {
+      this.#options.fed(packet);
+    } catch (error) {
+      this.fail(sentence(error));
+    }
+  }
+}
+
+/** @throws {BadReply} */
+function believed(payload: Uint8Array, before: Uint8Array, who: string): ServerIdentity {
+  try {
+    return readAnswer(payload, before);
+  } catch (cause) {
+    throw new BadReply(`Cannot use the answer of ${who}: ${sentence(cause)}`, { cause });
+  }
+}
