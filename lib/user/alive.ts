@@ -3,17 +3,23 @@
 import { PRESENT_FOR } from "../protocol/limits.ts";
 import type { Link } from "./link.ts";
 
+/** A sign of life that takes longer than this is none, ms. */
+const PATIENCE = 3_000;
+
 /**
- * Asks for a sign of life every two seconds: the members see that we are here, and we that the
+ * Asks for a sign of life every five seconds: the members see that we are here, and we that the
  * group is. One that does not answer is asked by the link's own waits, so that its return is seen.
  * Answers how to end that.
+ *
+ * @param watchful the transport sees by itself that the other side is there: then a live feed is
+ * sign enough
  */
-export function keepAlive(link: Link): () => void {
+export function keepAlive(link: Link, watchful: boolean): () => void {
   let asking = false;
   const timer = setInterval(async () => {
-    if (asking) return;
+    if (asking || (watchful && link.feed.isFresh)) return;
     asking = true;
-    await ping(link, link.state === "live" ? PRESENT_FOR / 2 : Infinity);
+    await ping(link, link.state === "live" ? PATIENCE : Infinity);
     asking = false;
   }, PRESENT_FOR / 3);
   return () => clearInterval(timer);
@@ -23,7 +29,7 @@ export function keepAlive(link: Link): () => void {
 export async function ping(link: Link, within: number): Promise<void> {
   try {
     const { epoch, head } = await link.ask("ping", {}, { within });
-    link.know(epoch as string, head as number);
+    link.know(epoch, head);
   } catch {
     // The link's state tells.
   }

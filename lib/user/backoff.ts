@@ -1,4 +1,4 @@
-/** How long to wait before trying again. */
+/** Waiting: how long before trying again, and how to end it early. */
 
 /** Waits: 250 ms doubling to 10 s, each between half and all of that (jitter). */
 export function backoff(attempt: number, random: () => number = Math.random): number {
@@ -17,5 +17,19 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     };
     const timer = setTimeout(end, ms);
     signal?.addEventListener("abort", end);
+  });
+}
+
+/** What the work gives, or at once an error when the signal is aborted first. */
+export function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  why: () => Error,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(why());
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }

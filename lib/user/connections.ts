@@ -2,11 +2,12 @@
 
 import { Closed } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
-import type { CurveKeys, Transport } from "../transport/transport.ts";
+import type { Transport } from "../transport/transport.ts";
 import { keepAlive } from "./alive.ts";
 import { pause } from "./backoff.ts";
 import { toTarget } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
+import { recognize } from "./identity.ts";
 import { Link } from "./link.ts";
 import type { Registries } from "./registries.ts";
 import { type OutboxEvent, Sender } from "./sender.ts";
@@ -17,7 +18,6 @@ export interface ConnectionsOptions {
   readonly transport: Transport;
   readonly store: UserStore;
   readonly key: SigningKey;
-  readonly curve?: CurveKeys;
   readonly mid: () => string;
   readonly groups: KnownGroups;
   readonly registries: Registries;
@@ -55,42 +55,47 @@ export class Connections {
   }
 
   /** The connection to a known group. @throws {Closed} */
-  open(id: string, invite?: string): Open {
-    const open = this.#open.get(id);
-    if (open) return open;
-    if (this.#closed) throw new Closed("Cannot ask a group: closed");
-    const { store, key, mid, groups, emit } = this.#options;
-    const stored = groups.get(id)!;
-    const link = this.link(stored, stored.joined, invite);
+  open(id: string): Open {
+    return this.#open.get(id) ?? this.adopt(this.link(this.#options.groups.get(id)!));
+  }
+
+  /** From now on this is the connection to its group, which is known. */
+  adopt(link: Link): Open {
+    const { store, key, mid, emit, transport } = this.#options;
     const event = (event: OutboxEvent) =>
       emit({ type: "outbox", group: link.target.name, ...event });
     const sender = new Sender({ link, key, store, mid, event });
-    const made = { link, sender, stop: keepAlive(link) };
-    this.#open.set(id, made);
+    const made = { link, sender, stop: keepAlive(link, transport.watchful) };
+    this.#open.set(link.target.id, made);
     return made;
   }
 
-  /** A link that is nobody else's, to a group that need not be known. */
-  link(target: GroupTarget, admitted: boolean, invite?: string): Link {
-    const { transport, key, curve, name, groups, registries, emit } = this.#options;
-    return new Link({
+  /** A link that is nobody else's, to a group that need not be known. @throws {Closed} */
+  link(target: GroupTarget): Link {
+    if (this.#closed) throw new Closed("Cannot ask a group: closed");
+    const { transport, key, name, groups, registries, emit } = this.#options;
+    const { joined, epoch, ticket } = groups.get(target.id) ?? {};
+    const { id, address } = target;
+    const link: Link = new Link({
       transport,
       key,
       name,
-      target,
-      admitted,
-      ...(invite ? { invite } : {}),
-      ...(admitted ? { epoch: groups.get(target.id)?.epoch ?? "" } : {}),
-      ...(curve ? { curve } : {}),
+      target: { id, name: target.name, address, key: target.key },
+      ...(joined ? { epoch } : {}),
+      ...(ticket ? { ticket } : {}),
+      recognize: (target, identity) => recognize(target, identity, groups.all),
       find: async () => {
-        const listing = target.id ? await registries.resolve(target.id) : undefined;
+        const { id } = link.target;
+        const listing = id ? await registries.resolve(id, id) : undefined;
         return listing && toTarget(listing);
       },
       moved: (moved) => {
         if (groups.get(moved.id)) groups.learn(moved);
       },
-      changed: (state) => emit({ type: "state", group: target.name, state }),
+      admitted: (ticket) => groups.admitted(link.target.id, ticket),
+      changed: (state) => emit({ type: "state", group: link.target.name, state }),
     });
+    return link;
   }
 
   /** Gives the connection to a group up; what was not sent stays in the outbox. */

@@ -1,8 +1,8 @@
 /** What a user can find out about the servers it talks to. */
 
 import { sentence } from "../errors.ts";
-import type { Requester } from "../transport/requester.ts";
 import type { Link } from "./link.ts";
+import type { RegistryPort } from "./registry.ts";
 
 /** What was found about one server. */
 export interface ServerFound {
@@ -15,33 +15,38 @@ export interface ServerFound {
   readonly took: number;
   /** Its clock less ours, ms; 0 when unknown. */
   readonly ahead: number;
+  /** The public key that it proved; absent when it did not answer. */
+  readonly key?: string;
 }
 
 const WITHIN = 3_000;
 
 /** Asks a registry. Never rejects. */
-export function askRegistry(registry: Requester): Promise<ServerFound> {
-  return found("registry", registry.address, () => registry.request("ping", {}, WITHIN));
+export function askRegistry(registry: RegistryPort): Promise<ServerFound> {
+  const ping = () => registry.request("ping", {}, WITHIN);
+  return found("registry", registry.address, ping, () => registry.key);
 }
 
 /** Asks a group. Never rejects. */
 export function askGroup(link: Link): Promise<ServerFound> {
   const { name, address } = link.target;
-  return found(name, address, () => link.ask("ping", {}, { within: WITHIN }));
+  const ping = () => link.ask("ping", {}, { within: WITHIN });
+  return found(name, address, ping, () => link.target.key);
 }
 
 async function found(
   what: string,
   address: string,
-  ping: () => Promise<Record<string, unknown>>,
+  ping: () => Promise<{ readonly at: number }>,
+  key: () => string | undefined,
 ): Promise<ServerFound> {
   const sent = Date.now();
   const begin = performance.now();
   try {
     const { at } = await ping();
     const took = performance.now() - begin;
-    const ahead = typeof at === "number" ? at - (sent + took / 2) : 0;
-    return { what, address, took, ahead };
+    const proved = key();
+    return { what, address, took, ahead: at - (sent + took / 2), ...(proved && { key: proved }) };
   } catch (error) {
     return { what, address, took: performance.now() - begin, ahead: 0, problem: sentence(error) };
   }

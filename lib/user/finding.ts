@@ -1,9 +1,10 @@
 /** Where a group is that a user names: joined before, listed, invited to, or at an address. */
 
-import { IdentityChanged, Refusal, Unreachable, UsageError } from "../errors.ts";
+import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { type Invite, parseInvite } from "../protocol/invite.ts";
 import { isAddress, normalName } from "../protocol/names.ts";
 import type { Listing } from "../protocol/schema.ts";
+import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
 import type { GroupTarget, StoredGroup } from "./store.ts";
 
@@ -11,7 +12,7 @@ import type { GroupTarget, StoredGroup } from "./store.ts";
  * The group of a name or an `IP:PORT`.
  *
  * @throws {Refusal} `not_found`; {Unreachable} no registry answers and it is not known;
- * {IdentityChanged} it is another group than the one known by this name
+ * {IdentityChanged} it is another group than the one known by this name; {UsageError} it has no key
  */
 export async function findGroup(
   target: string,
@@ -22,18 +23,15 @@ export async function findGroup(
   const known = groups.find((group) => group.name === wanted || group.address === wanted);
   let listing: Listing | undefined;
   try {
-    listing = await registries.resolve(wanted);
+    listing = await registries.resolve(wanted, known?.id);
   } catch (error) {
     if (!(error instanceof Unreachable) || (!known && !isAddress(wanted))) throw error;
   }
-  if (listing) {
-    checkPin(listing.name, listing.record?.id ?? "", groups);
-    return toTarget(listing);
-  }
-  if (known) return known;
-  if (isAddress(wanted)) {
-    return { id: "", name: wanted, address: wanted, curve: "", door: "", key: "" };
-  }
+  const found = listing && toTarget(listing);
+  if (found) checkPin(found, groups);
+  if (found ?? known) return (found ?? known)!;
+  if (listing) throw keyless(listing);
+  if (isAddress(wanted)) return { id: "", name: wanted, address: wanted, key: "" };
   throw new Refusal(
     "not_found",
     `Cannot find the group "${wanted}": no registry lists it; list_groups shows what there is`,
@@ -41,16 +39,22 @@ export async function findGroup(
 }
 
 /** Where an invite says that a group is; nobody else is asked. @throws {IdentityChanged} */
-export function targetOf(invite: Invite, groups: readonly StoredGroup[]): GroupTarget {
-  const { id, name, address, curve, door } = invite;
-  checkPin(name, id, groups);
-  return { id, name, address, curve, door, key: "" };
+export function targetOf({ record }: Invite, groups: readonly StoredGroup[]): GroupTarget {
+  const { id, name, address, key } = record;
+  checkPin(record, groups);
+  return { id, name, address, key };
 }
 
-/** A listing as a target. */
-export function toTarget({ name, address, record }: Listing): GroupTarget {
-  const { id = "", curve = "", door = "", key = "" } = record ?? {};
-  return { id, name, address, curve, door, key };
+/** A listing as a target; undefined for a group that proves no identity. */
+export function toTarget({ name, address, record }: Listing): GroupTarget | undefined {
+  return record && { id: record.id, name, address, key: record.key };
+}
+
+function keyless({ name, address }: Listing): UsageError {
+  return new UsageError(
+    `Cannot join "${name}" at ${address}: it is a group of the original programs, which prove no ` +
+      `identity and encrypt nothing; use one of them, or start the group with group.ts`,
+  );
 }
 
 /** @throws {UsageError} it is not whole; {Refusal} `bad_invite` it has expired */
@@ -59,20 +63,8 @@ export function readInvite(text: string): Invite {
   if (!invite) {
     throw new UsageError("Cannot read the invite: it is not whole; copy all of it, in quotes");
   }
-  if (invite.expires <= Date.now()) {
+  if (invite.until <= Date.now()) {
     throw new Refusal("bad_invite", "Cannot use the invite: it has expired, ask for a new one");
   }
   return invite;
-}
-
-/** The first group of a name that a user meets is the one; another is a stranger. */
-function checkPin(name: string, id: string, groups: readonly StoredGroup[]): void {
-  const known = groups.find((group) => group.name === name);
-  if (!known || known.id === id) return;
-  throw new IdentityChanged(
-    name,
-    `Cannot trust "${name}": ITS IDENTITY HAS CHANGED. The group of this name is another one ` +
-      `than you joined before (${known.id}, now ${id || "without a key"}). Somebody may pose ` +
-      `as it. If you know why it changed, accept the new one: trust "${name}"`,
-  );
 }

@@ -8,7 +8,6 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { LogDamaged } from "../errors.ts";
 import type { Batch } from "../protocol/batch.ts";
-import type { Page } from "./follow.ts";
 import type { Link } from "./link.ts";
 
 /** What was checked, and what came out. */
@@ -35,7 +34,7 @@ export async function fingerprint(link: Link, at = Infinity): Promise<Fingerprin
   let hash: Buffer = Buffer.alloc(32);
   let epoch = "";
   for (let head = Infinity; seq < Math.min(at, head);) {
-    const page = await link.ask("read", { after: seq }) as unknown as Page;
+    const page = await link.ask("read", { after: seq });
     const whole = page.batches.filter((batch) => batch.hash !== undefined);
     if (head === Infinity) head = page.head;
     if (whole.length === 0 || (epoch !== "" && page.epoch !== epoch)) break;

@@ -3,26 +3,17 @@
  *
  * Subscribe first, then read from the cursor, then go on live. The feed may drop: a hole in
  * `seq`, a head beyond ours, or a full buffer sends us back to the log. When the consumer is
- * slow, live batches are not collected beyond 1 MiB of JSON; the log has them.
+ * slow, live batches are not collected beyond about 1 MiB; the log has them.
  */
 
 import { type Batch, checkSignature, entriesOf, type Entry } from "../protocol/batch.ts";
-import { PRESENT_FOR } from "../protocol/limits.ts";
-import type { Subscriber, Transport } from "../transport/transport.ts";
+import { FEED_SILENCE } from "../protocol/limits.ts";
+import type { FeedFrame } from "../protocol/schema.ts";
+import type { Follower } from "./feed.ts";
 import type { Link } from "./link.ts";
-
-/** A page of the log as `read` answers it. */
-export interface Page {
-  readonly epoch: string;
-  readonly head: number;
-  readonly tail: number;
-  readonly more: boolean;
-  readonly batches: readonly Batch[];
-}
 
 export interface FollowOptions {
   readonly link: Link;
-  readonly transport: Transport;
   /** Entries with seq > after; default 0. */
   readonly after?: number;
   /** Instead of `after`: entries with at >= since, ms. */
@@ -42,20 +33,10 @@ export type FollowNote =
 /** An entry and the epoch it belongs to. */
 export type FollowedEntry = Entry & { readonly epoch: string };
 
-interface LiveMessage {
-  readonly epoch?: string;
-  readonly head?: number;
-  readonly resubscribe?: boolean;
-  readonly batches?: readonly Batch[];
-  readonly typing?: { readonly user: string; readonly name: string };
-}
-
-/** JSON collected while the consumer is busy, bytes. */
+/** Text collected while the consumer is busy, UTF-16 units. */
 const MAX_BUFFER = 1_048_576;
-/** The head comes once a second; without anything for this long the feed is taken for lost, ms. */
-const SILENCE = PRESENT_FOR / 2;
-
-const utf8 = new TextDecoder();
+/** What a message takes beside its text, and a batch beside its messages. */
+const AROUND = 100;
 
 /**
  * See the head of this file. Ends when the signal is aborted or the link is closed; a group that
@@ -64,17 +45,17 @@ const utf8 = new TextDecoder();
  * @throws {Refusal} `not_member`, also when the membership ends; {IdentityChanged}
  */
 export async function* follow(options: FollowOptions): AsyncGenerator<FollowedEntry> {
-  const feed = new LiveFeed(options);
+  const following = new Following(options);
   try {
-    yield* feed.entries();
+    yield* following.entries();
   } catch (error) {
-    if (!feed.ended) throw error;
+    if (!following.ended) throw error;
   } finally {
-    await feed.close();
+    following.close();
   }
 }
 
-class LiveFeed {
+class Following implements Follower {
   readonly #options: FollowOptions;
   readonly #own: string;
   readonly #stop = new AbortController();
@@ -82,15 +63,11 @@ class LiveFeed {
   #since: number | undefined;
   #cursor: number;
   #epoch: string;
-  #buffer: { batch: Batch; bytes: number }[] = [];
-  #bytes = 0;
+  #buffer: { batch: Batch; units: number }[] = [];
+  #units = 0;
   #behind = true;
-  #subscriber: Subscriber | undefined;
-  /** Where the subscriber is connected to, and the key it expects there. */
-  #live = "";
-  #token = "";
-  /** When the feed was heard last, by a clock that never jumps, ms; -Infinity for never. */
-  #heard = -Infinity;
+  /** The subscription of the feed that we have taken note of; 0 for none. */
+  #turn = 0;
   #wake: () => void = () => {};
 
   constructor(options: FollowOptions) {
@@ -100,68 +77,47 @@ class LiveFeed {
     this.#since = since;
     this.#cursor = after;
     this.#epoch = epoch;
-    // A consumer that does not ask for more must not keep a socket open.
-    this.#detach = link.attach({ renewed: this.#renewed, close: () => this.close() });
+    // A consumer that does not ask for more must not keep the feed coming.
+    this.#detach = link.feed.attach(this);
     signal?.addEventListener("abort", this.#aborted);
-    if (signal?.aborted || link.signal.aborted) this.#aborted();
+    if (signal?.aborted || link.signal.aborted) this.close();
   }
 
-  readonly #aborted = (): void => void this.close();
-
-  /** A group that was started again knows no token of before. */
-  readonly #renewed = (): void => {
-    this.#heard = -Infinity;
-    this.#wake();
-  };
+  readonly #aborted = (): void => this.close();
 
   get ended(): boolean {
     return this.#stop.signal.aborted;
   }
 
   async *entries(): AsyncGenerator<FollowedEntry> {
+    const { feed } = this.#options.link;
     while (!this.ended) {
-      if (this.#silentFor >= SILENCE) await this.#subscribe();
+      if (feed.silentFor >= FEED_SILENCE || feed.turn !== this.#turn) await this.#subscribe();
       else if (this.#behind) {
         for (const batch of await this.#readPage()) yield* this.#deliver(batch);
       } else if (this.#buffer.length > 0) {
-        const { batch, bytes } = this.#buffer.shift()!;
-        this.#bytes -= bytes;
+        const { batch, units } = this.#buffer.shift()!;
+        this.#units -= units;
         yield* this.#deliver(batch);
       } else await this.#pause();
     }
   }
 
-  get #silentFor(): number {
-    return performance.now() - this.#heard;
-  }
-
-  /** The group's reply, however long it takes. @throws when it refuses, or we have ended */
-  #ask(op: string, fields: object): Promise<Record<string, unknown>> {
-    return this.#options.link.ask(op, fields, { within: Infinity, signal: this.#stop.signal });
-  }
-
-  /** A token of this session, and a connection that sends it. */
   async #subscribe(): Promise<void> {
-    const { link, transport } = this.#options;
-    const { token, live } = await this.#ask("subscribe", {}) as { token: string; live: string };
-    const { security } = link;
-    const wanted = `${live} ${security?.serverKey ?? ""}`;
-    if (!this.#subscriber || this.#live !== wanted) {
-      const former = this.#subscriber;
-      this.#subscriber = undefined;
-      await former?.close();
-      if (this.ended) return;
-      this.#live = wanted;
-      this.#subscriber = transport.subscribe({
-        address: live,
-        ...(security ? { security } : {}),
-        onMessage: (_, payload) => this.#receive(payload),
-      });
+    const { link } = this.#options;
+    if (link.feed.silentFor < FEED_SILENCE) {
+      // Another one asked for it.
+      this.#turn = link.feed.turn;
+      this.#behind = true;
+      return;
     }
-    this.#token = token;
-    this.#subscriber.subscribe(token);
-    this.#heard = performance.now();
-    this.#behind = true;
+    const { signal } = this.#stop;
+    const { turn, epoch, head } = await link.feed.subscribe(signal, () => link.closedError());
+    link.know(epoch, head);
+    this.#turn = turn;
+    // What was collected before may have a hole behind it.
+    const reach = this.#buffer.length > 0 || this.#since !== undefined ? NaN : this.#cursor;
+    if (epoch !== this.#epoch || head !== reach) this.#behind = true;
   }
 
   async #readPage(): Promise<readonly Batch[]> {
@@ -170,9 +126,11 @@ class LiveFeed {
     this.#behind = false;
     const since = this.#since;
     const range = since === undefined ? { after: this.#cursor } : { since };
-    const page = await this.#ask("read", range) as unknown as Page;
+    const { link } = this.#options;
+    const { signal } = this.#stop;
+    const page = await link.ask("read", range, { within: Infinity, signal });
     const { epoch, head, tail, batches } = page;
-    this.#options.link.know(epoch, head);
+    link.know(epoch, head);
     if (epoch !== this.#epoch) {
       const changed = this.#epoch !== "";
       this.#epoch = epoch;
@@ -211,47 +169,36 @@ class LiveFeed {
       yield { ...entry, epoch };
     }
     // Nothing will come any more; the group says why.
-    if (!this.#behind && putsOut(batch, this.#own)) this.#heard = -Infinity;
+    if (!this.#behind && putsOut(batch, this.#own)) this.#options.link.feed.lose();
   }
 
-  #receive(payload: Uint8Array): void {
+  take({ epoch, batches = [], head, typing }: FeedFrame): void {
     if (this.ended) return;
-    this.#heard = performance.now();
-    this.#options.link.heard();
-    try {
-      this.#take(JSON.parse(utf8.decode(payload)), payload.length);
-    } catch {
-      this.#behind = true; // not what a group says; its log tells what there is
+    if (epoch !== this.#epoch) this.#behind = true;
+    else {
+      if (typing) this.#options.note({ type: "typing", ...typing });
+      if (batches.length > 0) this.#collect(epoch, batches);
+      if (head !== undefined) this.#know(epoch, head);
     }
     this.#wake();
   }
 
-  #take(message: LiveMessage, bytes: number): void {
-    const { epoch, batches = [], head, typing, resubscribe } = message;
-    // The topic has changed: the token is good for the next one, too.
-    if (resubscribe) this.#subscriber?.subscribe(this.#token);
-    if (epoch !== this.#epoch) {
-      this.#behind = true;
-      return;
-    }
-    if (typing) this.#options.note({ type: "typing", ...typing });
-    if (batches.length > 0) this.#collect(epoch, batches, bytes);
-    if (head !== undefined) this.#know(epoch, head);
+  wake(): void {
+    this.#wake();
   }
 
-  #collect(epoch: string, batches: readonly Batch[], bytes: number): void {
+  #collect(epoch: string, batches: readonly Batch[]): void {
     const last = batches[batches.length - 1];
     this.#options.link.know(epoch, last.first + last.count - 1);
     if (this.#behind) return;
-    if (this.#bytes + bytes > MAX_BUFFER) {
-      this.#behind = true;
-      return this.#drop();
+    for (const batch of batches) {
+      const units = unitsOf(batch);
+      this.#buffer.push({ batch, units });
+      this.#units += units;
     }
-    for (const [i, batch] of batches.entries()) {
-      const share = i === 0 ? bytes : 0;
-      this.#buffer.push({ batch, bytes: share });
-      this.#bytes += share;
-    }
+    if (this.#units <= MAX_BUFFER) return;
+    this.#behind = true;
+    this.#drop();
   }
 
   /** A head beyond what we have or wait for means that something was missed. */
@@ -264,13 +211,15 @@ class LiveFeed {
 
   #drop(): void {
     this.#buffer = [];
-    this.#bytes = 0;
+    this.#units = 0;
   }
 
   /** Until something arrives, or the feed has been silent for too long. */
   async #pause(): Promise<void> {
+    const { silentFor } = this.#options.link.feed;
+    if (silentFor >= FEED_SILENCE) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, SILENCE - this.#silentFor));
+      const timer = setTimeout(resolve, FEED_SILENCE - silentFor);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
@@ -279,13 +228,17 @@ class LiveFeed {
     this.#wake = () => {};
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#stop.abort();
     this.#options.signal?.removeEventListener("abort", this.#aborted);
     this.#wake();
-    await this.#subscriber?.close();
     this.#detach();
   }
+}
+
+/** About how much memory a batch takes. */
+function unitsOf({ messages = [] }: Batch): number {
+  return messages.reduce((sum, [, text]) => sum + text.length + AROUND, AROUND);
 }
 
 /** Whether this ends the membership of a user. */

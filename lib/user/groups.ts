@@ -43,7 +43,8 @@ export class KnownGroups {
   /** Where a group is now; whether it is joined stays as it was. */
   learn(target: GroupTarget): void {
     const known = this.get(target.id);
-    this.#save({ ...target, joined: known?.joined ?? false, role: known?.role ?? "" });
+    const key = target.key || (known?.key ?? "");
+    this.#save({ ...target, key, joined: known?.joined ?? false, role: known?.role ?? "" });
   }
 
   /** We are a member, since some moment of this epoch. */
@@ -56,6 +57,14 @@ export class KnownGroups {
   /** We are no member any more. */
   leave(target: GroupTarget): void {
     this.#save({ ...target, joined: false, role: "" });
+  }
+
+  /** What lets the next handshake come before those of strangers. */
+  admitted(id: string, ticket: string): void {
+    const known = this.get(id);
+    if (!known || known.ticket === ticket) return;
+    this.#store.keepTicket(id, ticket);
+    this.#reload();
   }
 
   forget(id: string): void {

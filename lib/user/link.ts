@@ -1,39 +1,42 @@
-/** One user's connection to one group: proves the identity, asks, asks again, finds it elsewhere. */
+/** One user's connection to one group: knows whom it must meet, asks, asks again, finds it elsewhere. */
 
-import {
-  Closed,
-  type Code,
-  IdentityChanged,
-  isRetriable,
-  Refusal,
-  Unreachable,
-} from "../errors.ts";
-import { groupId, type SigningKey, userId } from "../identity/keys.ts";
-import { enterText, proofText } from "../protocol/record.ts";
-import { Requester } from "../transport/requester.ts";
-import type { ClientSecurity, CurveKeys, Transport } from "../transport/transport.ts";
-import { backoff, pause } from "./backoff.ts";
+import { BadReply, Closed, IdentityChanged, isRetriable, Refusal, Unreachable } from "../errors.ts";
+import { type SigningKey, userId } from "../identity/keys.ts";
+import { proofText } from "../protocol/record.ts";
+import { GROUP_REPLIES, type ReplyOf } from "../protocol/schema.ts";
+import { SessionClient } from "../session/client.ts";
+import type { ServerIdentity } from "../session/identity.ts";
+import { ticketBytes } from "../session/ticket.ts";
+import type { Transport } from "../transport/transport.ts";
+import { backoff, pause, unlessAborted } from "./backoff.ts";
+import { LiveFeed } from "./feed.ts";
 import type { GroupTarget } from "./store.ts";
 
 /** Whether the group answers. */
 export type LinkState = "connecting" | "live" | "unreachable";
+
+/** What can be asked of a group. */
+export type GroupOp = keyof typeof GROUP_REPLIES;
+/** What a group answers to an op. */
+export type GroupReply<K extends GroupOp> = ReplyOf<typeof GROUP_REPLIES, K>;
 
 export interface LinkOptions {
   readonly transport: Transport;
   readonly key: SigningKey;
   readonly name: () => string;
   readonly target: GroupTarget;
-  readonly curve?: CurveKeys;
-  /** True for a member, whose CURVE key the group admits already. */
-  readonly admitted: boolean;
-  /** Token of an invite, redeemed at the door. */
-  readonly invite?: string;
   /** For a member: the epoch in which it joined, as far as known. */
   readonly epoch?: string;
+  /** From an earlier session. */
+  readonly ticket?: string;
+  /** The target as it proved to be. @throws {IdentityChanged} it is another group: nothing is sent */
+  recognize(target: GroupTarget, identity: ServerIdentity): GroupTarget;
   /** Where the group is now, asked when it does not answer; undefined when nobody knows. */
   find(): Promise<GroupTarget | undefined>;
-  /** The target changed: it moved, or its id became known. */
+  /** The target changed: it moved, or more of it became known. */
   moved(target: GroupTarget): void;
+  /** There is another ticket for the next session. */
+  admitted(ticket: string): void;
   changed(state: LinkState): void;
 }
 
@@ -46,44 +49,30 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What `prove` answered. */
-interface Session {
-  readonly token: string;
-  readonly epoch: string;
-  readonly head: number;
-  readonly role: string | null;
-  /** The group's clock less ours when it answered, ms. */
-  readonly ahead: number;
-}
-
-/** What hangs on a link. */
-export interface Attached {
-  /** The group has another session for us: it may be another process. */
-  renewed(): void;
-  /** The link is closed. */
-  close(): Promise<void>;
-}
-
-/** `bad_proof`: a proof that overtook another, after a connection came back with both under way. */
-const PROVE_AGAIN: ReadonlySet<string> = new Set<Code>(["no_session", "bad_proof"]);
+/** Ops that a member who was forgotten can do without joining again first. */
+const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]);
+/** Most sessions that one request begins, where the server says that there is none. */
+const MAX_SESSIONS = 5;
 
 /** See the head of this file. */
 export class Link {
   target: GroupTarget;
   state: LinkState = "connecting";
+  /** What the group says live. */
+  readonly feed: LiveFeed = new LiveFeed(this);
+  /** For the next session, as the group gave it; empty for none. */
+  ticket: string;
   readonly #options: LinkOptions;
   readonly #closed = new AbortController();
-  /** Absent before the door let us in: a connection refused at the handshake comes back late. */
-  #requester: Requester | undefined;
-  #session: Promise<Session> | undefined;
+  #client: SessionClient | undefined;
   #relocating: Promise<void> | undefined;
-  #door: Requester | undefined;
-  /** The closing of the connection to where the group was before. */
-  #former: Promise<void> | undefined;
-  readonly #attached = new Set<Attached>();
-  #admitted: boolean;
+  /** Closing of connections that were given up. */
+  readonly #former = new Set<Promise<void>>();
   /** Where we are a member; in another epoch the group has forgotten us. */
   #joinedIn: string;
+  /** We are no member in this epoch, and have been in another. */
+  #forgottenIn = "";
+  #joining: Promise<void> | undefined;
   #epoch = "";
   #head = 0;
   /** Aborted when the group is heard, for those who rest. */
@@ -93,7 +82,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.target = options.target;
-    this.#admitted = options.admitted;
+    this.ticket = options.ticket ?? "";
     this.#joinedIn = options.epoch ?? "";
   }
 
@@ -102,187 +91,144 @@ export class Link {
     return userId(this.#options.key.publicKey);
   }
 
-  /** How to reach any socket of this group. */
-  get security(): ClientSecurity | undefined {
-    const { curve } = this.target;
-    const keys = this.#options.curve;
-    return curve ? { serverKey: curve, ...(keys ? { keys } : {}) } : undefined;
-  }
-
   /** Aborted when the link is closed. */
   get signal(): AbortSignal {
     return this.#closed.signal;
   }
 
-  #connect(): Requester {
-    const { transport } = this.#options;
-    const { name, address } = this.target;
-    const { security } = this;
-    const what = `the group "${name}"`;
-    const heard = () => this.heard();
-    return new Requester({ transport, address, what, heard, ...(security ? { security } : {}) });
+  #connect(): SessionClient {
+    const { transport, key, name, recognize, moved } = this.#options;
+    const { name: group, address } = this.target;
+    const current = () => this.#client === client;
+    const client: SessionClient = new SessionClient({
+      transport,
+      address,
+      what: `the group "${group}"`,
+      replies: GROUP_REPLIES,
+      check: (identity) => {
+        const found = recognize(this.target, identity);
+        if (found.id === this.target.id && found.key === this.target.key) return;
+        this.target = found;
+        moved(found);
+      },
+      prove: (transcript) => ({
+        key: key.publicKey,
+        name: name(),
+        sig: key.sign(proofText(transcript)),
+      }),
+      ticket: () => ticketBytes(this.ticket),
+      opened: ({ proved }) => current() && this.#opened(proved as GroupReply<"prove">),
+      gone: () => current() && this.#gone(),
+      feed: (frame) => current() && this.feed.take(frame),
+      heard: (unreadable) => {
+        if (!current()) return;
+        // Of the feed, and its key has not come: asking for the feed brings it.
+        if (unreadable !== undefined) this.feed.lose();
+        this.heard();
+      },
+    });
+    return client;
   }
 
-  /** The session that is open, or a new one. */
-  session(each?: number): Promise<Session> {
-    if (!this.#session) {
-      const session = this.#prove(each);
-      this.#session = session;
-      session.catch(() => {
-        if (this.#session === session) this.#session = undefined;
-      });
-    }
-    return this.#session;
-  }
-
-  /** Asks the door to admit our CURVE key. A door that does not answer is passed by. */
-  async #enter(): Promise<void> {
-    const { transport, key, name, curve, invite } = this.#options;
-    const { id, door, address, curve: serverKey } = this.target;
-    if (!curve || !door) return;
-    const what = `the door of the group "${this.target.name}"`;
-    const security = { serverKey, keys: curve };
-    const requester = new Requester({ transport, address: door, what, security });
-    this.#door = requester;
-    try {
-      const sig = key.sign(enterText(id, curve.publicKey, invite));
-      const knock = { key: key.publicKey, name: name(), curve: curve.publicKey, invite, sig };
-      await requester.request("enter", knock, 1_500);
-      this.#admitted = true;
-    } catch (error) {
-      // A flooded door does not keep a member out, whose key the group admits without it.
-      if (!isRetriable(error) || invite) throw error;
-      if (this.#closed.signal.aborted) throw this.#closedError();
-      if (!this.#options.admitted) {
-        throw error instanceof Unreachable
-          ? new Unreachable(address, error.message, { cause: error })
-          : error;
-      }
-    } finally {
-      await requester.close();
-    }
-  }
-
-  async #prove(each?: number): Promise<Session> {
-    if (this.target.curve && !this.#admitted) await this.#enter();
-    if (this.#closed.signal.aborted) throw this.#closedError();
-    const requester = this.#requester ??= this.#connect();
-    const { key, name, curve } = this.#options;
-    const hello = await requester.request(
-      "hello",
-      { key: key.publicKey, name: name() },
-      each,
-    ) as { nonce: string; group: { id: string; name: string; key: string; nonce: string } };
-    this.#recognize(hello.group);
-    const sig = key.sign(proofText(hello.nonce, hello.group.id));
-    const sent = Date.now();
-    const proved = await requester.request("prove", { sig }, each);
-    const { session, epoch, head, role, at } = proved as Record<string, never>;
-    const ahead = at - (sent + Date.now()) / 2;
+  /** There is a session, a new one: nothing of a former one counts. */
+  #opened({ role, epoch, head, ticket }: GroupReply<"prove">): void {
     this.know(epoch, head);
-    if (role === null && this.#joinedIn !== "" && this.#joinedIn !== epoch) {
-      // A group that began a new history has lost its members.
-      const own = curve && this.target.curve ? { curve: curve.publicKey } : {};
-      await requester.request("join", { session, ...own }, each);
-      this.#joinedIn = epoch;
-    }
     if (role !== null) this.#joinedIn = epoch;
-    for (const { renewed } of this.#attached) renewed();
-    return { token: session, epoch, head, role, ahead };
+    // A group that began a new history has lost its members.
+    const forgotten = role === null && this.#joinedIn !== "" && this.#joinedIn !== epoch;
+    this.#forgottenIn = forgotten ? epoch : "";
+    if (ticket !== undefined) {
+      this.ticket = ticket;
+      this.#options.admitted(ticket);
+    }
+    this.feed.lose();
+    this.heard();
   }
 
-  /** @throws {IdentityChanged} another group answers where this one was */
-  #recognize(group: { id: string; name: string; key: string; nonce: string }): void {
-    const { id } = this.target;
-    const honest = group.id === groupId(group.key, group.name, group.nonce);
-    if (!honest || (id && id !== group.id)) {
-      throw new IdentityChanged(
-        this.target.name,
-        `Cannot trust "${this.target.name}" at ${this.target.address}: another group answers there`,
-      );
-    }
-    if (id) return;
-    this.target = { ...this.target, id: group.id, name: group.name, key: group.key };
-    this.#options.moved(this.target);
+  #gone(): void {
+    if (this.state === "live") this.#change("unreachable");
+    this.feed.lose();
   }
 
   /** From the next request on the group knows us by what `name` gives then. */
   renew(): void {
-    this.#session = undefined;
+    this.#client?.renew();
   }
 
   /**
    * The reply to a request, asked again until it succeeds, is refused for good, or time is up.
    *
-   * @throws {Refusal}; {Unreachable}; {IdentityChanged}; {Closed}
+   * @throws {Refusal}; {Unreachable}; {IdentityChanged}; {BadReply}; {Closed}
    */
-  ask(op: string, fields: object, options: AskOptions = {}): Promise<Record<string, unknown>> {
+  ask<K extends GroupOp>(op: K, fields: object, options: AskOptions = {}): Promise<GroupReply<K>> {
     const asked = this.#ask(op, fields, options);
     const { signal } = options;
-    return signal ? unlessAborted(asked, signal, () => this.#closedError()) : asked;
+    return signal ? unlessAborted(asked, signal, () => this.closedError()) : asked;
   }
 
-  async #ask(
-    op: string,
+  async #ask<K extends GroupOp>(
+    op: K,
     fields: object,
     { within = 4_500, each = 2_000, signal }: AskOptions,
-  ): Promise<Record<string, unknown>> {
+  ): Promise<GroupReply<K>> {
     const end = performance.now() + within;
+    const left = (ms: number) => Math.max(1, Math.min(ms, end - performance.now()));
     for (let attempt = 0, sessions = 0;;) {
-      const left = (ms: number) => Math.max(1, Math.min(ms, end - performance.now()));
-      const opening = this.session(left(each));
+      if (this.#closed.signal.aborted || signal?.aborted) throw this.closedError();
+      const client = this.#client ??= this.#connect();
       try {
-        const session = await opening;
-        if (!this.#requester) continue; // The group was found elsewhere meanwhile.
-        const request = { session: session.token, ...fields };
+        await client.opened(left(each));
+        if (this.#forgottenIn !== "" && !ABOUT_MEMBERSHIP.has(op)) await this.#joinAgain(client);
         // What is large may take longer than a sign of life.
         const patience = left(each * 2 ** Math.min(attempt, 3));
-        const reply = await this.#requester.request(op, request, patience);
-        if (op === "join") this.#joinedIn = session.epoch;
+        const reply = await client.request(op, fields, patience) as GroupReply<K>;
+        if (op === "join") this.#joined((reply as GroupReply<"join">).epoch);
         this.#change("live");
         return reply;
       } catch (error) {
-        if (this.#closed.signal.aborted || signal?.aborted) throw this.#closedError();
-        if (error instanceof Closed) {
+        if (this.#closed.signal.aborted || signal?.aborted) throw this.closedError();
+        if (client !== this.#client && !(error instanceof Refusal)) {
           // The connection was given up for another one.
           await this.#relocating;
           continue;
         }
-        if (error instanceof Refusal && PROVE_AGAIN.has(error.code) && sessions++ < 5) {
-          if (this.#session === opening) this.#session = undefined;
+        if (isNoSession(error) && sessions++ < MAX_SESSIONS) {
+          client.renew();
           continue;
         }
-        if (error instanceof IdentityChanged && await this.#isElsewhere()) continue;
+        if (isAboutIdentity(error) && !client.identity) {
+          await this.#lost();
+          if (client !== this.#client) continue; // It was found elsewhere.
+        }
         if (!isRetriable(error)) throw error;
         if (error instanceof Refusal) this.#change("live");
-        const wait = this.#waitAfter(error, attempt++);
-        if (performance.now() + wait >= end) {
-          if (error instanceof Unreachable) void this.#lost();
-          throw error;
-        }
-        if (error instanceof Unreachable) {
-          // Where it is now is asked while we wait: the registry may be gone, too.
-          void this.#lost();
-          await this.rest(wait);
-        } else await pause(wait, this.#closed.signal);
-        if (this.#closed.signal.aborted || signal?.aborted) throw this.#closedError();
+        const wait = waitAfter(error, attempt++);
+        // Where it is now is asked while we wait: the registry may be gone, too.
+        if (error instanceof Unreachable) void this.#lost();
+        if (performance.now() + wait >= end) throw error;
+        if (error instanceof Unreachable) await this.rest(wait);
+        else await pause(wait, this.#closed.signal);
       }
     }
   }
 
-  /** True when the group was found at another address than the one where a stranger answers. */
-  async #isElsewhere(): Promise<boolean> {
-    const before = this.target;
-    await this.#lost();
-    return this.target !== before;
+  /** Says something once, if there is a session, and minds no answer. */
+  tell(op: GroupOp, fields: object): void {
+    if (this.state === "live") this.#client?.request(op, fields).catch(() => {});
   }
 
-  #waitAfter(error: unknown, attempt: number): number {
-    const asked = error instanceof Refusal ? error.retryAfter ?? 0 : 0;
-    return Math.max(asked, backoff(attempt));
+  #joined(epoch: string): void {
+    this.#joinedIn = epoch;
+    this.#forgottenIn = "";
   }
 
-  #closedError(): Closed {
+  #joinAgain(client: SessionClient): Promise<void> {
+    return this.#joining ??= client.request("join", {})
+      .then((reply) => this.#joined((reply as GroupReply<"join">).epoch))
+      .finally(() => (this.#joining = undefined));
+  }
+
+  closedError(): Closed {
     return new Closed(`Cannot ask the group "${this.target.name}": closed`);
   }
 
@@ -301,10 +247,6 @@ export class Link {
   /** Called by whoever hears from the group: who waits to ask again need not wait any longer. */
   heard(): void {
     this.#change("live");
-    this.#endRest();
-  }
-
-  #endRest(): void {
     if (this.#resting === 0) return;
     this.#rest.abort();
     this.#rest = new AbortController();
@@ -320,8 +262,6 @@ export class Link {
   /** The group does not answer: perhaps it lives elsewhere now. */
   #lost(): Promise<void> {
     this.#change("unreachable");
-    this.#admitted = false;
-    this.#session = undefined;
     return this.#relocating ??= this.#relocate()
       .catch(() => {}) // what cannot be kept of the new address is found again
       .finally(() => (this.#relocating = undefined));
@@ -330,16 +270,21 @@ export class Link {
   async #relocate(): Promise<void> {
     const found = await this.#options.find().catch(() => undefined);
     if (!found || this.#closed.signal.aborted) return;
-    const { id, address, curve } = this.target;
-    if (id && found.id !== id) return;
-    if (found.address === address && found.curve === curve) return;
+    const { id, address, key } = this.target;
+    if (found.id !== id || (key && found.key !== key) || found.address === address) return;
     this.target = found;
+    this.#giveUp();
     this.#options.moved(found);
-    const old = this.#requester;
-    this.#requester = undefined;
-    this.#session = undefined;
-    this.#endRest();
-    await (this.#former = old?.close());
+    this.#rest.abort();
+    this.#rest = new AbortController();
+  }
+
+  /** The next request begins anew, where the target is then. */
+  #giveUp(): void {
+    const closing = this.#client?.close().finally(() => this.#former.delete(closing!));
+    this.#client = undefined;
+    if (closing) this.#former.add(closing);
+    this.feed.lose();
   }
 
   #change(state: LinkState): void {
@@ -348,26 +293,24 @@ export class Link {
     this.#options.changed(state);
   }
 
-  /** Something that lives as long as the link at most; answers how to take it back. */
-  attach(attached: Attached): () => void {
-    this.#attached.add(attached);
-    return () => this.#attached.delete(attached);
-  }
-
   async close(): Promise<void> {
     this.#closed.abort();
     this.#rest.abort();
-    const attached = [...this.#attached].map(({ close }) => close());
-    await Promise.all([...attached, this.#former, this.#door?.close(), this.#requester?.close()]);
+    this.feed.close();
+    await Promise.all([...this.#former, this.#client?.close()]);
   }
 }
 
-/** What the work gives, or at once an error when the signal is aborted first. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, why: () => Error): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(why());
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
+/** Somebody else answers there, or nobody can tell who. */
+function isAboutIdentity(error: unknown): boolean {
+  return error instanceof IdentityChanged || error instanceof BadReply;
+}
+
+function isNoSession(error: unknown): boolean {
+  return error instanceof Refusal && error.code === "no_session";
+}
+
+function waitAfter(error: unknown, attempt: number): number {
+  const asked = error instanceof Refusal ? error.retryAfter ?? 0 : 0;
+  return Math.max(asked, backoff(attempt));
 }

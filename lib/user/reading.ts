@@ -2,7 +2,7 @@
 
 import { type Batch, checkSignature, entriesOf } from "../protocol/batch.ts";
 import { MAX_READ } from "../protocol/limits.ts";
-import type { Page } from "./follow.ts";
+import type { Page } from "../protocol/schema.ts";
 import type { Link } from "./link.ts";
 import type { GroupEntry, ReadOptions } from "./types.ts";
 
@@ -45,7 +45,7 @@ function pageAfter(
   left: number,
 ): Promise<Page> {
   const range = { after, before, since, until, limit: Math.min(left, MAX_READ) };
-  return link.ask("read", range) as unknown as Promise<Page>;
+  return link.ask("read", range);
 }
 
 async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]> {
@@ -54,7 +54,7 @@ async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]>
   const found: GroupEntry[][] = [];
   for (let left = limit; left > 0;) {
     const range = { after, before, since, until, limit: Math.min(left, MAX_READ), last: true };
-    const page = await link.ask("read", range) as unknown as Page;
+    const page = await link.ask("read", range);
     const part = page.batches.flatMap((batch) => entries(link, page.epoch, batch));
     found.unshift(part);
     left -= part.length;

@@ -1,34 +1,46 @@
 /** The registries a user knows: any one suffices, what they say is merged and checked. */
 
-import { Refusal, Unreachable } from "../errors.ts";
+import { IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
 import { isAddress, nameProblem } from "../protocol/names.ts";
 import { recordProblem } from "../protocol/record.ts";
 import type { Listing } from "../protocol/schema.ts";
-import type { Requester } from "../transport/requester.ts";
+import type { Pins } from "../session/registry_client.ts";
+import type { Transport } from "../transport/transport.ts";
 import { pause } from "./backoff.ts";
+import { RegistryPort } from "./registry.ts";
 
-/** How much the clocks of two machines may differ, ms. */
-const CLOCK_SLACK = 300_000;
-const TIMEOUT = 3_000;
+export interface RegistriesOptions {
+  readonly transport: Transport;
+  readonly pins: Pins;
+  /** `HOST:PORT` or `HOST:PORT#KEY` of each. */
+  readonly registries: readonly string[];
+  /** Something of one registry that a person should know, while the others go on. */
+  warn(text: string): void;
+}
+
 /** How long the other registries may take when one has answered, ms: a dead one delays nobody. */
 const OTHERS = 500;
+/** Most pages of a list that are read from one registry. */
+const MAX_PAGES = 100;
+/** Most sentences that a person is told about registries. */
+const MAX_TOLD = 20;
 
 /** See the head of this file. */
 export class Registries {
-  readonly #requesters: readonly Requester[];
-
-  constructor(requesters: readonly Requester[]) {
-    this.#requesters = requesters;
-  }
-
   /** Each by itself. */
-  get all(): readonly Requester[] {
-    return this.#requesters;
+  readonly all: readonly RegistryPort[];
+  readonly #warn: (text: string) => void;
+  /** What a person was told already. */
+  readonly #told = new Set<string>();
+
+  constructor({ registries, warn, ...options }: RegistriesOptions) {
+    this.all = registries.map((registry) => new RegistryPort({ registry, ...options }));
+    this.#warn = warn;
   }
 
   /** Every group of every registry that answers. @throws {Unreachable} none answers */
-  async list(user: string, prefix = ""): Promise<Listing[]> {
-    const lists = await this.#ask((registry) => listAll(registry, user, prefix));
+  async list(prefix = ""): Promise<Listing[]> {
+    const lists = await this.#ask((registry) => listAll(registry, prefix));
     const merged = new Map<string, Listing>();
     for (const listing of lists.flat().filter(believable)) {
       const key = listing.record?.id ?? `${listing.name} ${listing.address}`;
@@ -40,65 +52,88 @@ export class Registries {
 
   /**
    * The group of a name, id or address; undefined when every registry that answers knows none.
+   * Where they disagree the one with the `wanted` id is it.
    *
-   * @throws {Unreachable} none answers
+   * @throws {Unreachable} none answers; {IdentityChanged} one is another than before, and no other
+   * answers
    */
-  async resolve(group: string): Promise<Listing | undefined> {
+  async resolve(group: string, wanted?: string): Promise<Listing | undefined> {
     const found = await this.#ask(async (registry) => {
       try {
-        return (await registry.request("resolve", { group }, TIMEOUT)).group as Listing;
+        const listing = (await registry.request("resolve", { group })).group;
+        if (isAnswerTo(listing, group)) return listing;
+        this.#tell(
+          `The registry at ${registry.address} answers with another group than "${group}"`,
+        );
       } catch (error) {
-        if (error instanceof Refusal && error.code === "not_found") return undefined;
-        throw error;
+        if (!(error instanceof Refusal && error.code === "not_found")) throw error;
       }
+      return undefined;
     });
-    return found
-      .filter((listing) => listing !== undefined)
-      .filter(believable)
+    const good = found.filter((listing) => listing !== undefined).filter(believable);
+    const same = good.filter(({ record }) => wanted !== undefined && record?.id === wanted);
+    return (same.length > 0 ? same : good)
       .reduce<Listing | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
   }
 
-  async #ask<T>(question: (registry: Requester) => Promise<T>): Promise<T[]> {
-    if (this.#requesters.length === 0) {
+  async #ask<T>(question: (registry: RegistryPort) => Promise<T>): Promise<T[]> {
+    if (this.all.length === 0) {
       throw new Unreachable("", "Cannot ask a registry: none is given, use --registry HOST:PORT");
     }
-    const asked = this.#requesters.map(question);
+    const asked = this.all.map(question);
     const answers: T[] = [];
     const all = Promise.allSettled(asked.map(async (answer) => answers.push(await answer)));
     try {
       await Promise.any(asked);
     } catch (error) {
-      throw (error as AggregateError).errors[0];
+      const { errors } = error as AggregateError;
+      throw errors.find((error) => error instanceof IdentityChanged) ?? errors[0];
     }
+    for (const answer of asked) answer.catch((error) => this.#look(error));
     const enough = new AbortController();
     void all.then(() => enough.abort());
     await pause(OTHERS, enough.signal);
     return [...answers];
   }
 
+  /** One that does not answer is passed by in silence; one that is another than before is not. */
+  #look(error: unknown): void {
+    if (error instanceof IdentityChanged) this.#tell(sentence(error));
+  }
+
+  #tell(text: string): void {
+    if (this.#told.has(text) || this.#told.size >= MAX_TOLD) return;
+    this.#told.add(text);
+    this.#warn(text);
+  }
+
   async close(): Promise<void> {
-    await Promise.all(this.#requesters.map((registry) => registry.close()));
+    await Promise.all(this.all.map((registry) => registry.close()));
   }
 }
 
-async function listAll(registry: Requester, user: string, prefix: string): Promise<Listing[]> {
+async function listAll(registry: RegistryPort, prefix: string): Promise<Listing[]> {
   const all: Listing[] = [];
-  for (let after = "";;) {
-    const page = await registry.request("list", { user, prefix, after }, TIMEOUT);
-    const groups = page.groups as Listing[];
+  for (let after = "", pages = 0; pages < MAX_PAGES; pages++) {
+    const { groups, more } = await registry.request("list", { prefix, after });
     all.push(...groups);
-    if (!page.more || groups.length === 0) return all;
+    if (!more || groups.length === 0) break;
     after = groups[groups.length - 1].name;
   }
+  return all;
+}
+
+/** Whether this is the group that was asked for, by whatever it was. */
+function isAnswerTo({ name, address, record }: Listing, asked: string): boolean {
+  return name === asked || address === asked || record?.id === asked;
 }
 
 /** A registry is a phone book, not an authority: a record counts by its own signature. */
 function believable({ name, address, record }: Listing): boolean {
-  if (typeof name !== "string" || typeof address !== "string") return false;
   if (nameProblem(name) || !isAddress(address)) return false;
   if (!record) return true;
   return record.name === name && record.address === address &&
-    recordProblem(record, Date.now() - CLOCK_SLACK) === undefined;
+    recordProblem(record, Date.now()) === undefined;
 }
 
 function better(a: Listing, b: Listing): boolean {

@@ -16,13 +16,14 @@ export interface Roster {
 export async function readRoster(link: Link): Promise<Roster> {
   const roster: Roster = { members: [], banned: [], topic: "" };
   for (let after = "";;) {
-    const page = await link.ask("members", { after });
-    const some = page.members as MemberInfo[];
-    roster.members.push(...some);
-    roster.banned.push(...(page.banned ?? []) as Roster["banned"]);
-    roster.topic = String(page.topic ?? "");
-    if (!page.more || some.length === 0) return roster;
-    after = some[some.length - 1].user;
+    const { members, banned = [], topic, more } = await link.ask("members", { after });
+    roster.members.push(...members);
+    roster.banned.push(...banned);
+    roster.topic = topic;
+    const last = members.at(-1)?.user ?? "";
+    // A page that goes back would never end.
+    if (!more || last <= after) return roster;
+    after = last;
   }
 }
 

@@ -3,7 +3,7 @@
  * together. One request is under way at a time, so that the order is the order of the calls.
  */
 
-import { Closed, type Code, Refusal } from "../errors.ts";
+import { BadReply, Closed, type Code, Refusal } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import { messageHash, signedText } from "../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "../protocol/limits.ts";
@@ -32,7 +32,7 @@ export interface OutboxEvent {
 }
 
 export interface SenderOptions {
-  readonly link: Pick<Link, "target" | "state" | "session" | "ask">;
+  readonly link: Pick<Link, "target" | "state" | "ask">;
   readonly key: SigningKey;
   readonly store: Pick<UserStore, "enqueue" | "pending" | "settle">;
   readonly mid: () => string;
@@ -69,7 +69,6 @@ export class Sender {
     this.#options = options;
     const { store, link } = options;
     this.#patience = new Patience(link, () => this.#all());
-    if (!link.target.id) return;
     for (const message of store.pending(link.target.id)) {
       this.#queue.push({ message, ...NOBODY });
     }
@@ -133,7 +132,6 @@ export class Sender {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.waiting > 0 && !this.#closed) {
       try {
-        if (!this.#options.link.target.id) await this.#options.link.session();
         this.#keep();
         const items = this.#take();
         this.#underWay = items;
@@ -216,15 +214,15 @@ export class Sender {
     const { link, key } = this.#options;
     const author = userId(key.publicKey);
     const sig = key.sign(signedText(link.target.id, author, messages.map(messageHash)));
-    const reply = await link.ask("send", { messages, sig }, { within: Infinity });
-    const runs = reply.accepted as {
-      from: number;
-      count: number;
-      at: number;
-      duplicate?: boolean;
-    }[];
+    const { accepted } = await link.ask("send", { messages, sig }, { within: Infinity });
+    const many = accepted.reduce((sum, { count }) => sum + count, 0);
+    if (many !== messages.length) {
+      const { name, address } = link.target;
+      const problem = `it acknowledges ${many} of ${messages.length} messages`;
+      throw new BadReply(`Cannot use the answer of the group "${name}" at ${address}: ${problem}`);
+    }
     const receipts: Receipt[] = [];
-    for (const { from, count, at, duplicate = false } of runs) {
+    for (const { from, count, at, duplicate = false } of accepted) {
       for (let i = 0; i < count; i++) {
         receipts.push({ mid: messages[receipts.length][0], seq: from + i, at, duplicate });
       }
@@ -254,7 +252,7 @@ export class Sender {
   /** Keeps what was not sent yet; its promises reject with {@linkcode Closed}. Close the link first. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#fresh.length > 0 && this.#options.link.target.id) this.#keep();
+    if (this.#fresh.length > 0) this.#keep();
     this.#closed = true;
     await this.#pump;
     this.#failAll(new Closed("Cannot send: closed"));

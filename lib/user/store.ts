@@ -24,21 +24,18 @@ export interface StoredGroup extends GroupTarget {
   readonly ticket: string;
 }
 
-/** Keys of registries by their addresses, pinned at the first use. */
-export interface Pins {
-  pinned(address: string): string | undefined;
-  pin(address: string, key: string): void;
-  unpin(address: string): void;
-}
-
 /** A user's folder. All calls are synchronous and safe beside other processes. */
-export interface UserStore extends Pins, Disposable {
+export interface UserStore extends Disposable {
   groups(): StoredGroup[];
   /** Adds or replaces where a group is and whether it is joined; keeps its cursor and its ticket. */
   save(group: GroupTarget & { readonly joined: boolean; readonly role: string }): void;
   forget(id: string): void;
   /** Keeps the ticket of a known group. */
   keepTicket(id: string, ticket: string): void;
+  /** The key of a registry by its address, as it had it at its first use. */
+  pinned(address: string): string | undefined;
+  pin(address: string, key: string): void;
+  unpin(address: string): void;
   /** Moves a cursor forward; another epoch starts it again. */
   moveCursor(id: string, epoch: string, seq: number): void;
   /** Keeps messages until they are settled. */

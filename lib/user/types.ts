@@ -26,6 +26,28 @@ export interface JoinedGroup {
   readonly waiting: number;
   /** Highest seq the user has seen. */
   readonly cursor: number;
+  /** Public key that it proved; empty when it was joined long ago and did not answer since. */
+  readonly key: string;
+}
+
+/** Who answered when a known group or registry was looked at anew. */
+export interface Trusted {
+  /** `the group "Lab"`, `the registry at 127.0.0.1:5555`. */
+  readonly what: string;
+  /** Public key that was known; undefined when there was none. */
+  readonly before: string | undefined;
+  /** Public key that answers, which is known from now on. */
+  readonly now: string;
+  readonly changed: boolean;
+}
+
+/** A registry, and the public key that it must have. */
+export interface RegistryInfo {
+  readonly address: string;
+  /** Undefined before its first use. */
+  readonly key: string | undefined;
+  /** True where the key was given with the address; false where it was pinned at the first use. */
+  readonly given: boolean;
 }
 
 /** A member of a group. */
@@ -33,7 +55,7 @@ export interface MemberInfo {
   readonly user: string;
   readonly name: string;
   readonly role: string;
-  /** True if the member sent a request within the last 6 s. */
+  /** True if the member was heard within the last 15 s. */
   readonly present: boolean;
 }
 
@@ -42,6 +64,7 @@ export type UserEvent =
   | { readonly type: "state"; readonly group: string; readonly state: LinkState }
   | { readonly type: "epoch"; readonly group: string }
   | { readonly type: "typing"; readonly group: string; readonly name: string }
+  | { readonly type: "warning"; readonly text: string }
   | ({ readonly type: "outbox"; readonly group: string } & OutboxEvent);
 
 /** Where to begin to follow, and what ends it. */

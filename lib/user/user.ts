@@ -2,12 +2,12 @@
 
 import { type Code, Refusal, UsageError } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
-import { encodeInvite, looksLikeInvite } from "../protocol/invite.ts";
+import { encodeInvite, type Invite, looksLikeInvite } from "../protocol/invite.ts";
 import { PRESENT_FOR } from "../protocol/limits.ts";
 import { isAddress, nameProblem, normalName, splitRegistry } from "../protocol/names.ts";
 import type { Listing } from "../protocol/schema.ts";
-import { Requester } from "../transport/requester.ts";
-import type { CurveKeys, Transport } from "../transport/transport.ts";
+import type { Pins } from "../session/registry_client.ts";
+import type { Transport } from "../transport/transport.ts";
 import { ping } from "./alive.ts";
 import { Connections } from "./connections.ts";
 import { askGroup, askRegistry, type ServerFound } from "./diagnosis.ts";
@@ -19,7 +19,8 @@ import { readLog } from "./reading.ts";
 import { Registries } from "./registries.ts";
 import { findUser, readRoster } from "./roster.ts";
 import type { Receipt } from "./sender.ts";
-import type { GroupTarget, StoredGroup, UserStore } from "./store.ts";
+import type { StoredGroup, UserStore } from "./store.ts";
+import { trustGroup, trustRegistry } from "./trust.ts";
 import type {
   Action,
   FollowRange,
@@ -28,6 +29,8 @@ import type {
   JoinedGroup,
   MemberInfo,
   ReadOptions,
+  RegistryInfo,
+  Trusted,
   UserEvent,
 } from "./types.ts";
 
@@ -36,10 +39,9 @@ export interface UserOptions {
   readonly store: UserStore;
   readonly key: SigningKey;
   readonly name: string;
-  /** `HOST:PORT` of each registry. */
+  /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`. */
   readonly registries: readonly string[];
   readonly mid: () => string;
-  readonly curve?: CurveKeys;
   /** Keeps a changed name. */
   renamed?(name: string): void;
 }
@@ -53,9 +55,10 @@ const SEND_WITHIN = 4_500;
 export class User implements AsyncDisposable {
   /** User id: a UUID made from the public key. */
   readonly id: string;
-  /** `HOST:PORT` of each registry. */
+  /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`, as they were given. */
   readonly registries: readonly string[];
   readonly #options: UserOptions;
+  readonly #pins: Pins;
   readonly #registries: Registries;
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
@@ -71,11 +74,12 @@ export class User implements AsyncDisposable {
     this.#name = name;
     this.id = userId(key.publicKey);
     this.registries = registries;
-    this.#registries = new Registries(
-      registries.map((registry) =>
-        new Requester({ transport, what: "the registry", ...splitRegistry(registry)! })
-      ),
-    );
+    this.#pins = {
+      get: (address) => store.pinned(address),
+      set: (address, key) => store.pin(address, key),
+    };
+    const warn = (text: string) => this.#emit({ type: "warning", text });
+    this.#registries = new Registries({ transport, registries, pins: this.#pins, warn });
     this.#groups = new KnownGroups(store);
     this.#connections = new Connections({
       ...options,
@@ -101,13 +105,13 @@ export class User implements AsyncDisposable {
     await Promise.all(this.#groups.joined.map(async ({ id }) => {
       const { link } = this.#connections.open(id);
       link.renew();
-      await link.ask("join", {}).catch(() => {});
+      await link.ask("join", {}).catch(() => {}); // One that does not answer hears it later.
     }));
   }
 
   /** All groups of all registries, by name. @throws {Unreachable} no registry answers */
   list({ prefix }: { prefix?: string } = {}): Promise<Listing[]> {
-    return this.#registries.list(this.id, prefix);
+    return this.#registries.list(prefix);
   }
 
   /**
@@ -122,30 +126,38 @@ export class User implements AsyncDisposable {
     const found = invite
       ? targetOf(invite, this.#groups.all)
       : await findGroup(target, this.#groups.all, this.#registries);
-    const id = found.id || (await this.#meet(found)).id;
-    if (found.id) this.#groups.learn(found);
-    if (!this.#groups.get(id)?.joined) await this.#connections.drop(id);
-    const { link } = this.#connections.open(id, invite?.token);
-    const { curve } = this.#options;
-    const own = curve && link.target.curve ? { curve: curve.publicKey } : {};
-    const reply = await link.ask("join", own);
-    const epoch = String(reply.epoch);
-    link.know(epoch, reply.head as number);
-    this.#groups.enter(link.target, String(reply.role), epoch);
-    return this.#info(this.#groups.get(id)!);
+    const known = this.#groups.get(found.id);
+    if (known) this.#groups.learn(found);
+    // An earlier one may wait at an address where the group is no more.
+    if (!known?.joined) await this.#connections.drop(found.id);
+    const link = known ? this.#connections.open(known.id).link : this.#connections.link(found); // A stranger's name is kept when it has proved to be its.
+    try {
+      const token = invite ? { invite: invite.token } : {};
+      const { epoch, head, role } = await link.ask("join", token);
+      link.know(epoch, head);
+      this.#groups.enter(link.target, role, epoch);
+      this.#groups.admitted(link.target.id, link.ticket);
+      if (!this.#connections.get(link.target.id)) this.#connections.adopt(link);
+    } finally {
+      if (this.#connections.get(link.target.id)?.link !== link) await link.close();
+    }
+    if (invite) this.#pinFrom(invite);
+    return this.#info(this.#groups.get(link.target.id)!);
+  }
+
+  /** The registry of an invite is the one that the inviter knows. */
+  #pinFrom({ registry }: Invite): void {
+    const { address, key } = splitRegistry(registry) ?? {};
+    if (address && key && !this.#pins.get(address)) this.#pins.set(address, key);
   }
 
   /** A link by which others can join. @throws {Refusal} `forbidden`; {Unreachable} */
   async invite(target: string, terms: InviteTerms = {}): Promise<string> {
     const { link } = this.#connections.open(this.#groups.member(target).id);
-    const reply = await link.ask("invite", terms) as Record<string, never>;
-    const { id, name, address, curve } = link.target;
-    if (!curve) {
-      const message = `Cannot invite to "${name}": it talks in the clear, its address is enough`;
-      throw new Refusal("bad_request", message);
-    }
-    const { token, expires, door } = reply;
-    return encodeInvite({ name, address, door, id, curve, token, expires });
+    const { token, expires: until, record } = await link.ask("invite", terms);
+    const { address, key } = this.#registries.all.find(({ key }) => key !== undefined) ?? {};
+    const registry = address && key ? `${address}#${key}` : "";
+    return encodeInvite({ record, token, until, registry });
   }
 
   /**
@@ -161,18 +173,26 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * Accepts that the group of a known name is another one now: forgets the former.
+   * Accepts whoever answers as a known group now, or as the registry of a `HOST:PORT`. Where that is
+   * the one that is known, nothing changes; otherwise the former is forgotten.
    *
-   * @throws {Refusal} `not_found`
+   * @throws {Refusal} `not_found`, `forbidden` the registry's key was given; {Unreachable} nobody
+   * answers; {IdentityChanged} what answers is none
    */
-  async trust(target: string): Promise<void> {
+  async trust(target: string): Promise<Trusted> {
     const wanted = isAddress(target) ? target : normalName(target);
-    const known = this.#groups.all.find(({ name, address }) =>
-      name === wanted || address === wanted
-    );
-    if (!known) throw new Refusal("not_found", `Cannot trust "${wanted}": it is not known`);
-    await this.#connections.drop(known.id);
-    this.#groups.forget(known.id);
+    const { transport } = this.#options;
+    const [registries, groups, connections] = [this.#registries, this.#groups, this.#connections];
+    const known = groups.all.find(({ name, address }) => name === wanted || address === wanted);
+    const registry = registries.all.find(({ address }) => address === wanted);
+    if (known) return await trustGroup({ known, transport, registries, groups, connections });
+    if (registry) return await trustRegistry(registry, transport, this.#pins);
+    throw new Refusal("not_found", `Cannot trust "${wanted}": it is not known`);
+  }
+
+  /** The registries, and the keys that they must have. */
+  registryKeys(): RegistryInfo[] {
+    return this.#registries.all.map(({ address, key, given }) => ({ address, key, given }));
   }
 
   /** What the group is about; empty when nobody said. @throws {Refusal} `not_member`; {Unreachable} */
@@ -270,7 +290,6 @@ export class User implements AsyncDisposable {
       : { ...(after === undefined ? { since } : { after }), epoch };
     const followed = follow({
       link,
-      transport: this.#options.transport,
       ...range,
       signal,
       note: (note) => this.#note(group.name, note),
@@ -325,26 +344,14 @@ export class User implements AsyncDisposable {
     return this.close();
   }
 
-  /** First contact with a group of which only the address is known. */
-  async #meet(target: GroupTarget): Promise<GroupTarget> {
-    const link = this.#connections.link(target, false);
-    try {
-      await link.ask("ping", {});
-      this.#groups.learn(link.target);
-      return link.target;
-    } finally {
-      await link.close();
-    }
-  }
-
   #info(group: StoredGroup): JoinedGroup {
-    const { id, name, address, role } = group;
+    const { id, name, address, role, key } = group;
     const { cursor } = this.#groups.cursor(group);
     const open = this.#connections.get(id);
     const state = open?.link.state ?? "connecting";
     const unread = Math.max(0, (open?.link.head ?? 0) - cursor);
     const waiting = open?.sender.waiting ?? 0;
-    return { id, name, address, role, state, unread, waiting, cursor };
+    return { id, name, address, role, state, unread, waiting, cursor, key };
   }
 
   #note(group: string, note: FollowNote): void {

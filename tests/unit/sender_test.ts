@@ -6,7 +6,7 @@ import { midMaker } from "../../lib/identity/mids.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
 import { type OutboxEvent, Sender } from "../../lib/user/sender.ts";
 
-const target = { id: "group", name: "Lab", address: "", curve: "", door: "", key: "" };
+const target = { id: "group", name: "Lab", address: "", key: "" };
 
 /** A sender, what it asked and kept, and a group that answers as told. */
 function setUp(
@@ -21,13 +21,13 @@ function setUp(
   const outbox = new Map(kept);
   const events: OutboxEvent[] = [];
   let head = 0;
-  const ask = (_: string, fields: object): Promise<Record<string, unknown>> => {
+  const ask = (_: string, fields: object): Promise<never> => {
     const { messages } = fields as { messages: readonly Message[] };
     requests.push(messages);
     return new Promise((resolve) => {
       const reply = answer(messages, head + 1);
       head += messages.length;
-      resolve(reply as Record<string, unknown>);
+      resolve(reply as never);
     });
   };
   const store = {
@@ -41,12 +41,7 @@ function setUp(
       for (const mid of mids) outbox.delete(mid);
     },
   };
-  const link = {
-    target,
-    state: "live" as const,
-    ask,
-    session: () => Promise.reject(new Error("not needed")),
-  };
+  const link = { target, state: "live" as const, ask };
   const event = (event: OutboxEvent) => void events.push(event);
   const sender = new Sender({ link, key: newSigningKey(), store, mid: midMaker(), event });
   return { sender, requests, outbox, events };
@@ -114,6 +109,22 @@ test("sender: what is no refusal leaves the messages in the outbox", async () =>
   assert.deepEqual([...outbox.values()], ["kept"]);
   assert.equal(sender.waiting, 0);
   await sender.close();
+});
+
+test("sender: an answer that does not fit the messages is no acknowledgement", async () => {
+  for (const count of [1, 3, 256]) {
+    const answer = (_: readonly Message[], from: number) => ({
+      accepted: [{ from, count, at: 1 }],
+    });
+    const { sender, outbox } = setUp({ answer });
+    const sent = ["one", "two"].map((text) => sender.send(text, Infinity));
+    for (const result of await Promise.allSettled(sent)) {
+      assert.equal(result.status, "rejected");
+      assert.equal(result.reason.name, "BadReply");
+    }
+    assert.deepEqual([...outbox.values()], ["one", "two"]);
+    await sender.close();
+  }
 });
 
 test("sender: an outbox that cannot be written fails the message, one that cannot be emptied does not", async () => {

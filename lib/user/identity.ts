@@ -1,0 +1,71 @@
+/** Whether a group is the one that a user knows, and what a person is told when it is not. Pure. */
+
+import { IdentityChanged } from "../errors.ts";
+import { shortKey } from "../identity/keys.ts";
+import type { ServerIdentity } from "../session/identity.ts";
+import type { GroupTarget, StoredGroup } from "./store.ts";
+
+/** What is compared: a name, and who has it. */
+type Named = Pick<GroupTarget, "id" | "name" | "key">;
+
+/** The first group of a name that a user meets is the one; another is a stranger. */
+export function checkPin(found: Named, groups: readonly StoredGroup[]): void {
+  const same = groups.filter(({ name }) => name === found.name);
+  if (same.length === 0 || same.some(({ id }) => id === found.id)) return;
+  throw stranger(same[0], found, same[0].address, true);
+}
+
+/**
+ * The target as the group at its address proved to be. What was known of it must be so; what was not
+ * is learned, unless its name is known as another group's.
+ *
+ * @throws {IdentityChanged}
+ */
+export function recognize(
+  target: GroupTarget,
+  identity: ServerIdentity,
+  groups: readonly StoredGroup[],
+): GroupTarget {
+  const { address } = target;
+  if (!("group" in identity)) throw noGroup(target);
+  const { id, name, key } = identity.group;
+  const found = { id, name, address, key };
+  if (target.id === "") checkPin(found, groups);
+  else if (target.id !== id || target.name !== name || (target.key && target.key !== key)) {
+    const known = groups.some((group) => group.id === target.id);
+    throw stranger(target, found, address, known);
+  }
+  return found;
+}
+
+function stranger(
+  wanted: Named,
+  found: Named,
+  address: string,
+  known: boolean,
+): IdentityChanged {
+  const before = known ? "that you know" : "that was looked for";
+  const wayOut = known
+    ? `if you know why it changed, accept the new one: trust "${wanted.name}"`
+    : "ask for its address again where you have it from";
+  return new IdentityChanged(
+    wanted.name,
+    `Cannot trust "${wanted.name}" at ${address}: ITS IDENTITY HAS CHANGED. Another group is there, ` +
+      `its key is ${shown(found)}; the one ${before} has ${
+        shown(wanted)
+      }. Somebody may pose as it; ` +
+      wayOut,
+  );
+}
+
+function noGroup({ name, address }: GroupTarget): IdentityChanged {
+  return new IdentityChanged(
+    name,
+    `Cannot trust "${name}" at ${address}: a registry answers there; groups are at other addresses`,
+  );
+}
+
+/** A key as people compare it; where it is not known the id, which is made from it. */
+function shown({ id, key }: Named): string {
+  return key ? shortKey(key) : id;
+}

@@ -1,0 +1,98 @@
+/** One registry a user knows: connected to when something is asked, left when nothing is for a while. */
+
+import { Closed, IdentityChanged } from "../errors.ts";
+import { type RegistryAddress, splitRegistry } from "../protocol/names.ts";
+import type { REGISTRY_REPLIES, ReplyOf } from "../protocol/schema.ts";
+import type { SessionClient } from "../session/client.ts";
+import { type Pins, registryClient } from "../session/registry_client.ts";
+import type { Transport } from "../transport/transport.ts";
+
+export interface RegistryOptions {
+  readonly transport: Transport;
+  readonly pins: Pins;
+  /** `HOST:PORT`, or `HOST:PORT#KEY`. */
+  readonly registry: string;
+}
+
+/** What a registry answers to an op. */
+export type RegistryReply<K extends keyof typeof REGISTRY_REPLIES> = ReplyOf<
+  typeof REGISTRY_REPLIES,
+  K
+>;
+
+/** How long a connection without a request is kept, ms. */
+const IDLE = 5_000;
+const TIMEOUT = 3_000;
+
+/** See the head of this file. */
+export class RegistryPort {
+  readonly #options: RegistryOptions;
+  readonly #at: RegistryAddress;
+  #client: SessionClient | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #underWay = 0;
+  #closed = false;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.#at = splitRegistry(options.registry)!;
+  }
+
+  /** `HOST:PORT`. */
+  get address(): string {
+    return this.#at.address;
+  }
+
+  /** The key that it must have: the one given, else the one pinned; undefined before its first use. */
+  get key(): string | undefined {
+    return this.#at.key ?? this.#options.pins.get(this.address);
+  }
+
+  /** True where the key was given with the address: nothing that is pinned counts then. */
+  get given(): boolean {
+    return this.#at.key !== undefined;
+  }
+
+  /** @throws {Refusal}; {Unreachable}; {IdentityChanged}; {BadReply}; {Closed} */
+  async request<K extends keyof typeof REGISTRY_REPLIES & string>(
+    op: K,
+    fields: object,
+    timeout: number = TIMEOUT,
+  ): Promise<RegistryReply<K>> {
+    if (this.#closed) throw new Closed(`Cannot ask the registry at ${this.address}: closed`);
+    clearTimeout(this.#timer);
+    const client = this.#client ??= this.#connect();
+    this.#underWay++;
+    try {
+      return await client.request(op, fields, timeout) as RegistryReply<K>;
+    } catch (error) {
+      // What answers there is looked at anew by the next request.
+      if (error instanceof IdentityChanged) this.#leave(client);
+      throw error;
+    } finally {
+      if (--this.#underWay === 0 && !this.#closed) {
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.#leave(client), IDLE);
+      }
+    }
+  }
+
+  #connect(): SessionClient {
+    const { transport, pins } = this.#options;
+    const wayOut = this.given
+      ? `give its address with the other key, or without one`
+      : `accept the other one: trust ${this.address}`;
+    return registryClient({ transport, pins, ...this.#at, wayOut });
+  }
+
+  #leave(client: SessionClient): void {
+    if (this.#client === client) this.#client = undefined;
+    void client.close();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#client?.close();
+  }
+}

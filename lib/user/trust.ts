@@ -1,0 +1,121 @@
+/**
+ * Accepting another identity. Who answers now is looked at first: where it is the one that is known,
+ * nothing is forgotten.
+ */
+
+import { IdentityChanged, Refusal, Unreachable } from "../errors.ts";
+import { GROUP_REPLIES, REGISTRY_REPLIES } from "../protocol/schema.ts";
+import { SessionClient } from "../session/client.ts";
+import type { ServerIdentity } from "../session/identity.ts";
+import type { Pins } from "../session/registry_client.ts";
+import type { Transport } from "../transport/transport.ts";
+import type { Connections } from "./connections.ts";
+import { toTarget } from "./finding.ts";
+import type { KnownGroups } from "./groups.ts";
+import type { Registries } from "./registries.ts";
+import type { RegistryPort } from "./registry.ts";
+import type { GroupTarget, StoredGroup } from "./store.ts";
+import type { Trusted } from "./types.ts";
+
+const WITHIN = 3_000;
+
+/** Who proves to be at an address, to an anonymous peer. @throws {Unreachable}; {BadReply} */
+async function whoIsAt(
+  transport: Transport,
+  address: string,
+  what: string,
+): Promise<ServerIdentity> {
+  const replies = { ...REGISTRY_REPLIES, ...GROUP_REPLIES };
+  const client = new SessionClient({ transport, address, what, replies, check() {} });
+  try {
+    return (await client.opened(WITHIN)).identity;
+  } finally {
+    await client.close();
+  }
+}
+
+export interface TrustGroupOptions {
+  readonly known: StoredGroup;
+  readonly transport: Transport;
+  readonly registries: Registries;
+  readonly groups: KnownGroups;
+  readonly connections: Connections;
+}
+
+/**
+ * Forgets a known group where another one is in its place, and knows that one from then on.
+ *
+ * @throws {Unreachable} nobody answers, or the group alone does not
+ */
+export async function trustGroup(options: TrustGroupOptions): Promise<Trusted> {
+  const { known, groups, connections } = options;
+  const now = await lookAtGroup(options);
+  const changed = now.id !== known.id;
+  if (changed) {
+    await connections.drop(known.id);
+    groups.forget(known.id);
+  }
+  const others = groups.all.filter(({ id }) => id !== now.id);
+  if (others.every(({ name }) => name !== now.name)) groups.learn(now);
+  return {
+    what: `the group "${known.name}"`,
+    before: known.key || undefined,
+    now: now.key,
+    changed,
+  };
+}
+
+/** The group itself where it answers at all, else who has its name or its address. */
+async function lookAtGroup(
+  { known, transport, registries }: TrustGroupOptions,
+): Promise<GroupTarget> {
+  const what = `the group "${known.name}"`;
+  const listing = await registries.resolve(known.name, known.id).catch(() => undefined);
+  const listed = listing && toTarget(listing);
+  const addresses = new Set([...(listed ? [listed.address] : []), known.address]);
+  const found: GroupTarget[] = [];
+  await Promise.all([...addresses].map(async (address) => {
+    const identity = await whoIsAt(transport, address, what).catch(() => undefined);
+    if (!identity || !("group" in identity)) return;
+    const { id, name, key } = identity.group;
+    found.push({ id, name, address, key });
+  }));
+  const same = found.find(({ id }) => id === known.id);
+  if (same) return same;
+  // A record that it signed of late shows that it is somewhere, whoever answers at its address.
+  const isListed = listed?.id === known.id;
+  const other = isListed ? undefined : found.find(({ id }) => id === listed?.id) ?? found[0];
+  if (other) return other;
+  const { address } = isListed ? listed : known;
+  const why = isListed ? "it is listed there and does not answer" : "nobody answers";
+  throw new Unreachable(
+    address,
+    `Cannot look at ${what} at ${address}: ${why}; nothing was changed`,
+  );
+}
+
+/**
+ * Pins the key that a registry has now.
+ *
+ * @throws {Unreachable} it does not answer; {IdentityChanged} a group is there; {Refusal} its key was
+ * given with its address
+ */
+export async function trustRegistry(
+  registry: RegistryPort,
+  transport: Transport,
+  pins: Pins,
+): Promise<Trusted> {
+  const { address, key: before } = registry;
+  const what = `the registry at ${address}`;
+  if (registry.given) {
+    const message = `Cannot trust another key of ${what}: its key was given with its address`;
+    throw new Refusal("forbidden", message);
+  }
+  const identity = await whoIsAt(transport, address, what);
+  if (!("registry" in identity)) {
+    throw new IdentityChanged(address, `Cannot trust ${what}: a group answers there`);
+  }
+  const { key: now } = identity.registry;
+  if (before !== now) pins.set(address, now);
+  return { what, before, now, changed: before !== now };
+}
