@@ -8,7 +8,7 @@ import type { TarFile } from "./tar.ts";
 const SPECIFIER = /(?:\bfrom\s*|\bimport\s*\(?\s*)(["'])([\w@./:-]+)\1/g;
 /** Deno's own name; the readiness file asks for it, and does nothing without it. */
 const DENO = /\bDeno\s*[.[]|globalThis[^\n]*\.Deno\b/;
-const READINESS = "lib/transport/readiness.js";
+const READINESS = "lib/transport/libzmq/readiness.js";
 const FORBIDDEN = /(^|\/)(tests?|bench|scripts|node_modules)\/|_test\.|\.lock$|lock\.json$/;
 
 /** What is wrong with the files of a package, as sentences. */

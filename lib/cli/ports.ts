@@ -135,6 +135,7 @@ export type UserEvent =
   | { readonly type: "state"; readonly group: string; readonly state: string }
   | { readonly type: "typing"; readonly group: string; readonly name: string }
   | { readonly type: "epoch"; readonly group: string }
+  | { readonly type: "warning"; readonly text: string }
   | {
     readonly type: "outbox";
     readonly group: string;

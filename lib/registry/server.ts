@@ -107,6 +107,11 @@ export class RegistryServer implements AsyncDisposable {
     this.#timer = setInterval(() => this.#tick(), TICK);
   }
 
+  /** Its public key. */
+  get key(): string {
+    return this.#options.key.publicKey;
+  }
+
   /** `IP:PORT` alone. */
   get endpoint(): string {
     return this.#server.address;

@@ -28,6 +28,7 @@ import { renewCopy, sqliteCopy } from "../log/sqlite_copy.ts";
 import { sqliteNames } from "../log/sqlite_names.ts";
 import { sqliteStore } from "../log/sqlite_store.ts";
 import { nameProblem, normalName, parseAddress, splitRegistry } from "../protocol/names.ts";
+import { REGISTRY_BOUNDS } from "../registry/bounds.ts";
 import { RegistryServer } from "../registry/server.ts";
 import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
@@ -61,12 +62,8 @@ async function transportFor(asked: string | undefined, log: LogSink): Promise<Tr
 }
 
 /** What the peers of a server may hold here. */
-function boundsHere(total: number = DEFAULT_BOUNDS.total): Bounds {
-  return {
-    ...DEFAULT_BOUNDS,
-    connections: connectionLimit() ?? DEFAULT_BOUNDS.connections,
-    total,
-  };
+function boundsHere(bounds: Bounds, total: number = bounds.total): Bounds {
+  return { ...bounds, connections: connectionLimit() ?? bounds.connections, total };
 }
 
 const SILENT: LogSink = { info() {}, warn() {}, close: () => Promise.resolve() };
@@ -182,7 +179,7 @@ export function openRegistry(options: OpenRegistryOptions = {}): Promise<Registr
       transport,
       address,
       key: registryKey(home),
-      bounds: boundsHere(),
+      bounds: boundsHere(REGISTRY_BOUNDS),
       ...(home ? { names: sqliteNames(join(home, "registry")) } : {}),
       logger: log,
     });
@@ -292,7 +289,7 @@ export function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
         identity: { id, name, key: key.publicKey, nonce, founder, access },
         key,
         address: address.endsWith(":0") && ports ? address.slice(0, -1) + ports.main : address,
-        bounds: boundsHere(memoryLimit),
+        bounds: boundsHere(DEFAULT_BOUNDS, memoryLimit),
         pins: folder ? filePins(join(folder, "registries.json")) : memoryPins(),
         registries: options.unlisted ? [] : registries,
         plain,
