@@ -1,22 +1,23 @@
 /** The table of a group's requests: who may ask, what is logged, what is done. */
 
-import type { GroupRequest } from "../protocol/schema.ts";
-import type { Peer } from "../transport/transport.ts";
+import { Refusal } from "../errors.ts";
+import type { GroupRecord, GroupRequest } from "../protocol/schema.ts";
+import type { Session } from "../session/server.ts";
 import type { Budget } from "./limits.ts";
 import type { Answer, GroupService } from "./service.ts";
-import type { Session } from "./sessions.ts";
+import type { Actor } from "./state.ts";
 
 /** What a command is run with. `answer.ok` takes an object, or its JSON text. */
 export interface Context {
   readonly service: GroupService;
-  readonly peer: Peer;
+  readonly session: Session;
   readonly answer: Answer<object | string>;
   /** Size of the request's JSON, bytes. */
   readonly size: number;
-  /** `IP:PORT` of the live feed. */
-  readonly live: string;
-  /** `IP:PORT` of the door; empty for a group in the clear. */
-  readonly door: string;
+  /** A ticket that brings the user's next handshake before those of strangers. */
+  ticket(user: string): string;
+  /** The group's signed record as it is now. */
+  record(): GroupRecord;
 }
 
 type Op = GroupRequest["op"];
@@ -32,48 +33,35 @@ type Command<K extends Op> =
     readonly budget: Budget;
     /** What it takes; default 1. */
     readonly cost?: number;
-    run(context: Context, request: Request<K>, session: Session): void;
+    run(context: Context, request: Request<K>, actor: Actor): void;
   };
 
-/** A leave makes every other member subscribe again. */
+/** All others are told, and a leave gives each of them another key. */
 const COMING_AND_GOING = 10;
 
 /** `open`: may be asked before `prove`. */
 const COMMANDS: { readonly [K in Op]: Command<K> } = {
-  hello: {
-    open: true,
-    run({ service, peer, answer }, { key, name }) {
-      const { id, name: group, key: groupKey, nonce: groupNonce } = service.identity;
-      answer.ok({
-        nonce: service.sessions.challenge(peer, key, name),
-        group: { id, name: group, key: groupKey, nonce: groupNonce },
-        epoch: service.epoch,
-      });
-    },
-  },
   prove: {
     open: true,
-    run({ service, peer, answer }, { sig }) {
-      const { token, actor } = service.sessions.prove(peer, sig, service.now());
-      const member = service.state.members.get(actor.user);
+    run({ service, session, answer, ticket }, proof) {
+      const { user } = service.prove(session, proof);
+      const member = service.state.members.get(user);
       answer.ok({
-        session: token,
-        user: actor.user,
+        user,
         role: member?.role ?? null,
         epoch: service.epoch,
         head: member ? service.head : 0,
         at: service.now(),
+        ticket: ticket(user),
       });
     },
   },
   ping: {
     open: true,
-    run({ service, peer, answer }, { session }) {
-      const now = service.now();
-      const user = session && service.sessions.use(session, peer, now).actor.user;
+    run({ service, session, answer }) {
       const { epoch, head, hash } = service;
-      const shown = service.state.members.has(user ?? "") ? { head, hash } : { head: 0 };
-      answer.ok({ epoch, ...shown, at: now });
+      const member = service.state.members.has(session.actor?.user ?? "");
+      answer.ok({ epoch, ...(member ? { head, hash } : { head: 0 }), at: service.now() });
     },
   },
   join: {
@@ -81,8 +69,8 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     line: "JOIN REQUEST",
     budget: "others",
     cost: COMING_AND_GOING,
-    run({ service, answer }, { curve }, { actor }) {
-      service.join(actor, curve, {
+    run({ service, answer }, { invite }, actor) {
+      service.join(actor, invite, {
         ok: (joined) => answer.ok({ epoch: service.epoch, ...joined }),
         refuse: (error) => answer.refuse(error),
       });
@@ -93,7 +81,7 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     line: "LEAVE REQUEST",
     budget: "others",
     cost: COMING_AND_GOING,
-    run({ service, answer }, _, { actor }) {
+    run({ service, answer }, _, actor) {
       service.leave(actor, answer);
     },
   },
@@ -101,7 +89,7 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     open: false,
     line: "MESSAGE SEND",
     budget: "messages",
-    run({ service, answer, size }, { messages, sig }, { actor }) {
+    run({ service, answer, size }, { messages, sig }, actor) {
       service.send(actor, messages, sig, size, {
         ok: (accepted) => answer.ok({ epoch: service.epoch, accepted }),
         refuse: (error) => answer.refuse(error),
@@ -112,7 +100,7 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     open: false,
     line: "MESSAGE REQUEST",
     budget: "reads",
-    run({ service, answer }, request, { actor }) {
+    run({ service, answer }, request, actor) {
       service.read(actor, request).then(
         (text) => answer.ok(text),
         (error) => answer.refuse(error),
@@ -122,21 +110,29 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
   members: {
     open: false,
     budget: "others",
-    run({ service, answer }, { after }, { actor }) {
+    run({ service, answer }, { after }, actor) {
       answer.ok(service.members(actor, after));
     },
   },
   subscribe: {
     open: false,
     budget: "others",
-    run({ service, answer, live }, _, { actor }) {
-      answer.ok({ token: service.subscribe(actor), live, epoch: service.epoch });
+    run({ service, session, answer }, _, actor) {
+      answer.ok({ epoch: service.epoch, ...service.subscribe(actor, session) });
+    },
+  },
+  unsubscribe: {
+    open: false,
+    budget: "others",
+    run({ service, session, answer }) {
+      service.feed.unfollow(session);
+      answer.ok({});
     },
   },
   typing: {
     open: false,
     budget: "others",
-    run({ service, answer }, _, { actor }) {
+    run({ service, answer }, _, actor) {
       service.typing(actor);
       answer.ok({});
     },
@@ -145,9 +141,9 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     open: false,
     line: "INVITE REQUEST",
     budget: "others",
-    run({ service, answer, door }, request, { actor }) {
+    run({ service, answer, record }, request, actor) {
       service.invite(actor, request, {
-        ok: (invite) => answer.ok({ ...invite, door }),
+        ok: (invite) => answer.ok({ ...invite, record: record() }),
         refuse: (error) => answer.refuse(error),
       });
     },
@@ -156,7 +152,7 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     open: false,
     line: "ACT REQUEST",
     budget: "others",
-    run({ service, answer }, request, { actor }) {
+    run({ service, answer }, request, actor) {
       service.act(actor, request, answer);
     },
   },
@@ -169,16 +165,16 @@ export function runCommand(
   log: (line: string, user: string) => void,
 ): void {
   const command = COMMANDS[request.op] as Command<Op>;
-  const { service, peer } = context;
+  const { service, session } = context;
+  const { actor } = session;
   const now = service.now();
   if (command.open) {
-    service.limits.take("unproved", peer.id, 1, now);
+    service.limits.take("unproved", session.peer.id, 1, now);
     return command.run(context, request as never);
   }
-  const token = (request as { session: string }).session;
-  const session = service.sessions.use(token, peer, now);
+  if (!actor) throw new Refusal("no_session", "Cannot serve the request: prove a key first");
   const count = request.op === "send" ? request.messages.length : command.cost ?? 1;
-  service.limits.take(command.budget, session.actor.user, count, now);
-  if (command.line) log(command.line, session.actor.user);
-  command.run(context, request as never, session);
+  service.limits.take(command.budget, actor.user, count, now);
+  if (command.line) log(command.line, actor.user);
+  command.run(context, request as never, actor);
 }

@@ -1,107 +1,274 @@
 /**
- * The live feed: who may hear it, and what goes out.
+ * The live feed: who hears it, and what goes out. Each frame is sealed once, with the key of the
+ * generation, and written to each follower; who reads too slowly misses it and finds it in the log.
  *
- * The topic is random and never told to anyone: a member sends a personal token as its
- * subscription, and the transport applies the topic to that connection. Taking someone's token
- * away is followed by a change of the topic; the others are told and send their tokens again.
+ * Frames and keys go out one after the other, each to all followers, a few ms at a time. What comes
+ * meanwhile waits and is merged, so that a crowd costs fewer and longer frames, never a queue
+ * without a bound.
  */
 
+import { randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
 import type { ReadBatch } from "../log/log.ts";
-import { randomToken } from "../identity/keys.ts";
+import { encodePush } from "../protocol/codec.ts";
 import { LIVE_BYTES } from "../protocol/limits.ts";
-import type { Publisher } from "../transport/transport.ts";
+import { sealingKey } from "../session/noise.ts";
+import { feedPacket } from "../session/packet.ts";
+import type { Encoded } from "../transport/transport.ts";
+import { inSlices } from "./fanout.ts";
+import { Buckets } from "./rate.ts";
+
+/** One connection of a member that hears the feed. */
+export interface Follower {
+  /** Writes a frame, or drops it. */
+  feed(message: Encoded): boolean;
+  /** Sends JSON, in order with frames and replies. */
+  push(json: string): boolean;
+}
+
+export interface FeedOptions {
+  readonly epoch: string;
+  /** Makes a packet ready for all. */
+  encode(packet: Uint8Array): Encoded;
+  /** A frame could not be made or written: a defect of this program. */
+  failed(error: unknown): void;
+}
 
 /** JSON around the batches of a frame, bytes. */
 const AROUND = 128;
-/** Tokens of one user that count; an older one is forgotten. */
-const TOKENS_PER_USER = 64;
+/** Bytes of batches that may wait; beyond, followers are told the head and read the log. */
+const MAX_WAITING = 8 * 1_048_576;
+/** Up to so many followers comings and goings go out at once, and removals turn the key at once. */
+const FEW = 50;
+/** Comings and goings wait so long for each follower, ms, up to a second at 5,000. */
+const WAIT_PER_FOLLOWER = 0.2;
+const MAX_WAIT = 1_000;
+/** Writes of hints a second, with a burst of twice that: a tenth of a core. */
+const HINT_WRITES = 10_000;
+/** What a hint costs at least, so that a few followers get no more than 100 a second. */
+const MIN_HINT = 100;
+/** Hints of one user a second, with a burst of four. */
+const HINTS_PER_USER = 1;
+/** Hints that wait for a frame that is under way. */
+const MAX_HINTS = 32;
+/** A head is left out when a frame with batches went out within this time, ms. */
+const JUST_NOW = 500;
 
 /** See the head of this file. */
 export class Feed {
-  readonly epoch: string;
-  #publisher: Publisher | undefined;
-  #topic = randomToken();
-  /** Each good token: the topic it got last, empty before its first subscription. */
-  readonly #topics = new Map<string, string>();
-  readonly #tokens = new Map<string, Set<string>>();
+  readonly #options: FeedOptions;
+  readonly #followers = new Set<Follower>();
+  #generation = 0;
+  #secret!: Uint8Array;
+  #key!: ReturnType<typeof sealingKey>;
+  #counter!: number;
+  #waiting: { readonly first: number; readonly json: string; readonly bytes: number }[] = [];
+  #bytes = 0;
+  /** What waits goes out now, not at the next occasion. */
+  #due = false;
+  #occasion: ReturnType<typeof setTimeout> | undefined;
+  #head: number | undefined;
+  #spoke = -Infinity;
+  #turnDue = false;
+  #turned = -Infinity;
+  #turning: ReturnType<typeof setTimeout> | undefined;
+  #hints: string[] = [];
+  readonly #hintWrites = new Buckets(HINT_WRITES, 2 * HINT_WRITES);
+  readonly #hintsOf = new Buckets(HINTS_PER_USER, 4 * HINTS_PER_USER);
+  #working = false;
+  #closed = false;
 
-  constructor(epoch: string) {
-    this.epoch = epoch;
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.#turn();
   }
 
-  /** From here on what is published goes out. */
-  open(publisher: Publisher): void {
-    this.#publisher = publisher;
+  /** Connections that hear the feed. */
+  get followers(): number {
+    return this.#followers.size;
   }
 
-  /** A personal subscription token for a user. */
-  grant(user: string): string {
-    const token = randomToken();
-    const own = this.#tokens.get(user) ?? new Set();
-    if (own.size >= TOKENS_PER_USER) {
-      const oldest = own.values().next().value!;
-      own.delete(oldest);
-      this.#topics.delete(oldest);
+  /** From here on the follower hears all; again is fine. The key opens what it will hear. */
+  follow(follower: Follower): { readonly generation: number; readonly key: string } {
+    this.#followers.add(follower);
+    return this.#now();
+  }
+
+  /** The follower hears no more, of its own will or because it is gone. */
+  unfollow(follower: Follower): void {
+    this.#followers.delete(follower);
+  }
+
+  /**
+   * Somebody is no member any more: its connections hear nothing from here on, and the others get
+   * another key before anything is sealed with it.
+   *
+   * @param atOnce false: where many follow, it may wait about a second for others who go
+   */
+  out(gone: Iterable<Follower>, atOnce: boolean): void {
+    for (const follower of gone) this.#followers.delete(follower);
+    const size = this.#followers.size;
+    if (size === 0) return this.#turn();
+    const pause = size <= FEW ? 0 : Math.max(MAX_WAIT, size * WAIT_PER_FOLLOWER);
+    const wait = atOnce ? 0 : this.#turned + pause - performance.now();
+    if (wait <= 0) return this.#turnNow();
+    this.#turning ??= setTimeout(() => this.#turnNow(), wait);
+  }
+
+  /** The batches of one commit; `quiet` ones are comings and goings, which may wait for others. */
+  entries(batches: readonly ReadBatch[], quiet: boolean): void {
+    const size = this.#followers.size;
+    if (size === 0 || this.#closed) return;
+    for (const { first, json } of batches) {
+      const bytes = 1 + Buffer.byteLength(json);
+      this.#waiting.push({ first, json, bytes });
+      this.#bytes += bytes;
     }
-    own.add(token);
-    this.#tokens.set(user, own);
-    this.#topics.set(token, "");
-    return token;
-  }
-
-  /** The topic for a token that is good, for the transport to apply. */
-  topicFor(token: string): string | undefined {
-    if (!this.#topics.has(token)) return undefined;
-    this.#topics.set(token, this.#topic);
-    return this.#topic;
-  }
-
-  /** The topic that the transport applied for a token before, to be taken back. */
-  formerTopic(token: string): string | undefined {
-    return this.#topics.get(token) || undefined;
-  }
-
-  /** Nothing published from now on reaches the user. True when the others subscribe again. */
-  revoke(user: string): boolean {
-    for (const token of this.#tokens.get(user) ?? []) this.#topics.delete(token);
-    if (!this.#tokens.delete(user)) return false;
-    this.#send({ epoch: this.epoch, resubscribe: true });
-    this.#topic = randomToken();
-    return true;
-  }
-
-  /** Sends the batches of one commit, several to a frame. */
-  entries(batches: readonly ReadBatch[]): void {
-    if (this.#topics.size === 0) return; // Nobody was given a token: nobody can hear it.
-    for (let i = 0; i < batches.length;) {
-      let text = batches[i].json;
-      let bytes = AROUND + Buffer.byteLength(text);
-      const from = batches[i++].first;
-      while (i < batches.length) {
-        bytes += 1 + Buffer.byteLength(batches[i].json);
-        if (bytes > LIVE_BYTES) break;
-        text += `,${batches[i++].json}`;
-      }
-      this.#text(`{"epoch":"${this.epoch}","from":${from},"batches":[${text}]}`);
+    if (this.#bytes > MAX_WAITING) {
+      const { first, count } = batches[batches.length - 1];
+      this.#drop();
+      this.#head = first + count - 1;
+      return this.#work();
     }
+    if (!quiet || size <= FEW) return this.#flush();
+    const wait = Math.min(MAX_WAIT, size * WAIT_PER_FOLLOWER);
+    this.#occasion ??= setTimeout(() => this.#flush(), wait);
   }
 
-  /** Tells how far the log goes, so that a member sees what it missed. */
+  /** Tells how far the log goes, so that a follower sees what it missed. For once a second. */
   head(head: number): void {
-    this.#send({ epoch: this.epoch, head });
+    if (this.#waiting.length > 0) return this.#flush();
+    if (performance.now() - this.#spoke < JUST_NOW) return;
+    this.#head = head;
+    this.#work();
   }
 
-  /** A hint that lives a few seconds and is never logged. */
-  hint(hint: object): void {
-    this.#send({ epoch: this.epoch, ...hint });
+  /** A hint that a member writes, never logged; dropped when there are too many. */
+  typing(user: string, name: string): void {
+    const now = performance.now();
+    const cost = Math.max(MIN_HINT, this.#followers.size);
+    if (this.#hints.length >= MAX_HINTS || this.#hintsOf.take(user, 1, now) > 0) return;
+    if (this.#hintWrites.take("", cost, now) > 0) return;
+    this.#hints.push(JSON.stringify({ epoch: this.#options.epoch, typing: { user, name } }));
+    this.#work();
   }
 
-  #send(value: object): void {
-    this.#text(JSON.stringify(value));
+  /** Nothing goes out any more. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#occasion);
+    clearTimeout(this.#turning);
+    this.#followers.clear();
+    this.#drop();
   }
 
-  #text(text: string): void {
-    this.#publisher?.publish(this.#topic, text);
+  #flush(): void {
+    this.#due = true;
+    this.#work();
+  }
+
+  #turnNow(): void {
+    this.#turnDue = true;
+    this.#work();
+  }
+
+  #work(): void {
+    if (this.#working || this.#closed) return;
+    this.#run().catch((error) => this.#options.failed(error));
+  }
+
+  async #run(): Promise<void> {
+    this.#working = true;
+    try {
+      for (let step = this.#next(); step; step = this.#next()) await step;
+    } finally {
+      this.#working = false;
+    }
+  }
+
+  /** What goes to all followers next; undefined when nothing does. */
+  #next(): Promise<void> | undefined {
+    if (this.#turnDue) {
+      this.#turn();
+      const push = encodePush({ push: "feed", ...this.#now() });
+      return this.#each((follower) => follower.push(push));
+    }
+    if (this.#followers.size === 0) this.#drop();
+    if (this.#due && this.#waiting.length > 0) return this.#seal(this.#take());
+    this.#due = false;
+    const hint = this.#hints.shift();
+    if (hint !== undefined) return this.#seal(hint);
+    if (this.#head === undefined) return undefined;
+    const head = this.#head;
+    this.#head = undefined;
+    return this.#seal(JSON.stringify({ epoch: this.#options.epoch, head }));
+  }
+
+  /** The JSON of a frame with what waits, as far as it fits. */
+  #take(): string {
+    let n = 0;
+    let bytes = AROUND;
+    while (n < this.#waiting.length && (n === 0 || bytes + this.#waiting[n].bytes <= LIVE_BYTES)) {
+      bytes += this.#waiting[n++].bytes;
+    }
+    const taken = this.#waiting.splice(0, n);
+    this.#bytes -= bytes - AROUND;
+    if (this.#waiting.length === 0) this.#rest();
+    this.#spoke = performance.now();
+    const texts = taken.map(({ json }) => json).join(",");
+    return `{"epoch":"${this.#options.epoch}","from":${taken[0].first},"batches":[${texts}]}`;
+  }
+
+  #seal(json: string): Promise<void> {
+    const packet = feedPacket(this.#key, this.#generation, this.#counter++, json);
+    const message = this.#options.encode(packet);
+    return this.#each((follower) => follower.feed(message));
+  }
+
+  /** For all that follow when it is their turn: who is out by then gets nothing. */
+  #each(write: (follower: Follower) => void): Promise<void> {
+    return inSlices([...this.#followers], (follower) => {
+      if (!this.#followers.has(follower)) return;
+      try {
+        write(follower);
+      } catch (error) {
+        this.#followers.delete(follower);
+        this.#options.failed(error);
+      }
+    });
+  }
+
+  /** Begins a generation. */
+  #turn(): void {
+    clearTimeout(this.#turning);
+    this.#turning = undefined;
+    this.#turnDue = false;
+    this.#turned = performance.now();
+    this.#generation++;
+    this.#secret = randomBytes(32);
+    this.#key = sealingKey(this.#secret);
+    this.#counter = 0;
+  }
+
+  #now(): { readonly generation: number; readonly key: string } {
+    return {
+      generation: this.#generation,
+      key: Buffer.from(this.#secret).toString("base64url"),
+    };
+  }
+
+  /** Nothing waits any more. */
+  #drop(): void {
+    this.#waiting = [];
+    this.#bytes = 0;
+    this.#hints = [];
+    this.#head = undefined;
+    this.#rest();
+  }
+
+  #rest(): void {
+    this.#due = false;
+    clearTimeout(this.#occasion);
+    this.#occasion = undefined;
   }
 }

@@ -4,7 +4,8 @@ import { Refusal } from "../errors.ts";
 import { sha256 } from "../identity/keys.ts";
 import { atLeast } from "./roles.ts";
 import type { GroupState, Member, Role } from "./state.ts";
-import type { Values } from "./writer.ts";
+import { inviteName } from "./values.ts";
+import type { Changes } from "./writer.ts";
 
 /** What is kept of an invite. */
 interface Invite {
@@ -17,10 +18,11 @@ interface Invite {
 
 /** Invites of one group that may be open at once. */
 const MAX_INVITES = 10_000;
-const PREFIX = "invite:";
+/** Expired ones that a new one sweeps out at most. */
+const SWEEP = 100;
 
 function nameOf(token: string): string {
-  return PREFIX + sha256(token);
+  return inviteName(sha256(token));
 }
 
 /**
@@ -34,17 +36,17 @@ export function makeInvite(
   token: string,
   { uses, expires, role }: { uses: number; expires: number; role: Exclude<Role, "founder"> },
   now: number,
-): Values {
+): Changes {
   if (!mayInvite(state, by, role)) {
     throw new Refusal("forbidden", `Cannot invite to "${state.name}": your role does not allow it`);
   }
-  const dead = expired(state, now);
-  const open = [...state.values.keys()].filter((name) => name.startsWith(PREFIX)).length;
-  if (open - Object.keys(dead).length >= MAX_INVITES) {
+  const dead = state.values.expiredInvites(now, SWEEP);
+  if (state.values.invites - dead.length >= MAX_INVITES) {
     throw new Refusal("busy", `Cannot invite: ${MAX_INVITES} invites are open`);
   }
   const invite: Invite = { uses, expires, role, by: by.user };
-  return { ...dead, [nameOf(token)]: JSON.stringify(invite) };
+  const swept = Object.fromEntries(dead.map((name) => [name, undefined]));
+  return { ...swept, [nameOf(token)]: JSON.stringify(invite) };
 }
 
 function mayInvite(state: GroupState, by: Member, role: Role): boolean {
@@ -66,17 +68,8 @@ export function openInvite(state: GroupState, token: string, now: number): Invit
 }
 
 /** The values after one use of a token. */
-export function useInvite(state: GroupState, token: string, now: number): Values {
+export function useInvite(state: GroupState, token: string, now: number): Changes {
   const invite = openInvite(state, token, now);
   const uses = invite.uses - 1;
   return { [nameOf(token)]: uses > 0 ? JSON.stringify({ ...invite, uses }) : undefined };
-}
-
-function expired(state: GroupState, now: number): Values {
-  const dead: Record<string, undefined> = {};
-  for (const [name, text] of state.values) {
-    if (!name.startsWith(PREFIX)) continue;
-    if ((JSON.parse(text) as Invite).expires <= now) dead[name] = undefined;
-  }
-  return dead;
 }

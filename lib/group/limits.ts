@@ -35,9 +35,13 @@ export interface Keep {
 /** What a request is taken from. */
 export type Budget = "messages" | "reads" | "others" | "unproved";
 
+/** Wrong invites a second of everybody together, with a burst of five times that. */
+const WRONG_INVITES = 20;
+
 /** The budgets of all identities; `unproved` is that of a connection. */
 export class Limits {
   readonly #buckets: Readonly<Record<Budget, Buckets>>;
+  readonly #wrong = new Buckets(WRONG_INVITES, 5 * WRONG_INVITES);
 
   constructor({ messages, burst, reads, others }: Rates = DEFAULT_RATES) {
     this.#buckets = {
@@ -53,5 +57,18 @@ export class Limits {
     const wait = this.#buckets[budget].take(who, n, now);
     if (wait === 0) return;
     throw new Refusal("rate_limited", `Cannot do that now: wait ${wait} ms`, { retryAfter: wait });
+  }
+
+  /** A connection is gone. */
+  forget(connection: string): void {
+    this.#buckets.unproved.forget(connection);
+  }
+
+  /** Somebody came with an invite that is none. @throws {Refusal} `rate_limited`: too many do */
+  wrongInvite(now: number): void {
+    const wait = this.#wrong.take("", 1, now);
+    if (wait === 0) return;
+    const message = "Cannot enter now: too many wrong invites, try again later";
+    throw new Refusal("rate_limited", message, { retryAfter: wait });
   }
 }

@@ -7,25 +7,28 @@ import {
   type GroupRequest002,
   SUCCESS,
 } from "../dialects/seed002.ts";
-import type { Frames } from "../transport/transport.ts";
+import type { Frames, Peer } from "../transport/transport.ts";
 import { type PlainMessage, readAll, type ReadRequest } from "./reading.ts";
 import type { GroupService } from "./service.ts";
 
-/**
- * Answers one message of dialect 002, rubbish included: its clients wait for ever without.
- *
- * @param send gets the reply, once
- */
+/** Answers one message of dialect 002, rubbish included: its clients wait for ever without. */
 export function answer002(
   service: GroupService,
+  peer: Peer,
   frames: Frames,
-  send: (reply: string) => void,
   log: (line: string, user: string) => void,
 ): void {
+  peer.begin();
+  const send = (reply: string) => {
+    peer.end();
+    peer.send([reply]);
+  };
   const now = service.now();
-  const request = decodeGroup002(frames, now);
-  if (!request) return send(FAILED);
   try {
+    service.limits.take("unproved", peer.id, 1, now);
+    const request = decodeGroup002(frames, now);
+    if (!request) return send(FAILED);
+    peer.admit();
     service.limits.take(request.op === "send" ? "messages" : "others", request.user, 1, now);
     run(service, request, send, log);
   } catch {

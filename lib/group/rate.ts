@@ -1,11 +1,8 @@
 /** Token buckets: how fast one identity may ask. A limit delays, it never loses. */
 
-/** Buckets kept; beyond it full ones are forgotten, then the oldest. */
+/** Buckets kept; beyond it full ones are forgotten, then the oldest, so many at once. */
 const MAX_BUCKETS = 20_000;
-
-/** Handshakes a second of unknown keys from one IP, and at once after a pause. */
-export const HANDSHAKES = 500;
-export const HANDSHAKE_BURST = 5_000;
+const ROOM = MAX_BUCKETS / 8;
 
 interface Bucket {
   tokens: number;
@@ -39,6 +36,11 @@ export class Buckets {
     return Math.ceil(((wanted - bucket.tokens) * 1_000) / this.#rate);
   }
 
+  /** Nothing is taken for the key any more. */
+  forget(key: string): void {
+    this.#buckets.delete(key);
+  }
+
   #bucket(key: string, now: number): Bucket {
     const known = this.#buckets.get(key);
     if (known) return known;
@@ -51,7 +53,7 @@ export class Buckets {
   #forget(now: number): void {
     const refill = (this.#burst * 1_000) / this.#rate;
     for (const [key, { at }] of this.#buckets) if (now - at > refill) this.#buckets.delete(key);
-    while (this.#buckets.size >= MAX_BUCKETS) {
+    while (this.#buckets.size > MAX_BUCKETS - ROOM) {
       this.#buckets.delete(this.#buckets.keys().next().value!);
     }
   }

@@ -3,6 +3,7 @@
 import { Refusal } from "../errors.ts";
 import type { ACTIONS } from "../protocol/schema.ts";
 import type { Actor, Draft, GroupState, Member, Role } from "./state.ts";
+import { banKey, muteKey } from "./values.ts";
 
 /** Something an admin does. */
 export interface Act {
@@ -103,19 +104,4 @@ function below(state: GroupState, own: Member, action: string, user: string): Me
 
 function noSuch(action: string, what: string): Refusal {
   return new Refusal("not_found", `Cannot ${action}: no such ${what}`);
-}
-
-/** Name of the value that says that a user is banned. */
-export function banKey(user: string): string {
-  return `ban:${user}`;
-}
-
-/** Name of the value that says that an admin made a user a reader: leaving does not undo it. */
-export function readerKey(user: string): string {
-  return `reader:${user}`;
-}
-
-/** Name of the value that says until when a user is muted, ms; `0`: until it is taken back. */
-export function muteKey(user: string): string {
-  return `mute:${user}`;
 }

@@ -1,23 +1,25 @@
 /**
  * What a group does for those who ask, whatever dialect they speak: one method a request.
- * Owns state and writer; knows nothing of frames.
+ * Owns state, writer and feed; knows nothing of frames.
  */
 
 import { Refusal } from "../errors.ts";
+import { randomToken, userId } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
 import { hashOf } from "../log/chain.ts";
 import type { Log, LogStart, ReadBatch } from "../log/log.ts";
-import type { Batch } from "../protocol/batch.ts";
+import { type Batch, CLAIM } from "../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MAX_MEMBERS, MAX_TEXT } from "../protocol/limits.ts";
 import type { Message } from "../protocol/schema.ts";
-import { randomToken } from "../identity/keys.ts";
-import { Admission } from "./admission.ts";
+import type { Session } from "../session/server.ts";
+import type { Encoded } from "../transport/transport.ts";
 import { Feed } from "./feed.ts";
 import { makeInvite, openInvite, useInvite } from "./invites.ts";
 import { type Keep, Limits, type Rates } from "./limits.ts";
-import { type Act, atLeast, banKey, decideAct } from "./roles.ts";
+import { Members } from "./members.ts";
+import { Presence } from "./presence.ts";
+import { type Act, atLeast, decideAct } from "./roles.ts";
 import { readReply, type ReadRequest } from "./reading.ts";
-import type { Sessions } from "./sessions.ts";
 import {
   type Actor,
   decideJoin,
@@ -26,13 +28,13 @@ import {
   type GroupState,
   type Member,
   requireMember,
-  requireUnbanned,
   type Role,
   type Run,
   type SendPlan,
   suspects,
   toRun,
 } from "./state.ts";
+import { Values } from "./values.ts";
 import { Writer } from "./writer.ts";
 
 /** What makes a group itself: made once, kept with its data. */
@@ -44,8 +46,6 @@ export interface GroupIdentity {
   readonly nonce: string;
   /** User id of the founder; empty when there is none. */
   readonly founder: string;
-  /** CURVE key of the founder, so that a private group has somebody to begin with. */
-  readonly founderCurve?: string;
   readonly access: "open" | "private";
 }
 
@@ -65,16 +65,16 @@ export interface ServiceOptions {
   readonly identity: GroupIdentity;
   readonly log: Log;
   readonly start: LogStart;
-  readonly sessions: Sessions;
   readonly now: () => number;
   readonly rates?: Rates;
   readonly keep?: Keep;
+  /** Makes a packet of the feed ready for all who follow. */
+  encode(packet: Uint8Array): Encoded;
+  /** Something that nobody asked for failed here. */
+  failed(error: unknown): void;
   /** The log failed: the server must stop. */
   broken(error: unknown): void;
 }
-
-/** How long subscribing again may take, ms; a round trip, and what thousands of members need. */
-const HEAD_AFTER_CHANGE = 100;
 
 /** See the head of this file. */
 export class GroupService {
@@ -82,15 +82,13 @@ export class GroupService {
   readonly epoch: string;
   readonly feed: Feed;
   readonly state: GroupState;
-  readonly sessions: Sessions;
+  readonly presence: Presence = new Presence();
   readonly now: () => number;
-  readonly admission: Admission;
   readonly limits: Limits;
   readonly #keep: Keep;
   readonly #log: Log;
   readonly #writer: Writer;
   readonly #mid: () => string;
-  #headDue: ReturnType<typeof setTimeout> | undefined;
   #tail: number;
   /** What readers may see: behind `state.head` while a commit is under way. */
   #durable: number;
@@ -98,14 +96,17 @@ export class GroupService {
   #hash: string;
 
   constructor(options: ServiceOptions) {
-    const { identity, log, start, sessions, now, broken, keep = {} } = options;
+    const { identity, log, start, now, broken, keep = {} } = options;
     this.limits = new Limits(options.rates);
     this.#keep = keep;
     this.identity = identity;
     this.epoch = start.epoch;
-    this.sessions = sessions;
     this.now = now;
-    this.feed = new Feed(start.epoch);
+    this.feed = new Feed({
+      epoch: start.epoch,
+      encode: (packet) => options.encode(packet),
+      failed: (error) => options.failed(error),
+    });
     this.#log = log;
     this.#tail = start.tail;
     this.#durable = start.head;
@@ -115,13 +116,12 @@ export class GroupService {
       name: identity.name,
       founder: identity.founder,
       access: identity.access,
-      members: new Map(start.members.map(({ user, json }) => [user, JSON.parse(json) as Member])),
+      members: new Members(start.members.map(({ json }) => toMember(json))),
       head: start.head,
       at: start.at,
-      lastMid: new Map(start.lastMid),
-      values: new Map(Object.entries(start.values)),
+      lastMid: new Map(),
+      values: new Values(Object.entries(start.values)),
     };
-    this.admission = new Admission(this.state, identity.founderCurve);
     this.#mid = midMaker();
     this.#writer = new Writer({
       log,
@@ -143,49 +143,40 @@ export class GroupService {
     return this.#hash;
   }
 
-  /** Makes the actor a member; again is fine. Refuses `banned`, `forbidden`. */
-  join(actor: Actor, curve: string | undefined, answer: Answer<Joined>): void {
-    this.#join(actor, { ...(curve ? { curve } : {}) }, undefined, answer);
-  }
-
-  /** Makes the actor a member by an invite, and admits its CURVE key. Refuses `bad_invite`. */
-  redeem(actor: Actor, curve: string, invite: string, answer: Answer<Joined>): void {
-    this.#join(actor, { curve }, invite, {
-      ok: (joined) => {
-        this.admission.let(curve, actor.user);
-        answer.ok(joined);
-      },
-      refuse: (error) => answer.refuse(error),
-    });
-  }
-
-  /** Lets a proved user connect. @throws {Refusal} `banned`; `forbidden` in a private group */
-  admit(actor: Actor, curve: string): void {
-    const { state } = this;
-    requireUnbanned(state, actor.user);
-    const known = state.members.has(actor.user) || actor.user === state.founder;
-    if (state.access === "private" && !known) {
-      const message = `Cannot enter "${state.name}": it is private, ask a member for an invite`;
-      throw new Refusal("forbidden", message);
+  /** The session is its key's from now on. @throws {Refusal} `bad_proof` */
+  prove(session: Session, proof: { key: string; name: string; sig: string }): Actor {
+    const { key, name, sig } = proof;
+    if (!session.prove(key, sig)) {
+      const message = "Cannot prove: the signature does not fit the key and this session";
+      throw new Refusal("bad_proof", message);
     }
-    this.admission.let(curve, actor.user);
+    session.actor = { user: userId(key), name, key };
+    session.peer.admit();
+    this.presence.add(session.actor.user, session);
+    return session.actor;
   }
 
-  #join(
-    actor: Actor,
-    entrance: { curve?: string },
-    invite: string | undefined,
-    answer: Answer<Joined>,
-  ): void {
+  /** The session is over. */
+  gone(session: Session): void {
+    this.limits.forget(session.peer.id);
+    this.feed.unfollow(session);
+    if (session.actor) this.presence.remove(session.actor.user, session);
+  }
+
+  /**
+   * Makes the actor a member; again is fine. Refuses `banned`, `bad_invite`, and `forbidden` in a
+   * private group without an invite.
+   */
+  join(actor: Actor, invite: string | undefined, answer: Answer<Joined>): void {
     let used: number | undefined;
     this.#writer.submit({
       size: 512,
       decide: (state, _, now) => {
         // A member who comes with an invite lost the answer to its first try.
         const needed = invite !== undefined && !state.members.has(actor.user);
-        const role = needed ? openInvite(state, invite, now).role : undefined;
+        const role = needed ? this.#roleOf(invite, now) : undefined;
         used = needed ? now : undefined;
-        const draft = decideJoin(state, actor, { ...entrance, ...(role ? { role } : {}) });
+        const draft = decideJoin(state, actor, role);
         return draft ? [draft] : [];
       },
       values: (state) => (used === undefined ? {} : useInvite(state, invite!, used)),
@@ -196,6 +187,15 @@ export class GroupService {
         }),
       failed: (error) => answer.refuse(error),
     });
+  }
+
+  #roleOf(invite: string, now: number): Role {
+    try {
+      return openInvite(this.state, invite, now).role;
+    } catch (error) {
+      this.limits.wrongInvite(this.now());
+      throw error;
+    }
   }
 
   /** What an admin does to a member or the group; answers the seq of the entry. */
@@ -237,7 +237,7 @@ export class GroupService {
   /** Tells those who follow that a member writes. @throws {Refusal} `not_member` */
   typing(actor: Actor): void {
     requireMember(this.state, actor.user);
-    this.feed.hint({ typing: { user: actor.user, name: actor.name } });
+    this.feed.typing(actor.user, actor.name);
   }
 
   /** Drops the content of what need not be kept. */
@@ -275,10 +275,10 @@ export class GroupService {
     let plan: SendPlan;
     this.#writer.submit({
       size,
-      suspects: (state) => ({
+      messages: {
         author: actor.user,
-        mids: suspects(state, actor.user, messages),
-      }),
+        suspects: (state) => suspects(state, actor.user, messages),
+      },
       decide: (state, seen, now) => {
         plan = decideSend(state, actor, messages, sig, seen, now);
         return plan.drafts;
@@ -311,72 +311,56 @@ export class GroupService {
 
   /** Members after a user id, ascending, with who is here now. @throws {Refusal} `not_member` */
   members(actor: Actor, after: string): object {
+    const { members, values } = this.state;
     const { role } = requireMember(this.state, actor.user);
-    const now = this.now();
-    const all = [...this.state.members.values()]
-      .filter(({ user }) => user > after)
-      .sort((a, b) => (a.user < b.user ? -1 : 1));
-    const page = all.slice(0, MAX_MEMBERS).map(({ user, name, role }) => ({
+    const now = performance.now();
+    const found = members.page(after, MAX_MEMBERS + 1);
+    const page = found.slice(0, MAX_MEMBERS).map(({ user, name, role }) => ({
       user,
       name,
       role,
-      present: this.sessions.present(user, now),
+      present: this.presence.here(user, now),
     }));
-    const banned = after === "" && atLeast(role, "admin") ? { banned: this.#banned() } : {};
-    const topic = this.state.values.get("topic") ?? "";
-    return { members: page, more: all.length > page.length, topic, ...banned };
+    const banned = after === "" && atLeast(role, "admin")
+      ? { banned: values.banned(MAX_MEMBERS) }
+      : {};
+    const topic = values.get("topic") ?? "";
+    return { members: page, more: found.length > page.length, topic, ...banned };
   }
 
-  #banned(): { user: string; name: string }[] {
-    const prefix = banKey("");
-    return [...this.state.values]
-      .filter(([name]) => name.startsWith(prefix))
-      .slice(0, MAX_MEMBERS)
-      .map(([key, name]) => ({ user: key.slice(prefix.length), name }));
-  }
-
-  /** A token for the live feed. @throws {Refusal} `not_member` */
-  subscribe(actor: Actor): string {
+  /** The session hears the live feed from now on. @throws {Refusal} `not_member` */
+  subscribe(actor: Actor, session: Session): { generation: number; key: string; head: number } {
     requireMember(this.state, actor.user);
-    return this.feed.grant(actor.user);
+    return { ...this.feed.follow(session), head: this.#durable };
   }
 
   /** Refuses new work and waits until what was accepted is on disk. */
-  close(): Promise<void> {
-    clearTimeout(this.#headDue);
-    return this.#writer.close();
+  async close(): Promise<void> {
+    await this.#writer.close();
+    this.feed.close();
   }
 
   #committed(batches: readonly Batch[], read: readonly ReadBatch[]): void {
     const last = read[read.length - 1];
     this.#durable = last.first + last.count - 1;
     this.#hash = hashOf(last);
-    let published = 0;
-    for (const [i, { kind, author, body }] of batches.entries()) {
-      if (kind === "join") this.admission.refresh();
-      if (kind !== "leave" && kind !== "remove" && kind !== "ban") continue;
-      // What comes after it in the same commit must not reach who is out.
-      this.feed.entries(read.slice(published, i + 1));
-      published = i + 1;
-      if (kind === "leave") this.#putOut(author, false);
-      else this.#putOut(body!.user as string, true);
+    let quiet = true;
+    for (const { kind, author, body } of batches) {
+      quiet &&= kind === "join" || kind === "leave";
+      if (kind === "leave") this.#out(author, undefined);
+      else if (kind === "remove") this.#out(body!.user as string, "removed from the group");
+      else if (kind === "ban") this.#out(body!.user as string, "banned from the group");
     }
-    this.feed.entries(published === 0 ? read : read.slice(published));
+    this.feed.entries(read, quiet);
   }
 
-  /** From here on the user hears nothing; who was removed must knock and prove again. */
-  #putOut(user: string, cut: boolean): void {
-    if (this.state.members.has(user)) return;
-    if (this.feed.revoke(user)) this.#tellHead();
-    if (!cut) return this.admission.refresh();
-    this.sessions.endAll(user);
-    this.admission.out(user);
-  }
-
-  /** What was published while the others subscribed again: the head tells them. */
-  #tellHead(): void {
-    clearTimeout(this.#headDue);
-    this.#headDue = setTimeout(() => this.feed.head(this.#durable), HEAD_AFTER_CHANGE);
+  /** From here on the user hears nothing; `why` its connections are cut, or they stay. */
+  #out(user: string, why: string | undefined): void {
+    // Who came back with the same commit stays; nobody who only claims its id ever had a key.
+    if (this.state.members.has(user) || user.startsWith(CLAIM)) return;
+    const sessions = this.presence.of(user);
+    this.feed.out(sessions, why !== undefined);
+    if (why !== undefined) { for (const session of sessions) session.cut(why); }
   }
 
   #found(): void {
@@ -395,4 +379,10 @@ export class GroupService {
       failed: () => {},
     });
   }
+}
+
+/** A member as its row says it; rows of older versions say more. */
+function toMember(json: string): Member {
+  const { user, name, role, key, since } = JSON.parse(json) as Member;
+  return { user, name, role, ...(key ? { key } : {}), since };
 }

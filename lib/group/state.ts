@@ -10,7 +10,8 @@ import { type Batch, messageHash } from "../protocol/batch.ts";
 import type { Message } from "../protocol/schema.ts";
 import { MID_AHEAD } from "../protocol/limits.ts";
 import { midTime } from "../protocol/names.ts";
-import { banKey, muteKey, readerKey } from "./roles.ts";
+import type { Members } from "./members.ts";
+import { banKey, muteKey, readerKey, type Values } from "./values.ts";
 
 /** What a member may do; each may do what the one after it may. Stored: do not rename. */
 export type Role = "founder" | "admin" | "member" | "reader";
@@ -24,8 +25,6 @@ export interface Member {
   readonly key?: string;
   /** `seq` of the entry by which it joined. */
   readonly since: number;
-  /** The member's CURVE key, Z85, where it entered through the door. */
-  readonly curve?: string;
 }
 
 /** Everything a group knows besides the log itself. */
@@ -36,14 +35,16 @@ export interface GroupState {
   readonly founder: string;
   /** Whether anyone may join, or only who is invited. */
   readonly access: "open" | "private";
-  readonly members: Map<string, Member>;
+  readonly members: Members;
   head: number;
   /** Time of the newest entry, ms. */
   at: number;
-  /** Greatest mid of each author: a greater one cannot be a duplicate. */
+  /**
+   * Greatest mid of members: a greater one cannot be a duplicate. Empty for a member without one;
+   * where a member is absent, the log must be asked before its messages are decided on.
+   */
   readonly lastMid: Map<string, string>;
-  /** Bans, mutes, topic and invites, by name. */
-  readonly values: Map<string, string>;
+  readonly values: Values;
 }
 
 /** Who asks: proved by a key, or claimed in a dialect. */
@@ -76,37 +77,26 @@ export function requireMember(state: GroupState, user: string): Member {
   return member;
 }
 
-/** How somebody comes in. */
-export interface Entrance {
-  /** The role that an invite gives. */
-  readonly role?: Role;
-  /** The CURVE key to admit from now on. */
-  readonly curve?: string;
-}
-
 /**
  * The entry that lets the actor in; undefined when it is a member already under this name.
  *
+ * @param invited the role that an invite gives
  * @throws {Refusal} `banned`; `forbidden` in a private group without an invite
  */
 export function decideJoin(
   state: GroupState,
   actor: Actor,
-  { role, curve }: Entrance = {},
+  invited?: Role,
 ): Draft | undefined {
   const known = state.members.get(actor.user);
   requireUnbanned(state, actor.user);
   const founder = actor.user === state.founder;
-  if (!known && state.access === "private" && !founder && !role) {
+  if (!known && state.access === "private" && !founder && !invited) {
     throw new Refusal("forbidden", `Cannot join "${state.name}": it is private, ask for an invite`);
   }
-  const sameKey = curve === undefined || known?.curve === curve;
-  if (known && known.name === actor.name && sameKey) return undefined;
-  const newcomer = state.values.has(readerKey(actor.user)) ? "reader" : role ?? "member";
-  const body = {
-    role: known?.role ?? (founder ? "founder" : newcomer),
-    ...(curve ?? known?.curve ? { curve: curve ?? known?.curve } : {}),
-  };
+  if (known && known.name === actor.name) return undefined;
+  const newcomer = state.values.has(readerKey(actor.user)) ? "reader" : invited ?? "member";
+  const body = { role: known?.role ?? (founder ? "founder" : newcomer) };
   return { count: 1, kind: "join", author: actor.user, ...who(actor), body };
 }
 
@@ -242,13 +232,12 @@ export function apply(state: GroupState, batch: Batch): void {
     case "join": {
       const since = state.members.get(author)?.since ?? batch.first;
       const role = body.role as Role;
-      const curve = body.curve ? { curve: body.curve as string } : {};
-      const member = { user: author, name, role, since, ...(key ? { key } : {}), ...curve };
-      state.members.set(author, member);
+      state.members.set(author, { user: author, name, role, since, ...(key ? { key } : {}) });
       return;
     }
     case "leave":
       state.members.delete(author);
+      state.lastMid.delete(author);
       return;
     case "promote":
     case "demote": {
@@ -261,9 +250,11 @@ export function apply(state: GroupState, batch: Batch): void {
     case "ban":
       state.values.set(banKey(user), String(body.name ?? ""));
       state.members.delete(user);
+      state.lastMid.delete(user);
       return;
     case "remove":
       state.members.delete(user);
+      state.lastMid.delete(user);
       return;
     case "unban":
       state.values.delete(banKey(user));
@@ -284,7 +275,7 @@ export function apply(state: GroupState, batch: Batch): void {
   }
 }
 
-/** The members and values that {@linkcode apply} may change for a batch. */
+/** The members (with their greatest mid) and values that {@linkcode apply} may change for a batch. */
 export function touched({ kind, author, body }: Batch): {
   readonly users: readonly string[];
   readonly values: readonly string[];

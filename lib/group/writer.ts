@@ -14,26 +14,31 @@ import { apply, type Draft, type GroupState, place, touched } from "./state.ts";
 export interface Job {
   /** How much of the queue's bound it takes, bytes. */
   readonly size: number;
-  /** Author and mids that may be in the log already; asked before `decide`. */
-  suspects?(state: GroupState): { readonly author: string; readonly mids: readonly string[] };
+  /** Messages that may be in the log already, asked before `decide`. */
+  readonly messages?: {
+    readonly author: string;
+    /** Their mids; the author's greatest mid is in the state by now. */
+    suspects(state: GroupState): readonly string[];
+  };
   /** What to append; nothing is fine. Throws a Refusal. */
   decide(state: GroupState, seen: Places, now: number): readonly Draft[];
   /** Values to change in the same transaction, asked after `decide`; undefined removes one. */
-  values?(state: GroupState): Values;
+  values?(state: GroupState): Changes;
   /** Called when all is on disk, with the batches of its drafts. */
   done(batches: readonly Batch[]): void;
   failed(error: unknown): void;
 }
 
-/** Named values; undefined removes one. */
-export type Values = Readonly<Record<string, string | undefined>>;
+/** Changes of named values; undefined removes one. */
+export type Changes = Readonly<Record<string, string | undefined>>;
 type Places = ReadonlyMap<string, { readonly seq: number; readonly at: number }>;
 const NOWHERE: Places = new Map();
 
 const MAX_QUEUE_JOBS = 10_000;
 const MAX_QUEUE_BYTES = 64 * 1_048_576;
-/** One commit stops growing here, so that nobody waits long for its acknowledgement. */
-const MAX_COMMIT_BYTES = 4 * 1_048_576;
+/** One commit stops growing here, so that it holds the event loop for a few ms. */
+const MAX_COMMIT_BYTES = 1_048_576;
+const MAX_COMMIT_JOBS = 256;
 
 export interface WriterOptions {
   readonly log: Log;
@@ -101,9 +106,8 @@ export class Writer {
   #take(): Job[] {
     let bytes = 0;
     let n = 0;
-    while (n < this.#queue.length && (n === 0 || bytes < MAX_COMMIT_BYTES)) {
-      bytes += this.#queue[n++].size;
-    }
+    const most = Math.min(this.#queue.length, MAX_COMMIT_JOBS);
+    while (n < most && (n === 0 || bytes < MAX_COMMIT_BYTES)) bytes += this.#queue[n++].size;
     this.#bytes -= bytes;
     if (n === this.#queue.length) {
       const all = this.#queue;
@@ -155,10 +159,17 @@ export class Writer {
 
   async #stage(job: Job, batches: Batch[], undo: (() => void)[]): Promise<Batch[]> {
     const { state, now, log } = this.#options;
-    const ask = job.suspects?.(state);
     let seen = NOWHERE;
-    if (ask && ask.mids.length > 0) {
-      seen = new Map([...await log.find(ask.author, ask.mids), ...among(batches, ask)]);
+    if (job.messages) {
+      const { author, suspects } = job.messages;
+      if (state.members.has(author) && !state.lastMid.has(author)) {
+        const before = await log.lastMid(author) ?? "";
+        state.lastMid.set(author, batches.reduce((last, b) => later(last, b, author), before));
+      }
+      const mids = suspects(state);
+      if (mids.length > 0) {
+        seen = new Map([...await log.find(author, mids), ...among(batches, author, mids)]);
+      }
     }
     const time = now();
     return job.decide(state, seen, time).map((draft) => {
@@ -170,7 +181,7 @@ export class Writer {
     });
   }
 
-  #change(job: Job, undo: (() => void)[]): Values {
+  #change(job: Job, undo: (() => void)[]): Changes {
     const { state } = this.#options;
     const changes = job.values?.(state) ?? {};
     for (const [name, value] of Object.entries(changes)) {
@@ -194,7 +205,7 @@ function rememberer(state: GroupState, batch: Batch): () => void {
   const { users, values } = touched(batch);
   const steps = [
     restorer(state.lastMid, batch.author),
-    ...users.map((user) => restorer(state.members, user)),
+    ...users.flatMap((user) => [restorer(state.members, user), restorer(state.lastMid, user)]),
     ...values.map((name) => restorer(state.values, name)),
   ];
   return () => {
@@ -212,10 +223,17 @@ function restorer<V>(map: Map<string, V>, key: string): () => void {
   };
 }
 
+/** The greater of a mid and an author's last in a batch. */
+function later(last: string, { author, messages }: Batch, wanted: string): string {
+  const own = author === wanted ? messages?.at(-1)?.[0] ?? "" : "";
+  return own > last ? own : last;
+}
+
 /** Places of mids among batches that wait for this very commit. */
 function among(
   batches: readonly Batch[],
-  { author, mids }: { author: string; mids: readonly string[] },
+  author: string,
+  mids: readonly string[],
 ): [string, { seq: number; at: number }][] {
   const wanted = new Set(mids);
   return batches
@@ -229,7 +247,7 @@ function among(
     .filter(([mid]) => wanted.has(mid));
 }
 
-function toCommit(state: GroupState, batches: readonly Batch[], changes: Values): Commit {
+function toCommit(state: GroupState, batches: readonly Batch[], changes: Changes): Commit {
   const users = new Set<string>();
   const values = { ...changes };
   const stored: StoredBatch[] = batches.map((batch) => {
