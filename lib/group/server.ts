@@ -157,6 +157,11 @@ export class GroupServer implements AsyncDisposable {
     ];
   }
 
+  /** Its public key. */
+  get key(): string {
+    return this.#options.key.publicKey;
+  }
+
   /** What the peers hold now, and what happened to them. */
   get accounts(): Accounts {
     return this.#sessions.accounts;

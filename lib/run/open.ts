@@ -27,7 +27,13 @@ import { sqliteLog } from "../log/sqlite.ts";
 import { renewCopy, sqliteCopy } from "../log/sqlite_copy.ts";
 import { sqliteNames } from "../log/sqlite_names.ts";
 import { sqliteStore } from "../log/sqlite_store.ts";
-import { nameProblem, normalName, parseAddress, splitRegistry } from "../protocol/names.ts";
+import {
+  nameProblem,
+  normalName,
+  parseAddress,
+  type RegistryAddress,
+  splitRegistry,
+} from "../protocol/names.ts";
 import { REGISTRY_BOUNDS } from "../registry/bounds.ts";
 import { RegistryServer } from "../registry/server.ts";
 import { memoryPins } from "../session/registry_client.ts";
@@ -257,7 +263,7 @@ export function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
     const access = options.private ? "private" : "open";
     const name = checkName(options.name);
     checkAddress(address);
-    registries.forEach(checkRegistry);
+    const known = registries.map(checkRegistry);
     if (plain && access === "private") {
       throw new UsageError(
         "Cannot start the group: --private lets in only who proves a key, leave out --plain",
@@ -291,7 +297,7 @@ export function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
         address: address.endsWith(":0") && ports ? address.slice(0, -1) + ports.main : address,
         bounds: boundsHere(DEFAULT_BOUNDS, memoryLimit),
         pins: folder ? filePins(join(folder, "registries.json")) : memoryPins(),
-        registries: options.unlisted ? [] : registries,
+        registries: options.unlisted ? [] : known,
         plain,
         ...(advertise ? { advertise } : {}),
         ...(rate === undefined ? {} : { rates: ratesFor(rate) }),
@@ -374,8 +380,9 @@ function checkAddress(address: string): void {
   }
 }
 
-function checkRegistry(address: string): void {
-  if (splitRegistry(address)) return;
+function checkRegistry(address: string): RegistryAddress {
+  const registry = splitRegistry(address);
+  if (registry) return registry;
   throw new UsageError(
     `Cannot use the registry "${address}": expected HOST:PORT, or HOST:PORT#KEY with its key`,
   );
