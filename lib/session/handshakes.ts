@@ -1,7 +1,6 @@
 /** The hellos that wait for a server: in which order, within which budget, and for how long. */
 
 import { Buffer } from "node:buffer";
-import type { Peer } from "../transport/transport.ts";
 import { Lane, Rates, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
 import { KEY_BYTES } from "./noise.ts";
 import type { Tickets } from "./ticket.ts";
@@ -17,31 +16,40 @@ const SLICE = 2;
 /** Handshakes that a ticket of one user brings forward, a second. */
 const PER_HOLDER = 20;
 
+/** What is known of who says hello. */
+export interface Origin {
+  readonly id: string;
+  readonly ip: string;
+}
+
 /** A hello that waits. */
-export interface Hello {
-  readonly peer: Peer;
+export interface Hello<P extends Origin> {
+  readonly peer: P;
   /** Noise message 1. */
   readonly message: Uint8Array;
   readonly at: number;
-  readonly lane: "holders" | "strangers";
+  readonly lane: Way;
 }
 
-export interface HandshakesOptions {
+/** With a good ticket, or without. */
+export type Way = "holders" | "strangers";
+
+export interface HandshakesOptions<P extends Origin> {
   readonly tickets?: Tickets;
   /** Does one handshake; never throws. */
-  run(hello: Hello): void;
+  run(hello: Hello<P>): void;
   /** This one cannot be done now. */
-  busy(peer: Peer): void;
+  busy(peer: P): void;
   count(what: string): void;
 }
 
 /** See the head of this file. */
-export class Handshakes {
-  readonly #options: HandshakesOptions;
-  readonly #waiting = new Map<string, Hello>();
+export class Handshakes<P extends Origin> {
+  readonly #options: HandshakesOptions<P>;
+  readonly #waiting = new Map<string, Hello<P>>();
   readonly #lanes = {
-    holders: new Lane<Hello>(HOLDERS, HOLDERS),
-    strangers: new Lane<Hello>(STRANGERS, STRANGERS_PER_IP),
+    holders: new Lane<Hello<P>>(HOLDERS, HOLDERS),
+    strangers: new Lane<Hello<P>>(STRANGERS, STRANGERS_PER_IP),
   };
   readonly #shares = {
     holders: new Share(TICKETS_SHARE, performance.now()),
@@ -51,12 +59,12 @@ export class Handshakes {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #immediate: ReturnType<typeof setImmediate> | undefined;
 
-  constructor(options: HandshakesOptions) {
+  constructor(options: HandshakesOptions<P>) {
     this.#options = options;
   }
 
   /** A peer said hello: once more, when one of its own waits still. */
-  add(peer: Peer, message: Uint8Array): void {
+  add(peer: P, message: Uint8Array): void {
     const former = this.#waiting.get(peer.id);
     if (former) this.drop(peer);
     const now = performance.now();
@@ -68,7 +76,7 @@ export class Handshakes {
     this.#immediate ??= setImmediate(() => this.#pump());
   }
 
-  #laneOf(message: Uint8Array, now: number): Hello["lane"] {
+  #laneOf(message: Uint8Array, now: number): Way {
     const { tickets, count } = this.#options;
     if (!tickets || message.length === KEY_BYTES) return "strangers";
     const holder = tickets.holder(message.subarray(KEY_BYTES));
@@ -80,7 +88,7 @@ export class Handshakes {
   }
 
   /** The peer is gone, or said something else. */
-  drop(peer: Peer): void {
+  drop(peer: P): void {
     const hello = this.#waiting.get(peer.id);
     if (!hello) return;
     this.#waiting.delete(peer.id);
@@ -88,11 +96,11 @@ export class Handshakes {
   }
 
   /** Time that came of a handshake was spent, ms. */
-  spend(lane: Hello["lane"], ms: number): void {
+  spend(lane: Way, ms: number): void {
     this.#shares[lane].spend(ms);
   }
 
-  #busy(peer: Peer): void {
+  #busy(peer: P): void {
     this.#options.count("handshake: put off");
     this.#options.busy(peer);
   }
@@ -114,7 +122,7 @@ export class Handshakes {
     this.#immediate = setImmediate(() => this.#pump());
   }
 
-  #take(lane: Hello["lane"], now: number): Hello | undefined {
+  #take(lane: Way, now: number): Hello<P> | undefined {
     return this.#shares[lane].wait(now) === 0 ? this.#lanes[lane].take() : undefined;
   }
 

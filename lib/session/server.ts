@@ -57,7 +57,7 @@ export class SessionServer implements AsyncDisposable {
   readonly #options: SessionServerOptions;
   readonly #server: Server;
   readonly #sessions = new Map<string, Entry>();
-  readonly #handshakes: Handshakes;
+  readonly #handshakes: Handshakes<Peer>;
   readonly #counts = new Map<string, number>();
   readonly #log: AccountLog;
   /** Nothing of theirs counts any more, though more of it may be on its way through the engine. */
@@ -178,7 +178,7 @@ export class SessionServer implements AsyncDisposable {
   }
 
   /** One handshake, with whoever it is. */
-  #shake({ peer, message, lane }: Hello): void {
+  #shake({ peer, message, lane }: Hello<Peer>): void {
     const own = this.#guard(() => this.#options.identity());
     if (!own) return this.#reset(peer, "busy");
     const responder = new Responder(PROLOGUE);

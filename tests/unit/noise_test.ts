@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import noise from "../vectors/noise_nn.json" with { type: "json" };
 import {
   CipherState,
   ephemeral,
@@ -10,18 +10,7 @@ import {
   type Split,
 } from "../../lib/session/noise.ts";
 
-interface Vector {
-  protocol_name: string;
-  init_prologue: string;
-  init_ephemeral: string;
-  resp_ephemeral: string;
-  handshake_hash: string;
-  messages: { payload: string; ciphertext: string }[];
-}
-
-const { vectors } = JSON.parse(
-  readFileSync(new URL("../vectors/noise_nn.json", import.meta.url), "utf8"),
-) as { vectors: Vector[] };
+const { vectors } = noise;
 const bytes = (hex: string) => Buffer.from(hex, "hex");
 const hex = (data: Uint8Array) => Buffer.from(data).toString("hex");
 const PROLOGUE = Buffer.from("zg2");
