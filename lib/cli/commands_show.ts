@@ -118,7 +118,7 @@ export async function menu(
       continue;
     }
     const answers = await asked(session, choice.asks);
-    if (answers) await table.run(session, choice.command, answers);
+    if (answers !== undefined) await table.run(session, choice.command, answers);
   }
 }
 
