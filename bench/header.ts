@@ -3,9 +3,10 @@
 import { cpus, release, totalmem } from "node:os";
 import { versionOf } from "./processes.ts";
 import type { Setting } from "./setting.ts";
+import { git } from "./trees.ts";
 
 /** Machine, versions, commit, and how the rounds were run. */
-export async function header({ peers, rounds, quick }: Setting): Promise<string> {
+export async function header({ before, peers, rounds, quick }: Setting): Promise<string> {
   const [cpu] = cpus();
   const servers = await Promise.all(
     peers.map(async (peer) => `${peer}-server ${await versionOf(`${peer}-server`)}`),
@@ -15,17 +16,13 @@ export async function header({ peers, rounds, quick }: Setting): Promise<string>
       Math.round(totalmem() / 2 ** 30)
     } GiB, ${Deno.build.os} ${release()}`,
     `versions  Deno ${Deno.version.deno}, ${servers.join(", ") || "no peers"}`,
-    `commit    ${await commit()}`,
+    `commit    ${await commit()}; before: ${before?.commit ?? "left out"}`,
     `rounds    ${rounds} of each side in turn, medians${quick ? " (quick)" : ""}; ` +
     "client and server share these cores",
   ].join("\n");
 }
 
 async function commit(): Promise<string> {
-  const git = async (...args: string[]) => {
-    const { stdout } = await new Deno.Command("git", { args, stderr: "null" }).output();
-    return new TextDecoder().decode(stdout).trim();
-  };
   try {
     const changed = await git("status", "--porcelain", "--untracked-files=no");
     return `${await git("rev-parse", "--short", "HEAD")}${changed ? " with changes" : ""}`;

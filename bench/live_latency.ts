@@ -19,14 +19,14 @@ const WARM = 2;
 const GOALS = { p50: 10, p99: 50 };
 
 endWithUs();
-await using group = await startSide("zgroup-curve");
+await using group = await startSide("ours");
 await using folder = await temporaryFolder();
 await using alice = await connect({ name: "alice", registries: [group.address] });
 await alice.join(NAME);
 // All but the sender and the person at the screen.
 await using members = new Program({ file: "load/members.ts" });
 await members.ask("connect", {
-  side: "zgroup-curve",
+  side: "ours",
   address: group.address,
   members: MEMBERS - 2,
 });

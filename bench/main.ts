@@ -5,23 +5,32 @@
 import { parseArgs } from "node:util";
 import { endWithUs, installed } from "./processes.ts";
 import { header } from "./header.ts";
-import { type Result, table } from "./results.ts";
+import { readme } from "./readme.ts";
+import { differences, type Result, table } from "./results.ts";
+import { crowd } from "./rows/crowd.ts";
 import { fanout } from "./rows/fanout.ts";
+import { handshakes } from "./rows/handshakes.ts";
 import { history } from "./rows/history.ts";
 import { idle } from "./rows/idle.ts";
 import { latency } from "./rows/latency.ts";
 import { publish } from "./rows/publish.ts";
 import { scale } from "./rows/scale.ts";
+import { start } from "./rows/start.ts";
 import type { Setting, Wanted } from "./setting.ts";
+import { BEFORE, checkOut, type OldTree } from "./trees.ts";
 
-const HELP = `Usage: deno task bench [ROW …] [--peers nats,redis] [--quick] [--json]
+const HELP = `Usage: deno task bench [ROW …] [--before REV] [--peers nats,redis] [--quick] [--json]
 
-Measures zgroup beside its peers on this machine, on the same work, pair by pair.
-ROW is one of: publish fanout latency history scale idle (or one row: publish-256).
+Measures zgroup beside the version before and its peers on this machine, on the same work, pair by
+pair. ROW is one of: publish fanout latency history scale idle start handshakes crowd (or one row:
+publish-256).
 
-  --peers LIST  beside whom, default nats,redis; "none" measures ours alone
-  --quick       fewer and shorter rounds: under two minutes in all
-  --json        one JSON array instead of the table`;
+  --before REV  the version before, a commit of this repository, default ${BEFORE}; "none" leaves
+                it out
+  --peers LIST  beside whom, default nats,redis; "none" measures without
+  --quick       fewer and shorter rounds: under two and a half minutes in all
+  --json        one JSON array instead of the tables
+  --readme      put the tables into bench/README.md, too`;
 
 type Measure = (setting: Setting, wanted: Wanted) => AsyncGenerator<Result>;
 
@@ -32,6 +41,9 @@ const GROUPS: Readonly<Record<string, Measure>> = {
   history,
   scale,
   idle,
+  start,
+  handshakes,
+  crowd,
 };
 
 /** Runs what is asked for; the exit code. */
@@ -40,9 +52,11 @@ async function main(args: readonly string[]): Promise<number> {
     args: [...args],
     allowPositionals: true,
     options: {
+      before: { type: "string", default: BEFORE },
       peers: { type: "string", default: "nats,redis" },
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      readme: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -50,29 +64,40 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const groups = Object.keys(GROUPS).filter((group) =>
-    positionals.length === 0 ||
-    positionals.some((row) => row === group || row.startsWith(`${group}-`))
-  );
   const unknown = positionals.find((row) => !GROUPS[row.split("-")[0]]);
   if (unknown !== undefined) {
     console.error(`Cannot measure "${unknown}": no such row\n\n${HELP}`);
     return 2;
   }
+  const peers = await present(values.peers);
+  await using before = await formerly(values.before);
+  const { quick } = values;
   const setting: Setting = {
-    quick: values.quick,
-    rounds: values.quick ? 3 : 7,
-    peers: await present(values.peers),
+    ...{ quick, rounds: quick ? 3 : 7, before, peers },
     progress: (what) => console.error(`measuring ${what}`),
   };
-  const top = `${await header(setting)}\n`;
-  if (values.json) console.error(top);
-  else console.log(top);
-  let broken = false;
-  const results: Result[] = [];
+  const head = await header(setting);
+  if (values.json) console.error(head);
+  else console.log(`${head}\n`);
+  const { results, broken } = await measure(setting, positionals);
+  if (values.json) console.log(JSON.stringify(results, null, 2));
+  else {
+    const less = before ? `\n\n${differences(results)}` : "";
+    console.log(table(results) + less);
+  }
+  if (values.readme) readme(head, results);
+  return broken ? 1 : 0;
+}
+
+/** All that was asked for; what breaks is told, and the rest goes on. */
+async function measure(setting: Setting, rows: readonly string[]) {
+  const groups = Object.keys(GROUPS).filter((group) =>
+    rows.length === 0 || rows.some((row) => row === group || row.startsWith(`${group}-`))
+  );
   const wanted: Wanted = (row) =>
-    positionals.length === 0 ||
-    positionals.some((given) => given === row || given === row.split("-")[0]);
+    rows.length === 0 || rows.some((given) => given === row || given === row.split("-")[0]);
+  const results: Result[] = [];
+  let broken = false;
   for (const group of groups) {
     try {
       for await (const result of GROUPS[group](setting, wanted)) results.push(result);
@@ -81,8 +106,15 @@ async function main(args: readonly string[]): Promise<number> {
       console.error(`${group} broke: ${error instanceof Error ? error.stack : error}`);
     }
   }
-  console.log(values.json ? JSON.stringify(results, null, 2) : table(results));
-  return broken ? 1 : 0;
+  return { results, broken };
+}
+
+/** The version before; says so when it is left out. */
+async function formerly(revision: string): Promise<OldTree | undefined> {
+  if (revision === "none") return undefined;
+  const before = await checkOut(revision);
+  if (!before) console.error(`This clone has no commit ${revision}: its figures are left out`);
+  return before;
 }
 
 /** The peers that are installed; says which are not. */

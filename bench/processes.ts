@@ -7,6 +7,8 @@ export interface Running extends AsyncDisposable {
   readonly ready: RegExpExecArray;
   /** From the start of the process to its ready line, ms. */
   readonly startedIn: number;
+  /** Whether it has ended by itself. */
+  ended(): boolean;
 }
 
 /** How a server is started. */
@@ -14,9 +16,9 @@ export interface StartOptions {
   readonly command: readonly string[];
   /** Where its output goes; also its current folder. */
   readonly folder: string;
-  /** Its output, or `readyFile`, matches this when it listens. */
+  /** Its output matches this when it listens. */
   readonly ready: RegExp;
-  readonly readyFile?: () => string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const START_WITHIN = 15_000;
@@ -24,13 +26,14 @@ const POLL = 5;
 
 /** Starts a server and waits until it listens. @throws with its output when it does not */
 export async function start(options: StartOptions): Promise<Running> {
-  const { command, folder, ready, readyFile } = options;
+  const { command, folder, ready, env = {} } = options;
   const log = `${folder}/output-${crypto.randomUUID().slice(0, 8)}.log`;
   const begin = performance.now();
   // The shell is replaced by the server, so that the pid is the server's.
   const child = new Deno.Command("sh", {
     args: ["-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", log, ...command],
     cwd: folder,
+    env,
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -46,10 +49,11 @@ export async function start(options: StartOptions): Promise<Running> {
     untrack(child.pid);
   };
   while (true) {
-    const match = ready.exec(textOf(readyFile?.() ?? log));
+    const match = ready.exec(textOf(log));
     if (match) {
       const startedIn = performance.now() - begin;
-      return { pid: child.pid, ready: match, startedIn, [Symbol.asyncDispose]: stop };
+      const { pid } = child;
+      return { pid, ready: match, startedIn, ended: () => ended, [Symbol.asyncDispose]: stop };
     }
     if (ended || performance.now() - begin > START_WITHIN) {
       await stop();

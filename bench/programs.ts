@@ -4,6 +4,7 @@
  */
 
 import { track, untrack } from "./processes.ts";
+import { OURS, type Tree } from "./trees.ts";
 
 /** What a command may carry and give back. */
 export type Fields = Record<string, unknown>;
@@ -31,9 +32,10 @@ export async function program(commands: Readonly<Record<string, Command>>): Prom
 
 /** How a child is started. */
 export interface ProgramOptions {
-  /** A file of this folder. */
+  /** A file of the bench's folder. */
   readonly file: string;
-  readonly args?: readonly string[];
+  /** Whose; default ours. */
+  readonly tree?: Tree;
   /** Another configuration than the product's, a file of this folder. */
   readonly config?: string;
 }
@@ -46,11 +48,11 @@ export class Program implements AsyncDisposable {
   readonly #waiting = new Map<number, PromiseWithResolvers<Fields>>();
   #id = 0;
 
-  constructor({ file, args = [], config }: ProgramOptions) {
+  constructor({ file, tree = OURS, config }: ProgramOptions) {
     this.name = file;
-    const path = (name: string) => new URL(name, import.meta.url).pathname;
+    const configuration = config ? `${OURS.root}bench/${config}` : `${tree.root}deno.json`;
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "-q", ...(config ? ["--config", path(config)] : []), path(file), ...args],
+      args: ["run", "-A", "-q", "--config", configuration, `${tree.root}bench/${file}`],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",

@@ -7,8 +7,7 @@ import type { SideName } from "./servers.ts";
 export interface Result {
   readonly row: string;
   readonly ours: number;
-  /** The same with encryption on; null where it makes no difference or was not measured. */
-  readonly encrypted: number | null;
+  /** A side, `limit`, or another row; null where there is nothing to compare with. */
   readonly peer: string | null;
   readonly theirs: number | null;
   readonly unit: string;
@@ -16,33 +15,36 @@ export interface Result {
   readonly ratio: number | null;
   /** Ratio to reach. */
   readonly goal: number | null;
+  /** Said in place of `theirs`: why there is no figure. */
+  readonly note?: string;
 }
 
 /** Ratio to reach beside each peer. */
 export type Goals = Readonly<Partial<Record<SideName, number>>>;
+
+/** What ours has to reach beside the version before where nothing else is said. */
+export const NOT_SLOWER = 0.95;
 
 /** A line for each peer that was measured; one without a peer when none was. */
 export function compare(
   row: string,
   unit: string,
   figures: Figures,
-  goals: Goals,
+  goals: Goals = {},
   { lowerIsBetter = false } = {},
 ): Result[] {
-  const ours = figures.get("zgroup")!;
-  const curve = figures.get("zgroup-curve");
-  const common = { row, ours: median(ours), encrypted: curve ? median(curve) : null, unit };
-  const peers = [...figures.keys()].filter((name) => name === "nats" || name === "redis");
+  const ours = figures.get("ours")!;
+  const common = { row, ours: median(ours), unit };
+  const peers = [...figures.keys()].filter((name) => name !== "ours") as SideName[];
   if (peers.length === 0) return [{ ...common, peer: null, theirs: null, ratio: null, goal: null }];
   return peers.map((peer) => {
     const theirs = figures.get(peer)!;
-    const ratio = lowerIsBetter ? ratioOf(theirs, ours) : ratioOf(ours, theirs);
     return {
       ...common,
       peer,
       theirs: median(theirs),
-      ratio,
-      goal: goals[peer as SideName] ?? null,
+      ratio: lowerIsBetter ? ratioOf(theirs, ours) : ratioOf(ours, theirs),
+      goal: goals[peer] ?? (peer === "before" ? NOT_SLOWER : null),
     };
   });
 }
@@ -52,37 +54,42 @@ const RESOLUTION = 0.1;
 
 /** A figure of ours that should not pass a limit. */
 export function limited(row: string, ours: number, unit: string, limit: number): Result {
-  const common = { encrypted: null, peer: "limit", theirs: limit, goal: 1 };
-  return { row, ours, unit, ...common, ratio: limit / Math.max(ours, RESOLUTION) };
+  const ratio = limit / Math.max(ours, RESOLUTION);
+  return { row, ours, unit, peer: "limit", theirs: limit, goal: 1, ratio };
 }
 
-const HEAD = ["row", "ours", "encrypted", "peer", "theirs", "unit", "ratio", "goal", ""];
+/** A figure of ours that should be 0. */
+export function none(row: string, ours: number, unit: string): Result {
+  return { row, ours, unit, peer: "limit", theirs: 0, goal: 1, ratio: ours === 0 ? 1 : 0 };
+}
+
+/** Figures that are measured once, smaller ones being better; undefined where a side has none. */
+export function once(
+  row: string,
+  unit: string,
+  figures: Readonly<Partial<Record<SideName, number | undefined>>>,
+  goals?: Goals,
+): Result[] {
+  const found = Object.entries(figures).flatMap(([name, figure]) =>
+    figure === undefined ? [] : [[name, [Math.max(figure, RESOLUTION)]] as const]
+  );
+  return compare(row, unit, new Map(found), goals, { lowerIsBetter: true });
+}
+
+const HEAD = ["row", "ours", "peer", "theirs", "unit", "ratio", "goal", ""];
 
 /** The results as a table that is Markdown, too. */
 export function table(results: readonly Result[]): string {
-  const lines = [HEAD, ...results.map(cells)];
-  const widths = HEAD.map((_, i) => Math.max(...lines.map((line) => line[i].length)));
-  const text = lines.map((line) =>
-    `| ${
-      line.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join(" | ")
-    } |`
-  );
-  const rule = `|${
-    widths.map((width, i) => i === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`).join(
-      "|",
-    )
-  }|`;
-  return [text[0], rule, ...text.slice(1)].join("\n");
+  return markdown(HEAD, results.map(cells));
 }
 
-function cells({ row, ours, encrypted, peer, theirs, unit, ratio, goal }: Result): string[] {
+function cells({ row, ours, peer, theirs, unit, ratio, goal, note }: Result): string[] {
   const verdict = ratio === null || goal === null ? "" : ratio >= goal ? "ok" : "misses";
   return [
     row,
     figure(ours),
-    figure(encrypted),
     peer ?? "",
-    figure(theirs),
+    note ?? figure(theirs),
     unit,
     ratio === null ? "" : ratio.toFixed(2),
     goal === null ? "" : `${goal}`,
@@ -90,8 +97,30 @@ function cells({ row, ours, encrypted, peer, theirs, unit, ratio, goal }: Result
   ];
 }
 
+/** What ours takes less than the version before, row by row: for rates, the time of one. */
+export function differences(results: readonly Result[]): string {
+  const lines = results.flatMap(({ row, peer, ours, theirs, unit }) => {
+    if (!peer?.startsWith("before") || theirs === null) return [];
+    const [, each] = /^(.*)\/s$/.exec(unit) ?? [];
+    const [old, now] = each ? [1e6 / theirs, 1e6 / ours] : [theirs, ours];
+    const short = each?.replace("deliveries", "delivery").replace("entries", "entry");
+    const measure = short ? `µs a ${short}` : unit;
+    return [[row, peer, figure(old), figure(now), figure(old - now), measure]];
+  });
+  return markdown(["row", "before", "took", "takes", "less", "unit"], lines);
+}
+
+function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...lines.map((line) => line[i].length), 1));
+  const pad = (cell: string, i: number) => i ? cell.padStart(widths[i]) : cell.padEnd(widths[i]);
+  const rule = widths.map((width, i) => i ? `${"-".repeat(width + 1)}:` : "-".repeat(width + 2));
+  const text = lines.map((line) => `| ${line.map(pad).join(" | ")} |`);
+  return [text[0], `|${rule.join("|")}|`, ...text.slice(1)].join("\n");
+}
+
 function figure(value: number | null): string {
   if (value === null) return "";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en-US");
-  return value.toPrecision(3);
+  return value === 0 ? "0" : value.toPrecision(3);
 }

@@ -34,12 +34,13 @@ export class Screen implements AsyncDisposable {
     },
   ): Promise<Screen> {
     const options = ["--registry", registry, "--home", home];
-    const join = deno("user.ts", "join", group, ...options);
+    const join = deno("user.ts", ["join", group, ...options]);
     const signal = AbortSignal.timeout(JOIN_WITHIN);
     const { success, stderr } = await new Deno.Command(join[0], { args: join.slice(1), signal })
       .output();
     if (!success) throw new Error(`Cannot join: ${new TextDecoder().decode(stderr)}`);
-    const follow = deno("user.ts", "follow", group, "--json", "--after", `${after}`, ...options);
+    const words = ["follow", group, "--json", "--after", `${after}`];
+    const follow = deno("user.ts", [...words, ...options]);
     const child = new Deno.Command(follow[0], {
       args: follow.slice(1),
       stdin: "null",

@@ -1,79 +1,76 @@
-/** Our servers and the peers', each on a free port, with its data in a temporary folder. */
+/** The servers that are measured, each on a free port, with its data in a temporary folder. */
 
 import { freePort, type Running, start, temporaryFolder } from "./processes.ts";
+import { OURS, type Tree } from "./trees.ts";
 
-/** Who is measured. `zgroup-curve` is the same group with encryption on. */
-export type SideName = "zgroup" | "zgroup-curve" | "nats" | "redis";
+/**
+ * Who is measured. `before` is a group of the version before in the clear, as it was measured when
+ * it was ours; `before-curve` the same encrypted, as it was by default.
+ */
+export type SideName = Measured | "before" | "before-curve";
+
+/** Who is measured by programs of this tree. */
+export type Measured = "ours" | "nats" | "redis";
 
 /** A server, and how its clients reach it. */
 export interface Service extends AsyncDisposable {
   readonly side: SideName;
   readonly pid: number;
-  /** `HOST:PORT`; for ours the registry. */
+  /** `HOST:PORT`; for a group its registry. */
   readonly address: string;
+  /** From the start of the process to its ready line, ms. */
   readonly startedIn: number;
-}
-
-/** One of our groups beside its registry. */
-export interface GroupService extends Service {
-  readonly registry: Running;
+  /** Whether the process has ended by itself. */
+  ended(): boolean;
+  /** The registry beside a group. */
+  readonly registry?: Running;
 }
 
 /** Name of the group, the stream and the subject. */
 export const NAME = "Bench";
 
-const root = new URL("..", import.meta.url).pathname;
-/** The command that runs one of our scripts. */
-export const deno = (script: string, ...args: string[]): string[] => [
-  Deno.execPath(),
-  "run",
-  "-A",
-  "-q",
-  `--config=${root}deno.json`,
-  root + script,
-  ...args,
-];
-
-/** Options of `group.ts` that this version has. */
-let known: Promise<string> | undefined;
-
-async function helpOfGroup(): Promise<string> {
-  const [command, ...args] = deno("group.ts", "--help");
-  const { stdout } = await new Deno.Command(command, { args }).output();
-  return new TextDecoder().decode(stdout);
+/** The command that runs a script of a tree. `preload` is a file of our bench that runs before it. */
+export function deno(
+  script: string,
+  args: readonly string[],
+  { tree = OURS, preload }: { readonly tree?: Tree; readonly preload?: string } = {},
+): string[] {
+  return [
+    ...[Deno.execPath(), "run", "-A", "-q", `--config=${tree.root}deno.json`],
+    ...(preload ? [`--preload=${OURS.root}bench/${preload}`] : []),
+    tree.root + script,
+    ...args,
+  ];
 }
 
 /** A registry as people start it. */
-export function startRegistry(folder: string): Promise<Running> {
-  const command = deno("registry.ts", "--port", "0", "--home", `${folder}/home`);
+export function startRegistry(folder: string, tree: Tree = OURS): Promise<Running> {
+  const command = deno("registry.ts", ["--port", "0", "--home", `${folder}/home`], { tree });
   return start({ command, folder, ready: /listens on (\S+:\d+)/ });
 }
 
+/** Which group is started. */
+export interface GroupChoice {
+  readonly side?: "ours" | "before" | "before-curve";
+  readonly tree?: Tree;
+  readonly preload?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** A registry and a group as people start them: on disk, with their logs. */
-export async function startGroup(encrypted: boolean): Promise<GroupService> {
+export async function startGroup(choice: GroupChoice = {}): Promise<Service> {
+  const { side = "ours", tree = OURS, preload, env } = choice;
   const folder = await temporaryFolder();
-  const registry = await startRegistry(folder.path);
+  const registry = await startRegistry(folder.path, tree);
   const address = registry.ready[1];
-  const help = await (known ??= helpOfGroup());
-  const options = [
-    ...["--registry", address, "--home", `${folder.path}/home`, "--data", `${folder.path}/data`],
-    ...(encrypted ? [] : ["--plain"]),
-    ...(help.includes("--rate") ? ["--rate", "off"] : []),
-  ];
-  const command = deno("group.ts", NAME, "127.0.0.1:0", ...options);
-  const group = await start({
-    command,
-    folder: folder.path,
-    ready: /listens on (\S+:\d+), registry/,
-  });
-  return {
-    side: encrypted ? "zgroup-curve" : "zgroup",
-    pid: group.pid,
-    address,
-    startedIn: group.startedIn,
-    registry,
-    [Symbol.asyncDispose]: () => disposeAll(group, registry, folder),
-  };
+  const command = deno("group.ts", [
+    ...[NAME, "127.0.0.1:0", "--registry", address, "--rate", "off"],
+    ...["--home", `${folder.path}/home`, "--data", `${folder.path}/data`],
+    ...(side === "before" ? ["--plain"] : []),
+  ], { tree, preload });
+  const ready = /listens on (\S+:\d+)\S*, registry/;
+  const group = await start({ command, folder: folder.path, ready, env });
+  return { ...serviceOf(side, group, address, registry, folder), registry };
 }
 
 /** nats-server with JetStream's file store. */
@@ -104,16 +101,19 @@ export async function startRedis(): Promise<Service> {
   return serviceOf("redis", server, `127.0.0.1:${port}`, folder);
 }
 
-/** The server of a side. */
-export function startSide(side: SideName): Promise<Service> {
+/** The server of a side; `before` is the tree of the version before. */
+export function startSide(side: SideName, before?: Tree): Promise<Service> {
   switch (side) {
     case "nats":
       return startNats();
     case "redis":
       return startRedis();
-    case "zgroup":
-    case "zgroup-curve":
-      return startGroup(side === "zgroup-curve");
+    case "ours":
+      return startGroup();
+    case "before":
+    case "before-curve":
+      if (!before) throw new Error(`Cannot start "${side}": there is no version before`);
+      return startGroup({ side, tree: before });
   }
 }
 
@@ -121,18 +121,13 @@ function serviceOf(
   side: SideName,
   server: Running,
   address: string,
-  folder: AsyncDisposable,
+  ...beside: readonly AsyncDisposable[]
 ): Service {
-  const { pid, startedIn } = server;
+  const { pid, startedIn, ended } = server;
   return {
-    side,
-    pid,
-    address,
-    startedIn,
-    [Symbol.asyncDispose]: () => disposeAll(server, folder),
+    ...{ side, pid, address, startedIn, ended },
+    async [Symbol.asyncDispose]() {
+      for (const one of [server, ...beside]) await one[Symbol.asyncDispose]();
+    },
   };
-}
-
-async function disposeAll(...all: readonly AsyncDisposable[]): Promise<void> {
-  for (const one of all) await one[Symbol.asyncDispose]();
 }

@@ -2,12 +2,15 @@
 
 import { Program, type ProgramOptions } from "./programs.ts";
 import { type Service, type SideName, startSide } from "./servers.ts";
+import type { OldTree } from "./trees.ts";
 
 /** How the rows are run. */
 export interface Setting {
   readonly quick: boolean;
   /** Measured rounds of each comparison. */
   readonly rounds: number;
+  /** The version before, where this clone has it. */
+  readonly before: OldTree | undefined;
   /** Beside whom; only those that are installed. */
   readonly peers: readonly ("nats" | "redis")[];
   /** Says what is measured now. */
@@ -28,26 +31,67 @@ export interface RowSides extends AsyncDisposable {
   readonly all: readonly RowSide[];
 }
 
-const CLIENTS: Readonly<Record<SideName, ProgramOptions>> = {
-  zgroup: { file: "load/zgroup_client.ts" },
-  "zgroup-curve": { file: "load/zgroup_client.ts" },
+/** Sides that are there in this run, in the order in which they take turns. */
+export function sidesOf({ before, peers }: Setting, encrypted = false): SideName[] {
+  const former: SideName[] = encrypted ? ["before", "before-curve"] : ["before"];
+  return ["ours", ...(before ? former : []), ...peers];
+}
+
+/** What the programs of the version before call its sides. */
+const OLD_NAMES: Readonly<Partial<Record<SideName, string>>> = {
+  before: "zgroup",
+  "before-curve": "zgroup-curve",
+};
+
+/** The peers' own clients. */
+const PEERS: Readonly<Partial<Record<SideName, ProgramOptions>>> = {
   nats: { file: "peers/nats_client.ts", config: "peers/deno.json" },
   redis: { file: "peers/redis_client.ts", config: "peers/deno.json" },
 };
 
+/** The client library's program of each side is this file's, or the peer's own. */
+const CLIENT = "load/zgroup_client.ts";
+
+/** A program for a side: of the version before its own. */
+export function programFor({ before }: Setting, side: SideName, file: string): Program {
+  const peer = file === CLIENT ? PEERS[side] : undefined;
+  const tree = OLD_NAMES[side] ? before : undefined;
+  return new Program(peer ?? { file, ...(tree ? { tree } : {}) });
+}
+
+/** What the programs of a side call it. */
+export function sideFor(side: SideName): string {
+  return OLD_NAMES[side] ?? side;
+}
+
+/** Connects a program for a side to its server. */
+export async function openProgram(
+  setting: Setting,
+  { side, address }: Pick<Service, "side" | "address">,
+  file: string,
+  fields: object = {},
+): Promise<Program> {
+  const program = programFor(setting, side, file);
+  try {
+    await program.ask("connect", { side: sideFor(side), address, ...fields });
+  } catch (error) {
+    await program[Symbol.asyncDispose]();
+    throw error;
+  }
+  return program;
+}
+
 /** Starts the servers of a row, and connects a client library or a raw load to each. */
 export async function openSides(
-  { peers }: Setting,
+  setting: Setting,
   kind: "client" | "raw",
-  names: readonly SideName[] = ["zgroup", ...peers, "zgroup-curve"],
+  names: readonly SideName[] = sidesOf(setting),
 ): Promise<RowSides> {
   const stack = new AsyncDisposableStack();
+  const file = kind === "client" ? CLIENT : "load/raw.ts";
   const open = async (name: SideName): Promise<RowSide> => {
-    const service = stack.use(await startSide(name));
-    const program = stack.use(
-      new Program(kind === "raw" ? { file: "load/raw.ts" } : CLIENTS[name]),
-    );
-    await program.ask("connect", { side: name, address: service.address });
+    const service = stack.use(await startSide(name, setting.before));
+    const program = stack.use(await openProgram(setting, service, file));
     return { name, service, program };
   };
   const opened = await Promise.allSettled(names.map(open));

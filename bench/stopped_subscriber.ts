@@ -21,7 +21,7 @@ const TICK = 10;
 const MEMORY = 20;
 
 endWithUs();
-await using group = await startSide("zgroup-curve");
+await using group = await startSide("ours");
 await using folder = await temporaryFolder();
 await using alice = await connect({ name: "alice", registries: [group.address] });
 await alice.join(NAME);

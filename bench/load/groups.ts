@@ -1,4 +1,4 @@
-/** Many groups at one registry: signed records, each from a connection of its own. */
+/** Many groups at one registry: signed records, renewed from a connection each. */
 
 import { groupId, newSigningKey, randomToken } from "../../lib/identity/keys.ts";
 import { RECORD_LIFE } from "../../lib/protocol/limits.ts";
@@ -6,17 +6,17 @@ import { signRecord } from "../../lib/protocol/record.ts";
 import type { GroupRecord } from "../../lib/protocol/schema.ts";
 import { pause } from "../processes.ts";
 import { program } from "../programs.ts";
-import { RawRequester } from "./session.ts";
+import { RawSession } from "./session.ts";
 
 let registry = "";
 let records: GroupRecord[] = [];
-const renewing: RawRequester[] = [];
+const renewing: RawSession[] = [];
 
 await program({
   /** Registers so many groups. */
   async register({ address, count }: { address: string; count: number }) {
     registry = address;
-    const requester = await RawRequester.open(address);
+    const requester = await RawSession.open(address);
     records = Array.from({ length: count }, (_, i) => recordOf(i));
     for (let i = 0; i < count; i += 100) {
       const part = records.slice(i, i + 100);
@@ -27,7 +27,7 @@ await program({
 
   /** Milliseconds for each page of the whole list. */
   async list() {
-    const requester = await RawRequester.open(registry);
+    const requester = await RawSession.open(registry);
     const pages: number[] = [];
     let groups = 0;
     for (let after = "", more = true; more;) {
@@ -45,7 +45,7 @@ await program({
 
   /** From now on so many groups renew once a second, evenly spread; tells how many did so far. */
   async renew({ count }: { count: number }) {
-    for (const _ of records.slice(0, count)) renewing.push(await RawRequester.open(registry));
+    for (const _ of records.slice(0, count)) renewing.push(await RawSession.open(registry));
     for (const [i, requester] of renewing.entries()) {
       const record = records[i];
       void (async () => {
@@ -67,8 +67,8 @@ function recordOf(i: number): GroupRecord {
   const now = Date.now();
   return signRecord({
     ...{ id: groupId(key.publicKey, name, nonce), name, nonce, key: key.publicKey },
-    ...{ access: "open", curve: "", door: "", version: now, expires: now + RECORD_LIFE },
-    // Not the addresses of anything: a record is not probed.
-    ...{ address: `127.0.0.1:${20_000 + i}`, live: `127.0.0.1:${40_000 + i}` },
+    ...{ access: "open", version: now, expires: now + RECORD_LIFE },
+    // Not the address of anything: a record is not probed.
+    address: `127.0.0.1:${20_000 + i}`,
   }, key);
 }

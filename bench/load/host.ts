@@ -20,7 +20,6 @@ await program({
       await Group.start({
         name: NAME,
         data: folder,
-        plain: true,
         rate: Infinity,
         registries: [registry.address],
       }),

@@ -1,27 +1,20 @@
-/**
- * Live subscribers that cost next to nothing: raw sockets that count messages by their headers.
- * With encryption one socket of the engine connects as often as there are members.
- */
+/** Live subscribers that cost next to nothing: raw sockets that count messages by their headers. */
 
-import * as zmq from "zeromq";
-import { newSigningKey } from "../../lib/identity/keys.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
-import { Requester } from "../../lib/transport/requester.ts";
 import { pause } from "../processes.ts";
 import { program } from "../programs.ts";
-import { NAME, type SideName } from "../servers.ts";
+import { type Measured, NAME } from "../servers.ts";
 import { FeedCounter } from "../wire/feed.ts";
 import { CONNECT, encodeSubscribe, messageParser, PING, PONG } from "../wire/nats.ts";
 import { encodeCommand, parsePush } from "../wire/redis.ts";
 import { counter, dial, pump, writeAll } from "../wire/scan.ts";
-import { concat, ZmtpConnection } from "../wire/zmtp.ts";
-import { enter, findGroup, openSession } from "./session.ts";
+import { concat } from "../wire/zmtp.ts";
+import { findGroup, openMember } from "./session.ts";
 
 /** Without a delivery for this long nothing more is expected, ms. */
 const STALLED = 4_000;
-/** Looks, each 10 ms, that hold one announcement of the head and never two. */
-const HEAD_WINDOW = 70;
-/** A member hears the head of the log once a second: so long until all are subscribed, ms. */
+/** Members that join at once. */
+const LANES = 16;
+/** So long until all are subscribed, ms. */
 const SUBSCRIBED_WITHIN = 20_000;
 
 /** Where times do not matter members look this often, so that reading takes little CPU, ms. */
@@ -59,49 +52,23 @@ const feed = new FeedCounter();
 /** For the peers: messages that each member has got since `expect`. */
 let got: number[] = [];
 
-const SIDES: Readonly<Record<SideName, (address: string) => Promise<void>>> = {
-  async zgroup(address) {
-    const { live, token } = await subscription(address);
-    const hearing = new Set<number>();
-    for (let i = 0; i < members; i++) {
-      const connection = await ZmtpConnection.open(live, "SUB", (buffer, frame, end) => {
-        if (frame.more) return true;
-        hearing.add(i);
-        return feed.frame(buffer, frame, end, (n, ordinal) => count.add(n, ordinal));
-      }, pace);
-      await connection.subscribe(token);
-    }
-    await all(() => hearing.size >= members);
-  },
-
-  async "zgroup-curve"(address) {
-    const { live, token, curve, keys } = await subscription(address);
-    const socket = new zmq.XSubscriber({
-      curveServerKey: curve,
-      curvePublicKey: keys.publicKey,
-      curveSecretKey: keys.secretKey,
-      linger: 0,
-      receiveTimeout: 0,
-      receiveHighWaterMark: 100_000,
-    });
-    for (let i = 0; i < members; i++) socket.connect(`tcp://${live}`);
-    await socket.send(concat([new Uint8Array([1]), new TextEncoder().encode(token)]));
-    let frames = 0;
-    void (async () => {
-      while (true) {
-        // On Deno a socket may not wait inside the engine: it is looked at, and left alone a while.
-        for (let n = 0; n < 256 && socket.readable; n++) {
-          const [, payload] = await socket.receive();
-          frames++;
-          const frame = { more: false, body: 0, length: payload.length };
-          feed.frame(payload, frame, payload.length, (n, ordinal) => count.add(n, ordinal));
-        }
-        await (socket.readable ? new Promise((resolve) => setImmediate(resolve)) : pause(0));
+const SIDES: Readonly<Record<Measured, (address: string) => Promise<void>>> = {
+  async ours(registry) {
+    const { address } = await findGroup(registry, NAME);
+    const counted = (n: number, ordinal: number) => count.add(n, ordinal);
+    let left = members;
+    const lane = async () => {
+      while (left-- > 0) {
+        const { session } = await openMember(address, {
+          onFeed: (buffer, packet, end) => feed.packet(buffer, packet, end, counted),
+          pace,
+        });
+        // No packet comes before its key: it is asked for over the same connection.
+        const { generation, key } = await session.ask("subscribe");
+        feed.learn(Number(generation), String(key));
       }
-    })();
-    // The head comes to each member once a second: all hear when one burst has as many frames.
-    const seen: number[] = [];
-    await all(() => frames - (seen.at(-HEAD_WINDOW) ?? frames) >= members, () => seen.push(frames));
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
   },
 
   async redis(address) {
@@ -140,23 +107,8 @@ setInterval(() => {
   last?.resolve();
 }, PAUSE);
 
-/** A token that any number of connections may use, and the CURVE pair that is let in with it. */
-async function subscription(registry: string) {
-  const record = await findGroup(registry, NAME);
-  const { address, curve } = record;
-  const transport = zmqTransport();
-  const keys = transport.curveKeys();
-  const key = newSigningKey();
-  await enter(record, keys, key);
-  const security = curve ? { security: { serverKey: curve, keys } } : {};
-  const requester = new Requester({ transport, address, what: "the group", ...security });
-  const { session } = await openSession((op, fields) => requester.request(op, fields), key);
-  const { live, token } = await requester.request("subscribe", { session });
-  return { live: String(live), token: String(token), curve, keys };
-}
-
-async function all(done: () => boolean, look: () => void = () => {}): Promise<void> {
-  for (const end = now() + SUBSCRIBED_WITHIN; !done(); look()) {
+async function all(done: () => boolean): Promise<void> {
+  for (const end = now() + SUBSCRIBED_WITHIN; !done();) {
     if (now() > end) throw new Error("Not all members were subscribed in time");
     await pause(10);
   }
@@ -168,7 +120,7 @@ function now(): number {
 
 await program({
   async connect(
-    { side, address, members: n }: { side: SideName; address: string; members: number },
+    { side, address, members: n }: { side: Measured; address: string; members: number },
   ) {
     members = n;
     got = Array.from({ length: n }, () => 0);

@@ -1,18 +1,17 @@
-/** Members that are there and say nothing: each a connection for requests, one for the live feed. */
+/** Members that are there, follow the live feed, and say nothing. */
 
-import { newSigningKey } from "../../lib/identity/keys.ts";
 import { program } from "../programs.ts";
-import { NAME, type SideName } from "../servers.ts";
+import { type Measured, NAME } from "../servers.ts";
 import { CONNECT, encodeSubscribe, messageParser, PING, PONG } from "../wire/nats.ts";
 import { counter, dial, pump, writeAll } from "../wire/scan.ts";
-import { concat, ZmtpConnection } from "../wire/zmtp.ts";
-import { findGroup, openSession, RawRequester } from "./session.ts";
+import { concat } from "../wire/zmtp.ts";
+import { findGroup, openMember } from "./session.ts";
 
 /** Members that join at once. */
 const LANES = 16;
 
 await program({
-  async connect({ side, address, members }: { side: SideName; address: string; members: number }) {
+  async connect({ side, address, members }: { side: Measured; address: string; members: number }) {
     let left = members;
     const one = side === "nats" ? subscribeNats : await memberOf(address);
     const lane = async () => {
@@ -25,11 +24,8 @@ await program({
 async function memberOf(registry: string): Promise<() => Promise<void>> {
   const { address } = await findGroup(registry, NAME);
   return async () => {
-    const requester = await RawRequester.open(address);
-    const { session } = await openSession(requester.ask, newSigningKey());
-    const { live, token } = await requester.ask("subscribe", { session });
-    const feed = await ZmtpConnection.open(String(live), "SUB", () => true);
-    await feed.subscribe(String(token));
+    const { session } = await openMember(address);
+    await session.ask("subscribe");
   };
 }
 

@@ -1,21 +1,18 @@
 /**
- * Load that costs next to nothing: requests encoded beforehand, written to a raw socket, a few of
- * them under way at once, acknowledgements counted by their headers.
+ * Load that costs next to nothing: requests encoded and sealed beforehand, written to a raw socket,
+ * a few of them under way at once, acknowledgements counted by their headers.
  */
 
 import { messageHash, signedText } from "../../lib/protocol/batch.ts";
-import { MAGIC } from "../../lib/protocol/limits.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
-import { newSigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
 import { program } from "../programs.ts";
-import { NAME, type SideName } from "../servers.ts";
+import { type Measured, NAME } from "../servers.ts";
 import { CONNECT, encodePublish, encodeSubscribe, messageParser, PONG } from "../wire/nats.ts";
 import { encodeCommand, parseReply } from "../wire/redis.ts";
 import { counter, dial, pump, writeAll } from "../wire/scan.ts";
-import { concat, encodeMessage } from "../wire/zmtp.ts";
-import { enter, findGroup, openSession, RawRequester, type Session } from "./session.ts";
+import { concat } from "../wire/zmtp.ts";
+import { findGroup, type Member, openMember } from "./session.ts";
 
 /** Messages in one request, or in one write where a request carries one. */
 const BATCH = 256;
@@ -49,47 +46,14 @@ function acknowledge(messages: number): void {
   wake();
 }
 
-const TARGETS: Readonly<Record<SideName, (address: string) => Promise<Target>>> = {
-  async zgroup(address) {
+const TARGETS: Readonly<Record<Measured, (address: string) => Promise<Target>>> = {
+  async ours(address) {
     const record = await findGroup(address, NAME);
-    const requester = await RawRequester.open(record.address, acceptReply);
-    const encode = requestMaker(await openSession(requester.ask));
+    const member = await openMember(record.address, { onReply: acceptReply });
+    const encode = requestMaker(record.id, member);
     return {
-      encode: (count, text) => encodeMessage([MAGIC, encode(count, text)]),
-      send: (request) => requester.write(request),
-    };
-  },
-
-  // The engine encrypts, in a thread of its own.
-  async "zgroup-curve"(address) {
-    const record = await findGroup(address, NAME);
-    const transport = zmqTransport();
-    const keys = transport.curveKeys();
-    const key = newSigningKey();
-    await enter(record, keys, key);
-    let load = false;
-    const asking = new Map<number, (ok: Record<string, unknown>) => void>();
-    const channel = transport.connect({
-      address: record.address,
-      security: { serverKey: record.curve, keys },
-      onMessage: (frames) => {
-        if (load) return acceptReply(frames[1]);
-        const { id, ok } = JSON.parse(new TextDecoder().decode(frames[1]));
-        asking.get(id)?.(ok);
-      },
-    });
-    let id = 0;
-    const session = await openSession((op, fields) => {
-      channel.send([MAGIC, JSON.stringify({ id: ++id, op, ...fields })]);
-      return new Promise((resolve) => asking.set(id, resolve));
-    }, key);
-    load = true;
-    const encode = requestMaker(session);
-    return {
-      encode: (count, text) => new TextEncoder().encode(encode(count, text)),
-      send: (request) => {
-        if (!channel.send([MAGIC, request])) throw new Error("The channel is full");
-      },
+      encode: (count, text) => member.session.seal(encode(count, text)),
+      send: (request) => member.session.write(request),
     };
   },
 
@@ -126,16 +90,16 @@ const TARGETS: Readonly<Record<SideName, (address: string) => Promise<Target>>> 
 };
 
 /** JSON of signed `send` requests, as our client library makes them; the id says how many. */
-function requestMaker(session: Session): (count: number, text: string) => string {
+function requestMaker(group: string, { key, user }: Member): (
+  count: number,
+  text: string,
+) => string {
   const mid = midMaker();
   let id = 0;
   return (count, text) => {
     const messages = Array.from({ length: count }, (): Message => [mid(), text]);
-    const signed = signedText(session.group, session.user, messages.map(messageHash));
-    const sig = session.key.sign(signed);
-    id++;
-    const request = { id: id * 1_000 + count, op: "send", session: session.session, messages, sig };
-    return JSON.stringify(request);
+    const sig = key.sign(signedText(group, user, messages.map(messageHash)));
+    return JSON.stringify({ id: ++id * 1_000 + count, op: "send", messages, sig });
   };
 }
 
@@ -150,7 +114,7 @@ function acceptReply(body: Uint8Array): void {
 }
 
 await program({
-  async connect({ side, address }: { side: SideName; address: string }) {
+  async connect({ side, address }: { side: Measured; address: string }) {
     target = await TARGETS[side](address);
   },
 

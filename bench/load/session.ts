@@ -1,100 +1,161 @@
-/** A proved member of a group over any connection: a raw one, or ours with encryption. */
+/** A session of zg2 over a raw connection, and a proved member of a group in it. */
 
+import { Buffer } from "node:buffer";
 import { newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
 import { MAGIC } from "../../lib/protocol/limits.ts";
-import { enterText, proofText } from "../../lib/protocol/record.ts";
+import { proofText } from "../../lib/protocol/record.ts";
 import type { GroupRecord } from "../../lib/protocol/schema.ts";
-import { Requester } from "../../lib/transport/requester.ts";
-import type { CurveKeys } from "../../lib/transport/transport.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
-import { encodeMessage, ZmtpConnection } from "../wire/zmtp.ts";
+import { type Ephemeral, Initiator, type Split } from "../../lib/session/noise.ts";
+import { HEAD, KIND, PROLOGUE } from "../../lib/session/packet.ts";
+import type { Pace } from "../wire/scan.ts";
+import { encodeMessage, type FrameHead, ZmtpConnection } from "../wire/zmtp.ts";
 
-/** Asks a group; gives the `ok` of its reply. */
-export type Ask = (op: string, fields: object) => Promise<Record<string, unknown>>;
+/** What a request is answered. */
+export type Ok = Record<string, unknown>;
 
-/** Who speaks on a connection. */
-export interface Session {
-  readonly session: string;
-  readonly group: string;
-  readonly user: string;
-  readonly key: SigningKey;
+export interface RawOptions {
+  /** The key pair of the handshake; default a fresh one. */
+  readonly own?: Ephemeral;
+  readonly ticket?: Uint8Array;
+  /** A reply that nobody asked for by {@linkcode RawSession.ask}. */
+  onReply?(body: Uint8Array): void;
+  /** A packet of the live feed; false asks for all of it. See `OnFrame`. */
+  onFeed?(buffer: Uint8Array, packet: FrameHead, end: number): boolean;
+  readonly pace?: Pace;
 }
 
-/** The record of a group at a registry. */
-export async function findGroup(registry: string, name: string): Promise<GroupRecord> {
-  const what = "the registry";
-  await using requester = new Requester({ transport: zmqTransport(), address: registry, what });
-  const { group } = await requester.request("resolve", { group: name });
-  return (group as { record: GroupRecord }).record;
-}
+const NOTHING = new Uint8Array();
+const decoder = new TextDecoder();
 
-/** Has a CURVE pair admitted at the group's door for a key; nothing to do at a group in the clear. */
-export async function enter(record: GroupRecord, keys: CurveKeys, key: SigningKey): Promise<void> {
-  if (!record.curve) return;
-  const { id, door: address, curve: serverKey } = record;
-  const security = { serverKey, keys };
-  const what = "the door";
-  await using door = new Requester({ transport: zmqTransport(), address, what, security });
-  const curve = keys.publicKey;
-  const sig = key.sign(enterText(id, curve));
-  await door.request("enter", { key: key.publicKey, name: "bench", curve, sig });
-}
-
-/** Says hello, proves a key, and joins. */
-export async function openSession(ask: Ask, key = newSigningKey()): Promise<Session> {
-  const hello = await ask("hello", { key: key.publicKey, name: "bench" });
-  const group = (hello.group as { id: string }).id;
-  const { session } = await ask("prove", { sig: key.sign(proofText(String(hello.nonce), group)) });
-  await ask("join", { session });
-  return { session: String(session), group, user: userId(key.publicKey), key };
-}
-
-/** Requests over a raw connection. A reply that nobody asked for goes to `onReply`. */
-export class RawRequester {
-  readonly #waiting = new Map<number, PromiseWithResolvers<Record<string, unknown>>>();
+/** See the head of this file. Who the server is, is not looked at. */
+export class RawSession {
+  readonly #options: RawOptions;
+  readonly #waiting = new Map<number, PromiseWithResolvers<Ok>>();
+  readonly #opened = Promise.withResolvers<Split>();
   #connection!: ZmtpConnection;
+  readonly #initiator: Initiator;
+  #split!: Split;
+  #taken: ((kind: number) => void) | undefined;
   #id = 0;
 
-  static async open(
-    address: string,
-    onReply: (body: Uint8Array) => void = () => {},
-  ): Promise<RawRequester> {
-    const requester = new RawRequester();
-    requester.#connection = await ZmtpConnection.open(
+  /** Connects and shakes hands. */
+  static async open(address: string, options: RawOptions = {}): Promise<RawSession> {
+    const session = new RawSession(options);
+    session.#connection = await ZmtpConnection.open(
       address,
-      "DEALER",
-      (buffer, { more, body, length }, end) => {
-        if (more) return true;
-        if (body + length > end) return false;
-        requester.#reply(buffer.subarray(body, body + length), onReply);
-        return true;
-      },
+      (buffer, frame, end) => session.#frame(buffer, frame, end),
+      options.pace,
     );
-    return requester;
+    const hello = session.#initiator.write(options.ticket ?? NOTHING, HEAD.hello);
+    await session.write(encodeMessage([MAGIC, hello]));
+    session.#split = await session.#opened.promise;
+    return session;
   }
 
-  readonly ask: Ask = (op, fields) => {
-    const id = ++this.#id;
-    const waiting = Promise.withResolvers<Record<string, unknown>>();
-    this.#waiting.set(id, waiting);
-    void this.write(encodeMessage([MAGIC, JSON.stringify({ id, op, ...fields })]));
-    return waiting.promise;
-  };
+  private constructor(options: RawOptions) {
+    this.#options = options;
+    this.#initiator = new Initiator(PROLOGUE, options.own);
+  }
+
+  /** What a proof signs. */
+  get transcript(): string {
+    return Buffer.from(this.#split.hash).toString("base64url");
+  }
+
+  /** The bytes of a request. What is sealed must be written in the same order. */
+  seal(json: string): Uint8Array {
+    return encodeMessage([MAGIC, this.#split.send.seal(json, HEAD.sealed)]);
+  }
 
   write(bytes: Uint8Array): Promise<void> {
     return this.#connection.write(bytes);
   }
 
-  #reply(body: Uint8Array, onReply: (body: Uint8Array) => void): void {
-    if (this.#waiting.size === 0) return onReply(body);
-    const { id, ok, error } = JSON.parse(new TextDecoder().decode(body));
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (error) waiting?.reject(new Error(`${error.code}: ${error.message}`));
-    else waiting?.resolve(ok);
+  /** Rejects with what the server refuses. */
+  readonly ask = (op: string, fields: object = {}): Promise<Ok> => {
+    const id = ++this.#id;
+    const waiting = Promise.withResolvers<Ok>();
+    this.#waiting.set(id, waiting);
+    void this.write(this.seal(JSON.stringify({ id, op, ...fields })));
+    return waiting.promise;
+  };
+
+  /** Proves a key; the ok of that. */
+  prove(key: SigningKey, name = "bench"): Promise<Ok> {
+    return this.ask("prove", {
+      ...{ key: key.publicKey, name },
+      sig: key.sign(proofText(this.transcript)),
+    });
+  }
+
+  /** From now on nobody here reads what comes: only its kind is told. */
+  handOver(taken: (kind: number) => void): void {
+    this.#taken = taken;
   }
 
   close(): void {
     this.#connection.close();
   }
+
+  #frame(buffer: Uint8Array, frame: FrameHead, end: number): boolean {
+    const { more, body, length } = frame;
+    if (more) return true; // It says "zg2".
+    if (buffer[body] === KIND.feed) return this.#options.onFeed?.(buffer, frame, end) ?? true;
+    if (body + length > end) return false;
+    if (this.#taken) {
+      this.#taken(buffer[body]);
+      return true;
+    }
+    // The buffer is used again by the next read.
+    const packet = buffer.slice(body, body + length);
+    switch (packet[0]) {
+      case KIND.answer:
+        this.#opened.resolve(this.#initiator.read(packet.subarray(1)));
+        return true;
+      case KIND.sealed:
+        this.#reply(this.#split.receive.open(packet.subarray(1)));
+        return true;
+      default: {
+        const reason = new Error(
+          `The server has no session: ${decoder.decode(packet.subarray(1))}`,
+        );
+        this.#opened.reject(reason);
+        for (const { reject } of this.#waiting.values()) reject(reason);
+        return true;
+      }
+    }
+  }
+
+  #reply(body: Uint8Array): void {
+    if (this.#waiting.size === 0) return this.#options.onReply?.(body);
+    const { id, ok, error } = JSON.parse(decoder.decode(body));
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error) waiting?.reject(new Error(`${error.code}: ${error.message}`));
+    else waiting?.resolve(ok);
+  }
+}
+
+/** A member of a group, and the session it speaks in. */
+export interface Member {
+  readonly session: RawSession;
+  readonly user: string;
+  readonly key: SigningKey;
+}
+
+/** Connects as a user of its own, proves its key, and joins. */
+export async function openMember(address: string, options: RawOptions = {}): Promise<Member> {
+  const key = newSigningKey();
+  const session = await RawSession.open(address, options);
+  await session.prove(key);
+  await session.ask("join");
+  return { session, user: userId(key.publicKey), key };
+}
+
+/** The record of a group at a registry. */
+export async function findGroup(registry: string, name: string): Promise<GroupRecord> {
+  const session = await RawSession.open(registry);
+  const { group } = await session.ask("resolve", { group: name });
+  session.close();
+  return (group as { record: GroupRecord }).record;
 }

@@ -1,10 +1,9 @@
 /** history: the last 1,000 of many since a time, and all of them in pages, read by the clients. */
 
 import { pause } from "../processes.ts";
-import { Program } from "../programs.ts";
 import { compare, type Goals, type Result } from "../results.ts";
 import { rounds } from "../rounds.ts";
-import { openSides, type Setting } from "../setting.ts";
+import { openProgram, openSides, type Setting } from "../setting.ts";
 
 const LAST = 1_000;
 const GOALS: Goals = { nats: 2, redis: 1 };
@@ -21,8 +20,7 @@ export async function* history(setting: Setting): AsyncGenerator<Result> {
   await using sides = await openSides(setting, "client");
   const times = new Map<string, number>();
   for (const { name, service } of sides.all) {
-    await using load = new Program({ file: "load/raw.ts" });
-    await load.ask("connect", { side: name, address: service.address });
+    await using load = await openProgram(setting, service, "load/raw.ts");
     // In parts: what is encoded beforehand has to fit into memory.
     for (let left = total - LAST; left > 0; left -= 100_000) {
       await load.ask("run", { count: Math.min(left, 100_000), size: 100 });

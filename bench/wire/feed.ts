@@ -1,58 +1,71 @@
 /**
- * Counts messages in frames of the live feed. All members get the same frames: what one holds is
- * read once and remembered by the seq it begins with.
+ * Counts messages in packets of the live feed. All members get the same ones: what one holds is
+ * opened and read once, and remembered by its generation and counter.
  */
 
+import { Buffer } from "node:buffer";
+import type { KeyObject } from "node:crypto";
+import { sealingKey } from "../../lib/session/noise.ts";
+import { openFeed, readFeedHead } from "../../lib/session/packet.ts";
 import type { FrameHead } from "./zmtp.ts";
 
-/** `{"epoch":"<36 characters>","from":` comes before the digits. */
-const FROM = 49;
-const DIGITS = 55;
-const F = "f".charCodeAt(0);
-const ZERO = "0".charCodeAt(0);
-const NINE = "9".charCodeAt(0);
+/** What a packet holds: so many messages, the first of which has this seq. */
+interface Held {
+  readonly messages: number;
+  readonly from: number;
+}
+
+interface Entries {
+  readonly from: number;
+  readonly batches?: readonly { readonly kind: string; readonly count: number }[];
+}
 
 const decoder = new TextDecoder();
 
 /** See the head of this file. */
 export class FeedCounter {
-  readonly #counts = new Map<number, number>();
+  readonly #keys = new Map<number, KeyObject>();
+  readonly #held = new Map<string, Held>();
   #base = Infinity;
 
-  /** Ordinals begin anew with the next frame. */
+  /** The key of a generation, base64url, as `subscribe` gives it. */
+  learn(generation: number, key: string): void {
+    this.#keys.set(generation, sealingKey(Buffer.from(key, "base64url")));
+  }
+
+  /** Ordinals begin anew with the next packet that holds messages. */
   start(): void {
-    this.#counts.clear();
+    this.#held.clear();
     this.#base = Infinity;
   }
 
-  /** A payload; false when all of it is needed and has not come. */
-  frame(
+  /** A packet; false when all of it is needed and has not come. */
+  packet(
     buffer: Uint8Array,
     { body, length }: FrameHead,
     end: number,
     counted: (messages: number, ordinal: number) => void,
   ): boolean {
-    if (length < DIGITS || buffer[body + FROM] !== F) return true;
-    let from = 0;
-    for (let at = body + DIGITS; buffer[at] >= ZERO && buffer[at] <= NINE; at++) {
-      from = from * 10 + buffer[at] - ZERO;
-    }
-    let messages = this.#counts.get(from);
-    if (messages === undefined) {
+    const head = readFeedHead(buffer.subarray(body, body + length));
+    if (!head) throw new Error("The group sent a feed packet without a head");
+    const name = `${head.generation} ${head.counter}`;
+    let held = this.#held.get(name);
+    if (!held) {
       if (end < body + length) return false;
-      messages = countIn(buffer.subarray(body, body + length));
-      this.#counts.set(from, messages);
+      const key = this.#keys.get(head.generation);
+      if (!key) return true; // It came in one read with its key: nothing is counted yet.
+      held = read(openFeed(key, head.counter, buffer.subarray(body, body + length)));
+      this.#held.set(name, held);
     }
-    if (messages === 0) return true;
-    if (this.#base === Infinity) this.#base = from;
-    counted(messages, from - this.#base);
+    if (held.messages === 0) return true;
+    if (this.#base === Infinity) this.#base = held.from;
+    counted(held.messages, held.from - this.#base);
     return true;
   }
 }
 
-function countIn(payload: Uint8Array): number {
-  const { batches } = JSON.parse(decoder.decode(payload)) as {
-    batches: { kind: string; count: number }[];
-  };
-  return batches.reduce((sum, { kind, count }) => sum + (kind === "message" ? count : 0), 0);
+function read(payload: Uint8Array): Held {
+  const { from, batches = [] } = JSON.parse(decoder.decode(payload)) as Entries;
+  const messages = batches.filter(({ kind }) => kind === "message");
+  return { from, messages: messages.reduce((sum, { count }) => sum + count, 0) };
 }

@@ -1,4 +1,4 @@
-/** Just enough ZMTP 3.1 (RFC 37), NULL mechanism: a DEALER or SUB that connects. */
+/** Just enough ZMTP 3.1 (RFC 37), NULL mechanism: a DEALER that connects. */
 
 import { dial, type Pace, pump, writeAll } from "./scan.ts";
 
@@ -33,12 +33,11 @@ export class ZmtpConnection {
   /** Connects and shakes hands: a server cuts who talks before it is ready. */
   static async open(
     address: string,
-    type: "DEALER" | "SUB",
     onFrame: OnFrame,
     pace?: Pace,
   ): Promise<ZmtpConnection> {
     const connection = await dial(address);
-    await writeAll(connection, concat([greeting(), ready(type)]));
+    await writeAll(connection, concat([greeting(), ready("DEALER")]));
     const opened = new ZmtpConnection(connection, onFrame, pace);
     await opened.#ready.promise;
     return opened;
@@ -92,11 +91,6 @@ export class ZmtpConnection {
 
   write(bytes: Uint8Array): Promise<void> {
     return writeAll(this.#connection, bytes);
-  }
-
-  /** Only for SUB. */
-  subscribe(topic: string): Promise<void> {
-    return this.write(command("SUBSCRIBE", encoder.encode(topic)));
   }
 
   close(): void {

@@ -1,0 +1,55 @@
+/** Source trees that are measured: ours, and that of an older commit, made for the run. */
+
+import { copyFile } from "node:fs/promises";
+import { temporaryFolder } from "./processes.ts";
+
+/** A copy of this repository with its dependencies. */
+export interface Tree {
+  /** Folder, with a slash at its end. */
+  readonly root: string;
+}
+
+/** The tree that this file is in. */
+export const OURS: Tree = { root: new URL("..", import.meta.url).pathname };
+
+/** The commit that ours is measured beside: the last one over libzmq. */
+export const BEFORE = "b3cfaed";
+
+/** An older version, gone when it is disposed. */
+export interface OldTree extends Tree, AsyncDisposable {
+  readonly commit: string;
+}
+
+/** What an older tree gets of ours: it had no program of that name, and both use the library alone. */
+const LENT = ["load/crowd.ts"];
+
+/** The tree of a commit with its dependencies; undefined where this clone does not have it. */
+export async function checkOut(revision: string): Promise<OldTree | undefined> {
+  const commit = await git("rev-parse", "--short", "--verify", "--quiet", `${revision}^{commit}`)
+    .catch(() => undefined);
+  if (commit === undefined) return undefined;
+  const folder = await temporaryFolder();
+  const root = `${folder.path}/`;
+  try {
+    await git("archive", "--output", `${root}tree.tar`, commit);
+    await run("tar", ["-xf", "tree.tar"], root);
+    await run(Deno.execPath(), ["install", "-q"], root);
+    for (const file of LENT) await copyFile(`${OURS.root}bench/${file}`, `${root}bench/${file}`);
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+  return { root, commit, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+}
+
+/** What git says of our tree. @throws {Error} with what it complains of */
+export function git(...args: string[]): Promise<string> {
+  return run("git", args, OURS.root);
+}
+
+async function run(program: string, args: string[], cwd: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(program, { args, cwd }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  if (!success) throw new Error(`${program} ${args[0]} failed: ${text(stderr)}`);
+  return text(stdout);
+}
