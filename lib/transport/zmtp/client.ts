@@ -57,7 +57,6 @@ export class ZmtpChannel implements Channel {
   }
 
   #connect(): void {
-    this.#timer = undefined;
     this.#connection = new Connection({
       host: this.#host,
       port: this.#port,

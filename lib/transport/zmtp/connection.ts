@@ -19,6 +19,7 @@ import {
   readProperties,
 } from "./codec.ts";
 import { Decoder, type Item } from "./decoder.ts";
+import { Outbox } from "./outbox.ts";
 import { TICK_MS } from "./ticker.ts";
 
 /** Until there is a connection and both sides said what they are, ms. */
@@ -27,8 +28,6 @@ const HANDSHAKE_MS = 1_500;
 const [PING_AFTER, GONE_AFTER] = [2_000 / TICK_MS, 5_000 / TICK_MS];
 /** Bytes that may wait to go out. */
 const MAX_WAITING = 64 * 1_048_576;
-/** Bytes that are written at once rather than at the end of the turn. */
-const WRITE_NOW = 65_536;
 /** How long a channel that closes waits for what it sent to leave, ms. */
 const FAREWELL_MS = 200;
 /** Commands a second, with a burst of twice that; a server that sends more is left. */
@@ -58,13 +57,14 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
+  readonly #outbox: Outbox;
   readonly #decoder: Decoder;
   readonly #commands: Bucket = new Bucket(COMMANDS, performance.now());
   readonly #timer: ReturnType<typeof setTimeout>;
   #state: "greeting" | "ready" | "open" | "ended" = "greeting";
   #why = "closed by the server";
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  /** The server's version knows PING. */
+  #pings = false;
   #working = false;
   #due = false;
   /** Ticks since something was heard. */
@@ -80,6 +80,7 @@ export class Connection {
       command: MAX_COMMAND,
     });
     this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
+    this.#outbox = new Outbox(this.#socket);
     this.#timer = setTimeout(() => this.end("no handshake in time"), HANDSHAKE_MS);
     this.#socket.write(Buffer.concat([GREETING, encodeReady(options.type)]));
     this.#socket.on("data", (chunk) => this.#arrived(chunk as unknown as Uint8Array));
@@ -95,7 +96,7 @@ export class Connection {
   send(frames: OutFrames): boolean {
     if (this.#state !== "open") return false;
     const bytes = encodeMessage(this.#options.type === "REQ" ? ["", ...frames] : frames);
-    if (this.#waiting() + bytes.length > MAX_WAITING) return false;
+    if (this.#outbox.waiting + bytes.length > MAX_WAITING) return false;
     this.#put(bytes);
     return true;
   }
@@ -108,7 +109,7 @@ export class Connection {
   /** Lets what was sent leave, for a short time, and ends. */
   async farewell(): Promise<void> {
     const open = this.#state === "open";
-    this.#flush();
+    this.#outbox.flush();
     this.#stop("closed");
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS);
@@ -123,14 +124,10 @@ export class Connection {
 
   /** Twice a second. Counts ticks, so that time in which this program stood still is no silence. */
   tick(): void {
-    if (this.#state !== "open") return;
+    if (this.#state !== "open" || !this.#pings) return;
     this.#quiet++;
     if (this.#quiet >= GONE_AFTER) this.end("silent");
     else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) this.#put(PING);
-  }
-
-  #waiting(): number {
-    return this.#socket.writableLength + this.#pendingBytes;
   }
 
   #arrived(chunk: Uint8Array): void {
@@ -148,7 +145,7 @@ export class Connection {
       this.end(`a listener failed: ${sentence(error)}`);
     }
     this.#working = false;
-    this.#flush();
+    this.#outbox.flush();
   }
 
   get #ended(): boolean {
@@ -160,6 +157,7 @@ export class Connection {
       case "fault":
         return this.end(item.why);
       case "greeting":
+        this.#pings = item.minor > 0;
         this.#state = "ready";
         return;
       case "command":
@@ -189,7 +187,7 @@ export class Connection {
     switch (name) {
       case "PING": {
         const pong = answerPing(data);
-        if (!pong || this.#waiting() > MAX_WAITING) return this.end("bad PING");
+        if (!pong || this.#outbox.waiting > MAX_WAITING) return this.end("bad PING");
         return this.#put(pong);
       }
       case "READY":
@@ -211,32 +209,20 @@ export class Connection {
   }
 
   #put(bytes: Uint8Array): void {
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes >= WRITE_NOW) return this.#flush();
+    if (this.#outbox.put(bytes)) return void this.#outbox.flush();
     if (this.#working || this.#due) return;
     this.#due = true;
     process.nextTick(() => {
       this.#due = false;
-      this.#flush();
+      this.#outbox.flush();
     });
-  }
-
-  /** Hands what this turn sent to the system, in one piece. */
-  #flush(): void {
-    if (this.#pendingBytes === 0) return;
-    const pending = this.#pending;
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    this.#socket.write(pending.length === 1 ? pending[0] : Buffer.concat(pending));
   }
 
   #stop(why: string): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#why = why;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#outbox.clear();
     clearTimeout(this.#timer);
   }
 }

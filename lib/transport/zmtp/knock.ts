@@ -4,11 +4,11 @@ import { connect } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 
 /** How long an accept may take, ms. */
-const PATIENCE_MS = 2_000;
+const PATIENCE_MS = 1_000;
 
 /**
  * Connects to an own port and waits for a word or an end: either shows that the connection was
- * accepted. `unsure` when no connection could be made, for want of descriptors above all.
+ * accepted. `unsure` when no connection could be tried, for want of descriptors above all.
  */
 export function knock(host: string, port: number): Promise<"heard" | "unheard" | "unsure"> {
   return new Promise((resolve) => {
@@ -23,7 +23,10 @@ export function knock(host: string, port: number): Promise<"heard" | "unheard" |
     socket.on("connect", () => connected = true);
     socket.on("data", () => end("heard"));
     socket.on("end", () => end("heard"));
-    socket.on("error", () => end(connected ? "heard" : "unsure"));
+    socket.on("error", (error) => {
+      const refused = (error as { code?: string }).code === "ECONNREFUSED";
+      end(connected ? "heard" : refused ? "unheard" : "unsure");
+    });
   });
 }
 

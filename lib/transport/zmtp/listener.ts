@@ -12,7 +12,7 @@ const BIND_PATIENCE_MS = 300;
 /** Connections the system keeps until they are accepted. */
 const BACKLOG = 4_096;
 /** Between two looks whether connections are still accepted, ms. */
-const KNOCK_EVERY_MS = 5_000;
+const KNOCK_EVERY_MS = 2_000;
 
 /** Why a bind fails, by the system's code, as a person says it. */
 const BIND_REASONS: Record<string, string> = {
@@ -67,7 +67,7 @@ export class Listener {
     return formatAddress(this.#host, this.#port);
   }
 
-  /** Resolves when nobody can connect any more. */
+  /** From now on nobody can connect. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

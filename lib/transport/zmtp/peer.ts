@@ -1,6 +1,5 @@
 /** One connection to a server, from its greeting to its end. */
 
-import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Bounds, Encoded, Frames, OutFrames, Peer } from "../transport.ts";
@@ -17,20 +16,15 @@ import {
 } from "./codec.ts";
 import { Decoder, type DecoderBounds, type Item } from "./decoder.ts";
 import { type Gate, type Origin, plainIp } from "./gate.ts";
+import { Outbox } from "./outbox.ts";
+import { Pulse } from "./pulse.ts";
 
-/** Seconds without a byte from a peer before it is asked for a sign of life, and again. */
-const PING_AFTER = [5, 10];
-/** Seconds of silence, or of reading nothing, before a peer is cut. */
-const PATIENCE = 15;
-/** Each so many bytes that are on their way to a peer give it one second more: a slow line. */
-const SLOW_LINE = 65_536;
-/** Seconds for which requests under way may keep a peer from being read. */
-const REQUEST_PATIENCE = 60;
-/** Bytes that are written at once rather than at the end of the turn. */
-const WRITE_NOW = 65_536;
 /** Socket types that may talk to a ROUTER. */
 const WELCOME = new Set(["DEALER", "REQ", "ROUTER"]);
+/** For peers that know no PING: the system looks whether their machine is there (not on Deno). */
+const KEEPALIVE_MS = 5_000;
 const READY = encodeReady("ROUTER");
+const REFUSAL = encodeError("wrong Socket-Type: DEALER, REQ or ROUTER, please");
 
 /** What a peer needs of its server. */
 export interface Host {
@@ -47,62 +41,57 @@ export interface Host {
   /** All together hold more than they may. */
   overfull(): void;
   deliver(peer: Peer, frames: Frames): unknown;
-  gone(peer: ZmtpPeer, why: string): void;
+  /** Its socket is closed; `why` where both sides had said what they are. */
+  gone(peer: ZmtpPeer, why: string | undefined): void;
 }
 
 export class ZmtpPeer implements Peer {
   readonly id: string;
   readonly ip: string;
+  readonly account: Account;
   readonly #host: Host;
   readonly #socket: Socket;
   readonly #origin: Origin;
   readonly #decoder: Decoder;
-  readonly account: Account;
+  readonly #outbox: Outbox;
+  readonly #pulse: Pulse;
   #state: "greeting" | "ready" | "open" | "gone" = "greeting";
   #why = "closed by the peer";
-  #minor = 0;
-  #type = "";
+  #pings = false;
+  #opened = false;
+  #isReq = false;
   /** An empty frame stood before its last message, so one stands before each reply. */
   #delimited = false;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
-  #due = false;
-  #watched = false;
-  #working = false;
   #paused: Pause | undefined;
   /** Bytes of the message that is being delivered. */
   #delivering = 0;
-  /** Seconds: since it came, since a byte of it came, since it read, since it is not read from. */
-  #age = 0;
-  #quiet = 0;
-  #stuck = 0;
-  #unread = 0;
-  /** Bytes written to it: ever, and since it was heard. */
-  #sent = 0;
-  #unheard = 0;
-  #drained = 0;
+  #working = false;
+  #due = false;
+  #watched = false;
 
   constructor(host: Host, socket: Socket, origin: Origin, id: string) {
     this.id = id;
     this.ip = plainIp(socket.remoteAddress ?? "");
+    this.account = new Account(host.totals, host.bounds, performance.now());
     this.#host = host;
     this.#socket = socket;
     this.#origin = origin;
     this.#decoder = new Decoder(host.decoderBounds.stranger);
-    this.account = new Account(host.totals, host.bounds, performance.now());
+    this.#outbox = new Outbox(socket);
+    this.#pulse = new Pulse(host.bounds.admitWithin);
     socket.on("data", (chunk) => this.#arrived(chunk as unknown as Uint8Array));
     socket.on("error", (error) => {
       if (this.#state !== "gone") this.#why = error.message;
     });
     socket.on("close", () => {
       this.#leave(this.#why);
-      host.gone(this, this.#why);
+      host.gone(this, this.#opened ? this.#why : undefined);
     });
     socket.write(GREETING);
   }
 
   get waiting(): number {
-    return this.#socket.writableLength + this.#pendingBytes;
+    return this.#outbox.waiting;
   }
 
   send(frames: OutFrames, options?: { readonly droppable?: boolean }): boolean {
@@ -119,6 +108,7 @@ export class ZmtpPeer implements Peer {
   admit(): void {
     if (this.#state === "gone" || this.account.admitted) return;
     this.account.admit(performance.now());
+    this.#pulse.admitted = true;
     this.#decoder.bounds = this.#host.decoderBounds.known;
     this.#host.gate.admit(this.#origin);
     if (this.#paused) this.#later();
@@ -130,6 +120,7 @@ export class ZmtpPeer implements Peer {
 
   end(): void {
     this.account.end();
+    this.measure();
     if (this.#paused === "too many requests") this.#later();
   }
 
@@ -143,50 +134,33 @@ export class ZmtpPeer implements Peer {
   /** The end of a turn in which something was to be written, or to be read again. */
   turn(): void {
     this.#due = false;
-    if (this.#state === "gone") return;
     if (this.#paused) this.#work(performance.now());
-    this.#flush();
+    else this.#flush();
   }
 
   /** Looks again at a peer that reads slowly or is not read from; false: that is over. */
   look(now: number): boolean {
-    if (this.#state === "gone") return this.#watched = false;
     if (this.#paused) this.#work(now);
-    this.#settle();
-    return this.#watched = this.#paused !== undefined || this.#socket.writableLength > 0;
+    this.measure();
+    const waits = this.#paused !== undefined || this.#socket.writableLength > 0;
+    return this.#watched = this.#state !== "gone" && waits;
   }
 
   /** Once a second. */
   tick(): void {
-    this.#age++;
     if (this.#state === "gone") {
       this.#socket.destroy();
       return;
     }
-    const why = this.#lateness();
-    if (why !== undefined) return this.cut(why);
-    if (this.#minor > 0 && this.#state === "open" && PING_AFTER.includes(this.#quiet)) {
-      this.#put(PING, false, false);
-    }
-  }
-
-  /** Why it has had time enough; counts the second. */
-  #lateness(): string | undefined {
-    if (!this.account.admitted && this.#age * 1_000 > this.#host.bounds.admitWithin) {
-      return this.#state === "open" ? "not admitted in time" : "no handshake in time";
-    }
-    const { waiting } = this;
-    const drained = this.#sent - waiting;
-    this.#stuck = waiting > 0 && drained === this.#drained ? this.#stuck + 1 : 0;
-    this.#drained = drained;
-    if (this.#stuck > PATIENCE + waiting / SLOW_LINE) return "does not read";
-    this.#unread = this.#paused ? this.#unread + 1 : 0;
-    if (this.#unread > REQUEST_PATIENCE && this.#paused === "too many requests") {
-      return "requests do not end";
-    }
-    this.#quiet = this.#paused ? 0 : this.#quiet + 1;
-    if (this.#minor > 0 && this.#quiet > PATIENCE + this.#unheard / SLOW_LINE) return "silent";
-    return undefined;
+    const verdict = this.#pulse.tick({
+      waiting: this.waiting,
+      written: this.#outbox.written,
+      paused: this.#paused,
+      open: this.#state === "open",
+      pings: this.#pings,
+    });
+    if (verdict === "ping") this.#put(PING, false);
+    else if (verdict) this.cut(verdict.cut);
   }
 
   /** Brings its account up to date. */
@@ -209,46 +183,40 @@ export class ZmtpPeer implements Peer {
     this.#socket.destroy();
   }
 
-  #settle(): void {
-    this.measure();
-    if (this.#host.totals.held > this.#host.bounds.total) this.#host.overfull();
-  }
-
   #arrived(chunk: Uint8Array): void {
     if (this.#state === "gone") return;
     const now = performance.now();
-    this.#quiet = this.#unheard = 0;
+    this.#pulse.heard(this.#outbox.written);
     this.account.arrived(chunk.length, now);
     this.#decoder.feed(chunk);
     this.#work(now);
-    this.#flush();
   }
 
-  /** Takes what has come, until there is no more or the peer must wait. */
+  /** Takes what has come, until there is no more or the peer must wait; then writes. */
   #work(now: number): void {
-    if (this.#working) return;
+    if (this.#working || this.#state === "gone") return;
     this.#working = true;
-    for (;;) {
-      const pause = this.account.pause(this.waiting, now);
-      if (pause) {
-        this.#pause(pause);
-        break;
-      }
-      const item = this.#decoder.next();
-      if (!item) {
-        this.#resume();
-        break;
-      }
-      this.account.asked(now);
-      this.#take(item);
-      if (this.#stateNow() === "gone") break;
-    }
+    while (this.#step(now));
     this.#working = false;
+    this.#flush();
     this.#settle();
   }
 
-  #stateNow(): string {
-    return this.#state;
+  /** Takes one thing that has come; false: no more now. */
+  #step(now: number): boolean {
+    const pause = this.account.pause(this.waiting, now);
+    if (pause) {
+      this.#pause(pause);
+      return false;
+    }
+    const item = this.#decoder.next();
+    if (!item) {
+      this.#resume();
+      return false;
+    }
+    this.account.asked(now);
+    this.#take(item);
+    return this.#state !== "gone";
   }
 
   #pause(why: Pause): void {
@@ -273,7 +241,8 @@ export class ZmtpPeer implements Peer {
       case "fault":
         return this.cut(item.why);
       case "greeting":
-        this.#minor = item.minor;
+        this.#pings = item.minor > 0;
+        if (!this.#pings) this.#socket.setKeepAlive(true, KEEPALIVE_MS);
         this.#state = "ready";
         return;
       case "command":
@@ -292,11 +261,11 @@ export class ZmtpPeer implements Peer {
     if (!properties) return this.cut("bad READY");
     const type = properties.get("socket-type") ?? "";
     if (!WELCOME.has(type)) return this.#refuse();
-    this.#type = type;
-    this.#delimited = type === "REQ";
+    this.#isReq = this.#delimited = type === "REQ";
     this.#state = "open";
+    this.#opened = true;
     this.#decoder.open();
-    this.#put(READY, false, false);
+    this.#put(READY, false);
   }
 
   /** Says why before it closes. */
@@ -304,17 +273,15 @@ export class ZmtpPeer implements Peer {
     const why = "wrong Socket-Type";
     this.#host.totals.count(`cut: ${why}`);
     this.#leave(why);
-    this.#socket.end(encodeError("wrong Socket-Type: DEALER, REQ or ROUTER, please"), () => {
-      this.#socket.destroy();
-    });
+    this.#socket.end(REFUSAL, () => this.#socket.destroy());
   }
 
   #command(name: string, data: Uint8Array): void {
     switch (name) {
       case "PING": {
         const pong = answerPing(data);
-        if (!pong) return this.cut("bad PING");
-        this.#put(pong, false, false);
+        if (pong) this.#put(pong, false);
+        else this.cut("bad PING");
         return;
       }
       case "READY":
@@ -326,15 +293,15 @@ export class ZmtpPeer implements Peer {
 
   #deliver(frames: Frames, bytes: number): void {
     const delimited = frames.length > 1 && frames[0].length === 0;
-    if (!delimited && this.#type === "REQ") return this.cut("no delimiter");
+    if (!delimited && this.#isReq) return this.cut("no delimiter");
     this.#delimited = delimited;
     if (delimited) frames.shift();
     this.#delivering = bytes;
     try {
       const result = this.#host.deliver(this, frames);
-      if (result instanceof Promise) result.catch(() => this.cut("its message made us fail"));
+      if (result instanceof Promise) result.catch(() => this.cut("a listener failed"));
     } catch {
-      this.cut("its message made us fail");
+      this.cut("a listener failed");
     }
     this.#delivering = 0;
   }
@@ -351,26 +318,21 @@ export class ZmtpPeer implements Peer {
       this.cut("does not read");
       return false;
     }
-    if (delimiter) this.#pending.push(DELIMITER);
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length + (delimiter ? DELIMITER.length : 0);
-    if (this.#pendingBytes >= WRITE_NOW) this.#flush();
+    if (delimiter) this.#outbox.put(DELIMITER);
+    if (this.#outbox.put(bytes)) this.#flush();
     else if (!this.#working) this.#later();
     return true;
   }
 
-  /** Hands what this turn wrote to the system, in one piece. */
   #flush(): void {
-    if (this.#pendingBytes === 0) return;
-    const pending = this.#pending;
-    this.#pending = [];
-    this.#sent += this.#pendingBytes;
-    this.#unheard += this.#pendingBytes;
-    this.#pendingBytes = 0;
-    this.#socket.write(pending.length === 1 ? pending[0] : Buffer.concat(pending));
-    if (this.#socket.writableLength === 0) return;
+    if (!this.#outbox.flush() || this.#socket.writableLength === 0) return;
     this.#watch();
     this.#settle();
+  }
+
+  #settle(): void {
+    this.measure();
+    if (this.#host.totals.held > this.#host.bounds.total) this.#host.overfull();
   }
 
   #later(): void {
@@ -390,8 +352,7 @@ export class ZmtpPeer implements Peer {
     if (this.#state === "gone") return;
     this.#state = "gone";
     this.#why = why;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#outbox.clear();
     this.account.close();
     this.#host.gate.leave(this.#origin, this.account.admitted, performance.now());
   }

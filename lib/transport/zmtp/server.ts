@@ -145,7 +145,7 @@ export class ZmtpServer implements Server, Host {
     return this.#closing ? undefined : this.#options.onMessage(peer, frames);
   }
 
-  gone(peer: ZmtpPeer, why: string): void {
+  gone(peer: ZmtpPeer, why: string | undefined): void {
     this.#slotOf(peer).delete(peer);
     this.#watched.delete(peer);
     if (--this.#peers === 0) {
@@ -154,7 +154,7 @@ export class ZmtpServer implements Server, Host {
       this.#empty?.();
     }
     try {
-      this.#options.onGone?.(peer, why);
+      if (why !== undefined) this.#options.onGone?.(peer, why);
     } catch {
       this.totals.count("a listener failed");
     }
