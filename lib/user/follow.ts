@@ -57,7 +57,6 @@ export async function* follow(options: FollowOptions): AsyncGenerator<FollowedEn
 
 class Following implements Follower {
   readonly #options: FollowOptions;
-  readonly #own: string;
   readonly #stop = new AbortController();
   readonly #detach: () => void;
   #since: number | undefined;
@@ -73,7 +72,6 @@ class Following implements Follower {
   constructor(options: FollowOptions) {
     const { link, after = 0, since, epoch = "", signal } = options;
     this.#options = options;
-    this.#own = link.user;
     this.#since = since;
     this.#cursor = after;
     this.#epoch = epoch;
@@ -168,8 +166,6 @@ class Following implements Follower {
       this.#cursor = entry.seq;
       yield { ...entry, epoch };
     }
-    // Nothing will come any more; the group says why.
-    if (!this.#behind && putsOut(batch, this.#own)) this.#options.link.feed.lose();
   }
 
   take({ epoch, batches = [], head, typing }: FeedFrame): void {
@@ -239,10 +235,4 @@ class Following implements Follower {
 /** About how much memory a batch takes. */
 function unitsOf({ messages = [] }: Batch): number {
   return messages.reduce((sum, [, text]) => sum + text.length + AROUND, AROUND);
-}
-
-/** Whether this ends the membership of a user. */
-function putsOut({ kind, author, body }: Batch, user: string): boolean {
-  if (kind === "leave") return author === user;
-  return (kind === "remove" || kind === "ban") && body?.user === user;
 }

@@ -1,7 +1,7 @@
 /** One user's connection to one group: knows whom it must meet, asks, asks again, finds it elsewhere. */
 
 import { BadReply, Closed, IdentityChanged, isRetriable, Refusal, Unreachable } from "../errors.ts";
-import { type SigningKey, userId } from "../identity/keys.ts";
+import type { SigningKey } from "../identity/keys.ts";
 import { proofText } from "../protocol/record.ts";
 import { GROUP_REPLIES, type ReplyOf } from "../protocol/schema.ts";
 import { SessionClient } from "../session/client.ts";
@@ -84,11 +84,6 @@ export class Link {
     this.target = options.target;
     this.ticket = options.ticket ?? "";
     this.#joinedIn = options.epoch ?? "";
-  }
-
-  /** Our user id. */
-  get user(): string {
-    return userId(this.#options.key.publicKey);
   }
 
   /** Aborted when the link is closed. */
