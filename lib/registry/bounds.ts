@@ -15,7 +15,8 @@ export const REGISTRY_BOUNDS: Bounds = {
   ...DEFAULT_BOUNDS,
   known: {
     frame: 64 * KIB,
-    message: 66 * KIB,
+    // Room for what a socket hands over at once, so that who asks fast is slowed and not cut.
+    message: 256 * KIB,
     out: 2 * MAX_PACKET + 64 * KIB,
     drop: MAX_PACKET,
     requests: 64,

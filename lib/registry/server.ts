@@ -46,6 +46,8 @@ export interface RegistryServerOptions {
   readonly names?: NameStore;
   readonly limits?: RegistryLimits;
   readonly bounds?: Bounds;
+  /** What one IP may ask, a second and at once; default {@linkcode REQUESTS}. */
+  readonly requests?: { readonly rate: number; readonly burst: number };
   readonly logger: { info(text: string): void; warn(text: string): void };
   /** The date, ms since 1970; default `Date.now`. */
   readonly now?: () => number;
@@ -62,7 +64,7 @@ export class RegistryServer implements AsyncDisposable {
   readonly #keeper: Keeper;
   readonly #server: SessionServer;
   readonly #now: () => number;
-  readonly #requests = new Buckets(REQUESTS.rate, REQUESTS.burst);
+  readonly #requests: Buckets;
   readonly #newNames = new Buckets(NEW_NAMES.rate, NEW_NAMES.burst);
   /** When a session asked last; it has none when it did not ask yet. */
   readonly #asked = new WeakMap<Session, number>();
@@ -100,6 +102,8 @@ export class RegistryServer implements AsyncDisposable {
     this.#options = options;
     this.#server = server;
     this.#now = options.now ?? Date.now;
+    const { rate, burst } = options.requests ?? REQUESTS;
+    this.#requests = new Buckets(rate, burst);
     this.address = `${server.address}#${options.key.publicKey}`;
     this.state = new RegistryState(options.limits);
     this.#keeper = new Keeper(this.state, names, (text) => options.logger.warn(text));
@@ -160,17 +164,24 @@ export class RegistryServer implements AsyncDisposable {
 
   /** @throws {Refusal} `rate_limited` */
   #charge(request: RegistryRequest, ip: string, now: number): void {
-    const { record } = request.op === "register" ? request : { record: undefined };
-    const renewed = record && this.state.holds(record) && this.state.renewedAt(record.name);
-    if (renewed !== undefined && renewed !== false && now - renewed >= FREE_AFTER) return;
+    const record = request.op === "register" ? request.record : undefined;
+    if (record && this.#isRenewal(record, now)) return;
     const origin = originOf(ip);
-    const wait = this.#requests.take(origin, now) ||
-      (record && !this.state.isTaken(record.name) ? this.#newNames.take(origin, now) : 0);
+    let wait = this.#requests.take(origin, now);
+    if (wait === 0 && record && !this.state.isTaken(record.name)) {
+      wait = this.#newNames.take(origin, now);
+    }
     if (wait > 0) {
       throw new Refusal("rate_limited", "Cannot serve the request: this IP asks too much", {
         retryAfter: wait,
       });
     }
+  }
+
+  /** A group that renews in time, as it should. */
+  #isRenewal(record: GroupRecord, now: number): boolean {
+    const renewed = this.state.holds(record) ? this.state.renewedAt(record.name) : undefined;
+    return renewed !== undefined && now - renewed >= FREE_AFTER;
   }
 
   #answer(request: RegistryRequest, ip: string, now: number): object | Promise<object> {
