@@ -10,6 +10,9 @@ import {
   signedText,
 } from "../../lib/protocol/batch.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
+import { decideAct } from "../../lib/group/roles.ts";
+import { Members } from "../../lib/group/members.ts";
+import { Values } from "../../lib/group/values.ts";
 import {
   type Actor,
   apply,
@@ -46,11 +49,11 @@ function fresh(founder = alice.user, access: GroupState["access"] = "open"): Gro
     name: "Lab",
     founder,
     access,
-    members: new Map(),
+    members: new Members(),
     head: 0,
     at: 0,
     lastMid: new Map(),
-    values: new Map(),
+    values: new Values(),
   };
 }
 
@@ -119,6 +122,30 @@ test("group: who left is no member, and may come back", () => {
   assert.throws(() => send(state, bob, texts(0, 1)), refused("not_member"));
   run(state, [decideJoin(state, bob)]);
   assert.equal(state.members.get(bob.user)?.since, 3);
+});
+
+test("group: what a member who is gone sent last is forgotten", () => {
+  const ways: ((state: GroupState) => Draft)[] = [
+    (state) => decideLeave(state, bob),
+    (state) => decideAct(state, alice, { action: "remove", user: bob.user }, NOW),
+    (state) => decideAct(state, alice, { action: "ban", user: bob.user }, NOW),
+  ];
+  for (const go of ways) {
+    const state = fresh();
+    run(state, [decideJoin(state, alice), decideJoin(state, bob)]);
+    run(state, send(state, bob, texts(0, 1)).drafts);
+    assert.deepEqual([...state.lastMid.keys()], [bob.user]);
+    run(state, [go(state)]);
+    assert.equal(state.lastMid.size, 0);
+  }
+});
+
+test("group: a join of a log that kept keys of connections folds like any other", () => {
+  const state = fresh();
+  const [batch] = run(state, [decideJoin(state, bob)]);
+  const old = fresh();
+  apply(old, { ...batch, body: { ...batch.body, curve: "x".repeat(40) } });
+  assert.deepEqual(old, state);
 });
 
 test("group: only members send, and readers do not", () => {
@@ -218,7 +245,7 @@ test("group: deciding changes nothing", () => {
   decideJoin(state, bob);
   decideLeave(state, alice);
   send(state, alice, texts(0, 3));
-  assert.deepEqual(state, before);
+  assert.deepEqual(structuredClone(state), before);
 });
 
 test("group: replaying all batches from their JSON gives the same state", () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "../../lib/errors.ts";
-import { type Act, banKey, decideAct, muteKey } from "../../lib/group/roles.ts";
+import { type Act, decideAct } from "../../lib/group/roles.ts";
+import { Members } from "../../lib/group/members.ts";
+import { banKey, muteKey, Values } from "../../lib/group/values.ts";
 import { makeInvite, openInvite, useInvite } from "../../lib/group/invites.ts";
 import {
   type Actor,
@@ -29,20 +31,17 @@ function actor(user: string): Actor {
 
 /** A group with one member of each role, called like the role, and a second admin. */
 function group(access: GroupState["access"] = "open"): GroupState {
-  const member = (user: string, role: Role): [string, Member] => [
-    user,
-    { user, name: user, role, since: 1 },
-  ];
+  const member = (user: string, role: Role): Member => ({ user, name: user, role, since: 1 });
   return {
     id: "g",
     name: "Lab",
     founder: "founder",
     access,
-    members: new Map([...ROLES.map((role) => member(role, role)), member("admin2", "admin")]),
+    members: new Members([...ROLES.map((role) => member(role, role)), member("admin2", "admin")]),
     head: 4,
     at: 0,
     lastMid: new Map(),
-    values: new Map(),
+    values: new Values(),
   };
 }
 
@@ -117,7 +116,7 @@ test("roles: a banned user is out, stays out, and may come back when unbanned", 
   act(state, "admin", { action: "ban", user: "member" });
   assert.equal(state.members.has("member"), false);
   assert.throws(() => decideJoin(state, actor("member")), refused("banned"));
-  assert.throws(() => decideJoin(state, actor("member"), { role: "admin" }), refused("banned"));
+  assert.throws(() => decideJoin(state, actor("member"), "admin"), refused("banned"));
   assert.equal(state.values.get(banKey("member")), "member");
   act(state, "admin", { action: "unban", user: "member" });
   assert.equal(decideJoin(state, actor("member"))?.kind, "join");
@@ -157,7 +156,7 @@ test("roles: leaving and coming back, even by an invite, does not undo a demotio
   const state = group();
   act(state, "admin", { action: "demote", user: "member" });
   state.members.delete("member");
-  const back = decideJoin(state, actor("member"), { role: "member" })!;
+  const back = decideJoin(state, actor("member"), "member")!;
   assert.equal(back.body!.role, "reader");
   apply(state, place(state, back, NOW));
   act(state, "admin", { action: "promote", user: "member" });
@@ -200,7 +199,7 @@ test("roles: what an entry says it touches is all that it changes", () => {
 test("a private group lets in its founder, its members, and who is invited", () => {
   const state = group("private");
   assert.throws(() => decideJoin(state, actor("stranger")), refused("forbidden"));
-  assert.equal(decideJoin(state, actor("stranger"), { role: "reader" })?.body?.role, "reader");
+  assert.equal(decideJoin(state, actor("stranger"), "reader")?.body?.role, "reader");
   assert.equal(decideJoin(state, { user: "member", name: "renamed" })?.body?.role, "member");
   state.members.delete("founder");
   assert.equal(decideJoin(state, actor("founder"))?.body?.role, "founder");
@@ -279,4 +278,28 @@ test("invites: the token itself is kept nowhere, and expired ones are swept out"
     }, NOW + 5_000),
   );
   assert.equal(state.values.size, 1);
+});
+
+test("invites: so many may be open at once, and those that expired make room", () => {
+  const state = group();
+  const make = (token: string, expires: number, now = NOW) =>
+    keep(
+      state,
+      makeInvite(
+        state,
+        state.members.get("member")!,
+        token,
+        { uses: 1, expires, role: "member" },
+        now,
+      ),
+    );
+  for (let i = 0; i < 10_000; i++) make(`${i}`, NOW + 1_000 + i);
+  assert.throws(() => make("more", NOW + 9_000), refused("busy"));
+  assert.throws(() => make("more", NOW + 90_000, NOW + 999), refused("busy"));
+  make("more", NOW + 90_000, NOW + 1_149);
+  // A hundred of those 150 were swept out for one, the rest for the next.
+  assert.equal(state.values.invites, 9_901);
+  make("another", NOW + 90_000, NOW + 1_149);
+  assert.equal(state.values.invites, 9_852);
+  assert.equal(openInvite(state, "150", NOW + 1_149).uses, 1);
 });

@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
+import { test } from "node:test";
+import { Feed, type Follower } from "../../lib/group/feed.ts";
+import type { ReadBatch } from "../../lib/log/log.ts";
+import { decodeFeed, decodeSaid } from "../../lib/protocol/codec.ts";
+import { LIVE_BYTES } from "../../lib/protocol/limits.ts";
+import type { FeedFrame, Push } from "../../lib/protocol/schema.ts";
+import { FeedReader } from "../../lib/session/feed_reader.ts";
+import type { Encoded } from "../../lib/transport/transport.ts";
+import { until } from "../support.ts";
+
+const EPOCH = "00000000-0000-4000-8000-000000000001";
+
+/** A follower that opens what it can with the keys it was given. */
+class Ear implements Follower {
+  readonly frames: FeedFrame[] = [];
+  /** Packets that none of its keys opens. */
+  sealed = 0;
+  pushes = 0;
+  reads = true;
+  readonly #reader = new FeedReader();
+
+  follow(feed: Feed): this {
+    const { generation, key } = feed.follow(this);
+    this.#reader.add(generation, key);
+    return this;
+  }
+
+  feed({ bytes }: Encoded): boolean {
+    if (!this.reads) return false;
+    const plaintext = this.#reader.read(bytes, () => {});
+    if (plaintext) this.frames.push(decodeFeed(plaintext));
+    else this.sealed++;
+    return true;
+  }
+
+  push(json: string): boolean {
+    const { generation, key } = decodeSaid(new TextEncoder().encode(json)) as Push;
+    this.#reader.add(generation, key);
+    this.pushes++;
+    return true;
+  }
+
+  /** The seqs heard, in order; heads as negative numbers. */
+  get heard(): number[] {
+    return this.frames.flatMap(({ batches, head }) =>
+      batches ? batches.map(({ first }) => first) : head === undefined ? [] : [-head]
+    );
+  }
+}
+
+/** A follower that costs next to nothing. */
+class Counter implements Follower {
+  frames = 0;
+  pushes = 0;
+
+  feed(): boolean {
+    this.frames++;
+    return true;
+  }
+
+  push(): boolean {
+    this.pushes++;
+    return true;
+  }
+}
+
+/** So many counters and, behind them, one that listens. */
+function masses(feed: Feed, n: number): { ear: Ear; counters: Counter[] } {
+  const counters = Array.from({ length: n - 1 }, () => new Counter());
+  for (const counter of counters) feed.follow(counter);
+  return { ear: new Ear().follow(feed), counters };
+}
+
+function feedOf(run: (feed: Feed, frames: () => number) => Promise<void> | void): Promise<void> {
+  let frames = 0;
+  const feed = new Feed({
+    epoch: EPOCH,
+    encode: (bytes) => {
+      frames++;
+      return { frames: [bytes], bytes };
+    },
+    failed: (error) => {
+      throw error;
+    },
+  });
+  return Promise.resolve(run(feed, () => frames)).finally(() => feed.close());
+}
+
+function batch(first: number, text = "", kind = "message"): ReadBatch {
+  const what = kind === "message"
+    ? { messages: [["0".repeat(36), text]] }
+    : { body: { role: "member" } };
+  const json = JSON.stringify({ first, count: 1, at: 1, kind, author: "a", name: "a", ...what });
+  return { first, count: 1, at: 1, json };
+}
+
+function crowd(feed: Feed, n: number): Ear[] {
+  return Array.from({ length: n }, () => new Ear().follow(feed));
+}
+
+test("feed: what is published reaches each follower, sealed once", () =>
+  feedOf((feed, frames) => {
+    const [a, b] = crowd(feed, 2);
+    feed.entries([batch(1), batch(2)], false);
+    assert.deepEqual([a.heard, b.heard], [[1, 2], [1, 2]]);
+    assert.deepEqual(a.frames[0].from, 1);
+    assert.equal(a.frames[0].epoch, EPOCH);
+    assert.equal(frames(), 1);
+  }));
+
+test("feed: who unfollows hears nothing more, and the others keep their key", () =>
+  feedOf((feed) => {
+    const [a, b] = crowd(feed, 2);
+    feed.unfollow(a);
+    feed.entries([batch(1)], false);
+    assert.deepEqual([a.heard, b.heard, b.pushes], [[], [1], 0]);
+  }));
+
+test("feed: after a removal a former key opens nothing, and each who stays has another", () =>
+  feedOf(async (feed) => {
+    const [gone, ...others] = crowd(feed, 4);
+    feed.entries([batch(1)], false);
+    feed.out([gone], true);
+    // The wire still shows all to who is out.
+    others[0].feed = (message) => gone.feed(message) && Ear.prototype.feed.call(others[0], message);
+    feed.entries([batch(2)], false);
+    feed.head(2);
+    await setImmediate();
+    assert.deepEqual([gone.heard, gone.sealed], [[1], 1]);
+    for (const other of others) assert.deepEqual([other.heard, other.pushes], [[1, 2], 1]);
+  }));
+
+test("feed: removals while a crowd is written to leave nobody without a key", () =>
+  feedOf(async (feed) => {
+    const ears = crowd(feed, 3_000);
+    const gone: Ear[] = [];
+    for (let seq = 1; seq <= 40; seq++) {
+      feed.entries([batch(seq, "x".repeat(300))], false);
+      if (seq % 4 === 0) {
+        const ear = ears.pop()!;
+        gone.push(ear);
+        feed.out([ear], true);
+      }
+      await setImmediate();
+    }
+    await until(() => ears.every((ear) => ear.heard.at(-1) === 40), 5_000, "all heard");
+    const wanted = Array.from({ length: 40 }, (_, i) => i + 1);
+    for (const ear of ears) assert.deepEqual([ear.heard, ear.sealed], [wanted, 0]);
+    gone.forEach((ear, i) => assert.ok((ear.heard.at(-1) ?? 0) <= 4 * (i + 1)));
+  }));
+
+test("feed: those who leave a crowd of their own will share one turn of the key", () =>
+  feedOf(async (feed) => {
+    const ears = crowd(feed, 200);
+    feed.out([ears.pop()!], true); // The key turned just now.
+    await setImmediate();
+    const leaving = ears.splice(0, 20);
+    for (const ear of leaving) feed.out([ear], false);
+    feed.entries([batch(1)], false);
+    assert.deepEqual([ears[0].pushes, ears[0].heard, leaving[0].heard], [1, [1], []]);
+    await until(() => ears[0].pushes === 2, 3_000, "the key turned");
+    feed.entries([batch(2)], false);
+    await until(() => ears.every(({ heard }) => heard.length === 2), 1_000, "all heard");
+    assert.ok(ears.every(({ pushes, sealed }) => pushes === 2 && sealed === 0));
+  }));
+
+test("feed: comings and goings in a crowd are heard together, a message brings them at once", () =>
+  feedOf(async (feed, frames) => {
+    const ears = crowd(feed, 2_000);
+    for (let seq = 1; seq <= 50; seq++) feed.entries([batch(seq, "", "join")], true);
+    assert.equal(frames(), 0);
+    feed.entries([batch(51)], false);
+    await until(() => ears[1_999].heard.length === 51, 1_000, "all heard");
+    assert.equal(frames(), 1);
+    for (let seq = 52; seq <= 60; seq++) feed.entries([batch(seq, "", "leave")], true);
+    await until(() => ears[1_999].heard.length === 60, 1_500, "heard without a message, too");
+    assert.equal(frames(), 2);
+  }));
+
+test("feed: few followers hear comings and goings at once", () =>
+  feedOf((feed) => {
+    const [ear] = crowd(feed, 50);
+    feed.entries([batch(1, "", "join")], true);
+    assert.deepEqual(ear.heard, [1]);
+  }));
+
+test("feed: what comes while a crowd is written to is merged into frames of 64 KiB", () =>
+  feedOf(async (feed, frames) => {
+    const { ear } = masses(feed, 100_000);
+    const text = "x".repeat(1_000);
+    for (let seq = 1; seq <= 300; seq++) feed.entries([batch(seq, text)], false);
+    await until(() => ear.heard.length === 300, 10_000, "all heard");
+    assert.deepEqual(ear.heard, Array.from({ length: 300 }, (_, i) => i + 1));
+    // One for the first, and one for each 64 KiB of the rest.
+    assert.equal(frames(), 7);
+    for (const { batches } of ear.frames) assert.ok(JSON.stringify(batches).length <= LIVE_BYTES);
+  }));
+
+test("feed: where too much waits, followers are told the head instead", () =>
+  feedOf(async (feed) => {
+    const { ear } = masses(feed, 100_000);
+    const text = "x".repeat(60_000);
+    const many = Array.from({ length: 149 }, (_, i) => batch(i + 2, text));
+    feed.entries([batch(1)], false);
+    feed.entries(many, false);
+    await until(() => ear.heard.length === 2, 20_000, "the head");
+    feed.entries([batch(151)], false);
+    await until(() => ear.heard.length === 3, 20_000, "what comes next");
+    assert.deepEqual(ear.heard, [1, -150, 151]);
+    // One after the other makes a hole, which what comes next shows as well.
+    for (const [i, one] of many.entries()) feed.entries([{ ...one, first: i + 152 }], false);
+    await until(() => ear.frames.at(-1)?.from === 300, 20_000, "the newest");
+    assert.ok(ear.frames.length < 20);
+  }));
+
+test("feed: a head tells no more than what went before it, and is left out behind a frame", () =>
+  feedOf(async (feed, frames) => {
+    const [ear] = crowd(feed, 100);
+    feed.head(7);
+    assert.deepEqual(ear.heard, [-7]);
+    await setImmediate();
+    feed.entries([batch(8, "", "join")], true);
+    feed.head(8);
+    await setImmediate();
+    assert.deepEqual(ear.heard, [-7, 8]);
+    feed.head(8);
+    assert.equal(frames(), 2);
+  }));
+
+test("feed: hints are dropped when there are too many, of one or of all", () =>
+  feedOf(async (feed, frames) => {
+    const [ear] = crowd(feed, 1_000);
+    const settled = async () => {
+      for (let before = -1; before !== frames();) {
+        before = frames();
+        await setImmediate();
+      }
+    };
+    for (let i = 0; i < 50; i++) {
+      feed.typing("one", "One");
+      await settled();
+    }
+    assert.equal(frames(), 4);
+    for (let i = 0; i < 500; i++) {
+      feed.typing(`user ${i}`, "Any");
+      await settled();
+    }
+    // A burst of 20,000 writes, and what came back meanwhile.
+    assert.ok(frames() >= 20 && frames() < 60, String(frames()));
+    assert.deepEqual(ear.frames[0].typing, { user: "one", name: "One" });
+  }));
+
+test("feed: a follower that fails is put out alone", async () => {
+  const failures: unknown[] = [];
+  const feed = new Feed({
+    epoch: EPOCH,
+    encode: (bytes) => ({ frames: [bytes], bytes }),
+    failed: (error) => failures.push(error),
+  });
+  const [bad, good] = crowd(feed, 2);
+  bad.feed = () => {
+    throw new Error("broken");
+  };
+  feed.entries([batch(1)], false);
+  await setImmediate();
+  feed.entries([batch(2)], false);
+  assert.deepEqual(good.heard, [1, 2]);
+  assert.equal(failures.length, 1);
+  assert.equal(feed.followers, 1);
+  feed.close();
+  feed.entries([batch(3)], false);
+  assert.deepEqual(good.heard, [1, 2]);
+});
+
+test("feed: the loop is not held while a crowd is written to", () =>
+  feedOf(async (feed) => {
+    const { ear, counters } = masses(feed, 300_000);
+    let longest = 0;
+    let turns = 0;
+    let last = performance.now();
+    feed.entries([batch(1)], false);
+    while (ear.heard.length === 0) {
+      await setImmediate();
+      turns++;
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }
+    assert.equal(counters.every(({ frames }) => frames === 1), true);
+    assert.ok(turns > 1 && longest < 60, `${turns} turns, ${longest} ms`);
+  }));
