@@ -182,7 +182,7 @@ export class Link {
         return reply;
       } catch (error) {
         if (this.#closed.signal.aborted || signal?.aborted) throw this.closedError();
-        if (client !== this.#client && !(error instanceof Refusal)) {
+        if (error instanceof Closed) {
           // The connection was given up for another one.
           await this.#relocating;
           continue;
@@ -193,7 +193,9 @@ export class Link {
         }
         if (isAboutIdentity(error) && !client.identity) {
           await this.#lost();
-          if (client !== this.#client) continue; // It was found elsewhere.
+          if (client.address !== this.target.address) continue; // It was found elsewhere.
+          // Who asks next looks again who is there.
+          if (client === this.#client) this.#giveUp();
         }
         if (!isRetriable(error)) throw error;
         if (error instanceof Refusal) this.#change("live");

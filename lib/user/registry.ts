@@ -1,6 +1,6 @@
 /** One registry a user knows: connected to when something is asked, left when nothing is for a while. */
 
-import { Closed, IdentityChanged } from "../errors.ts";
+import { Closed, IdentityChanged, Unreachable } from "../errors.ts";
 import { type RegistryAddress, splitRegistry } from "../protocol/names.ts";
 import type { REGISTRY_REPLIES, ReplyOf } from "../protocol/schema.ts";
 import type { SessionClient } from "../session/client.ts";
@@ -23,6 +23,8 @@ export type RegistryReply<K extends keyof typeof REGISTRY_REPLIES> = ReplyOf<
 /** How long a connection without a request is kept, ms. */
 const IDLE = 5_000;
 const TIMEOUT = 3_000;
+/** With less time than this it is not asked again, ms. */
+const LEAST = 500;
 
 /** See the head of this file. */
 export class RegistryPort {
@@ -63,8 +65,15 @@ export class RegistryPort {
     clearTimeout(this.#timer);
     const client = this.#client ??= this.#connect();
     this.#underWay++;
+    const end = performance.now() + timeout;
     try {
-      return await client.request(op, fields, timeout) as RegistryReply<K>;
+      const answer = client.request(op, fields, timeout).catch((error: unknown) => {
+        // A connection from before, which ended meanwhile, says nothing of who is there now.
+        const left = end - performance.now();
+        if (!(error instanceof Unreachable) || left < LEAST) throw error;
+        return client.request(op, fields, left);
+      });
+      return await answer as RegistryReply<K>;
     } catch (error) {
       // What answers there is looked at anew by the next request.
       if (error instanceof IdentityChanged) this.#leave(client);
