@@ -126,7 +126,7 @@ export class ZmtpPeer implements Peer {
 
   cut(why: string): void {
     if (this.#state === "gone") return;
-    this.#host.totals.count(`cut: ${why}`);
+    this.#host.totals.count(`cut: ${why.split(":")[0]}`); // what follows differs from peer to peer
     this.#leave(why);
     this.#socket.destroy();
   }
