@@ -95,7 +95,7 @@ export function groupProgram(
       () => openGroup({ home, log, ...what, ...ways(given) }),
       ({ address, name, key }) =>
         `Group ${safeLine(name ?? what.name)} listens on ${address}, ` +
-        `registry ${what.registries.join(", ")}, short key ${shortKey(key)} (Ctrl-C stops it)`,
+        `registry ${what.registries.join(", ")} (short key ${shortKey(key)}; Ctrl-C stops it)`,
       output,
       run,
     );

@@ -46,7 +46,7 @@ export function registryProgram(
       log,
       () => openRegistry({ home, host, port, log, ...transportOf(given) }),
       ({ address, key }) =>
-        `Registry listens on ${address}, short key ${shortKey(key)} (Ctrl-C stops it)`,
+        `Registry listens on ${address} (short key ${shortKey(key)}; Ctrl-C stops it)`,
       output,
       run,
     );

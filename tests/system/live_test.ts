@@ -7,15 +7,16 @@ import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 import { dice, Ear, groupProcess, type Keep, member, upTo, userOver } from "./live_world.ts";
 import { ours, Process } from "./processes.ts";
-import { Folder } from "./world.ts";
+import { ENGINES, Folder, over } from "./world.ts";
 
-async function labWith(keep: Keep, names: string[], options: object = {}) {
-  const registry = keep(await Registry.start({ port: 0 }));
+async function labWith(keep: Keep, names: string[], engines = ENGINES[0]) {
+  const transport = engines.servers;
+  const registry = keep(await Registry.start({ port: 0, transport }));
   const registries = [registry.address];
-  const lab = keep(await Group.start({ name: "Lab", registries, rate: Infinity, ...options }));
+  const lab = keep(await Group.start({ name: "Lab", registries, rate: Infinity, transport }));
   const users: User[] = [];
   for (const name of names) {
-    const user = keep(await member(registries, name));
+    const user = keep(await member(registries, name, undefined, engines.users));
     await user.join("Lab");
     users.push(user);
   }
@@ -36,20 +37,21 @@ async function sendAll(user: User, texts: string[], together = 64): Promise<void
  */
 async function restless(
   keep: Keep,
-  { registries, name, random, whole }: {
+  { registries, name, random, whole, transport }: {
     registries: string[];
     name: string;
+    transport: string;
     random: (n: number) => number;
     /** The last seq. */
     whole: number;
   },
 ): Promise<{ over: Promise<{ seqs: number[]; comings: number }> }> {
   const home = keep(new Folder()).path;
-  const first = await member(registries, name, home);
+  const first = await member(registries, name, home, transport);
   await first.join("Lab");
   await first.close();
   const come = async (seqs: number[]) => {
-    const user = await member(registries, name, home);
+    const user = await member(registries, name, home, transport);
     try {
       // By count and not by time, so that nobody has heard everything before it went away once.
       let left = 50 + random(400);
@@ -80,12 +82,15 @@ async function restless(
 /** `user.ts follow` killed after so many lines, and started again after the last one it printed. */
 async function killed(
   keep: Keep,
-  registry: string,
-  random: (n: number) => number,
-  whole: number,
+  { registry, random, whole, transport }: {
+    registry: string;
+    random: (n: number) => number;
+    whole: number;
+    transport: string;
+  },
 ): Promise<{ over: Promise<{ seqs: number[]; comings: number }> }> {
   const home = keep(new Folder()).path;
-  const options = ["--registry", registry, "--home", home];
+  const options = ["--registry", registry, "--home", home, "--transport", transport];
   const join = keep(new Process(ours("user.ts", "join", "Lab", "--name", "process", ...options)));
   assert.equal((await join.end(20_000)).code, 0, join.output);
   const over = (async () => {
@@ -105,56 +110,60 @@ async function killed(
   return { over };
 }
 
-test("live: members who come and go and a group that is killed end with one whole sequence", () =>
-  closing(async (keep) => {
-    const random = dice(7);
-    const { path } = keep(new Folder());
-    const registry = keep(await Registry.start({ port: 0 }));
-    const registries = [registry.address];
-    const start = () => groupProcess(keep, path, registry.address, "--rate", "100000");
-    let group = await start();
-    const alice = keep(await member(registries, "alice"));
-    await alice.join("Lab");
-    const steady = keep(new Ear(alice, "Lab", { after: 0 }));
+for (const engines of ENGINES) {
+  const { servers, users: transport } = engines;
+  test(`live: members who come and go and a group that is killed end with one whole sequence${over(engines)}`, () =>
+    closing(async (keep) => {
+      const random = dice(7);
+      const { path } = keep(new Folder());
+      const registry = keep(await Registry.start({ port: 0, transport: servers }));
+      const registries = [registry.address];
+      const options = ["--rate", "100000", "--transport", servers];
+      const start = () => groupProcess(keep, path, registry.address, ...options);
+      let group = await start();
+      const alice = keep(await member(registries, "alice", undefined, transport));
+      await alice.join("Lab");
+      const steady = keep(new Ear(alice, "Lab", { after: 0 }));
 
-    const texts = upTo(1_500).map((n) => `t${n}`);
-    // Founded, the six who joined, and what is sent.
-    const whole = 1 + 6 + texts.length;
-    const others = [await killed(keep, registry.address, random, whole)];
-    for (const name of ["bob", "carol", "dave", "erin"]) {
-      others.push(await restless(keep, { registries, name, random, whole }));
-    }
-    const sending = sendAll(alice, texts, 16);
-    for (const part of [0.2, 0.5, 0.8]) {
-      await steady.hears(texts[Math.floor(texts.length * part)]);
-      group.kill("SIGKILL");
-      await group.ended;
-      group = await start();
-    }
-    await sending;
-    await steady.hears(texts.at(-1)!);
-    assert.deepEqual(steady.texts, texts);
-    assert.deepEqual(steady.seqs, upTo(whole));
-    for (const { over } of others) {
-      const { seqs, comings } = await over;
-      assert.deepEqual(seqs, upTo(whole));
-      assert.ok(comings > 1, "came back");
-    }
-  }));
+      const texts = upTo(1_500).map((n) => `t${n}`);
+      // Founded, the six who joined, and what is sent.
+      const whole = 1 + 6 + texts.length;
+      const others = [await killed(keep, { registry: registry.address, random, whole, transport })];
+      for (const name of ["bob", "carol", "dave", "erin"]) {
+        others.push(await restless(keep, { registries, name, random, whole, transport }));
+      }
+      const sending = sendAll(alice, texts, 16);
+      for (const part of [0.2, 0.5, 0.8]) {
+        await steady.hears(texts[Math.floor(texts.length * part)]);
+        group.kill("SIGKILL");
+        await group.ended;
+        group = await start();
+      }
+      await sending;
+      await steady.hears(texts.at(-1)!);
+      assert.deepEqual(steady.texts, texts);
+      assert.deepEqual(steady.seqs, upTo(whole));
+      for (const { over } of others) {
+        const { seqs, comings } = await over;
+        assert.deepEqual(seqs, upTo(whole));
+        assert.ok(comings > 1, "came back");
+      }
+    }));
 
-test("live: who follows while many send hears the log's own order, each entry once", () =>
-  closing(async (keep) => {
-    const { users } = await labWith(keep, ["alice", "bob", "carol"]);
-    const ears = users.map((user) => keep(new Ear(user, "Lab", { after: 0 })));
-    await Promise.all(
-      users.map((user) => sendAll(user, upTo(100).map((n) => `${user.name} ${n}`), 5)),
-    );
-    const log = await Array.fromAsync(users[0].read("Lab"));
-    for (const ear of ears) {
-      await until(() => ear.heard.length >= log.length, 10_000, "all entries");
-      assert.deepEqual(ear.heard, log);
-    }
-  }));
+  test(`live: who follows while many send hears the log's own order, each entry once${over(engines)}`, () =>
+    closing(async (keep) => {
+      const { users } = await labWith(keep, ["alice", "bob", "carol"], engines);
+      const ears = users.map((user) => keep(new Ear(user, "Lab", { after: 0 })));
+      await Promise.all(
+        users.map((user) => sendAll(user, upTo(100).map((n) => `${user.name} ${n}`), 5)),
+      );
+      const log = await Array.fromAsync(users[0].read("Lab"));
+      for (const ear of ears) {
+        await until(() => ear.heard.length >= log.length, 10_000, "all entries");
+        assert.deepEqual(ear.heard, log);
+      }
+    }));
+}
 
 /** Loses some packets of the live feed on their way in. */
 function lossy(loses: (packet: Uint8Array) => boolean, lost: { messages: number }): Transport {
