@@ -155,7 +155,7 @@ test("gate: of IPv6 64 bits are one address, and IPv4 inside IPv6 is IPv4", () =
   assert.equal(networkOf(""), "");
 });
 
-test("gate: addresses that left are forgotten, and a million of them are no burden", () => {
+test("gate: addresses that left are forgotten, and 100,000 of them are no burden", () => {
   const totals = new Totals();
   const gate = new Gate(BOUNDS, totals);
   const stays = enter(gate, "192.0.2.1", 0);
@@ -164,11 +164,11 @@ test("gate: addresses that left are forgotten, and a million of them are no burd
     gate.leave(origin, false, 1);
   }
   assert.ok(gate.size < 20_000, `${gate.size} are remembered`);
-  for (let n = 0; n < 20_000; n++) {
-    gate.leave(enter(gate, "10.0.0.1", 10_000 + n), false, 10_000 + n);
+  for (let second = 10; second < 5_000; second++) {
+    gate.leave(enter(gate, "10.0.0.1", second * 1_000), false, second * 1_000);
   }
   assert.ok(gate.size <= 3, `${gate.size} are remembered`);
-  gate.leave(stays, false, 50_000);
+  gate.leave(stays, false, 5_000_000);
   assert.deepEqual([totals.connections, totals.strangers], [0, 0]);
 });
 

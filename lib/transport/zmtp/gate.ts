@@ -6,8 +6,8 @@ import { Bucket, type Totals } from "./account.ts";
 
 /** A burst of connections from one address, seconds' worth. */
 const BURST = 4;
-/** Addresses without a connection that are remembered for their rate; the oldest goes first. */
-const MOST_IDLE = 16_384;
+/** Addresses without a connection that are remembered for their rate, at most twice as many. */
+const MOST_IDLE = 8_192;
 
 /** What one address has; kept by its connections, so that nothing is looked up when they go. */
 export interface Origin {
@@ -15,17 +15,18 @@ export interface Origin {
   readonly rate: Bucket;
   connections: number;
   strangers: number;
-  /** When the last connection went, ms. */
-  left: number;
 }
 
 /** Counts connections in and out; every call costs the same. */
 export class Gate {
   readonly #bounds: Bounds;
   readonly #totals: Totals;
+  /** Addresses with connections. */
   readonly #origins = new Map<string, Origin>();
-  /** Those of `#origins` without a connection, the longest idle first. */
-  readonly #idle = new Set<Origin>();
+  /** Those without, and those that had none before; the latter are dropped all at once. */
+  #idle = new Map<string, Origin>();
+  #idleBefore = new Map<string, Origin>();
+  #idleSince = 0;
 
   constructor(bounds: Bounds, totals: Totals) {
     this.#bounds = bounds;
@@ -34,22 +35,19 @@ export class Gate {
 
   /** Addresses remembered now. */
   get size(): number {
-    return this.#origins.size;
+    return this.#origins.size + this.#idle.size + this.#idleBefore.size;
   }
 
   /** Lets a connection in as a stranger, or says why not. */
   enter(ip: string, now: number): Origin | string {
-    this.#forget(now);
     const { connections, strangers, strangersPerIp } = this.#bounds;
     if (this.#totals.connections >= connections) return "too many connections";
-    const network = networkOf(ip);
-    const origin = this.#origins.get(network) ?? this.#add(network, now);
+    const origin = this.#find(networkOf(ip), now);
     if (origin.rate.empty(now)) return "connects too often";
     origin.rate.take(1, now);
     if (origin.strangers >= strangersPerIp) return "too many strangers of one address";
     if (this.#totals.strangers >= strangers) return "too many strangers";
-    this.#idle.delete(origin);
-    origin.connections++;
+    if (origin.connections++ === 0) this.#origins.set(origin.network, origin);
     origin.strangers++;
     this.#totals.connections++;
     this.#totals.strangers++;
@@ -67,28 +65,28 @@ export class Gate {
     if (!admitted) this.admit(origin);
     this.#totals.connections--;
     if (--origin.connections > 0) return;
-    origin.left = now;
-    this.#idle.add(origin);
-    this.#forget(now);
+    this.#origins.delete(origin.network);
+    this.#rest(origin, now);
   }
 
-  #add(network: string, now: number): Origin {
+  #find(network: string, now: number): Origin {
+    const known = this.#origins.get(network) ?? this.#idle.get(network) ??
+      this.#idleBefore.get(network);
+    if (known) return known;
     const rate = new Bucket(this.#bounds.connectsPerIp, now, BURST);
-    const origin: Origin = { network, rate, connections: 0, strangers: 0, left: now };
-    this.#origins.set(network, origin);
-    this.#idle.add(origin);
+    const origin: Origin = { network, rate, connections: 0, strangers: 0 };
+    this.#rest(origin, now);
     return origin;
   }
 
-  /** Drops addresses whose buckets are full again, a few at a time: each call adds at most one. */
-  #forget(now: number): void {
-    let looked = 0;
-    for (const origin of this.#idle) {
-      const full = now - origin.left > BURST * 1_000;
-      if (++looked > 4 || !full && this.#idle.size <= MOST_IDLE) return;
-      this.#idle.delete(origin);
-      this.#origins.delete(origin.network);
+  /** Remembers an address until its bucket is full again. */
+  #rest(origin: Origin, now: number): void {
+    if (now - this.#idleSince > BURST * 1_000 || this.#idle.size >= MOST_IDLE) {
+      this.#idleBefore = this.#idle;
+      this.#idle = new Map();
+      this.#idleSince = now;
     }
+    this.#idle.set(origin.network, origin);
   }
 }
 
