@@ -1,58 +1,74 @@
 /**
- * What strangers cost members: `deno run -A bench/attack.ts [--seconds N]`.
+ * `deno run -A bench/attack.ts [SECONDS]`: what strangers cost members.
  *
  * A group and the attackers are processes of their own. A member sends, hears itself and sends
  * again; the table says how long that took, first undisturbed, then under each flood.
  */
 
-import { parseArgs } from "node:util";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
-import { connect } from "../mod.ts";
-import { Chatter, percentile, processWorld, residentMiB } from "../tests/system/attack_world.ts";
-import { ours, Process } from "../tests/system/processes.ts";
-import { closing } from "../tests/support.ts";
+import process from "node:process";
+import { connect, type User } from "../mod.ts";
+import { findGroup } from "./load/session.ts";
+import { endWithUs, pause, usage } from "./processes.ts";
+import { Program } from "./programs.ts";
+import { percentiles } from "./screens.ts";
+import { NAME, startGroup } from "./servers.ts";
+
+const SECONDS = Number(process.argv[2] ?? 10);
+/** Between a message heard and the next one, ms. */
+const PAUSE = 5;
 
 const FLOODS = [
-  ["", "door", "undisturbed"],
-  ["more-curve", "door", "endless MORE at the door, CURVE"],
-  ["more-small", "door", "endless tiny MORE at the door, CURVE"],
-  ["more-curve", "address", "handshakes with an unadmitted key"],
-  ["more-null", "door", "handshakes without CURVE at the door"],
-  ["more-fake", "address", "rubbish after a greeting"],
-  ["garbage", "door", "garbage connections at the door"],
-  ["idle", "door", "3,000 idle connections"],
+  ["none", "none"],
+  ["more", "endless MORE"],
+  ["small", "endless tiny MORE"],
+  ["hello", "connections that say hello once"],
+  ["hellos", "hello without a pause"],
+  ["ping", "PING without a pause"],
+  ["rubbish", "rubbish after a greeting"],
+  ["garbage", "garbage connections"],
+  ["idle", "3,000 idle connections"],
 ] as const;
 
-const { values } = parseArgs({ options: { seconds: { type: "string", default: "10" } } });
-const ms = Number(values.seconds) * 1_000;
-const home = mkdtempSync(join(tmpdir(), "zgroup-attack-"));
+endWithUs();
+await using group = await startGroup();
+const { address } = await findGroup(group.address, NAME);
+await using user = await connect({ name: "alice", registries: [group.address] });
+const joined = await user.join(NAME);
+const stop = new AbortController();
+/** How long each message took to come back, ms. */
+let delays: number[] = [];
+const chatting = chat(user, joined.unread);
 
-await closing(async (keep) => {
-  const { record, registry, pid } = await processWorld(keep, home);
-  const user = await connect({ name: "alice", registries: [registry] });
-  await user.join("Lab");
-  const chatter = keep(new Chatter(user, 5));
-  await chatter.start();
-  console.log(`${"flood".padEnd(40)}   p50 ms   p99 ms   max ms  messages  peak MiB`);
-  for (const [kind, where, what] of FLOODS) {
-    const from = chatter.delays.length;
-    let highest = 0;
-    const look = setInterval(() => (highest = Math.max(highest, residentMiB(pid))), 20);
-    if (kind === "") await setTimeout(ms);
-    else {
-      const args = [kind, record[where], record.curve, String(ms)];
-      await using attacker = new Process(ours("tests/system/attacker.ts", ...args));
-      await attacker.line(/^DONE/, ms + 15_000);
-    }
-    clearInterval(look);
-    const delays = chatter.delays.slice(from);
-    const columns = [percentile(delays, 0.5), percentile(delays, 0.99), Math.max(...delays)];
-    console.log(
-      what.padEnd(40) + columns.map((n) => n.toFixed(1).padStart(9)).join("") +
-        String(delays.length).padStart(10) + highest.toFixed(0).padStart(10),
-    );
+console.log("| flood | p50 ms | p99 ms | max ms | messages heard | connections | peak MiB |");
+console.log("|---|--:|--:|--:|--:|--:|--:|");
+for (const [kind, what] of FLOODS) {
+  delays = [];
+  let highest = 0;
+  const look = setInterval(() => highest = Math.max(highest, usage(group.pid).memory), 20);
+  let made = 0;
+  if (kind === "none") await pause(SECONDS * 1_000);
+  else {
+    await using attacker = new Program({ file: "load/attacker.ts" });
+    const done = await attacker.ask("flood", { kind, address, seconds: SECONDS });
+    made = Number(done.made);
   }
-}).finally(() => rmSync(home, { recursive: true, force: true }));
+  clearInterval(look);
+  const { p50, p99, max } = percentiles(delays);
+  const times = [p50, p99, max].map((ms) => ms.toFixed(1));
+  const cells = [what, ...times, delays.length, made, highest.toFixed(0)];
+  console.log(`| ${cells.join(" | ")} |`);
+  if (group.ended()) throw new Error("The group has ended");
+}
+stop.abort();
+await chatting;
+
+async function chat(user: User, after: number): Promise<void> {
+  const say = () => void user.send(NAME, `${performance.now()}`).catch(() => {});
+  say();
+  for await (const { text } of user.follow(NAME, { after, signal: stop.signal })) {
+    if (text === undefined) continue;
+    delays.push(performance.now() - Number(text));
+    await pause(PAUSE);
+    say();
+  }
+}

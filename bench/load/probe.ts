@@ -13,13 +13,16 @@ if (file !== undefined) watch(file);
 function watch(file: string): void {
   const waited = waitingTime();
   let [at, waiting, held, late] = [performance.now(), waited(), 0, 0];
-  setInterval(() => {
+  const timer = setInterval(() => {
     const [now, wait] = [performance.now(), waited()];
     late = Math.max(late, now - at);
     held = Math.max(held, now - at - (wait - waiting));
     [at, waiting] = [now, wait];
   }, 1);
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  // The main module runs once nothing is waited for.
+  Deno.unrefTimer(timer);
+  listener.unref();
   Deno.writeTextFileSync(file, `${listener.addr.port}`);
   void (async () => {
     for await (const connection of listener) {

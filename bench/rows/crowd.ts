@@ -4,7 +4,7 @@ import { pause, temporaryFolder, usage } from "../processes.ts";
 import { Program } from "../programs.ts";
 import { compare, limited, none, once, type Result } from "../results.ts";
 import { type Service, startGroup } from "../servers.ts";
-import type { Setting } from "../setting.ts";
+import type { Setting, Wanted } from "../setting.ts";
 import type { Tree } from "../trees.ts";
 
 /** Members of one process at most: each holds some descriptors. */
@@ -46,9 +46,10 @@ interface Crowd {
 }
 
 /** See the head of this file. */
-export async function* crowd(setting: Setting): AsyncGenerator<Result> {
+export async function* crowd(setting: Setting, wanted: Wanted): AsyncGenerator<Result> {
   const sizes = setting.quick ? [100, 300] : [1_000, 5_000, 10_000];
   for (const [i, members] of sizes.entries()) {
+    if (!wanted(`crowd-${members}`)) continue;
     setting.progress(`crowd of ${members.toLocaleString("en-US")}`);
     const ours = await gather(setting, members);
     if (ours.broken) throw new Error(`A crowd of ${members}: ${ours.broken}`);

@@ -37,7 +37,7 @@ export class ZmtpConnection {
     pace?: Pace,
   ): Promise<ZmtpConnection> {
     const connection = await dial(address);
-    await writeAll(connection, concat([greeting(), ready("DEALER")]));
+    await writeAll(connection, concat([GREETING, READY]));
     const opened = new ZmtpConnection(connection, onFrame, pace);
     await opened.#ready.promise;
     return opened;
@@ -100,15 +100,20 @@ export class ZmtpConnection {
 
 /** One message as bytes on the wire. */
 export function encodeMessage(frames: readonly (string | Uint8Array)[]): Uint8Array {
-  return concat(frames.flatMap((frame, i) => {
+  return concat(frames.map((frame, i) => {
     const body = typeof frame === "string" ? encoder.encode(frame) : frame;
-    const more = i < frames.length - 1 ? MORE : 0;
-    if (body.length < 256) return [new Uint8Array([more, body.length]), body];
-    const head = new Uint8Array(9);
-    head[0] = more | LONG;
-    new DataView(head.buffer).setBigUint64(1, BigInt(body.length));
-    return [head, body];
+    return encodeFrame(body, i < frames.length - 1);
   }));
+}
+
+/** One frame as bytes on the wire. */
+export function encodeFrame(body: Uint8Array, more: boolean): Uint8Array {
+  const flags = more ? MORE : 0;
+  if (body.length < 256) return concat([new Uint8Array([flags, body.length]), body]);
+  const head = new Uint8Array(9);
+  head[0] = flags | LONG;
+  new DataView(head.buffer).setBigUint64(1, BigInt(body.length));
+  return concat([head, body]);
 }
 
 function longLength(buffer: Uint8Array, at: number): number {
@@ -116,26 +121,8 @@ function longLength(buffer: Uint8Array, at: number): number {
   return view.getUint32(0) * 2 ** 32 + view.getUint32(4);
 }
 
-function greeting(): Uint8Array {
-  const bytes = new Uint8Array(64);
-  bytes[0] = 0xff;
-  bytes[9] = 0x7f;
-  bytes[10] = 3;
-  bytes[11] = 1;
-  bytes.set(encoder.encode("NULL"), 12);
-  return bytes;
-}
-
-function ready(type: string): Uint8Array {
-  const name = encoder.encode("Socket-Type");
-  const value = encoder.encode(type);
-  return command(
-    "READY",
-    concat([new Uint8Array([name.length]), name, new Uint8Array([0, 0, 0, value.length]), value]),
-  );
-}
-
-function command(name: string, data: Uint8Array): Uint8Array {
+/** A command as bytes on the wire. */
+export function command(name: string, data: Uint8Array): Uint8Array {
   const text = encoder.encode(name);
   const length = 1 + text.length + data.length;
   return concat([new Uint8Array([COMMAND, length, text.length]), text, data]);
@@ -150,3 +137,21 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   }
   return all;
 }
+
+/** What a client of version 3.1 says first. */
+export const GREETING: Uint8Array = concat([
+  new Uint8Array([0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 1]),
+  encoder.encode("NULL"),
+  new Uint8Array(48),
+]);
+
+/** What a DEALER says after its greeting. */
+export const READY: Uint8Array = command(
+  "READY",
+  concat([
+    new Uint8Array([11]),
+    encoder.encode("Socket-Type"),
+    new Uint8Array([0, 0, 0, 6]),
+    encoder.encode("DEALER"),
+  ]),
+);
