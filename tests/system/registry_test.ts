@@ -331,6 +331,33 @@ test("a registry holds no more than its bounds say, whoever does not read", () =
     await all;
   }));
 
+test("who asks nothing for a while is cut, in either protocol, and who asks is not", () =>
+  closing(async (keep) => {
+    const registry = keep(await registryAt({ idleAfter: 1_000 }));
+    const [idle, busy] = [keep(clientOf(registry.endpoint)), keep(clientOf(registry.endpoint))];
+    await idle.request("ping", {});
+    let gone = 0;
+    let said = 0;
+    const clear = keep(transport.connect({
+      address: registry.endpoint,
+      type: "REQ",
+      onMessage: () => said++,
+      onConnected: () => void (said === 0 && clear.send(['{"action": "get_group_list"}'])),
+      onGone: () => gone++,
+    }));
+    const cut = () => registry.accounts.counts.get("cut: asked nothing for too long") ?? 0;
+    await until(
+      async () => {
+        await busy.request("ping", {}); // It would be Unreachable if it were cut meanwhile.
+        return cut() === 2 && gone > 0;
+      },
+      10_000,
+      "both cuts",
+    );
+    assert.equal(said, 1);
+    assert.equal(cut(), 2);
+  }));
+
 test("a message without an end is held only up to its bound", () =>
   closing(async (keep) => {
     const registry = keep(await registryAt());
