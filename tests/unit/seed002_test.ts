@@ -24,8 +24,8 @@ test("dialect 002 is one frame that is not of our own protocol", () => {
     assert.equal(is002(framesOf(text)), true, text);
   }
   assert.equal(is002([]), false);
-  assert.equal(is002(framesOf("zg1", "{}")), false);
-  assert.equal(isOurs(framesOf("zg1")), true);
+  assert.equal(is002(framesOf("zg2", "{}")), false);
+  assert.equal(isOurs(framesOf("zg2")), true);
 });
 
 test("dialect 002 reads each request of its table", () => {
