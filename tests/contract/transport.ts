@@ -3,68 +3,149 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import type * as zmq from "zeromq";
-import { watcherCounters } from "../../lib/transport/readiness.ts";
+import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
+import { watcherCounters } from "../../lib/transport/libzmq/readiness.ts";
+import { libzmqTransport, libzmqTransportWithoutFfi } from "../../lib/transport/libzmq/zmq.ts";
 import type {
+  Bounds,
   Channel,
-  ClientSecurity,
+  ConnectOptions,
   Frames,
+  OutFrames,
+  Peer,
+  PeerBounds,
+  ServeOptions,
   Server,
   Transport,
 } from "../../lib/transport/transport.ts";
-import { zmqTransport, zmqTransportWithoutFfi } from "../../lib/transport/zmq.ts";
+import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 
 export const onDeno = "Deno" in globalThis;
 export const LOCAL = "127.0.0.1:0";
 
-const engines: Record<string, () => Transport> = { zmq: zmqTransport };
+/** The engine of the server, and that of its clients. */
+export interface Pair {
+  readonly server: Transport;
+  readonly client: Transport;
+}
+
+const [zmtp, libzmq] = [zmtpTransport(), libzmqTransport()];
+const PAIRS: Record<string, Pair> = {
+  "zmtp": { server: zmtp, client: zmtp },
+  "libzmq": { server: libzmq, client: libzmq },
+  "zmtp with libzmq clients": { server: zmtp, client: libzmq },
+  "libzmq with zmtp clients": { server: libzmq, client: zmtp },
+};
 if (onDeno) {
-  const apart = zmqTransportWithoutFfi();
-  engines["zmq without FFI"] = () => apart;
+  const apart = libzmqTransportWithoutFfi();
+  PAIRS["libzmq without FFI"] = { server: apart, client: apart };
+}
+
+export type Keep = <T extends AsyncDisposable>(one: T) => T;
+
+/** One test for each pair of engines: closes what the body keeps, and no wake-up may be lost. */
+export async function check(
+  subject: string,
+  body: (keep: Keep, pair: Pair) => Promise<void>,
+  only: (pair: Pair) => boolean = () => true,
+): Promise<void> {
+  for (const [name, pair] of Object.entries(PAIRS).filter(([, pair]) => only(pair))) {
+    await test(`${name}: ${subject}`, async () => {
+      const { rescued } = watcherCounters;
+      await closing((keep) => body(keep, pair));
+      assert.equal(watcherCounters.rescued, rescued, "a wake-up was lost");
+    });
+  }
+}
+
+/** For {@linkcode check}: our own engine serves. */
+export const zmtpServes = ({ server }: Pair): boolean => server.name === "zmtp";
+/** For {@linkcode check}: our own engine on both sides. */
+export const zmtpOnly = (pair: Pair): boolean => zmtpServes(pair) && pair.client.name === "zmtp";
+
+/** The bounds of zgroup, with others for the known, and for all. */
+export function bounds(known: Partial<PeerBounds>, more: Partial<Bounds> = {}): Bounds {
+  return { ...DEFAULT_BOUNDS, ...more, known: { ...DEFAULT_BOUNDS.known, ...known } };
 }
 
 export const text = (frames: Frames): string[] =>
   frames.map((frame) => Buffer.from(frame).toString());
 
-/** A server that answers each message with the same frames. */
-export async function echo(transport: Transport, more: object = {}): Promise<Server> {
-  const server: Server = await transport.serve({
+type Listener = (peer: Peer, frames: Frames) => void;
+
+/** A server on a free port that admits whoever speaks. */
+export function serve(
+  transport: Transport,
+  onMessage: Listener,
+  more: Partial<ServeOptions> = {},
+): Promise<Server> {
+  return transport.serve({
     address: LOCAL,
-    onMessage: (peer, frames) => void server.send(peer, frames),
+    onMessage(peer, frames) {
+      peer.admit();
+      return onMessage(peer, frames);
+    },
     ...more,
   });
-  return server;
 }
 
-/** A channel that remembers what it got. */
-export function listener(transport: Transport, address: string, security?: ClientSecurity) {
+/** One that answers each message with the same frames. */
+export function echo(transport: Transport, more: Partial<ServeOptions> = {}): Promise<Server> {
+  return serve(transport, (peer, frames) => void peer.send(frames), more);
+}
+
+export interface Talker extends Channel {
+  /** What came, each message as text. */
+  readonly got: string[][];
+  /** `connected`, and why it was gone, in order. */
+  readonly life: string[];
+  /** Resolves once there is a connection. */
+  ready(): Promise<this>;
+  /** Sends one message and waits for the next that comes. */
+  ask(...frames: string[]): Promise<string[]>;
+}
+
+/** A channel that remembers what it got and what it went through. */
+export function talker(
+  transport: Transport,
+  address: string,
+  more: Partial<ConnectOptions> = {},
+): Talker {
   const got: string[][] = [];
+  const life: string[] = [];
   const channel = transport.connect({
     address,
-    ...(security ? { security } : {}),
     onMessage: (frames) => void got.push(text(frames)),
+    onConnected: () => void life.push("connected"),
+    onGone: (why) => void life.push(why),
+    ...more,
   });
-  return Object.assign(channel, { got });
+  const self: Talker = Object.assign(channel, {
+    got,
+    life,
+    async ready() {
+      await until(() => life.at(-1) === "connected", 5_000, `a connection; ${life}`);
+      return self;
+    },
+    async ask(...frames: string[]) {
+      const before = got.length;
+      assert.ok(channel.send(frames), `cannot send ${frames}: ${life}`);
+      await until(() => got.length > before, 5_000, `an answer to ${frames}; ${life}`);
+      return got.at(-1)!;
+    },
+  });
+  return self;
 }
 
-/** Sends one message and waits for as many answers as `channel` then must have. */
-export async function ask(channel: Channel & { got: string[][] }, ...frames: string[]) {
-  const before = channel.got.length;
-  assert.ok(channel.send(frames));
-  await until(() => channel.got.length > before, 5_000, `an answer to ${frames}`);
-  return channel.got.at(-1);
+/** One that has its connection. */
+export function ready(keep: Keep, ...args: Parameters<typeof talker>): Promise<Talker> {
+  return keep(talker(...args)).ready();
 }
 
-/** A socket of another program: reads nothing, obeys no limit of ours. */
-export function foreign<S extends zmq.Dealer | zmq.XSubscriber>(
-  type: new (options: object) => S,
-  address: string,
-  more = {},
-): { socket: S } & AsyncDisposable {
-  const socket = new type({ linger: 0, sendTimeout: 0, receiveTimeout: 0, ...more });
-  socket.connect(`tcp://${address}`);
-  return { socket, [Symbol.asyncDispose]: () => Promise.resolve(socket.close()) };
+/** Sends as soon as there is a connection. */
+export async function sendWhenReady(channel: Channel, frames: OutFrames): Promise<void> {
+  await until(() => channel.send(frames), 5_000, "a connection");
 }
 
 /** Lets the engine's own threads work while no code of ours runs. */
@@ -73,16 +154,9 @@ export function blockFor(ms: number): void {
   while (performance.now() < end);
 }
 
-type Body = (keep: <T extends AsyncDisposable>(one: T) => T, transport: Transport) => Promise<void>;
-
-/** One test for each engine: closes what the body keeps, and no wake-up may have been lost. */
-export async function check(subject: string, body: Body): Promise<void> {
-  for (const [name, engine] of Object.entries(engines)) {
-    await test(`${name}: ${subject}`, async () => {
-      const { rescued } = watcherCounters;
-      const transport = engine();
-      await closing((keep) => body(keep, transport));
-      assert.equal(watcherCounters.rescued, rescued, "a wake-up was lost");
-    });
-  }
+/** How often something happened on a server, by the beginning of its name. */
+export function counted(server: Server, beginning: string): number {
+  let sum = 0;
+  for (const [what, count] of server.accounts.counts) if (what.startsWith(beginning)) sum += count;
+  return sum;
 }

@@ -21,7 +21,7 @@ const BIND_REASONS: Record<string, string> = {
   ENODEV: "this machine has no such address; choose one of its own",
   EACCES: "ports below 1024 need more rights; choose another port",
   EPERM: "ports below 1024 need more rights; choose another port",
-  EINVAL: "it should be IP:PORT",
+  EINVAL: "this machine has no such address; choose one of its own", // Deno's for the same
 };
 
 export interface ListenOptions {
@@ -53,7 +53,9 @@ export class Listener {
   static async open(options: ListenOptions): Promise<Listener> {
     const listener = new Listener(options);
     const parsed = parseAddress(options.address);
-    if (!parsed || isIP(parsed.host) === 0) throw bindError(options.address, { code: "EINVAL" });
+    if (!parsed || isIP(parsed.host) === 0) {
+      throw new Refusal("bad_request", `Cannot bind ${options.address}: it should be IP:PORT`);
+    }
     try {
       await listener.#bind(parsed.host, parsed.port);
     } catch (error) {
