@@ -12,7 +12,9 @@ import {
   type UserEvent,
 } from "../../mod.ts";
 import { newSigningKey, shortKey } from "../../lib/identity/keys.ts";
+import { sqliteStore } from "../../lib/log/sqlite_store.ts";
 import { encodeInvite, parseInvite } from "../../lib/protocol/invite.ts";
+import { ticketBytes } from "../../lib/session/ticket.ts";
 import { closing, until } from "../support.ts";
 import { type Imposter, lookAlike, lyingRegistry } from "./imposters.ts";
 import type { Keep } from "./live_world.ts";
@@ -219,6 +221,24 @@ test("identity: a proof that one group got is worth nothing at another", () =>
     const relay = keep(await RawMember.open(lab.address));
     await assert.rejects(relay.ask("prove", { key, name, sig }), { code: "bad_proof" });
     await assert.rejects(relay.ask("members"), { code: "no_session" });
+  }));
+
+test("identity: a member keeps its group's ticket and key for its next session", () =>
+  closing(async (keep) => {
+    const { registries, key } = await world(keep);
+    const home = keep(new Folder()).path;
+    const tickets = new Set<string>();
+    for (const text of ["first", "second"]) {
+      await using bob = await connect({ name: "bob", registries, home });
+      if (text === "first") await bob.join("Lab");
+      await bob.send("Lab", text);
+      using store = sqliteStore(home);
+      const [group] = store.groups();
+      assert.equal(group.key, key);
+      assert.equal(ticketBytes(group.ticket)?.length, 52);
+      tickets.add(group.ticket);
+    }
+    assert.equal(tickets.size, 2, "each session brings another one");
   }));
 
 test("trust: a healthy group stays what it is, also where a look-alike was met", () =>
