@@ -56,7 +56,6 @@ async function runLane(
   const senders = users.map((user) => new Sender(user, name, ledger, () => fault.int(0, 10)));
   const followers = (await joined(fault, registries, name, numbered(`${name} follower`, 2)))
     .map((user) => new Follower(user));
-  const serverKey = (await users[0].list()).find((listing) => listing.name === name)!.record!.curve;
   for (const follower of followers) follower.start(name);
   for (const sender of senders) sender.start();
   let started = 0;
@@ -77,7 +76,7 @@ async function runLane(
     group.spawn();
     const early = fault.random(0, 1) < 0.1;
     if (early) await setTimeout(fault.random(0, 400));
-    else back.push(await answers(group.door, serverKey, 20_000));
+    else back.push(await answers(group.address, 20_000));
   }
   await group.child.kill();
   await group.start();

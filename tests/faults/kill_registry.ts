@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { connect, Group, Refusal, Unreachable, type User } from "../../mod.ts";
+import { parseAddress, splitRegistry } from "../../lib/protocol/names.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Child } from "./support/children.ts";
@@ -29,7 +30,7 @@ await fault(async (fault) => {
   let registry = await start(0);
   fault.onClose(() => registry.child.kill());
   const registries = [registry.address];
-  const port = Number(registry.address.split(":")[1]);
+  const port = parseAddress(splitRegistry(registry.address)!.address)!.port;
   const groups = [];
   const ledgers: Ledger[] = [];
   for (const name of numbered("Group", GROUPS)) {

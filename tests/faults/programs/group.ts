@@ -1,4 +1,4 @@
-/** A group in a process of its own: its options as JSON, then `up ADDRESS LIVE DOOR`. */
+/** A group in a process of its own: its options as JSON, then `up ADDRESS`. */
 
 import { writeSync } from "node:fs";
 import process from "node:process";
@@ -14,7 +14,7 @@ const group = await Group.start({
 });
 obeyInput();
 process.on("SIGTERM", () => void group.close());
-say(`up ${group.address} ${group.live} ${group.door}`);
+say(`up ${group.address}`);
 const failure = await group.stopped;
 if (failure) say(`stopped ${failure.message}`);
 process.exit(failure ? 1 : 0);

@@ -1,15 +1,19 @@
 /** A TCP proxy that can stop forwarding, either way, without closing a connection, or close all. */
 
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { Sieve } from "./sieve.ts";
 
-/** Which way is cut: what peers send, what the server sends, both; or every connection is broken. */
-export type Cut = "none" | "up" | "down" | "both" | "broken";
+/**
+ * Which way is cut: what peers send, what the server sends, both, the packets of the live feed alone;
+ * or every connection is broken.
+ */
+export type Cut = "none" | "up" | "down" | "both" | "feed" | "broken";
 
 /** A connection of a peer, and the proxy's own to the server. */
 interface Pair {
   readonly peer: Socket;
   readonly server: Socket;
-  readonly port: number;
+  readonly sieve: Sieve;
   spared: boolean;
 }
 
@@ -20,7 +24,6 @@ export class Proxy implements AsyncDisposable {
   readonly #servers: Server[] = [];
   readonly #pairs = new Set<Pair>();
   #cut: Cut = "none";
-  #port: number | undefined;
 
   constructor(from: string, to: string) {
     this.#from = from;
@@ -37,13 +40,9 @@ export class Proxy implements AsyncDisposable {
     });
   }
 
-  /**
-   * From now on nothing passes that way; what is sent meanwhile waits, as TCP would keep it. With
-   * `port` only the connections to that one are cut.
-   */
-  cut(cut: Cut, port?: number): void {
+  /** From now on nothing passes that way; what is sent meanwhile waits, as TCP would keep it. */
+  cut(cut: Cut): void {
     this.#cut = cut;
-    this.#port = port;
     for (const pair of this.#pairs) this.#apply(pair);
   }
 
@@ -54,11 +53,15 @@ export class Proxy implements AsyncDisposable {
 
   #accept(peer: Socket, port: number): void {
     const server = connect(port, this.#to);
-    const pair = { peer, server, port, spared: false };
+    const pair: Pair = { peer, server, sieve: new Sieve(), spared: false };
     this.#pairs.add(pair);
+    peer.on("data", (data) => void server.write(data));
+    server.on("data", (data) => {
+      const passed = pair.sieve.pass(data);
+      if (passed.length > 0) peer.write(passed);
+    });
     for (const [one, other] of [[peer, server], [server, peer]]) {
       one.setNoDelay(true);
-      one.on("data", (data) => void other.write(data));
       one.on("error", () => {});
       one.on("close", () => {
         this.#pairs.delete(pair);
@@ -68,8 +71,9 @@ export class Proxy implements AsyncDisposable {
     this.#apply(pair);
   }
 
-  #apply({ peer, server, port, spared }: Pair): void {
-    const cut = spared || (this.#port ?? port) !== port ? "none" : this.#cut;
+  #apply({ peer, server, sieve, spared }: Pair): void {
+    const cut = spared ? "none" : this.#cut;
+    sieve.closed = cut === "feed";
     for (const [socket, way] of [[peer, "up"], [server, "down"]] as const) {
       if (cut === "broken") socket.resetAndDestroy();
       else if (cut === way || cut === "both") socket.pause();

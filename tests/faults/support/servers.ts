@@ -1,7 +1,9 @@
 /** Groups in processes of their own, and whether they answer. */
 
-import { zmqTransport } from "../../../lib/transport/zmq.ts";
-import { Requester } from "../../../lib/transport/requester.ts";
+import { Refusal } from "../../../lib/errors.ts";
+import { REGISTRY_REPLIES } from "../../../lib/protocol/schema.ts";
+import { SessionClient } from "../../../lib/session/client.ts";
+import { zmtpTransport } from "../../../lib/transport/zmtp/engine.ts";
 import { Child } from "./children.ts";
 import { until } from "../../support.ts";
 
@@ -12,7 +14,9 @@ export interface GroupProgram {
   readonly data: string;
   readonly registries: readonly string[];
   readonly plain?: boolean;
+  readonly private?: boolean;
   readonly advertise?: string;
+  readonly memoryLimit?: number;
 }
 
 /** A group program that may be killed and started again at the same address. */
@@ -20,8 +24,6 @@ export class GroupProcess implements AsyncDisposable {
   readonly options: GroupProgram;
   readonly env: Readonly<Record<string, string>>;
   address = "";
-  live = "";
-  door = "";
   child!: Child;
 
   constructor(options: GroupProgram, env: Readonly<Record<string, string>> = {}) {
@@ -47,7 +49,7 @@ export class GroupProcess implements AsyncDisposable {
     for (;;) {
       const line = await this.child.line();
       if (!line.startsWith("up ")) continue;
-      [, this.address, this.live, this.door] = line.split(" ");
+      [, this.address] = line.split(" ");
       return;
     }
   }
@@ -57,21 +59,24 @@ export class GroupProcess implements AsyncDisposable {
   }
 }
 
-/** Resolves when a server answers a ping; how long that took, ms. */
-export async function answers(address: string, serverKey: string, within: number): Promise<number> {
+/** How long a new session may take to be answered, ms: shorter than the pauses between its tries. */
+const ANSWERED_WITHIN = 400;
+
+/**
+ * Resolves when a group or a registry answers a ping of a stranger; how long that took, ms. That one
+ * address asks too much is an answer, too.
+ */
+export async function answers(address: string, within: number): Promise<number> {
   const begin = performance.now();
-  const transport = zmqTransport();
+  const transport = zmtpTransport();
+  const replies = { ping: REGISTRY_REPLIES.ping }; // A group says more, which is not looked at.
   await until(
     async () => {
-      const security = { serverKey };
-      const requester = new Requester({
-        transport,
-        address,
-        what: "the server",
-        ...(serverKey ? { security } : {}),
-      });
-      const answer = await requester.request("ping", {}, 60).then(() => true, () => false);
-      await requester.close();
+      const what = "the server";
+      const client = new SessionClient({ transport, address, what, replies, check() {} });
+      const answer = await client.request("ping", {}, ANSWERED_WITHIN)
+        .then(() => true, (error) => error instanceof Refusal);
+      await client.close();
       return answer;
     },
     within,
