@@ -73,7 +73,7 @@ async function main(args: readonly string[]): Promise<number> {
   await using before = await formerly(values.before);
   const { quick } = values;
   const setting: Setting = {
-    ...{ quick, rounds: quick ? 3 : 7, before, peers },
+    ...{ quick, rounds: quick ? 2 : 7, before, peers },
     progress: (what) => console.error(`measuring ${what}`),
   };
   const head = await header(setting);

@@ -74,9 +74,22 @@ export function usage(pid: number): { cpu: number; memory: number } {
 
 /** Share of one core that a process takes over some seconds, per cent. */
 export async function cpuOver(pid: number, seconds: number): Promise<number> {
-  const before = usage(pid).cpu;
+  const before = cpuOfThreads(pid);
   await pause(seconds * 1_000);
-  return (usage(pid).cpu - before) / seconds * 100;
+  const after = cpuOfThreads(pid);
+  // A thread that has ended takes its time with it.
+  let taken = 0;
+  for (const [thread, time] of after) taken += time - (before.get(thread) ?? 0);
+  return taken / seconds * 100;
+}
+
+/** CPU time used so far by each thread, seconds: finer than {@linkcode usage}, which counts ticks. */
+function cpuOfThreads(pid: number): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    times.set(name, Number(textOf(`/proc/${pid}/task/${name}/schedstat`).split(" ")[0]) / 1e9);
+  }
+  return times;
 }
 
 /** Whether a program can be started. */

@@ -122,5 +122,5 @@ function markdown(head: readonly string[], rows: readonly (readonly string[])[])
 function figure(value: number | null): string {
   if (value === null) return "";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en-US");
-  return value === 0 ? "0" : value.toPrecision(3);
+  return Math.abs(value) < 1e-6 ? "0" : value.toPrecision(3);
 }

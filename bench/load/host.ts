@@ -25,7 +25,7 @@ await program({
       }),
     );
     hosted.set(folder, { group, [Symbol.asyncDispose]: () => stack.disposeAsync() });
-    return { address: registry.address };
+    return { address: registry.address.split("#")[0] };
   },
 
   async close({ folder }: { folder: string }) {

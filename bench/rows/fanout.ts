@@ -42,8 +42,8 @@ export async function* fanout(setting: Setting, wanted: Wanted): AsyncGenerator<
     const run = [];
     for (const side of sides.all) {
       const hearers = stack.use(await openMembers(setting, side, members));
-      const measure = () => deliver(side, hearers, messages(setting.quick ? 0.3 : 1));
-      await deliver(side, hearers, messages(0.1)); // warms up
+      const measure = () => deliver(side, hearers, messages(setting.quick ? 0.2 : 1));
+      await deliver(side, hearers, messages(setting.quick ? 0.05 : 0.1)); // warms up
       run.push({ name: side.name, measure: async () => members * await measure() });
     }
     yield* compare(row, "deliveries/s", await rounds(run, setting.rounds), goals);
