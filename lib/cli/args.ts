@@ -2,7 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { UsageError } from "../errors.ts";
-import { parseAddress, splitRegistry } from "../protocol/names.ts";
+import { isIpc, parseAddress, splitRegistry } from "../protocol/names.ts";
 import { safeLine } from "./filter.ts";
 import { nearest } from "./suggest.ts";
 
@@ -99,7 +99,7 @@ export function wholeNumber(
 /** `HOST:PORT`; port 0 only where `free` allows "any free port". @throws {UsageError} */
 export function checkedAddress(what: string, typed: string, { free = false } = {}): string {
   const endpoint = parseAddress(typed);
-  if (endpoint && (free || endpoint.port > 0)) return typed;
+  if (isIpc(typed) || (endpoint && (free || endpoint.port > 0))) return typed;
   throw new UsageError(
     `Cannot use ${what} ${safeLine(typed)}: expected HOST:PORT, for example 127.0.0.1:5555`,
   );

@@ -7,7 +7,7 @@
  */
 
 import { CLAIM } from "../protocol/batch.ts";
-import { isAddress, nameProblem, normalName } from "../protocol/names.ts";
+import { isNetworkAddress, nameProblem, normalName } from "../protocol/names.ts";
 import { formatPython, parseTime } from "../protocol/time.ts";
 
 /** A request to a registry in this dialect. */
@@ -50,7 +50,7 @@ export function decodeRegistry002(
       const { group_name, ip_port } = object;
       if (typeof group_name !== "string" || typeof ip_port !== "string") return undefined;
       const name = normalName(group_name);
-      if (nameProblem(name) || !isAddress(ip_port)) return undefined;
+      if (nameProblem(name) || !isNetworkAddress(ip_port)) return undefined;
       return { op: "register", name, address: ip_port };
     }
     case "get_group_list":

@@ -138,8 +138,8 @@ export class GroupServer implements AsyncDisposable {
     this.#sessions = sessions;
     this.#tickets = tickets;
     this.name = name;
-    const { host, port } = parseAddress(sessions.address)!;
-    this.address = `${advertise ?? host}:${port}`;
+    const endpoint = parseAddress(sessions.address); // None for ipc:///PATH.
+    this.address = endpoint && advertise ? `${advertise}:${endpoint.port}` : sessions.address;
     this.stopped = new Promise((resolve) => (this.#stop = resolve));
     this.#announcer = new Announcer({
       announcement: { id, name, access, address: this.address, key, nonce },

@@ -1,6 +1,6 @@
 /** An invite as people pass it on: the group's signed record, whom to trust, and a token. */
 
-import { isAddress, nameProblem, splitRegistry } from "./names.ts";
+import { isNetworkAddress, nameProblem, splitRegistry } from "./names.ts";
 import { groupId } from "../identity/keys.ts";
 import { recordSignatureProblem } from "./record.ts";
 import type { GroupRecord } from "./schema.ts";
@@ -57,7 +57,8 @@ export function parseInvite(text: string): Invite | undefined {
     sig: part("sig"),
   };
   const [token, until, registry] = [part("token"), whole("until"), part("registry")];
-  const good = !nameProblem(name) && isAddress(record.address) && !recordSignatureProblem(record) &&
+  const good = !nameProblem(name) && isNetworkAddress(record.address) &&
+    !recordSignatureProblem(record) &&
     /^[A-Za-z0-9_-]{16,64}$/.test(token) && Number.isSafeInteger(until) && until >= 0 &&
     (registry === "" || splitRegistry(registry)?.key !== undefined);
   return good ? { record, token, until, registry } : undefined;

@@ -10,6 +10,8 @@ const KEY = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 const SIGNATURE = /^[A-Za-z0-9_-]{85}[AQgw]$/;
 const ADDRESS = /^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):(\d{1,5})$/;
 
+const IPC = /^ipc:\/\/\/[A-Za-z0-9._/-]{1,93}$/;
+
 /**
  * What no name may hold: line breaks, controls, surrogates, format and bidi characters, what is
  * drawn as nothing, and marks in such number that they reach into other lines.
@@ -54,7 +56,7 @@ export function nameProblem(name: string): string | undefined {
   if (NOT_IN_NAMES.test(name)) return "it holds an invisible or control character";
   if (name.trim() !== name) return "it begins or ends with a space";
   if (name.normalize("NFC") !== name) return "it is not in Unicode normal form C";
-  if (ADDRESS.test(name)) return "it looks like an address";
+  if (ADDRESS.test(name) || isIpc(name)) return "it looks like an address";
   if (UUID.test(name)) return "it looks like an id";
   return undefined;
 }
@@ -80,10 +82,20 @@ export function parseAddress(text: string): Endpoint | undefined {
   return port <= 65_535 ? { host: match[1], port } : undefined;
 }
 
+/** True for `ipc:///PATH`, at most 100 plain characters: a socket of this machine, for libzmq. */
+export function isIpc(text: string): boolean {
+  return IPC.test(text);
+}
+
 /** True for `host:port` with a port of 1 to 65,535: an address that others can reach. */
-export function isAddress(text: string): boolean {
+export function isNetworkAddress(text: string): boolean {
   const endpoint = parseAddress(text);
   return endpoint !== undefined && endpoint.port > 0 && text.length <= 260;
+}
+
+/** True for either. */
+export function isAddress(text: string): boolean {
+  return isNetworkAddress(text) || isIpc(text);
 }
 
 /** Where a registry is, and which key it must have. */
@@ -97,7 +109,7 @@ export interface RegistryAddress {
 export function splitRegistry(text: string): RegistryAddress | undefined {
   const at = text.indexOf("#");
   const address = at < 0 ? text : text.slice(0, at);
-  if (!isAddress(address)) return undefined;
+  if (!isNetworkAddress(address)) return undefined;
   if (at < 0) return { address };
   const key = text.slice(at + 1);
   return isKey(key) ? { address, key } : undefined;

@@ -4,7 +4,7 @@ import { type Code, Refusal, UsageError } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import { encodeInvite, type Invite, looksLikeInvite } from "../protocol/invite.ts";
 import { PRESENT_FOR } from "../protocol/limits.ts";
-import { isAddress, nameProblem, normalName, splitRegistry } from "../protocol/names.ts";
+import { isAddress, isIpc, nameProblem, normalName, splitRegistry } from "../protocol/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -155,6 +155,10 @@ export class User implements AsyncDisposable {
   async invite(target: string, terms: InviteTerms = {}): Promise<string> {
     const { link } = this.#connections.open(this.#groups.member(target).id);
     const { token, expires: until, record } = await link.ask("invite", terms);
+    if (isIpc(record.address)) {
+      const message = `Cannot invite to "${record.name}": it is reached on its own machine only`;
+      throw new Refusal("bad_request", message);
+    }
     const { address, key } = this.#registries.all.find(({ key }) => key !== undefined) ?? {};
     const registry = address && key ? `${address}#${key}` : "";
     return encodeInvite({ record, token, until, registry });

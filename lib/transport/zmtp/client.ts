@@ -3,6 +3,7 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import { performance } from "node:perf_hooks";
 import { UsageError } from "../../errors.ts";
+import { isIpc } from "../../protocol/names.ts";
 import type { Channel, ConnectOptions, OutFrames } from "../transport.ts";
 import { parseAddress } from "./address.ts";
 import { Connection } from "./connection.ts";
@@ -27,7 +28,8 @@ export class ZmtpChannel implements Channel {
   constructor(options: ConnectOptions) {
     const parsed = parseAddress(options.address);
     if (!parsed || parsed.port === 0) {
-      throw new UsageError(`Cannot connect to ${options.address}: it should be HOST:PORT`);
+      const wayOut = isIpc(options.address) ? "; ipc:// needs --transport libzmq" : "";
+      throw new UsageError(`Cannot connect to ${options.address}: it should be HOST:PORT${wayOut}`);
     }
     this.#options = options;
     this.#host = parsed.host;

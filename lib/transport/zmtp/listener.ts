@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, isIP, type Server, type Socket } from "
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { Refusal } from "../../errors.ts";
+import { isIpc } from "../../protocol/names.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import { knock } from "./knock.ts";
 
@@ -54,7 +55,9 @@ export class Listener {
     const listener = new Listener(options);
     const parsed = parseAddress(options.address);
     if (!parsed || isIP(parsed.host) === 0) {
-      throw new Refusal("bad_request", `Cannot bind ${options.address}: it should be IP:PORT`);
+      const wayOut = isIpc(options.address) ? "; ipc:// needs --transport libzmq" : "";
+      const message = `Cannot bind ${options.address}: it should be IP:PORT${wayOut}`;
+      throw new Refusal("bad_request", message);
     }
     try {
       await listener.#bind(parsed.host, parsed.port);
