@@ -25,11 +25,12 @@ export function answer002(
   };
   const now = service.now();
   try {
-    service.limits.take("unproved", peer.id, 1, now);
     const request = decodeGroup002(frames, now);
     if (!request) return send(FAILED);
     peer.admit();
-    service.limits.take(request.op === "send" ? "messages" : "others", request.user, 1, now);
+    // Anyone can claim many ids, so that a connection has no more than one of them would have.
+    const budget = request.op === "send" ? "messages" : "others";
+    for (const who of [peer.id, request.user]) service.limits.take(budget, who, 1, now);
     run(service, request, send, log);
   } catch {
     send(FAILED);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isClaimed } from "../../lib/dialects/seed002.ts";
 import { Refusal } from "../../lib/errors.ts";
-import { ratesFor } from "../../lib/group/limits.ts";
+import { DEFAULT_RATES, ratesFor } from "../../lib/group/limits.ts";
 import { GroupServer, type GroupServerOptions } from "../../lib/group/server.ts";
 import { groupId, newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
@@ -406,6 +406,20 @@ groupTest("with --plain serves dialect 002 at the same port", { plain: true }, a
   assert.equal((await old.ask({ action: "nothing", ...claim })).response, "FAILED");
   assert.equal((await old.ask({ action: "leaveGroup", ...claim })).response, "SUCCESS");
   assert.ok([...group.service.state.members.keys()].every((user) => !isClaimed(user)));
+});
+
+groupTest("gives a connection that claims many ids what one of them would have", {
+  plain: true,
+  options: { rates: { ...DEFAULT_RATES, others: 1 } },
+}, async (group, keep) => {
+  const [many, other] = [keep(new Plain(group.address)), keep(new Plain(group.address))];
+  const join = (plain: Plain, id: number) =>
+    plain.ask({ action: "joinGroup", user_uuid: `old-${id}` });
+  const answers: string[] = [];
+  for (let id = 0; id < 6; id++) answers.push((await join(many, id)).response);
+  assert.deepEqual(answers.slice(0, 4), Array(4).fill("SUCCESS"));
+  assert.ok(answers.includes("FAILED"));
+  assert.equal((await join(other, 9)).response, "SUCCESS");
 });
 
 groupTest("without --plain answers a dialect FAILED", {}, async (group, keep) => {
