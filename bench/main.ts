@@ -85,7 +85,7 @@ async function main(args: readonly string[]): Promise<number> {
     const less = before ? `\n\n${differences(results)}` : "";
     console.log(table(results) + less);
   }
-  if (values.readme) readme(head, results);
+  if (values.readme) await readme(head, results);
   return broken ? 1 : 0;
 }
 

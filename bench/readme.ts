@@ -5,7 +5,7 @@ import { differences, type Result, table } from "./results.ts";
 const FILE = new URL("README.md", import.meta.url);
 
 /** See the head of this file. @throws {Error} the comments are gone */
-export function readme(header: string, results: readonly Result[]): void {
+export async function readme(header: string, results: readonly Result[]): Promise<void> {
   const figures = `\`\`\`\n${header}\n\`\`\`\n\n${table(results)}`;
   let text = Deno.readTextFileSync(FILE);
   for (const [name, part] of [["figures", figures], ["before", differences(results)]]) {
@@ -17,4 +17,5 @@ export function readme(header: string, results: readonly Result[]): void {
     text = `${text.slice(0, from + begin.length)}\n\n${part}\n\n${text.slice(to)}`;
   }
   Deno.writeTextFileSync(FILE, text);
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "-q", FILE.pathname] }).output();
 }
