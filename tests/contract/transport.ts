@@ -148,6 +148,37 @@ export async function sendWhenReady(channel: Channel, frames: OutFrames): Promis
   await until(() => channel.send(frames), 5_000, "a connection");
 }
 
+/**
+ * Somebody who behaves: all the time while the body runs it gets its
+ * answers, on one connection. Gives how long it had to wait at most, ms.
+ */
+export async function besides(
+  keep: Keep,
+  pair: Pair,
+  address: string,
+  body: () => Promise<void>,
+): Promise<{ slowest: number }> {
+  const honest = await ready(keep, pair.client, address);
+  await honest.ask("before");
+  let running = true;
+  let slowest = 0;
+  const asking = (async () => {
+    for (let n = 0; running; n++) {
+      const begin = performance.now();
+      assert.deepEqual(await honest.ask(`${n}`), [`${n}`]);
+      slowest = Math.max(slowest, performance.now() - begin);
+    }
+  })();
+  try {
+    await body();
+  } finally {
+    running = false;
+    await asking;
+  }
+  assert.deepEqual(honest.life, ["connected"]);
+  return { slowest };
+}
+
 /** Lets the engine's own threads work while no code of ours runs. */
 export function blockFor(ms: number): void {
   const end = performance.now() + ms;

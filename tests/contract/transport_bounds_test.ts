@@ -1,288 +1,269 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import process from "node:process";
-import { test } from "node:test";
-import * as zmq from "zeromq";
-import { Refusal, UsageError } from "../../lib/errors.ts";
-import { MAX_FRAME, socketCounters } from "../../lib/transport/socket.ts";
-import type { Channel, Peer, Server } from "../../lib/transport/transport.ts";
+import type { Peer, Server } from "../../lib/transport/transport.ts";
+import { encodeMessage, encodeReady, GREETING } from "../../lib/transport/zmtp/codec.ts";
 import { until } from "../support.ts";
-import { ask, blockFor, check, echo, foreign, listener, LOCAL, onDeno, text } from "./transport.ts";
+import {
+  besides,
+  bounds,
+  check,
+  counted,
+  echo,
+  LOCAL,
+  ready,
+  serve,
+  zmtpOnly,
+  zmtpServes,
+} from "./transport.ts";
+import { claim, Wire } from "./wire.ts";
 
-await check("a channel to nobody refuses when its queue is full", async (keep, transport) => {
-  const gone = await echo(transport);
-  await gone.close();
-  const channel = keep(listener(transport, gone.address));
-  let sent = 0;
-  while (sent < 20_000 && channel.send(["x"])) sent++;
-  assert.ok(sent >= 10_000 && sent < 20_000, `${sent} were taken`);
-  const other = keep(
-    transport.connect({ address: gone.address, highWaterMark: 1, onMessage() {} }),
-  );
-  const big = new Uint8Array(MAX_FRAME);
-  sent = 0;
-  while (sent < 100 && other.send([big])) sent++;
-  assert.ok(sent >= 64 && sent < 70, `${sent} MiB were taken`);
-});
+const KIB = 1_024;
 
-/** Signals a process, which must listen, again and again from another one. */
-function signals(pid: number): AsyncDisposable {
-  // One that does nothing to a process by itself.
-  const loop = 'for i in $(seq 100000); do kill -s WINCH "$0" || exit; done';
-  const child = spawn("sh", ["-c", loop, String(pid)], { stdio: "ignore" });
-  const ended = once(child, "exit");
-  const heard = () => {};
-  process.on("SIGWINCH", heard);
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await ended;
-      process.off("SIGWINCH", heard);
-    },
-  };
+/** Strangers that are cut, with the reason: what each sends after its handshake. */
+const TOO_MUCH: [why: string, known: boolean, ...sent: Uint8Array[]][] = [
+  ["frame too long", false, claim(0, 4 * KIB + 1)],
+  ["message too long", false, ...Array(2).fill(frame(4 * KIB)), claim(1, 1)],
+  ["frame too long", true, claim(0, 1_048_576 + 65)],
+  ["message too long", true, frame(1_000_000), claim(1, 60_000)],
+  ["too many frames", true, ...Array(9).fill(frame(1))],
+  ["too many frames", true, ...Array(10).fill(frame(0))],
+  ["command too long", true, claim(4, 4 * KIB + 1)],
+];
+
+/** One frame with more to come. */
+function frame(length: number): Uint8Array {
+  return encodeMessage([new Uint8Array(length), ""]).subarray(0, -2);
 }
 
-await check("signals to the process interrupt nothing", async (keep, transport) => {
-  const server = keep(await echo(transport));
-  const channels = Array.from({ length: 4 }, () => keep(listener(transport, server.address)));
-  keep(signals(process.pid));
-  for (let n = 0; n < 200; n++) {
-    await Promise.all(channels.map((channel) => ask(channel, "zg1", `${n}`)));
-  }
-});
-
-await check("clients that vanish and return are all answered", async (keep, transport) => {
-  const server = keep(await echo(transport));
-  await Promise.all(Array.from({ length: 50 }, async (_, client) => {
-    for (let life = 0; life < 10; life++) {
-      const channel = listener(transport, server.address);
-      try {
-        assert.deepEqual(await ask(channel, `${client}/${life}`), [`${client}/${life}`]);
-        channel.send(["unanswered"]);
-      } finally {
-        await channel.close();
+await check("who sends too much is cut alone", async (keep, pair) => {
+  const server = keep(await echo(pair.server));
+  await besides(keep, pair, server.address, async () => {
+    for (const [why, known, ...sent] of TOO_MUCH) {
+      const before = counted(server, `cut: ${why}`);
+      const wire = keep(await Wire.open(server.address));
+      if (known) {
+        wire.send(encodeMessage(["hello"]));
+        await wire.heard("hello");
       }
+      wire.send(...sent);
+      await wire.end();
+      assert.equal(counted(server, `cut: ${why}`), before + 1, why);
     }
-  }));
-});
+  });
+}, zmtpServes);
 
-await check(
-  "a reader that stands still loses replies, the others none",
-  async (keep, transport) => {
-    let still: Peer | undefined;
-    const server: Server = keep(
-      await transport.serve({
-        address: LOCAL,
-        onMessage(peer, frames) {
-          if (text(frames)[0] === "still") still = peer;
-          else server.send(peer, frames);
-        },
-      }),
-    );
-    const slow = keep(foreign(zmq.Dealer, server.address, { receiveHighWaterMark: 1 }));
-    await slow.socket.send("still");
-    const other = keep(listener(transport, server.address));
-    await until(() => still, 5_000, "the slow one");
-    const refused = socketCounters.refused;
-    const payload = new Uint8Array(16_384);
-    for (let round = 0; round < 20; round++) {
-      for (let n = 0; n < 200; n++) server.send(still!, [payload]);
-      assert.deepEqual(await ask(other, `${round}`), [`${round}`]);
-    }
-    assert.ok(socketCounters.refused - refused > 500, "too few replies were dropped");
-  },
-);
+await check("the longest of everything passes", async (keep, pair) => {
+  const server = keep(await echo(pair.server));
+  const wire = keep(await Wire.open(server.address));
+  const long = "x".repeat(1_048_576 + 64);
+  wire.send(encodeMessage(["hello"]));
+  wire.send(encodeMessage(["long", long, ..."123456"]));
+  assert.deepEqual(await wire.heard("long"), ["long", long, ..."123456"]);
+  wire.send(encodeMessage(["", ...Array(8).fill("8")]));
+  await wire.heard("");
+}, zmtpOnly);
 
-await check("a frame above 1 MiB cuts off its sender alone", async (keep, transport) => {
-  const sizes: number[] = [];
+await check("who does not read is not read from, and loses nothing", async (keep, pair) => {
+  const limits = bounds({ out: 2 << 20 });
+  const server = keep(await echo(pair.server, { bounds: limits }));
+  const wire = keep(await Wire.open(server.address));
+  wire.send(encodeMessage(["hello"]));
+  await wire.heard("hello");
+  const payload = new Uint8Array(100_000);
+  await besides(keep, pair, server.address, async () => {
+    wire.socket.pause();
+    for (let n = 0; n < 200; n++) wire.send(encodeMessage([`${n}`, payload]));
+    await until(() => counted(server, "paused: slow reader"), 5_000, "a pause");
+    await until(() => wire.socket.writableLength > 0, 5_000, "the sender to be held");
+  });
+  const most = limits.known.out + limits.known.message + 4 * 65_536;
+  assert.ok(server.accounts.most < most, `${server.accounts.most} bytes were held`);
+  wire.socket.resume();
+  await wire.heard("199", 10_000);
+  assert.equal(wire.got.filter((message) => message.length === 2).length, 201); // and READY
+  await until(() => server.accounts.held === 0, 5_000, `all to be gone; ${server.accounts.held}`);
+}, zmtpOnly);
+
+await check("pushes to a slow reader are dropped, then it is cut", async (keep, pair) => {
+  const peers = new Map<string, Peer>();
+  const gone: string[] = [];
+  const server = keep(
+    await serve(pair.server, (peer, [what]) => {
+      peers.set(String.fromCharCode(...what), peer);
+      peer.send([what]);
+    }, { bounds: bounds({}), onGone: (_, why) => void gone.push(why) }),
+  );
+  const wire = keep(await Wire.open(server.address));
+  wire.send(encodeMessage(["slow"]));
+  await wire.heard("slow");
+  wire.socket.pause();
+  const slow = peers.get("slow")!;
+  await besides(keep, pair, server.address, async () => {
+    const push = server.encode(["push", new Uint8Array(60_000)]);
+    await until(() => !slow.write(push, { droppable: true }), 5_000, "a push to be dropped");
+    assert.ok(slow.waiting >= 1 << 20 && slow.waiting < (1 << 20) + 70_000, `${slow.waiting}`);
+    assert.ok(slow.send(["no push"]));
+    for (let n = 0; n < 1_000; n++) assert.equal(slow.write(push, { droppable: true }), false);
+    assert.equal(gone.length, 0);
+    let sent = 0;
+    while (slow.write(push)) sent++;
+    assert.ok(sent > 100 && sent < 130, `${sent} of 60,000 bytes were taken`);
+    assert.equal(slow.send(["late"]), false);
+    assert.equal(slow.waiting < 1 << 24, true);
+  });
+  assert.ok(counted(server, "dropped: slow reader") >= 1_001);
+  assert.deepEqual(gone, ["does not read"]);
+  assert.ok(server.accounts.most < 9 << 20, `${server.accounts.most} bytes were held`);
+}, zmtpOnly);
+
+await check("of all together the largest is cut, and drops come first", async (keep, pair) => {
+  const peers: Peer[] = [];
+  const gone: Peer[] = [];
+  const limits = bounds({ out: 4 << 20, drop: 4 << 20 }, { total: 6 << 20 });
+  const server = keep(
+    await serve(pair.server, (peer, frames) => {
+      if (!peers.includes(peer)) peers.push(peer);
+      peer.send(frames);
+    }, { bounds: limits, onGone: (peer) => void gone.push(peer) }),
+  );
+  for (let n = 0; n < 3; n++) {
+    const wire = keep(await Wire.open(server.address));
+    wire.send(encodeMessage(["hello"]));
+    await wire.heard("hello");
+    wire.socket.pause();
+  }
+  const [small, large, third] = peers;
+  const payload = new Uint8Array(100_000);
+  const fill = (peer: Peer, bytes: number) => {
+    while (peer.waiting < bytes) assert.ok(peer.send([payload]));
+  };
+  await besides(keep, pair, server.address, async () => {
+    fill(small, 1 << 20);
+    await until(() => third.write(server.encode([payload]), { droppable: true }), 100, "no drops");
+    fill(large, 3 << 20);
+    assert.equal(third.send([payload], { droppable: true }), false);
+    fill(third, 2.5 * (1 << 20));
+    await until(() => gone.length, 5_000, "a peer to be cut");
+  });
+  assert.deepEqual(gone, [large]);
+  assert.ok(small.send(["still there"]) && third.send(["still there"]));
+  assert.ok(server.accounts.most < (6 << 20) + 200_000, `${server.accounts.most} were held`);
+  assert.deepEqual(counted(server, "cut: holds most of all"), 1);
+}, zmtpOnly);
+
+await check("who asks too often waits, and nobody else", async (keep, pair) => {
+  const seen = new Map<Peer, number>();
+  const limits = bounds({ rate: 1_000 });
+  const server = keep(
+    await serve(pair.server, (peer, frames) => {
+      seen.set(peer, (seen.get(peer) ?? 0) + 1);
+      if (frames[0].length < 9) peer.send(frames);
+    }, { bounds: limits }),
+  );
+  const wire = keep(await Wire.open(server.address));
+  const begin = performance.now();
+  const flood = encodeMessage(["123456789"]);
+  const { slowest } = await besides(keep, pair, server.address, async () => {
+    wire.send(...Array(4_000).fill(flood), encodeMessage(["last"]));
+    await wire.heard("last", 10_000);
+  });
+  const ms = performance.now() - begin;
+  assert.ok(ms > 1_800, `4,000 messages in ${ms} ms, with a burst of 2,000 at 1,000 a second`);
+  assert.ok(Math.max(...seen.values()) >= 4_001);
+  assert.ok(slowest < 1_000, `somebody else waited for ${slowest} ms`);
+  assert.ok(counted(server, "paused: flood") > 0);
+}, zmtpOnly);
+
+await check("a stranger that sends on and on is cut", async (keep, pair) => {
+  const server = keep(await pair.server.serve({ address: LOCAL, onMessage() {} }));
+  const wire = keep(await Wire.open(server.address));
+  const flood = Array(1_000).fill(encodeMessage(["x".repeat(100)]));
+  while (!wire.closed) {
+    wire.send(...flood);
+    await until(() => wire.closed || wire.socket.writableLength === 0, 5_000, "a cut");
+  }
+  assert.equal(counted(server, "cut: sends on and on"), 1);
+  assert.ok(server.accounts.most < 4 * 65_536, `${server.accounts.most} bytes were held`);
+}, zmtpOnly);
+
+await check("who is not admitted in time is cut", async (keep, pair) => {
+  const peers: Peer[] = [];
   const server: Server = keep(
-    await transport.serve({
+    await pair.server.serve({
       address: LOCAL,
+      bounds: bounds({}, { admitWithin: 1_000 }),
       onMessage(peer, frames) {
-        sizes.push(frames[0].length);
-        server.send(peer, ["ok"]);
+        if (String.fromCharCode(...frames[0]) === "known") peer.admit();
+        peers.push(peer);
+        peer.send(frames);
       },
     }),
   );
-  const channel = keep(listener(transport, server.address));
-  assert.equal(channel.send([new Uint8Array(MAX_FRAME + 1)]), false);
-  assert.equal(channel.send(["é".repeat(MAX_FRAME / 2 + 1)]), false);
-  assert.ok(channel.send([new Uint8Array(MAX_FRAME)]));
-  const { socket: rude } = keep(foreign(zmq.Dealer, server.address, { reconnectInterval: 10 }));
-  await rude.send(new Uint8Array(MAX_FRAME + 1));
-  // What stands behind the long frame is lost with the connection; then it may come back.
-  await until(
-    async () => {
-      await rude.send("back");
-      return sizes.includes(4);
-    },
-    5_000,
-    "the sender to come back",
+  const [mute, greeted, stranger, known] = [1, 2, 3, 4].map(() =>
+    keep(Wire.connect(server.address))
   );
-  await ask(channel, "me");
-  assert.ok(sizes.includes(MAX_FRAME));
-  assert.ok(!sizes.includes(MAX_FRAME + 1));
-});
+  greeted.send(GREETING);
+  for (const wire of [stranger, known]) wire.send(GREETING, encodeReady("DEALER"));
+  stranger.send(encodeMessage(["hello"]));
+  known.send(encodeMessage(["known"]));
+  await known.heard("known");
+  assert.deepEqual([server.accounts.connections, server.accounts.strangers], [4, 3]);
+  await Promise.all([mute, greeted, stranger].map((wire) => wire.end()));
+  assert.deepEqual([server.accounts.connections, server.accounts.strangers], [1, 0]);
+  assert.equal(counted(server, "cut: no handshake in time"), 2);
+  assert.equal(counted(server, "cut: not admitted in time"), 1);
+  known.send(encodeMessage(["still"]));
+  await known.heard("still");
+}, zmtpOnly);
 
-await check("a server closes under traffic and comes back on its port", async (keep, transport) => {
-  let server = await echo(transport);
-  const { address } = server;
-  const channels = Array.from({ length: 20 }, () => {
-    const channel: Channel = keep(transport.connect({
-      address,
-      onMessage: (frames) => void channel.send(frames),
-    }));
-    channel.send(["flood"]);
-    return channel;
-  });
-  for (let life = 0; life < 5; life++) {
-    let seen = 0;
-    await server.close();
-    server = await transport.serve({
-      address,
-      onMessage(peer, frames) {
-        // From within a delivery, with others waiting behind it.
-        if (++seen === 500) void server.close();
-        server.send(peer, frames);
-      },
-    });
-    await until(
-      () => {
-        for (const channel of channels) channel.send(["again"]);
-        return seen >= 500;
-      },
-      5_000,
-      "traffic",
-    );
+await check("connections beyond the bounds are closed at once", async (keep, pair) => {
+  const limits = bounds({}, { connections: 8, strangers: 5, strangersPerIp: 3 });
+  const server = keep(await echo(pair.server, { bounds: limits }));
+  const inside = await ready(keep, pair.client, server.address);
+  await inside.ask("in");
+  const from = async (ip: string) => {
+    const wire = keep(Wire.connect(server.address, ip));
+    await until(() => wire.closed || wire.got.length > 0, 5_000, "a greeting or an end");
+    return wire;
+  };
+  const wires: Wire[] = [];
+  for (const ip of ["127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3"]) {
+    wires.push(await from(ip));
   }
-  await server.close();
-  await Promise.all(channels.map((channel) => channel.close()));
-});
+  for (const ip of ["127.0.0.4", "127.0.0.5"]) wires.push(await from(ip));
+  assert.deepEqual(wires.map(({ closed }) => closed), [
+    ...[false, false, false, true],
+    ...[false, false, true],
+  ]);
+  for (const wire of wires.filter(({ closed }) => !closed)) {
+    wire.send(GREETING, encodeReady("DEALER"), encodeMessage(["hello"]));
+    await wire.heard("hello");
+  }
+  for (const [ip, closed] of [["127.0.0.2", false], ["127.0.0.3", false], ["127.0.0.4", true]]) {
+    assert.equal((await from(ip as string)).closed, closed, `${ip}`);
+  }
+  assert.deepEqual([...server.accounts.counts], [
+    ["turned away: too many strangers of one address", 1],
+    ["turned away: too many strangers", 1],
+    ["turned away: too many connections", 1],
+  ]);
+  await inside.ask("still in");
+  assert.deepEqual(inside.life, ["connected"]);
+}, zmtpOnly);
 
-await check(
-  "nothing is delivered after close, not even what has arrived",
-  async (keep, transport) => {
-    let seen = 0;
-    const server: Server = keep(
-      await transport.serve({
-        address: LOCAL,
-        onMessage(_, [frame]) {
-          if (frame.length > 0 && ++seen) void server.close();
-        },
-      }),
-    );
-    const channel = keep(listener(transport, server.address));
-    channel.send([""]);
-    blockFor(10); // connects
-    for (let n = 0; n < 100; n++) channel.send(["x"]);
-    blockFor(10);
-    await until(() => seen, 5_000, "the first message");
-    await server.close();
-    assert.equal(seen, 1);
-  },
-);
-
-await check("closing twice is harmless, sending after it is refused", async (_, transport) => {
-  const server = await echo(transport);
-  const channel = listener(transport, server.address);
-  await ask(channel, "open");
-  const publisher = await transport.publish({ address: LOCAL, onSubscribe: () => undefined });
-  const subscriber = transport.subscribe({ address: publisher.address, onMessage() {} });
-  const all = [server, channel, publisher, subscriber];
-  await Promise.all([...all, ...all].map((one) => one.close()));
-  for (const one of all) await one.close();
-  assert.equal(channel.send(["late"]), false);
-  publisher.publish("topic", "late");
-  subscriber.subscribe("late");
-});
-
-await check("an address that cannot be bound is named with the reason", async (keep, transport) => {
-  const { address } = keep(await echo(transport));
-  const refuses = (at: string, reason: string) =>
-    assert.rejects(
-      transport.serve({ address: at, onMessage() {} }),
-      (error: Error) =>
-        error instanceof Refusal && error.message === `Cannot bind ${at}: ${reason}`,
-    );
-  await refuses(address, "the address is in use; choose another port");
-  await refuses("127.0.0.1", "it should be IP:PORT");
-  await refuses("192.0.2.1:0", "this machine has no such address; choose one of its own");
-  assert.throws(() => transport.connect({ address: "nowhere", onMessage() {} }), UsageError);
-  const security = { keys: { publicKey: "short", secretKey: "short" } };
-  await assert.rejects(echo(transport, { security }), /Cannot use the CURVE keys/);
-  await ask(keep(listener(transport, address)), "still there");
-});
-
-/** What a program said that runs `script` in a process of its own, and its exit code. */
-async function run(script: string): Promise<{ said: string[]; code: number | null }> {
-  const engine = new URL("../../lib/transport/zmq.ts", import.meta.url).href;
-  const whole = `
-    import process from "node:process";
-    import { zmqTransport } from ${JSON.stringify(engine)};
-    const transport = zmqTransport();
-    ${script}
-  `;
-  const flags = process.execArgv.filter((flag) => flag.includes("strip-types")); // Node below 22.18
-  const args = onDeno
-    ? ["eval", "--ext=ts", whole]
-    : [...flags, "--input-type=module", "-e", whole];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let said = "";
-  child.stdout.on("data", (chunk) => said += chunk);
-  const [code] = await once(child, "close");
-  return { said: said.trim().split("\n"), code };
-}
-
-test("what a callback throws surfaces as an uncaught exception, and the socket reads on", async () => {
-  const { said, code } = await run(`
-    const sockets = [];
-    process.on("uncaughtException", (error) => console.log("uncaught", error.message));
-    const server = await transport.serve({
-      address: "127.0.0.1:0",
-      onMessage(_, [frame]) {
-        console.log("got", String(frame));
-        if (String(frame) === "bad") throw new Error("oops");
-        for (const socket of sockets) void socket.close();
-      },
-    });
-    const channel = transport.connect({ address: server.address, onMessage() {} });
-    sockets.push(server, channel);
-    channel.send(["bad"]);
-    channel.send(["good"]);
-  `);
-  assert.equal(code, 0);
-  assert.deepEqual(said.toSorted(), ["got bad", "got good", "uncaught oops"]);
-});
-
-test("a busy server survives a client that floods it and vanishes", async () => {
-  const { said, code } = await run(`
-    import * as zmq from "zeromq";
-    const busy = (ms) => { for (const end = performance.now() + ms; performance.now() < end;); };
-    let seen = 0;
-    const server = await transport.serve({
-      address: "127.0.0.1:0",
-      highWaterMark: 10,
-      onMessage(peer) {
-        if (seen++ > 0) return;
-        for (let n = 0; n < 1_000; n++) void client.send("x".repeat(1_000));
-        busy(100);
-        client.close();
-        busy(50);
-        server.send(peer, ["x"]); // is answered by a reset of the connection
-        busy(2_500); // longer than any interval of ZeroMQ's heartbeats would be
-      },
-    });
-    const client = new zmq.Dealer();
-    Object.assign(client, { linger: 0, sendTimeout: 0, receiveTimeout: 0, sendHighWaterMark: 0 });
-    client.connect("tcp://" + server.address);
-    await client.send("first");
-    const timer = setInterval(() => {
-      if (seen < 2) return;
-      clearInterval(timer);
-      console.log("survived");
-      void server.close();
-    }, 10);
-  `);
-  assert.deepEqual({ said, code }, { said: ["survived"], code: 0 });
-});
+await check("an address that connects too often is turned away for a while", async (keep, pair) => {
+  const server = keep(await echo(pair.server, { bounds: bounds({}, { connectsPerIp: 5 }) }));
+  const turned = () => counted(server, "turned away: connects too often");
+  const isLetIn = async () => {
+    const wire = Wire.connect(server.address, "127.0.0.9");
+    try {
+      await until(() => wire.closed || wire.got.length > 0, 5_000, "a greeting or an end");
+      return !wire.closed;
+    } finally {
+      await wire[Symbol.asyncDispose]();
+    }
+  };
+  for (let n = 0; n < 25; n++) await isLetIn();
+  assert.ok(turned() >= 2 && turned() <= 4, `${turned()} of 25 were turned away`);
+  await (await ready(keep, pair.client, server.address)).ask("from elsewhere");
+  await until(isLetIn, 5_000, "to be let in again");
+}, zmtpOnly);

@@ -178,6 +178,8 @@ test("codec: an owner that stops between two items finds the rest later", () => 
 
 const FAULTS: [why: string, ...chunks: (Uint8Array | string)[]][] = [
   ["speaks no ZMTP, needs 3", "47"],
+  ["speaks no ZMTP, needs 3", "0101"],
+  ["speaks ZMTP 1, needs 3", "0100"],
   ["speaks no ZMTP, needs 3", "ff00000000000000005103"],
   ["speaks ZMTP 1, needs 3", "ff000000000000000700"],
   ["speaks ZMTP 1, needs 3", "ff00000000000000017f00"],

@@ -26,6 +26,8 @@ function greeting(): Uint8Array {
 
 /** Why a greeting, or the part of one that has arrived, cannot be talked to; undefined: it may be. */
 export function greetingProblem(start: Uint8Array): string | undefined {
+  if (start[0] === 1 && start.length < 2) return undefined; // perhaps an empty identity: ZMTP 1
+  if (start[0] === 1 && start[1] === 0) return "speaks ZMTP 1, needs 3";
   if (start.length > 0 && start[0] !== 0xff) return "speaks no ZMTP, needs 3";
   if (start.length > 9 && (start[9] & 1) === 0) return "speaks ZMTP 1, needs 3";
   if (start.length > 10 && start[10] < 3) {
