@@ -108,7 +108,11 @@ function spell({ path, data }: TarFile): TarFile {
   return { path, data: Buffer.from(code), executable };
 }
 
+/** Native code, for who asks for the second engine: where it cannot be installed all else works. */
+const OPTIONAL = "zeromq";
+
 function packageJson({ version, license, dependencies }: Manifest): object {
+  const { [OPTIONAL]: optional, ...needed } = dependencies;
   return {
     name: "zgroup",
     version,
@@ -123,7 +127,8 @@ function packageJson({ version, license, dependencies }: Manifest): object {
       ".": { types: "./mod.d.ts", default: "./mod.js" },
       "./package.json": "./package.json",
     },
-    dependencies,
+    dependencies: needed,
+    optionalDependencies: { [OPTIONAL]: optional },
   };
 }
 

@@ -39,10 +39,11 @@ export async function runScript({ user, host, output, lines, signal }: ScriptOpt
     prompt: () => {},
   };
   const session = new Session({ user, screen, host, signal });
-  for (let line = await next(); line !== undefined && !session.ended; line = await next()) {
+  while (!session.ended && !signal.aborted) {
+    const line = await next();
+    if (line === undefined) break;
     await runLine(session, line);
     await written;
-    if (signal.aborted) break;
   }
   return code;
 }

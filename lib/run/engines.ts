@@ -13,8 +13,11 @@ export const LIBZMQ_WARNING =
   "for ipc:// and peers one trusts";
 
 /** The engine of an option, else of `$ZGROUP_TRANSPORT`, else ours. @throws {UsageError} */
-export function engineName(asked: string | undefined): EngineName {
-  const name = asked ?? (process.env.ZGROUP_TRANSPORT || "zmtp");
+export function engineName(
+  asked: string | undefined,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): EngineName {
+  const name = asked ?? (env.ZGROUP_TRANSPORT || "zmtp");
   if (name === "zmtp" || name === "libzmq") return name;
   const where = asked === undefined ? "$ZGROUP_TRANSPORT" : "the transport";
   throw new UsageError(`Cannot use ${where} "${name}": expected zmtp or libzmq`);

@@ -27,13 +27,7 @@ import { sqliteLog } from "../log/sqlite.ts";
 import { renewCopy, sqliteCopy } from "../log/sqlite_copy.ts";
 import { sqliteNames } from "../log/sqlite_names.ts";
 import { sqliteStore } from "../log/sqlite_store.ts";
-import {
-  nameProblem,
-  normalName,
-  parseAddress,
-  type RegistryAddress,
-  splitRegistry,
-} from "../protocol/names.ts";
+import { nameProblem, normalName, parseAddress } from "../protocol/names.ts";
 import { REGISTRY_BOUNDS } from "../registry/bounds.ts";
 import { RegistryServer } from "../registry/server.ts";
 import { memoryPins } from "../session/registry_client.ts";
@@ -41,6 +35,7 @@ import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import type { Bounds, Transport } from "../transport/transport.ts";
 import { zmtpTransport } from "../transport/zmtp/engine.ts";
 import { User } from "../user/user.ts";
+import { checkAddress, checkHost, checkName, checkRegistry } from "./checks.ts";
 import { Copies } from "./copies.ts";
 import { connectionLimit, descriptorWarning } from "./descriptors.ts";
 import { type EngineName, engineName, LIBZMQ_WARNING } from "./engines.ts";
@@ -60,11 +55,18 @@ async function transportFor(asked: string | undefined, log: LogSink): Promise<Tr
   const name = engineName(asked);
   if (name === "libzmq") log.warn(LIBZMQ_WARNING);
   const transport = engines.get(name) ??
-    (name === "zmtp"
-      ? zmtpTransport()
-      : (await import("../transport/libzmq/zmq.ts")).libzmqTransport());
+    (name === "zmtp" ? zmtpTransport() : await loadLibzmq());
   engines.set(name, transport);
   return transport;
+}
+
+async function loadLibzmq(): Promise<Transport> {
+  try {
+    return (await import("../transport/libzmq/zmq.ts")).libzmqTransport();
+  } catch (cause) {
+    const message = "Cannot use the engine libzmq: the package zeromq does not load here";
+    throw Object.assign(new UsageError(message), { cause });
+  }
 }
 
 /** What the peers of a server may hold here. */
@@ -269,9 +271,7 @@ export function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
         "Cannot start the group: --private lets in only who proves a key, leave out --plain",
       );
     }
-    if (advertise !== undefined && !parseAddress(`${advertise}:1`)) {
-      throw new UsageError(`Cannot advertise "${advertise}": expected a host, without a port`);
-    }
+    if (advertise !== undefined) checkHost(advertise);
     const transport = await transportFor(options.transport, logger);
     const folder = options.data ?? (home && groupFolder(home, name));
     const file = groupFile(folder, name, home);
@@ -307,7 +307,8 @@ export function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
         },
         logger,
       });
-      if (portsFile) write(portsFile, { main: parseAddress(group.address)!.port });
+      const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
+      if (portsFile && port !== undefined) write(portsFile, { main: port });
       if (stored) answerWishes(group, log, folder);
       return group;
     } catch (error) {
@@ -365,27 +366,6 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
 /** The user of the home where a group is made is its founder. */
 function founderOf(home: string): string {
   return userId(signingKey(userFile(home).secretKey).publicKey);
-}
-
-function checkName(name: string): string {
-  const normal = normalName(name);
-  const problem = nameProblem(normal);
-  if (problem) throw new UsageError(`Cannot use the name "${name}": ${problem}`);
-  return normal;
-}
-
-function checkAddress(address: string): void {
-  if (!parseAddress(address)) {
-    throw new UsageError(`Cannot use the address "${address}": expected HOST:PORT`);
-  }
-}
-
-function checkRegistry(address: string): RegistryAddress {
-  const registry = splitRegistry(address);
-  if (registry) return registry;
-  throw new UsageError(
-    `Cannot use the registry "${address}": expected HOST:PORT, or HOST:PORT#KEY with its key`,
-  );
 }
 
 /** What is thrown at once rejects, too. */

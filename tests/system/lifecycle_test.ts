@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
-import { connect, Registry } from "../../mod.ts";
+import { connect, Group, Registry } from "../../mod.ts";
+import { shortKey } from "../../lib/identity/keys.ts";
 import { closing } from "../support.ts";
 import { ours, Process } from "./processes.ts";
 import { Folder, portOf } from "./world.ts";
@@ -108,6 +109,10 @@ test("programs end with 2 and a sentence for what they cannot use", () =>
       ["group.ts", "Lab"],
       ["group.ts", "Lab", "nowhere"],
       ["user.ts", "fly"],
+      ["registry.ts", "--transport", "tcp"],
+      ["group.ts", "Lab", "127.0.0.1:0", "--transport", "tcp"],
+      ["user.ts", "list", "--transport", "tcp"],
+      ["user.ts", "list", "--registry", "127.0.0.1:5555#key"],
     ];
     await Promise.all(wrong.map(async ([script, ...args]) => {
       const program = keep(new Process(ours(script, ...args, "--home", path)));
@@ -115,6 +120,62 @@ test("programs end with 2 and a sentence for what they cannot use", () =>
       assert.equal((await program.end(10_000)).code, 2, `${script} ${args}: ${program.output}`);
       assert.match(program.output, /^FAILED: Cannot /m);
     }));
+  }));
+
+test("the three programs run with the permissions for sockets, files and surroundings alone", {
+  skip: "Deno" in globalThis ? false : "Node asks for no permissions",
+}, () =>
+  closing(async (keep) => {
+    const { path } = keep(new Folder());
+    const need = ["net", "read", "write", "env", "sys"].map((what) => `--allow-${what}`);
+    const start = (script: string, ...args: string[]) => {
+      const [deno, run, , ...rest] = ours(script, ...args, "--home", path);
+      const program = keep(new Process([deno, run, "--no-prompt", ...need, ...rest]));
+      program.finish();
+      return program;
+    };
+    const registry = start("registry.ts", "--port", "0");
+    const options = ["--registry", addressIn(await registry.line(/listens on/))];
+    await start("group.ts", "Lab", "127.0.0.1:0", ...options).line(/listens on/);
+    for (const command of [["join", "Lab"], ["send", "Lab", "hi"], ["read", "Lab"], ["doctor"]]) {
+      const user = start("user.ts", ...command, ...options);
+      assert.equal((await user.end(10_000)).code, 0, user.output);
+    }
+  }));
+
+test("another registry in the place of a known one is told with both keys, until it is trusted", () =>
+  closing(async (keep) => {
+    const { path } = keep(new Folder());
+    const first = keep(await Registry.start({ port: 0 }));
+    const port = portOf(first.address);
+    const user = async (...args: string[]) => {
+      const known = ["--registry", `127.0.0.1:${port}`, "--home", path];
+      const program = keep(new Process(ours("user.ts", ...args, ...known)));
+      program.finish();
+      return { ...await program.end(10_000), output: program.output };
+    };
+    assert.equal((await user("list")).code, 0);
+    await first.close();
+    const second = keep(await Registry.start({ port }));
+    const [before, now] = [first, second].map(({ key }) => shortKey(key));
+    const refused = await user("list");
+    assert.equal(refused.code, 1);
+    assert.match(refused.output, new RegExp(`^FAILED: .*CHANGED.*${before}.*${now}.*trust`, "m"));
+    const trusted = await user("trust", `127.0.0.1:${port}`);
+    assert.match(trusted.output, new RegExp(`${before}.*${now}.*\\n[^]*^SUCCESS$`, "m"));
+    assert.equal((await user("list")).code, 0);
+  }));
+
+test("every choice of the menu that asks nothing does something", () =>
+  closing(async (keep) => {
+    const { path } = keep(new Folder());
+    const registry = keep(await Registry.start({ port: 0 }));
+    keep(await Group.start({ name: "Lab", registries: [registry.address] }));
+    const options = ["--registry", registry.address, "--home", path];
+    const user = keep(new Process(ours("user.ts", ...options)));
+    user.write("join_group Lab\nmenu\n1\n6\n9\n");
+    assert.equal((await user.end(10_000)).code, 0, user.output);
+    assert.equal(user.output.match(/^Lab - 127/gm)?.length, 2, user.output);
   }));
 
 test("a program whose port is taken ends with a sentence that names it", () =>
