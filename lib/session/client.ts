@@ -185,7 +185,11 @@ export class SessionClient implements AsyncDisposable {
     this.#forget();
     this.#why = why;
     this.#requests.rejectAsked(this.#unreachable(`the connection was lost (${why})`));
-    this.#options.gone?.(why);
+    try {
+      this.#options.gone?.(why);
+    } catch {
+      // A listener's fault; a timer that meets it would end the program.
+    }
   }
 
   #forget(): void {

@@ -62,6 +62,7 @@ export class SessionServer implements AsyncDisposable {
   readonly #log: AccountLog;
   /** Nothing of theirs counts any more, though more of it may be on its way through the engine. */
   readonly #cut = new WeakSet<Peer>();
+  readonly #told = new WeakSet<Peer>();
   readonly #sweeper: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -151,11 +152,13 @@ export class SessionServer implements AsyncDisposable {
 
   #sealed(peer: Peer, ciphertext: Uint8Array): void {
     const entry = this.#sessions.get(peer.id);
-    if (!entry) return this.#reset(peer, "no_session");
+    if (!entry) return this.#strayed(peer);
     let plaintext: Uint8Array;
     try {
       plaintext = entry.receive.open(ciphertext);
     } catch {
+      // Over an engine that loses messages a gap is nobody's fault, and a cut is not noticed.
+      if (this.#sweeper) this.#reset(peer, "bad_packet");
       return this.#end(peer, "a sealed packet that does not open");
     }
     entry.session.touch(performance.now());
@@ -165,6 +168,13 @@ export class SessionServer implements AsyncDisposable {
       return true;
     });
     if (!served) entry.session.cut("its request failed here");
+  }
+
+  /** It seals for a session that is not here: that is said once, and who goes on is cut. */
+  #strayed(peer: Peer): void {
+    if (this.#told.has(peer)) return this.#end(peer, "a sealed packet without a session");
+    if (this.#options.transport.watchful) this.#told.add(peer);
+    this.#reset(peer, "no_session");
   }
 
   /** A defect of the owner is told, and ends nothing but what it was about. */

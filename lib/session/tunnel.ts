@@ -74,7 +74,15 @@ export class Tunnel {
 
   /** Somebody waits for the server: a try is under way, or one begins when it may. */
   want(): void {
-    if (!this.#channel && !this.#timer) this.#after(this.#pause(), () => this.#connect());
+    if (!this.#channel && !this.#timer) this.#after(this.#pause(), () => this.#tryAgain());
+  }
+
+  #tryAgain(): void {
+    try {
+      this.#connect();
+    } catch (error) {
+      this.refuse(error); // No descriptor is left, say.
+    }
   }
 
   /** Seals a text and sends it, in order. Not while {@linkcode free} is false. */
@@ -130,7 +138,9 @@ export class Tunnel {
 
   #release(channel: Channel | undefined): void {
     if (!channel) return;
-    const closing = channel.close().finally(() => this.#closing.delete(closing));
+    const closing = channel.close()
+      .catch(() => {}) // It is of no use already.
+      .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }
 

@@ -330,6 +330,36 @@ await checkWatchful("after a cut nothing of the peer is delivered", async (keep,
 });
 
 await checkWatchful(
+  "requests that the channel cannot take are refused, and none of the others is lost",
+  async (keep, transport) => {
+    const world = keep(await World.start(transport));
+    const client = keep(world.client(transport, { prove: proofOf(user) }));
+    await client.opened();
+    const ends: (() => void)[] = [];
+    world.before = (session, { op }) => {
+      if (op === "typing") ends.push(session.serving());
+    };
+    for (let i = 0; i < 256; i++) void client.request("typing", {}, 60_000).catch(() => {});
+    await until(() => ends.length === 256, 5_000, "a peer that is not read from");
+    const messages = [["x", "y".repeat(1_000_000)]];
+    const outcome = (error: unknown) =>
+      error instanceof Refusal && error.code === "bad_request" ? "served" : String(error);
+    const asked: Promise<string>[] = [];
+    for (let said = ""; !said.includes("too much waits");) {
+      const one = client.request("send", { messages }, 30_000).then(() => "served", outcome);
+      asked.push(one);
+      said = await Promise.race([one, new Promise<string>((resolve) => setImmediate(resolve, ""))]);
+      assert.ok(asked.length < 200, "the channel takes all");
+    }
+    asked.pop();
+    for (const end of ends) end();
+    for (const one of asked) assert.equal(await one, "served");
+    assert.deepEqual(world.gone, []);
+    assert.equal((await client.request("ping", {})).epoch, EPOCH);
+  },
+);
+
+await checkWatchful(
   "a request under way counts for its peer until it ended, once",
   async (keep, transport) => {
     const world = keep(await World.start(transport));
@@ -364,7 +394,7 @@ await checkWatchful(
       }),
     );
     const client = keep(world.client(transport));
-    await assert.rejects(client.request("ping", {}), unreachable);
+    await assert.rejects(client.request("ping", {}), /the connection was lost/);
     assert.match(world.warned.join(), /a defect/);
     await client.opened(10_000);
   },
