@@ -1,302 +1,268 @@
-/** Attacks on sessions: replayed proofs, stolen tokens, other people's ids, altered requests. */
+/** Attacks on sessions: handshakes and packets altered, replayed, copied, and out of order. */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { newSigningKey } from "../../lib/identity/keys.ts";
-import { midMaker } from "../../lib/identity/mids.ts";
-import { messageHash, signedText } from "../../lib/protocol/batch.ts";
-import { encodeRequest } from "../../lib/protocol/codec.ts";
+import { connect } from "../../mod.ts";
+import { newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
 import { proofText } from "../../lib/protocol/record.ts";
-import { connect, Group, Registry } from "../../mod.ts";
-import { closing, until } from "../support.ts";
-import {
-  Attacker,
-  codeOf,
-  codeOfReply,
-  Counts,
-  flipped,
-  RawChannel,
-  row,
-  sized,
-  world,
-} from "./attack_world.ts";
-import { NullDealer } from "./attack_wire.ts";
+import { GROUP_REPLIES } from "../../lib/protocol/schema.ts";
+import { SessionClient } from "../../lib/session/client.ts";
+import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
+import { closing } from "../support.ts";
+import { between, type Way } from "./attack_between.ts";
+import { codeOf, Hand } from "./attack_hand.ts";
+import { Counts, row, sized, times, world } from "./attack_world.ts";
 import { Folder } from "./world.ts";
 
-/** Requests of a connection within its budget: 50 a second and 200 at once. */
-const BUDGET = 150;
+const AT_ONCE = 16;
 
-test("attack: a proof that was recorded is good for nobody, nowhere, again", async () => {
+/** One try for a session, and its end; true when it opened. */
+async function tryOnce(address: string, key: SigningKey, ticket?: Uint8Array): Promise<boolean> {
+  const gone = Promise.withResolvers<void>();
+  let opened = false;
+  const client = new SessionClient({
+    transport: zmtpTransport(),
+    address,
+    what: "it",
+    replies: GROUP_REPLIES,
+    check: () => {},
+    ticket: () => ticket,
+    prove: (transcript) => ({
+      key: key.publicKey,
+      name: "victim",
+      sig: key.sign(proofText(transcript)),
+    }),
+    opened: () => void (opened = true),
+    gone: () => gone.resolve(),
+  });
+  const asked = client.opened(5_000).then(() => {}, () => {});
+  await Promise.race([gone.promise, asked]);
+  await client.close();
+  return opened;
+}
+
+test("attack: a handshake with any byte altered on its way opens no session", async () => {
   await closing(async (keep) => {
-    const { group, record } = await world(keep, keep(new Folder()).path);
-    const victim = keep(new Attacker(record));
-    await victim.enter();
-    const wire = keep(new RawChannel(record.address, record.curve, victim.curve));
-    const hello = encodeRequest(1, "hello", { key: victim.key.publicKey, name: "victim" });
-    const [answer] = await wire.askAll([hello]);
-    const { nonce } = JSON.parse(answer).ok;
-    const sig = victim.key.sign(proofText(nonce, record.id));
-    const prove = encodeRequest(2, "prove", { sig });
-    assert.equal(codeOfReply((await wire.askAll([prove]))[0]), "ok");
-    const sessions = group.service.sessions.size;
+    const { group, address } = await world(keep, keep(new Folder()).path, { rate: Infinity });
+    const victim = newSigningKey();
+    const first = keep(await Hand.proved(address, { key: victim }));
+    const ticket = Buffer.from(String((await first.prove()).ticket), "base64url");
+    await first[Symbol.asyncDispose]();
 
-    const mallory = keep(new Attacker(record));
-    await mallory.enter();
-    const counts = new Counts();
-    for (let round = 0; round < sized(2, 20); round++) {
-      const other = keep(new RawChannel(record.address, record.curve, mallory.curve));
-      // Alone, after a hello for the same key, and twice.
-      for (const frames of [[prove], [hello, prove], [prove, prove], [hello, hello, prove]]) {
-        for (const one of [wire, other]) {
-          const replies = await one.askAll(frames);
-          counts.add(codeOfReply(replies[replies.length - 1]));
+    // How long each packet is: hello with a ticket, answer, prove, its reply.
+    const lengths = new Map<string, number>();
+    const flips: { way: Way; n: number; at: number; mask: number }[] = [];
+    const wire = keep(
+      await between(address, (packet, { way, connection, n }) => {
+        if (connection === 0) lengths.set(`${way} ${n}`, packet.length);
+        const flip = flips[connection - 1];
+        if (flip && flip.way === way && flip.n === n && flip.at < packet.length) {
+          packet = Buffer.from(packet);
+          packet[flip.at] ^= flip.mask;
+        }
+        return [packet];
+      }),
+    );
+    assert.equal(await tryOnce(wire.address, victim, ticket), true);
+    for (const [key, length] of lengths) {
+      const [way, n] = key.split(" ");
+      for (let at = 0; at < length; at += sized(3, 1)) {
+        for (let bit = 0; bit < sized(1, 8); bit++) {
+          flips.push({ way: way as Way, n: Number(n), at, mask: 1 << (at + bit) % 8 });
         }
       }
     }
-    row("prove replayed", counts.all);
-    assert.equal(counts.of("ok"), 0);
-    assert.equal(group.service.sessions.size, sessions);
-  });
-});
-
-test("attack: hello and prove with any byte altered prove nobody else", async () => {
-  await closing(async (keep) => {
-    const { group, record } = await world(keep, keep(new Folder()).path, { rate: Infinity });
-    const victim = keep(new Attacker(record));
-    await victim.enter();
-    const wire = keep(new RawChannel(record.address, record.curve, victim.curve));
-    const hello = encodeRequest(1, "hello", { key: victim.key.publicKey, name: "victim" });
-    const sign = (answer: string) => {
-      const { ok } = JSON.parse(answer);
-      const sig = ok ? victim.key.sign(proofText(ok.nonce, record.id)) : "A".repeat(86);
-      return encodeRequest(2, "prove", { sig });
+    let opened = 0;
+    const other = newSigningKey();
+    const attempt = async (key: SigningKey) => {
+      if (await tryOnce(wire.address, key, ticket)) opened++;
     };
-    const counts = new Counts();
-    let tried = 0;
-    let others = 0;
-    const prove = async (frames: (string | Uint8Array)[]) => {
-      const [reply] = await wire.askAll([frames]);
-      const { ok } = JSON.parse(reply);
-      counts.add(codeOfReply(reply));
-      if (ok && ok.user !== victim.user) others++;
-      tried++;
-    };
-    const masks = sized(1, 4);
-    for (let bit = 0; bit < masks; bit++) {
-      for (const body of flipped(hello[1], 1 << bit)) {
-        const [answer] = await wire.askAll([["zg1", body]]);
-        await prove(sign(answer));
-      }
-      const length = sign((await wire.askAll([hello]))[0])[1].length;
-      for (let i = 0; i < length; i++) {
-        const good = sign((await wire.askAll([hello]))[0]);
-        await prove(["zg1", flipped(good[1], 1 << bit)[i]]);
-      }
-    }
-    row("hello and prove with each byte flipped", { tried, ...counts.all, "as another": others });
-    assert.equal(others, 0);
-    // The group's own name for the victim, the id of the request: nothing that a signature covers.
-    assert.ok(counts.of("bad_proof") > tried / 4);
-    assert.equal(group.service.state.members.size, 1);
+    // What is altered behind the proof is no business of the group's.
+    const before = flips.filter(({ way, n }) => way === "up" || n === 0);
+    flips.splice(0, flips.length, ...before, ...flips.filter((flip) => !before.includes(flip)));
+    await times(before.length, AT_ONCE, () => attempt(other));
+    assert.equal(group.service.presence.of(userId(other.publicKey)).length, 0);
+    await times(flips.length - before.length, AT_ONCE, () => attempt(newSigningKey()));
+    row("a handshake with each byte flipped", { tried: flips.length, opened });
+    assert.ok(flips.length > 300);
+    assert.equal(opened, 0);
+    assert.equal(wire.connections, flips.length + 1);
   });
 });
 
-test("attack: nobody claims another's user id", async () => {
+test("attack: a recorded session is good for nobody, nowhere, again", async () => {
   await closing(async (keep) => {
-    const { record, founder, group } = await world(keep, keep(new Folder()).path);
-    const victim = newSigningKey();
-    const mallory = keep(new Attacker(record));
-    await mallory.enter();
+    const { group, address } = await world(keep, keep(new Folder()).path);
+    const victim = keep(await Hand.member(address));
+    await victim.send("once");
+    const { head } = group.service;
     const counts = new Counts();
-    for (let i = 0; i < sized(50, BUDGET / 2); i++) {
-      const hello = await mallory.ask("address", "hello", {
-        key: victim.publicKey,
-        name: founder.name,
-      });
-      const nonce = String(hello.nonce);
-      const sig = [
-        mallory.key.sign(proofText(nonce, record.id)),
-        victim.sign(proofText(nonce, mallory.user)), // another group's
-        victim.sign(nonce),
-      ][i % 3];
-      counts.add(await codeOf(mallory.ask("address", "prove", { sig })));
-    }
-    row("another's user id", counts.all);
-    assert.equal(counts.of("ok"), 0);
-    assert.equal(group.service.sessions.size, 1);
+    const sessions = group.service.presence.of(victim.user).length;
+    await times(sized(60, 1_000), AT_ONCE, async (i) => {
+      await using replay = await Hand.connected(address);
+      // All of it, from the hello on, or with a hello of its own.
+      await replay.put(i % 3 === 0 ? replay.hello() : victim.sent[0]);
+      assert.equal((await replay.packet())[0], 2);
+      for (const packet of victim.sent.slice(1 + i % 2)) await replay.put(packet);
+      counts.add(await codeOf(replay.packet()));
+    });
+    row("a recorded session, replayed", counts.all);
+    assert.deepEqual(Object.keys(counts.all), ["cut"]);
+    assert.equal(group.service.head, head);
+    assert.equal(group.service.presence.of(victim.user).length, sessions);
+    assert.ok((await victim.send("still me")).accepted);
   });
 });
 
-test("attack: a session's token is worthless on another connection, whatever is asked", async () => {
+test("attack: a sealed packet is worthless on another connection, whatever it asks", async () => {
   await closing(async (keep) => {
-    const { record, group } = await world(keep, keep(new Folder()).path);
-    const victim = keep(new Attacker(record));
-    await victim.enter();
-    const session = await victim.prove();
-    await victim.ask("address", "join", { session });
-    const mid = midMaker();
-    const message = [mid(), "not mine"] as const;
-    const sig = victim.key.sign(signedText(record.id, victim.user, [messageHash(message)]));
+    const { group, address, founder } = await world(keep, keep(new Folder()).path, {
+      rate: Infinity,
+    });
+    const victim = keep(await Hand.member(address));
+    await founder.act("Lab", { action: "promote", user: victim.user });
     const asks: [string, object][] = [
       ["ping", {}],
       ["join", {}],
-      ["leave", {}],
-      ["send", { messages: [message], sig }],
       ["read", {}],
       ["members", {}],
       ["subscribe", {}],
       ["typing", {}],
       ["invite", {}],
-      ["act", { action: "topic", topic: "mine" }],
+      ["act", { action: "topic", topic: "hers" }],
+      ["send", victim.texts("hers")],
+      ["leave", {}],
     ];
-    const { head } = group.service;
-    const mallory = keep(new Attacker(record));
-    await mallory.enter();
-    const wire = keep(new RawChannel(record.address, record.curve, mallory.curve));
     const counts = new Counts();
-    for (let round = 0; round < sized(10, 100); round++) {
-      const frames = asks.map(([op, fields], i) => encodeRequest(i, op, { session, ...fields }));
-      for (const reply of await wire.askAll(frames)) counts.add(codeOfReply(reply));
-    }
-    const send = encodeRequest(1, "send", { session, messages: [message], sig })[1];
-    for (const reply of await wire.askAll(flipped(send).map((body) => ["zg1", body]))) {
-      counts.add(codeOfReply(reply));
-    }
-    row("a session token from another connection", counts.all);
-    assert.equal(counts.of("ok"), 0);
-    assert.equal(group.service.head, head);
-    assert.equal(await codeOf(victim.ask("address", "ping", { session })), "ok");
-  });
-});
-
-test("attack: a send altered on its way is refused, or shown as not verified", async () => {
-  await closing(async (keep) => {
-    // In the clear, where somebody on the network can alter what a member sends.
-    const registry = keep(await Registry.start({ port: 0 }));
-    const registries = [registry.address];
-    const group = keep(
-      await Group.start({ name: "Lab", plain: true, rate: Infinity, registries }),
-    );
-    const reader = keep(await connect({ name: "reader", registries }));
-    await reader.join("Lab");
-    const wire = keep(new RawChannel(group.address));
-    const key = newSigningKey();
-    const { id } = group.service.identity;
-    const ask = async (op: string, fields: object) => {
-      const [reply] = await wire.askAll([encodeRequest(1, op, fields)]);
-      return JSON.parse(reply).ok;
-    };
-    const { nonce } = await ask("hello", { key: key.publicKey, name: "victim" });
-    const { session, user } = await ask("prove", { sig: key.sign(proofText(nonce, id)) });
-    await ask("join", { session });
-    const mid = midMaker();
-    const sent = new Map<string, string>();
-    const bodies: Uint8Array[] = [];
-    const sample = () => {
-      const message = [mid(), "pay bob 100"] as const;
-      sent.set(message[0], message[1]);
-      const sig = key.sign(signedText(id, user, [messageHash(message)]));
-      return encodeRequest(1, "send", { session, messages: [message], sig })[1];
-    };
-    const { length } = sample();
-    for (let bit = 0; bit < sized(1, 4); bit++) {
-      for (let i = 0; i < length; i++) bodies.push(flipped(sample(), 1 << bit)[i]);
-    }
-    const counts = new Counts();
-    for (let i = 0; i < bodies.length; i += 100) {
-      const replies = await wire.askAll(bodies.slice(i, i + 100).map((body) => ["zg1", body]));
-      for (const reply of replies) counts.add(codeOfReply(reply));
-    }
-    const shown = new Counts();
-    let forged = 0;
-    for await (const entry of reader.read("Lab")) {
-      if (entry.kind !== "message") continue;
-      shown.add(entry.signature);
-      if (entry.signature === "valid" && sent.get(entry.mid!) !== entry.text) forged++;
-    }
-    row("send with each byte flipped in the clear", {
-      tried: bodies.length,
-      ...counts.all,
-      ...Object.fromEntries(Object.entries(shown.all).map(([k, n]) => [`shown as ${k}`, n])),
-      forged,
-    });
-    assert.equal(forged, 0);
-    assert.ok(shown.of("invalid") > 0);
-    assert.equal(shown.of("unsigned"), 0);
-  });
-});
-
-/** A connection of this routing id that is answered; undefined when nobody answers it. */
-async function heard(address: string, identity: string): Promise<NullDealer | undefined> {
-  const dealer = await NullDealer.open(address, identity);
-  if (!dealer) return undefined;
-  await dealer.send(...encodeRequest(0, "ping", {}));
-  const timer = setTimeout(() => void dealer[Symbol.asyncDispose](), 100);
-  const reply = await dealer.receive();
-  clearTimeout(timer);
-  return reply ? dealer : undefined;
-}
-
-test("attack: another's routing id after a disconnect gives nothing of the session", async () => {
-  await closing(async (keep) => {
-    const registry = keep(await Registry.start({ port: 0 }));
-    const registries = [registry.address];
-    const group = keep(
-      await Group.start({ name: "Lab", plain: true, rate: Infinity, registries }),
-    );
-    const { id } = group.service.identity;
-    const key = newSigningKey();
-    const counts = new Counts();
-    for (let round = 0; round < sized(20, 200); round++) {
-      const victim = await until(() => heard(group.address, "victim"), 10_000, "the first");
-      const ask = async (dealer: NullDealer, op: string, fields: object) => {
-        assert.ok(await dealer.send(...encodeRequest(1, op, fields)));
-        return JSON.parse((await dealer.receive())!.at(-1)!);
-      };
-      const { nonce } = (await ask(victim, "hello", { key: key.publicKey, name: "v" })).ok;
-      const sig = key.sign(proofText(nonce, id));
-      assert.ok((await ask(victim, "prove", { sig })).ok);
-      await ask(victim, "hello", { key: key.publicKey, name: "v" }); // a challenge that waits
-      await victim[Symbol.asyncDispose]();
-
-      // Until the group has seen the end of the connection, a second one of its id is not heard.
-      const thief = await until(() => heard(group.address, "victim"), 10_000, "the id to be free");
-      for (const [op, fields] of [["prove", { sig }], ["read", { session: "A".repeat(22) }]]) {
-        const { ok, error } = await ask(thief, op as string, fields as object);
-        counts.add(ok ? "ok" : error.code);
+    const rounds = sized(5, 100);
+    for (let i = 0; i < rounds * asks.length; i++) {
+      const [op, fields] = asks[i % asks.length];
+      const { head } = group.service;
+      const packet = victim.request(op, fields);
+      await using thief = await Hand.proved(address);
+      await thief.put(packet);
+      counts.add(await codeOf(thief.reply()));
+      assert.equal(group.service.head, head);
+      // Hers is still good: nobody took it.
+      await victim.put(packet);
+      assert.ok("ok" in await victim.reply());
+      if (op === "leave") {
+        await victim.ask("join");
+        await founder.act("Lab", { action: "promote", user: victim.user });
       }
-      await thief[Symbol.asyncDispose]();
     }
-    row("another's routing id after a disconnect", counts.all);
-    assert.equal(counts.of("ok"), 0);
+    row("a sealed packet on another connection", counts.all);
+    assert.deepEqual(counts.all, { cut: rounds * asks.length });
   });
 });
 
-test("attack: sessions of one connection are bounded, and a flood of hello is slowed", async () => {
+test("attack: packets out of order, twice, left out, cut and prolonged end their session", async () => {
   await closing(async (keep) => {
-    const { record, group } = await world(keep, keep(new Folder()).path);
-    const mallory = keep(new Attacker(record));
-    await mallory.enter();
-    const wire = keep(new RawChannel(record.address, record.curve, mallory.curve));
-    for (let i = 0; i < 20; i++) {
-      const key = newSigningKey();
-      const hello = encodeRequest(1, "hello", { key: key.publicKey, name: "many" });
-      const { nonce } = JSON.parse((await wire.askAll([hello]))[0]).ok;
-      const sig = key.sign(proofText(nonce, record.id));
-      assert.equal(codeOfReply((await wire.askAll([encodeRequest(2, "prove", { sig })]))[0]), "ok");
-    }
-    assert.ok(group.service.sessions.size <= 9, `${group.service.sessions.size} sessions`);
-    const total = sized(500, 5_000);
-    const hello = encodeRequest(3, "hello", { key: mallory.key.publicKey, name: "many" });
+    const { group, address } = await world(keep, keep(new Folder()).path, { rate: Infinity });
+    const { head } = group.service;
+    const tricks: Record<string, (hand: Hand, one: Uint8Array) => Uint8Array[]> = {
+      "out of order": (hand, one) => [hand.request("ping"), one],
+      "left out": (hand) => [hand.request("ping")],
+      "twice": (_, one) => [one, one],
+      "cut": (_, one) => [one.subarray(0, -1)],
+      "tag alone": (_, one) => [one.subarray(0, 17)],
+      "empty": (_, one) => [one.subarray(0, 1)],
+      "nothing": (_, one) => [one.subarray(0, 0)],
+      "prolonged": (_, one) => [Buffer.concat([one, Uint8Array.of(0)])],
+      "as an answer": (_, one) => [Buffer.concat([Uint8Array.of(2), one.subarray(1)])],
+      "as a feed packet": (_, one) => [Buffer.concat([Uint8Array.of(4), one.subarray(1)])],
+      "of no kind": (_, one) => [Buffer.concat([Uint8Array.of(9), one.subarray(1)])],
+      "a hello too long": (hand) => [Buffer.concat([hand.hello(), Uint8Array.of(0)])],
+      "a hello of low order": () => [Buffer.concat([Uint8Array.of(1), new Uint8Array(32)])],
+    };
+    const rounds = sized(5, 80);
     const counts = new Counts();
-    for (let i = 0; i < total; i += 500) {
-      const replies = await wire.askAll(Array.from({ length: 500 }, () => hello));
-      for (const reply of replies) counts.add(codeOfReply(reply));
+    const answered = new Counts();
+    const names = Object.keys(tricks);
+    await times(rounds * names.length, AT_ONCE, async (i) => {
+      const name = names[i % names.length];
+      await using hand = await Hand.proved(address);
+      const one = hand.request("join");
+      for (const packet of tricks[name](hand, one)) await hand.put(packet);
+      let code = await codeOf(hand.reply());
+      // The first of the two is good.
+      if (name === "twice" && code === "ok") code = await codeOf(hand.reply());
+      counts.add(code);
+      if (code !== "cut") answered.add(name);
+    });
+    row("packets out of order, twice, left out, altered", counts.all);
+    assert.deepEqual(answered.all, {});
+    // One join for each good one of two.
+    assert.ok(group.service.head <= head + rounds);
+  });
+});
+
+test("attack: who drops, doubles and swaps packets between a user and its group changes nothing", async () => {
+  await closing(async (keep) => {
+    const { group, address, founder } = await world(keep, keep(new Folder()).path);
+    let changed = 0;
+    let held: Uint8Array | undefined;
+    let seen = 0;
+    const wire = keep(
+      await between(address, (packet, { way, n }) => {
+        // Handshakes, proofs and some requests pass, or nobody could notice anything.
+        if (n < 2 || ++seen % 5 > 0) return [packet];
+        changed++;
+        const kind = changed % 4;
+        if (kind === 0) return [];
+        if (kind === 1) return [packet, packet];
+        if (kind === 2) return way === "up" ? [Buffer.concat([packet, packet])] : [];
+        const before = held;
+        held = packet;
+        return before ? [before] : [];
+      }),
+    );
+    const user = keep(await connect({ name: "alice", registries: [] }));
+    await user.join(wire.address);
+    const total = sized(6, 100);
+    const texts = Array.from({ length: total }, (_, i) => `text ${i}`);
+    for (const text of texts) await user.send("Lab", text, { within: 60_000 });
+    const found: string[] = [];
+    for await (const entry of founder.read("Lab")) {
+      if (entry.author === user.id && entry.text) found.push(entry.text);
+      if (entry.author === user.id && entry.text) assert.equal(entry.signature, "valid");
     }
-    row("hello without a pause", counts.all);
-    assert.ok(counts.of("rate_limited") > total / 2);
-    const long = keep(new RawChannel(record.address, record.curve, mallory.curve));
-    const [reply] = await long.askAll([encodeRequest(9, "ping", { x: "x".repeat(100_000) })]);
-    assert.deepEqual([JSON.parse(reply).id, codeOfReply(reply)], [9, "no_session"]);
+    row("packets dropped, doubled and swapped between a user and its group", {
+      changed,
+      sent: total,
+      "there once, in order": found.length,
+    });
+    assert.ok(changed > 2);
+    assert.deepEqual(found, texts);
+    assert.ok(group.accounts.counts.size > 0);
+  });
+});
+
+test("attack: nobody claims another's user id", async () => {
+  await closing(async (keep) => {
+    const { address, group } = await world(keep, keep(new Folder()).path);
+    const victim = keep(await Hand.member(address));
+    const mallory = newSigningKey();
+    const counts = new Counts();
+    await times(sized(60, 1_000), AT_ONCE, async (i) => {
+      await using hand = await Hand.open(address, { key: victim.key });
+      const { key, name } = hand.proof();
+      const sig = [
+        mallory.sign(proofText(hand.transcript)),
+        victim.proof().sig, // of another session
+        victim.key.sign(hand.transcript),
+        victim.key.sign(`zgroup server 2\n${hand.transcript}`),
+        mallory.sign(proofText(victim.transcript)),
+      ][i % 5];
+      counts.add(await codeOf(hand.ask("prove", { key, name, sig })));
+      // After a wrong one no other is looked at in this session.
+      counts.add(await codeOf(hand.prove()));
+      counts.add(await codeOf(hand.ask("members")));
+    });
+    row("another's user id", counts.all);
+    const tried = sized(60, 1_000);
+    assert.deepEqual(counts.all, { bad_proof: 2 * tried, no_session: tried });
+    assert.equal(group.service.presence.of(victim.user).length, 1);
   });
 });

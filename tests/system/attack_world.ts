@@ -1,21 +1,17 @@
-/** What the attacks share: an encrypted group to attack, attackers with keys, and their counts. */
+/** What the attacks share: servers to attack, a member who must not notice, and their counts. */
 
 import { readFileSync } from "node:fs";
+import { platform } from "node:os";
 import process from "node:process";
 import { connect, Group, Registry } from "../../mod.ts";
 import type { GroupServer, OpenGroupOptions, User } from "../../mod.ts";
-import { Refusal } from "../../lib/errors.ts";
-import { newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
-import { enterText, proofText } from "../../lib/protocol/record.ts";
-import type { GroupRecord } from "../../lib/protocol/schema.ts";
-import { Requester } from "../../lib/transport/requester.ts";
-import type { Channel, CurveKeys, OutFrames } from "../../lib/transport/transport.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
 import { until } from "../support.ts";
 import { ours, Process } from "./processes.ts";
 
 /** True for the numbers of the whole suite instead of those of an ordinary run. */
 export const FULL = process.env.ZGROUP_FULL === "1";
+/** What a process takes is read from `/proc`. */
+export const LINUX: boolean = platform() === "linux";
 
 /** A number of attacks: the whole one with `ZGROUP_FULL=1`. */
 export function sized(normal: number, full: number): number {
@@ -28,15 +24,18 @@ export function row(what: string, counts: Readonly<Record<string, number | strin
   console.log(`attack: ${what}: ${text}`);
 }
 
-type Keep = <T extends AsyncDisposable>(one: T) => T;
+export type Keep = <T extends AsyncDisposable>(one: T) => T;
 
 /** A group in this process, with a registry and a founder who has joined. */
 export interface World {
-  readonly registry: string;
+  readonly registry: Registry;
+  readonly registries: string[];
   readonly group: GroupServer;
-  readonly record: GroupRecord;
+  readonly address: string;
   readonly founder: User;
 }
+
+type Registry = Awaited<ReturnType<typeof Registry.start>>;
 
 /** Starts one. The founder's home is `home`. */
 export async function world(
@@ -51,37 +50,43 @@ export async function world(
     await Group.start({ name: "Lab", home, memory: true, registries, ...options }),
   );
   await founder.join("Lab");
-  const record = await recordOf(registry.address, "Lab");
-  return { registry: registry.address, group, record, founder };
+  return { registry, registries, group, address: group.address, founder };
 }
 
-/** A group as a process of its own, with a registry in this one. */
+/** A program of ours as a process of its own. */
+export interface Program {
+  readonly process: Process;
+  readonly pid: number;
+  /** `HOST:PORT`, for a registry with its key. */
+  readonly address: string;
+}
+
+/** Starts one and waits until it listens. `limits`: what `ulimit` sets before. */
+export async function program(
+  keep: Keep,
+  script: "group.ts" | "registry.ts",
+  args: readonly string[],
+  limits = "",
+): Promise<Program> {
+  // The shell says its process id and becomes the program.
+  const shell = `${limits && `ulimit ${limits}; `}echo "PID $$"; exec "$@"`;
+  const one = keep(new Process(["sh", "-c", shell, "sh", ...ours(script, ...args)]));
+  const pid = Number((await one.line(/^PID /)).slice(4));
+  const [, address] = /listens on ([^\s,]+)/.exec(await one.line(/listens/))!;
+  return { process: one, pid, address };
+}
+
+/** A group as a process, with a registry in this one. */
 export async function processWorld(
   keep: Keep,
-  folder: string,
-  ...options: string[]
-): Promise<{ registry: string; record: GroupRecord; group: Process; pid: number }> {
+  home: string,
+  options: readonly string[] = [],
+  limits?: string,
+): Promise<Program & { readonly registries: string[] }> {
   const registry = keep(await Registry.start({ port: 0 }));
-  const place = ["--registry", registry.address, "--home", folder, "--quiet"];
-  // The shell says its process id and becomes the group.
-  const command = ours("group.ts", "Lab", "127.0.0.1:0", ...place, ...options);
-  const group = keep(new Process(["sh", "-c", 'echo "PID $$"; exec "$@"', "sh", ...command]));
-  const pid = Number((await group.line(/^PID /)).slice(4));
-  await group.line(/listens/);
-  return {
-    registry: registry.address,
-    record: await recordOf(registry.address, "Lab"),
-    group,
-    pid,
-  };
-}
-
-/** The signed record of a listed group. */
-export async function recordOf(registry: string, name: string): Promise<GroupRecord> {
-  const address = registry;
-  await using asking = new Requester({ transport: zmqTransport(), address, what: "the registry" });
-  const { group } = await asking.request("resolve", { group: name });
-  return (group as { record: GroupRecord }).record;
+  const place = ["--registry", registry.address, "--home", home, "--quiet"];
+  const args = ["Lab", "127.0.0.1:0", ...place, ...options];
+  return { registries: [registry.address], ...await program(keep, "group.ts", args, limits) };
 }
 
 /** Resident memory of a process, MiB. */
@@ -90,15 +95,38 @@ export function residentMiB(pid: number): number {
   return Number(kib) / 1_024;
 }
 
-/** `ok`, or the code of the refusal. */
-export async function codeOf(work: Promise<unknown>): Promise<string> {
+/** Time of a core that a process has taken since its start, s. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
+}
+
+/** The highest memory of a process while something is done, MiB. */
+export async function highest<T>(
+  pid: number,
+  work: () => Promise<T>,
+): Promise<{ readonly most: number; readonly done: T }> {
+  let most = residentMiB(pid);
+  const look = setInterval(() => (most = Math.max(most, residentMiB(pid))), 10);
   try {
-    await work;
-    return "ok";
-  } catch (error) {
-    if (error instanceof Refusal) return error.code;
-    throw error;
+    return { done: await work(), most: Math.round(most) };
+  } finally {
+    clearInterval(look);
   }
+}
+
+/** A flood from a process of its own, for so long; what it says that it did. */
+export async function flood(
+  kind: string,
+  address: string,
+  ms: number,
+  ...more: string[]
+): Promise<Record<string, number>> {
+  const args = [kind, address, String(ms), ...more];
+  await using attacker = new Process(ours("tests/system/attacker.ts", ...args));
+  const line = await attacker.line(/^DONE/, ms + 20_000);
+  return JSON.parse(line.slice(5));
 }
 
 /** How often each answer came. */
@@ -118,130 +146,46 @@ export class Counts {
   }
 }
 
-/** Somebody with keys of its own who builds every request by hand. */
-export class Attacker implements AsyncDisposable {
-  readonly key: SigningKey;
-  readonly user: string;
-  readonly curve: CurveKeys = zmqTransport().curveKeys();
-  readonly #record: GroupRecord;
-  readonly #open = new Map<string, Requester>();
-
-  constructor(record: GroupRecord, key: SigningKey = newSigningKey()) {
-    this.#record = record;
-    this.key = key;
-    this.user = userId(key.publicKey);
-  }
-
-  /** A request at the door or the commands, over this attacker's CURVE key. */
-  ask(
-    where: "door" | "address",
-    op: string,
-    fields: object,
-    ms = 4_000,
-  ): Promise<Record<string, unknown>> {
-    let requester = this.#open.get(where);
-    if (!requester) {
-      requester = new Requester({
-        transport: zmqTransport(),
-        address: this.#record[where],
-        what: "the group",
-        security: { serverKey: this.#record.curve, keys: this.curve },
-      });
-      this.#open.set(where, requester);
-    }
-    return requester.request(op, fields, ms);
-  }
-
-  /** What `enter` takes, with or without an invite. */
-  knock(invite?: string, curve = this.curve.publicKey): Record<string, unknown> {
-    const sig = this.key.sign(enterText(this.#record.id, curve, invite));
-    return { key: this.key.publicKey, name: "mallory", curve, ...(invite ? { invite } : {}), sig };
-  }
-
-  enter(invite?: string): Promise<Record<string, unknown>> {
-    return this.ask("door", "enter", this.knock(invite));
-  }
-
-  /** Proves this attacker's own key; the session's token. */
-  async prove(): Promise<string> {
-    const hello = await this.ask("address", "hello", { key: this.key.publicKey, name: "mallory" });
-    const sig = this.key.sign(proofText(String(hello.nonce), this.#record.id));
-    return String((await this.ask("address", "prove", { sig })).session);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#open.values()].map((requester) => requester.close()));
-  }
-}
-
-/** A connection that sends any frames and counts what comes back. */
-export class RawChannel implements AsyncDisposable {
-  readonly arrived: string[] = [];
-  readonly #channel: Channel;
-
-  constructor(address: string, serverKey = "", keys?: CurveKeys) {
-    this.#channel = zmqTransport().connect({
-      address,
-      ...(serverKey ? { security: { serverKey, ...(keys ? { keys } : {}) } } : {}),
-      onMessage: (frames) => {
-        this.arrived.push(new TextDecoder().decode(frames[frames.length - 1]));
-      },
-    });
-  }
-
-  send(frames: OutFrames): boolean {
-    return this.#channel.send(frames);
-  }
-
-  /**
-   * One reply for each of the messages; fails after 20 s. Asks again after 4: a watchdog that sees
-   * the memory of the whole test may open the door anew, and what is under way is lost.
-   */
-  async askAll(messages: readonly OutFrames[], tries = 5): Promise<string[]> {
-    const begin = this.arrived.length;
-    for (const frames of messages) {
-      await until(() => this.send(frames), 10_000, "room for a message");
-    }
-    const wanted = begin + messages.length;
-    try {
-      await until(() => this.arrived.length >= wanted, 4_000, `${messages.length} replies`);
-      return this.arrived.slice(begin, wanted);
-    } catch (error) {
-      if (tries <= 1) throw error;
-      return this.askAll(messages, tries - 1);
-    }
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#channel.close();
-  }
-}
-
-/** `ok` or the code of a reply. */
-export function codeOfReply(text: string): string {
-  const { ok, error } = JSON.parse(text);
-  return ok ? "ok" : error.code;
-}
-
-/** Every text that differs from this one in a single byte, one for each place, flipped by `mask`. */
-export function flipped(text: string, mask = 1): Uint8Array[] {
-  const bytes = new TextEncoder().encode(text);
-  return Array.from(bytes, (byte, i) => bytes.with(i, byte ^ mask));
+/** Does `work` so many times, some at once. */
+export async function times(
+  total: number,
+  atOnce: number,
+  work: (i: number) => Promise<unknown>,
+): Promise<void> {
+  let next = 0;
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    while (next < total) await work(next++);
+  }));
 }
 
 /** A member who sends again and again and hears itself: how long each took, ms. */
 export class Chatter implements AsyncDisposable {
   readonly delays: number[] = [];
+  /** How often the group was lost to it. */
+  lost = 0;
   readonly #user: User;
   readonly #stop = new AbortController();
+  readonly #pause: number;
   #running: Promise<unknown> = Promise.resolve();
 
-  readonly #pause: number;
-
   /** @param pause ms between two messages, so that the rate of 500 a second is never reached */
-  constructor(user: User, pause = 0) {
+  constructor(user: User, pause = 5) {
     this.#user = user;
     this.#pause = pause;
+    user.on((event) => {
+      if (event.type === "state" && event.group === "Lab" && event.state === "unreachable") {
+        this.lost++;
+      }
+    });
+  }
+
+  /** A new member of the group, heard. */
+  static async in(keep: Keep, registries: readonly string[], pause?: number): Promise<Chatter> {
+    const user = await connect({ name: "chatter", registries });
+    await user.join("Lab");
+    const chatter = keep(new Chatter(user, pause));
+    await chatter.start();
+    return chatter;
   }
 
   /** Begins; resolves when the first message came back. */
@@ -271,9 +215,15 @@ export class Chatter implements AsyncDisposable {
     await until(() => this.delays.length > 0, 10_000, "a message that comes back");
   }
 
-  /** How many were heard since a mark. */
+  /** How many were heard. */
   get count(): number {
     return this.delays.length;
+  }
+
+  /** Waits until it has heard so many more. */
+  async hears(more: number): Promise<void> {
+    const wanted = this.count + more;
+    await until(() => this.count >= wanted, 15_000, `${more} messages that are heard`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

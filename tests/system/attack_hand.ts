@@ -1,0 +1,206 @@
+/** Sessions of the protocol packet by packet over raw TCP: what no client of ours would say. */
+
+import type { Buffer } from "node:buffer";
+import { Refusal } from "../../lib/errors.ts";
+import { newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
+import { midMaker } from "../../lib/identity/mids.ts";
+import { messageHash, signedText } from "../../lib/protocol/batch.ts";
+import { decodeSaid, encodeRequest, type Reply } from "../../lib/protocol/codec.ts";
+import { proofText } from "../../lib/protocol/record.ts";
+import type { Push } from "../../lib/protocol/schema.ts";
+import { readAnswer, type ServerIdentity, transcriptOf } from "../../lib/session/identity.ts";
+import { type CipherState, Initiator } from "../../lib/session/noise.ts";
+import { HEAD, KIND, PROLOGUE } from "../../lib/session/packet.ts";
+import { Wire } from "./attack_wire.ts";
+
+/** The server hung up instead of answering. */
+export class Cut extends Error {
+  override readonly name = "Cut";
+}
+
+export interface HandOptions {
+  readonly key?: SigningKey;
+  readonly name?: string;
+  /** Own address, 127.0.0.x. */
+  readonly from?: string;
+  /** 52 bytes. */
+  readonly ticket?: Uint8Array;
+}
+
+const mid = midMaker();
+
+/** One connection with a session, of somebody who has a key and every intention. */
+export class Hand implements AsyncDisposable {
+  readonly wire: Wire;
+  readonly key: SigningKey;
+  readonly user: string;
+  readonly name: string;
+  /** Packets that were sent, as they went out. */
+  readonly sent: Uint8Array[] = [];
+  /** Packets of the live feed, and pushes, as they came. */
+  readonly feed: Buffer[] = [];
+  readonly pushes: Push[] = [];
+  identity!: ServerIdentity;
+  /** What a proof signs. */
+  transcript = "";
+  #initiator!: Initiator;
+  #send!: CipherState;
+  #receive!: CipherState;
+  #id = 0;
+
+  private constructor(wire: Wire, { key = newSigningKey(), name = "mallory" }: HandOptions) {
+    this.wire = wire;
+    this.key = key;
+    this.user = userId(key.publicKey);
+    this.name = name;
+  }
+
+  /** A connection without a session. @throws {Cut} */
+  static async connected(address: string, options: HandOptions = {}): Promise<Hand> {
+    const wire = await Wire.open(address, options.from ? { from: options.from } : {});
+    if (!wire) throw new Cut("Cannot connect: the server hung up");
+    return new Hand(wire, options);
+  }
+
+  /** A connection with a session. @throws {Cut} */
+  static async open(address: string, options: HandOptions = {}): Promise<Hand> {
+    const hand = await Hand.connected(address, options);
+    try {
+      await hand.shake(options.ticket);
+      return hand;
+    } catch (error) {
+      await hand[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** A session whose key is proved. @throws {Cut}; {Refusal} */
+  static async proved(address: string, options: HandOptions = {}): Promise<Hand> {
+    const hand = await Hand.open(address, options);
+    await hand.prove();
+    return hand;
+  }
+
+  /** A member. @throws {Cut}; {Refusal} */
+  static async member(
+    address: string,
+    { invite, ...options }: HandOptions & { readonly invite?: string } = {},
+  ): Promise<Hand> {
+    const hand = await Hand.proved(address, options);
+    await hand.ask("join", invite ? { invite } : {});
+    return hand;
+  }
+
+  /** The packet of a hello of ours. */
+  hello(ticket: Uint8Array = new Uint8Array(0)): Uint8Array {
+    this.#initiator = new Initiator(PROLOGUE);
+    return this.#initiator.write(ticket, HEAD.hello);
+  }
+
+  /** Sends a packet as it is. */
+  async put(packet: Uint8Array): Promise<boolean> {
+    this.sent.push(packet);
+    return await this.wire.send("zg2", packet);
+  }
+
+  /** The next packet of any kind. @throws {Cut} */
+  async packet(): Promise<Buffer> {
+    const frames = await this.wire.receive();
+    if (!frames) throw new Cut("Cannot hear more: the server hung up");
+    return frames[1];
+  }
+
+  /** Says hello and takes the answer. @throws {Cut}; {Error} it is none */
+  async shake(ticket?: Uint8Array): Promise<void> {
+    for (;;) {
+      await this.put(this.hello(ticket));
+      const answer = await this.packet();
+      if (answer[0] === KIND.reset && String(answer.subarray(1)) === "busy") continue;
+      if (answer[0] !== KIND.answer) throw new Error(`No answer but a packet of kind ${answer[0]}`);
+      return this.take(answer);
+    }
+  }
+
+  /** Takes the answer to our hello. @throws {Error} it is none */
+  take(answer: Uint8Array): void {
+    const read = this.#initiator.read(answer.subarray(1));
+    this.identity = readAnswer(read.payload, read.before);
+    this.transcript = transcriptOf(read.hash);
+    [this.#send, this.#receive] = [read.send, read.receive];
+  }
+
+  /** The next sealed packet, with any plaintext; to be sent in the order in which they are made. */
+  seal(plaintext: string | Uint8Array): Uint8Array {
+    return this.#send.seal(plaintext, HEAD.sealed);
+  }
+
+  /** The packet of a request. */
+  request(op: string, fields: object = {}): Uint8Array {
+    return this.seal(encodeRequest(++this.#id, op, fields));
+  }
+
+  /** Seals and sends any plaintext. */
+  say(plaintext: string | Uint8Array): Promise<boolean> {
+    return this.put(this.seal(plaintext));
+  }
+
+  /** The next reply; feed packets and pushes before it are kept. @throws {Cut} */
+  async reply(): Promise<Reply> {
+    for (;;) {
+      const packet = await this.packet();
+      if (packet[0] === KIND.feed) this.feed.push(packet);
+      else if (packet[0] !== KIND.sealed) throw new Error(`A packet of kind ${packet[0]} came`);
+      else {
+        const said = decodeSaid(this.#receive.open(packet.subarray(1)));
+        if (!("push" in said)) return said;
+        this.pushes.push(said);
+      }
+    }
+  }
+
+  /** The `ok` of a request. @throws {Refusal}; {Cut} */
+  async ask(op: string, fields: object = {}): Promise<Record<string, unknown>> {
+    if (!await this.put(this.request(op, fields))) throw new Cut("Cannot ask: it hung up");
+    const reply = await this.reply();
+    if ("error" in reply) throw reply.error;
+    return reply.ok;
+  }
+
+  /** A proof for this session, signed by the right key or by another. */
+  proof(signer: SigningKey = this.key): { key: string; name: string; sig: string } {
+    const sig = signer.sign(proofText(this.transcript));
+    return { key: this.key.publicKey, name: this.name, sig };
+  }
+
+  prove(signer?: SigningKey): Promise<Record<string, unknown>> {
+    return this.ask("prove", this.proof(signer));
+  }
+
+  /** What `send` takes for one text, signed by the right key or by another. */
+  texts(text: string, signer: SigningKey = this.key): { messages: object; sig: string } {
+    if (!("group" in this.identity)) throw new Error("Cannot send: this is no group");
+    const one = [mid(), text] as const;
+    const signed = signedText(this.identity.group.id, this.user, [messageHash(one)]);
+    return { messages: [one], sig: signer.sign(signed) };
+  }
+
+  send(text: string, signer?: SigningKey): Promise<Record<string, unknown>> {
+    return this.ask("send", this.texts(text, signer));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.wire[Symbol.asyncDispose]();
+  }
+}
+
+/** `ok`, the code of the refusal, or `cut`. */
+export async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return "ok";
+  } catch (error) {
+    if (error instanceof Refusal) return error.code;
+    if (error instanceof Cut) return "cut";
+    throw error;
+  }
+}
