@@ -4,7 +4,7 @@ import { inSlices } from "../../lib/group/fanout.ts";
 
 test("in slices: few are done before anything is waited for", () => {
   const done: number[] = [];
-  void inSlices([1, 2, 3], (one) => done.push(one));
+  void inSlices([1, 2, 3], (one) => done.push(one), () => 0);
   assert.deepEqual(done, [1, 2, 3]);
 });
 

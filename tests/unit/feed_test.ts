@@ -100,10 +100,16 @@ function crowd(feed: Feed, n: number): Ear[] {
   return Array.from({ length: n }, () => new Ear().follow(feed));
 }
 
+/** Waits until as many were heard; a slice may end behind any follower. */
+async function heard(ear: Ear, count: number): Promise<void> {
+  await until(() => ear.heard.length >= count, 2_000, `${count} heard`);
+}
+
 test("feed: what is published reaches each follower, sealed once", () =>
-  feedOf((feed, frames) => {
+  feedOf(async (feed, frames) => {
     const [a, b] = crowd(feed, 2);
     feed.entries([batch(1), batch(2)], false);
+    await heard(b, 2);
     assert.deepEqual([a.heard, b.heard], [[1, 2], [1, 2]]);
     assert.deepEqual(a.frames[0].from, 1);
     assert.equal(a.frames[0].epoch, EPOCH);
@@ -111,10 +117,11 @@ test("feed: what is published reaches each follower, sealed once", () =>
   }));
 
 test("feed: who unfollows hears nothing more, and the others keep their key", () =>
-  feedOf((feed) => {
+  feedOf(async (feed) => {
     const [a, b] = crowd(feed, 2);
     feed.unfollow(a);
     feed.entries([batch(1)], false);
+    await heard(b, 1);
     assert.deepEqual([a.heard, b.heard, b.pushes], [[], [1], 0]);
   }));
 
@@ -122,12 +129,12 @@ test("feed: after a removal a former key opens nothing, and each who stays has a
   feedOf(async (feed) => {
     const [gone, ...others] = crowd(feed, 4);
     feed.entries([batch(1)], false);
+    await heard(others[2], 1);
     feed.out([gone], true);
     // The wire still shows all to who is out.
     others[0].feed = (message) => gone.feed(message) && Ear.prototype.feed.call(others[0], message);
     feed.entries([batch(2)], false);
-    feed.head(2);
-    await setImmediate();
+    await heard(others[2], 2);
     assert.deepEqual([gone.heard, gone.sealed], [[1], 1]);
     for (const other of others) assert.deepEqual([other.heard, other.pushes], [[1, 2], 1]);
   }));
@@ -155,10 +162,12 @@ test("feed: those who leave a crowd of their own will share one turn of the key"
   feedOf(async (feed) => {
     const ears = crowd(feed, 200);
     feed.out([ears.pop()!], true); // The key turned just now.
+    await until(() => ears.at(-1)!.pushes === 1, 1_000, "the key turned at once");
     await setImmediate();
     const leaving = ears.splice(0, 20);
     for (const ear of leaving) feed.out([ear], false);
     feed.entries([batch(1)], false);
+    await heard(ears.at(-1)!, 1);
     assert.deepEqual([ears[0].pushes, ears[0].heard, leaving[0].heard], [1, [1], []]);
     await until(() => ears[0].pushes === 2, 3_000, "the key turned");
     feed.entries([batch(2)], false);
@@ -182,7 +191,7 @@ test("feed: comings and goings in a crowd are heard together, a message brings t
 
 test("feed: few followers hear comings and goings at once", () =>
   feedOf((feed) => {
-    const [ear] = crowd(feed, 50);
+    const [ear] = crowd(feed, 50); // The first is written to before this returns.
     feed.entries([batch(1, "", "join")], true);
     assert.deepEqual(ear.heard, [1]);
   }));
@@ -218,12 +227,14 @@ test("feed: where too much waits, followers are told the head instead", () =>
 
 test("feed: a head tells no more than what went before it, and is left out behind a frame", () =>
   feedOf(async (feed, frames) => {
-    const [ear] = crowd(feed, 100);
+    const ear = crowd(feed, 100).at(-1)!;
     feed.head(7);
+    await heard(ear, 1);
     assert.deepEqual(ear.heard, [-7]);
     await setImmediate();
     feed.entries([batch(8, "", "join")], true);
     feed.head(8);
+    await heard(ear, 2);
     await setImmediate();
     assert.deepEqual(ear.heard, [-7, 8]);
     feed.head(8);
@@ -265,8 +276,9 @@ test("feed: a follower that fails is put out alone", async () => {
     throw new Error("broken");
   };
   feed.entries([batch(1)], false);
-  await setImmediate();
+  await heard(good, 1);
   feed.entries([batch(2)], false);
+  await heard(good, 2);
   assert.deepEqual(good.heard, [1, 2]);
   assert.equal(failures.length, 1);
   assert.equal(feed.followers, 1);
