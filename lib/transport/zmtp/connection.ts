@@ -26,6 +26,8 @@ import { TICK_MS } from "./ticker.ts";
 const HANDSHAKE_MS = 1_500;
 /** Silence after which the server is asked for a sign of life, and given up, in ticks. */
 const [PING_AFTER, GONE_AFTER] = [2_000 / TICK_MS, 5_000 / TICK_MS];
+/** Each so many bytes sent since then give it one tick more, up to a minute: a slow line. */
+const [SLOW_LINE, MOST_PATIENCE] = [32_768, 60_000 / TICK_MS];
 /** Bytes that may wait to go out. */
 const MAX_WAITING = 64 * 1_048_576;
 /** How long a channel that closes waits for what it sent to leave, ms. */
@@ -67,8 +69,9 @@ export class Connection {
   #pings = false;
   #working = false;
   #due = false;
-  /** Ticks since something was heard. */
+  /** Ticks since something was heard, and bytes written before it. */
   #quiet = 0;
+  #writtenWhenHeard = 0;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -126,13 +129,15 @@ export class Connection {
   tick(): void {
     if (this.#state !== "open" || !this.#pings) return;
     this.#quiet++;
-    if (this.#quiet >= GONE_AFTER) this.end("silent");
+    const underWay = (this.#outbox.written - this.#writtenWhenHeard) / SLOW_LINE;
+    if (this.#quiet >= Math.min(GONE_AFTER + underWay, MOST_PATIENCE)) this.end("silent");
     else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) this.#put(PING);
   }
 
   #arrived(chunk: Uint8Array): void {
     if (this.#state === "ended") return;
     this.#quiet = 0;
+    this.#writtenWhenHeard = this.#outbox.written;
     this.#decoder.feed(chunk);
     this.#working = true;
     try {
