@@ -38,12 +38,22 @@ export async function runScript({ user, host, output, lines, signal }: ScriptOpt
     status: () => {},
     prompt: () => {},
   };
-  const session = new Session({ user, screen, host, signal });
-  while (!session.ended && !signal.aborted) {
-    const line = await next();
-    if (line === undefined) break;
-    await runLine(session, line);
-    await written;
+  const over = new AbortController();
+  const session = new Session({
+    user,
+    screen,
+    host,
+    signal: AbortSignal.any([signal, over.signal]),
+  });
+  try {
+    while (!session.ended && !signal.aborted) {
+      const line = await next();
+      if (line === undefined) break;
+      await runLine(session, line);
+      await written;
+    }
+  } finally {
+    over.abort(); // Groups of this program close before its user does: nobody need be told.
   }
   return code;
 }
