@@ -157,9 +157,7 @@ export class SessionServer implements AsyncDisposable {
     try {
       plaintext = entry.receive.open(ciphertext);
     } catch {
-      // Over an engine that loses messages a gap is nobody's fault, and a cut is not noticed.
-      if (this.#sweeper) this.#reset(peer, "bad_packet");
-      return this.#end(peer, "a sealed packet that does not open");
+      return this.#unopened(peer, "a sealed packet that does not open");
     }
     entry.session.touch(performance.now());
     if (this.#sweeper) this.#keep(peer.id, entry);
@@ -168,6 +166,13 @@ export class SessionServer implements AsyncDisposable {
       return true;
     });
     if (!served) entry.session.cut("its request failed here");
+  }
+
+  /** Over an engine that loses messages a gap is nobody's fault, and a cut is not noticed there. */
+  #unopened(peer: Peer, why: string): void {
+    if (this.#options.transport.watchful) return this.#end(peer, why);
+    this.#gone(peer, why);
+    this.#reset(peer, "bad_packet");
   }
 
   /** It seals for a session that is not here: that is said once, and who goes on is cut. */

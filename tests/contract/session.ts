@@ -19,6 +19,7 @@ import {
 } from "../../lib/session/server.ts";
 import { Tickets } from "../../lib/session/ticket.ts";
 import type { OutFrames, Transport } from "../../lib/transport/transport.ts";
+import { libzmqTransport } from "../../lib/transport/libzmq/zmq.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { proofText } from "../../lib/protocol/record.ts";
 import { closing } from "../support.ts";
@@ -31,7 +32,7 @@ type Body = (keep: Keep, transport: Transport) => Promise<void>;
 
 /** One test for each engine; closes what the body keeps. */
 export async function check(subject: string, body: Body): Promise<void> {
-  for (const transport of [zmtpTransport()]) {
+  for (const transport of [zmtpTransport(), libzmqTransport()]) {
     await test(`${transport.name}: ${subject}`, () => closing((keep) => body(keep, transport)));
   }
 }

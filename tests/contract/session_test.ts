@@ -225,6 +225,50 @@ await check(
 );
 
 await check(
+  "a packet that was lost ends the session, and all goes on in the next one",
+  async (keep, transport) => {
+    const world = keep(await World.start(transport));
+    let lose = false;
+    const between = keep(
+      await relay(transport, world.address, (packet, way) => {
+        if (!lose || way === "down") return packet;
+        lose = false;
+        return undefined;
+      }),
+    );
+    const client = keep(world.client(transport, { address: between.address }));
+    await client.opened();
+    lose = true;
+    const began = performance.now();
+    const both = await Promise.allSettled([client.request("ping", {}), client.request("ping", {})]);
+    for (const one of both) assert.ok(one.status === "rejected" && unreachable(one.reason));
+    assert.ok(performance.now() - began < 2_000);
+    assert.deepEqual(world.gone, ["a sealed packet that does not open"]);
+    assert.equal((await client.request("ping", {})).epoch, EPOCH);
+  },
+);
+
+await check(
+  "a server that comes back is found, proved and asked again",
+  async (keep, transport) => {
+    const world = keep(await World.start(transport));
+    const { address } = world;
+    const client = keep(world.client(transport, { prove: proofOf(user) }));
+    await client.opened();
+    await world.server.close();
+    const other = keep(await World.start(transport, { address }));
+    const epoch = await until(
+      () => client.request("ping", {}, 2_000).then((ok) => ok.epoch, () => ""),
+      15_000,
+      "an answer of the other server",
+    );
+    assert.equal(epoch, EPOCH);
+    assert.deepEqual(client.identity, { group: other.record });
+    assert.equal(other.session?.actor?.user, userId(user.publicKey));
+  },
+);
+
+await check(
   "a feed is read in its order with the keys that were pushed",
   async (keep, transport) => {
     const world = keep(await World.start(transport));
