@@ -1,154 +1,156 @@
 /**
- * Mutated frames, and bytes that are no frames at all, at every socket of registry and group: no
- * crash, no entry, no memory kept, no defect met, and every good request answered meanwhile.
+ * Rubbish at registry and group: bytes that are no ZMTP, packets that are of no session, and sealed
+ * requests that are wrong, of strangers who proved a key and of a member. No crash, no entry where
+ * none is due, no memory kept, no defect met; every sealed request is answered, and every good
+ * request of others meanwhile.
  */
 
 import { connect as connectTcp } from "node:net";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { XSubscriber } from "zeromq";
-import { decodeReply, isOurs } from "../../lib/protocol/codec.ts";
-import type { Frames } from "../../lib/transport/transport.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
+import { Refusal } from "../../lib/errors.ts";
+import { splitRegistry } from "../../lib/protocol/names.ts";
+import { RawMember } from "../system/raw_session.ts";
+import { heldBy } from "./support/audit.ts";
 import { Child } from "./support/children.ts";
 import { joined } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
 import { Mutator } from "./support/mutate.ts";
 import { answers, GroupProcess } from "./support/servers.ts";
 
-/** Messages between two good requests. */
+/** Requests between two good ones of others, all in one session. */
 const CHUNK = 250;
+/** Connections of strangers in the same time, and chunks after which the session is another. */
+const STRANGERS = 10;
+const CHUNKS = 10;
 /** Memory that may be kept after all, MB. */
 const KEPT = 10;
+/** Longest request that is sent, bytes, and how many at once; beyond, who asks is cut or slowed. */
+const MOST = { registry: 60_000, plain: 3_500, group: 1_000_000, member: 1_000_000 } as const;
+const AT_ONCE = { registry: CHUNK, plain: CHUNK / 10, group: CHUNK, member: CHUNK } as const;
 
 interface Target {
-  readonly what: "registry" | "group" | "door" | "live";
+  readonly what: keyof typeof MOST;
   readonly address: string;
-  /** Where a ping is answered that proves the process alive, and by which key. */
-  readonly ping: readonly [address: string, serverKey: string];
-  readonly serverKey?: string;
   readonly child: Child;
 }
 
-const vectors: { to: string; frames: string[] }[] = JSON.parse(
+const vectors: { to: string; json: string }[] = JSON.parse(
   readFileSync(new URL("../vectors/requests.json", import.meta.url), "utf8"),
 );
-
-/** Sends what a mutator makes, in the way of a socket. */
-type Send = (message: Uint8Array[]) => void;
 
 await fault(async (fault) => {
   const registry = new Child("programs/registry.ts", ['{"port":0}']);
   fault.onClose(() => registry.kill());
   const registries = [(await registry.line()).split(" ")[1]];
-  const start = async (name: string, plain: boolean) => {
+  const start = async (name: string, more: { plain?: boolean; private?: boolean }) => {
     const data = join(fault.folder, name);
-    const options = { name, address: "127.0.0.1:0", data, registries, plain };
-    const group = new GroupProcess(options);
+    const group = new GroupProcess({ name, address: "127.0.0.1:0", data, registries, ...more });
     await group.start();
     fault.onClose(() => group.child.kill());
     return group;
   };
-  const [open, closed] = [await start("Open", true), await start("Closed", false)];
-  const [member] = await joined(fault, registries, "Closed", ["member"]);
-  const listing = (await member.list()).find(({ name }) => name === "Closed")!;
-  const serverKey = listing.record!.curve;
-  const heads = async () => {
-    await member.join("Open");
-    return await Promise.all(["Open", "Closed"].map(async (name) => {
-      let head = 0;
-      for await (const { seq } of member.read(name, { last: true, limit: 1 })) head = seq;
-      return head;
-    }));
+  const plain = await start("Plain", { plain: true });
+  // Who proves a key here is no member, and cannot become one.
+  const closed = await start("Closed", { private: true });
+  const open = await start("Open", {});
+  const [member] = await joined(fault, registries, "Plain", ["member"]);
+  const head = async () => {
+    for await (const { seq } of member.read("Plain", { last: true, limit: 1 })) return seq;
   };
-  const before = await heads();
-  const pingOpen = [open.address, ""] as const;
-  const targets: Target[] = [
-    { what: "registry", address: registries[0], ping: [registries[0], ""], child: registry },
-    { what: "group", address: open.address, ping: pingOpen, child: open.child },
-    { what: "live", address: open.live, ping: pingOpen, child: open.child },
-    {
-      what: "door",
-      address: closed.door,
-      ping: [closed.door, serverKey],
-      serverKey,
-      child: closed.child,
-    },
-  ];
-  for (const target of targets) await attack(fault, target);
-  const after = await heads();
-  fault.figure("entries", after[0] + after[1] - before[0] - before[1]);
-  fault.expect(after.join() === before.join(), "mutated frames made entries");
-  for (const child of [registry, open.child, closed.child]) {
+  const before = await head();
+  const { address } = splitRegistry(registries[0])!;
+  await attack(fault, { what: "registry", address, child: registry });
+  await attack(fault, { what: "plain", address: plain.address, child: plain.child });
+  await attack(fault, { what: "group", address: closed.address, child: closed.child });
+  await attack(fault, { what: "member", address: open.address, child: open.child });
+  fault.expect(await head() === before, "strangers made entries");
+  for (const child of [registry, plain.child, closed.child, open.child]) {
     fault.expect(await child.stop() === 0, `a server ended badly: ${child.errors}`);
   }
+  const made = await heldBy(join(fault.folder, "Closed"), fault);
+  fault.figure("entries", made.length);
+  fault.expect(made.length === 0, `${made.length} messages of those who may not enter`);
+  await heldBy(join(fault.folder, "Open"), fault); // What a member may say badly is whole in the log.
 });
 
 async function attack(fault: Fault, target: Target): Promise<void> {
-  const { what, ping, child } = target;
-  const good = vectors
-    .filter(({ to }) => to === what || what === "live")
-    .map(({ frames }) => frames);
-  const mutator = new Mutator(fault, good);
-  const { send, close } = sender(fault, target);
+  const { what, address, child } = target;
+  const to = what === "registry" ? "registry" : "group";
+  const mutator = new Mutator(
+    fault,
+    vectors.filter((one) => one.to === to).map(({ json }) => json),
+  );
+  const many = AT_ONCE[what];
   const round = async (count: number) => {
-    for (let i = 0; i < count; i += CHUNK) {
-      for (let j = 0; j < CHUNK; j++) send(mutator.next());
-      if (i % (20 * CHUNK) === 0) await rawBytes(fault, target, mutator);
-      await answers(...ping, 20_000);
+    let peer: RawMember | undefined;
+    try {
+      for (let i = 0; i * many < count; i++) {
+        if (i % CHUNKS === 0) {
+          await peer?.[Symbol.asyncDispose]();
+          peer = await enter(target);
+        }
+        await chunk(fault, what, peer!, mutator);
+        if (what === "member") await rejoin(peer!);
+        for (let j = 0; j < STRANGERS; j++) await stranger(address, mutator.stream());
+        await answers(address, 20_000);
+      }
+    } finally {
+      await peer?.[Symbol.asyncDispose]();
     }
-    fault.count(`${what}_frames`, count);
+    fault.count(`${what}_requests`, count);
   };
-  const count = fault.size(5_000, 100_000);
+  const count = fault.size(20, 400) * many;
   // What the first ones make the engine keep is not counted: code, pools, the heap's working size.
-  await round(Math.max(2_500, count / 4));
+  await round(Math.max(10 * many, count / 4));
   const settled = await child.memory();
   await round(count);
   const kept = await child.memory() - settled;
   fault.figure(`${what}_mb`, kept);
   fault.bound(kept <= KEPT, `${what} kept ${Math.round(kept)} MB`);
-  await close();
 }
 
-/** A way to send anything to a socket. */
-function sender(
-  fault: Fault,
-  { what, address, serverKey }: Target,
-): { send: Send; close(): Promise<void> } {
-  if (what !== "live") {
-    const security = serverKey ? { security: { serverKey } } : {};
-    const onMessage = (frames: Frames) => {
-      fault.expect(!isInternal(frames), `${what} met a defect of its own`);
-    };
-    const channel = zmqTransport().connect({ address, ...security, onMessage });
-    return { send: (message) => void channel.send(message), close: () => channel.close() };
+/** A session there: of nobody, of somebody who proved a key, or of a member. */
+async function enter({ what, address }: Target): Promise<RawMember> {
+  if (what === "plain") return await RawMember.open(address);
+  if (what === "registry") {
+    const peer = await RawMember.open(address);
+    await peer.ask("ping");
+    return peer;
   }
-  const socket = new XSubscriber({ linger: 0, sendTimeout: 0, receiveTimeout: 0 });
-  socket.connect(`tcp://${address}`);
-  return {
-    send: (message) => void socket.send(message).catch(() => {}),
-    close: () => Promise.resolve(socket.close()),
-  };
+  const peer = await RawMember.proved(address);
+  if (what === "member") await peer.ask("join");
+  return peer;
 }
 
-/** Whether a reply says that the request was read and then failed in the server. */
-function isInternal(frames: Frames): boolean {
-  if (!isOurs(frames)) return false;
-  const reply = decodeReply(frames);
-  return "error" in reply && reply.error.code === "internal";
+/** It may have left without meaning it. */
+async function rejoin(peer: RawMember): Promise<void> {
+  await peer.ask("join").catch((error) => {
+    if (!(error instanceof Refusal)) throw error;
+  });
 }
 
-/** Bytes that are no ZeroMQ, or its greeting and then anything. */
-async function rawBytes(fault: Fault, { address }: Target, mutator: Mutator): Promise<void> {
+/** Many requests at once in one session, and a reply for each. */
+async function chunk(
+  fault: Fault,
+  what: Target["what"],
+  { session }: RawMember,
+  mutator: Mutator,
+): Promise<void> {
+  for (let i = 0; i < AT_ONCE[what]; i++) session.say(mutator.request(MOST[what]));
+  for (let i = 0; i < AT_ONCE[what]; i++) {
+    const { error } = await session.reply();
+    const internal = error instanceof Refusal && error.code === "internal";
+    fault.expect(!internal, `${what} met a defect of its own`);
+  }
+}
+
+/** One connection that sends bytes and leaves. */
+async function stranger(address: string, bytes: Uint8Array): Promise<void> {
   const [host, port] = address.split(":");
-  const greeting = Uint8Array.from([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0]);
   await new Promise<void>((resolve) => {
-    const socket = connectTcp(Number(port), host, () => {
-      if (fault.int(0, 2) === 0) socket.write(greeting);
-      for (const bytes of mutator.next()) socket.write(bytes);
-      socket.end();
-    });
-    socket.on("error", () => {}).on("close", () => resolve());
+    const socket = connectTcp(Number(port), host, () => socket.end(bytes));
+    socket.on("error", () => {}).on("close", () => resolve()).resume();
     socket.setTimeout(1_000, () => socket.destroy());
   });
 }

@@ -25,7 +25,7 @@ const KINDS = {
     async open(folder: string, fault: Fault) {
       return (await heldBy(folder, fault)).map(({ seq, text }) => `${seq} ${text}`).join(", ");
     },
-    holds: [1, 2, 3, 4, 5, 6, 7, 8].map((n) => `${n + 2} frozen ${n}`).join(", "),
+    holds: () => [1, 2, 3, 4, 5, 6, 7, 8].map((n) => `${n + 2} frozen ${n}`).join(", "),
   },
   user: {
     file: "user.db",
@@ -33,9 +33,15 @@ const KINDS = {
       using store = sqliteStore(folder);
       const [group] = store.groups();
       const waiting = store.pending(group.id).map(([, text]) => text);
-      return Promise.resolve([group.name, group.role, group.cursor, ...waiting].join(", "));
+      const pinned = store.pinned("127.0.0.1:5555")?.slice(0, 8) ?? "no pin";
+      const { name, role, key, cursor, ticket } = group;
+      const facts = [name, role, key.slice(0, 8), cursor, ticket.length, pinned, ...waiting];
+      return Promise.resolve(facts.join(", "));
     },
-    holds: "Lab, member, 9, waits in the outbox",
+    holds: (version: number) =>
+      `Lab, member, qbgZDipu, 9, ${
+        version > 1 ? "70, qbgZDipu" : "0, no pin"
+      }, waits in the outbox`,
   },
   names: {
     file: "names.db",
@@ -45,7 +51,7 @@ const KINDS = {
       store.close();
       return Promise.resolve(names.join(", "));
     },
-    holds: "Lab",
+    holds: () => "Lab",
   },
 } as const;
 
@@ -55,6 +61,7 @@ await fault(async (fault) => {
   for (const name of readdirSync(frozen)) {
     const [, kind, version] = /^(\w+)_v(\d+)\.sql$/.exec(name)!;
     const { file, open, holds } = KINDS[kind as keyof typeof KINDS];
+    const wanted = holds(Number(version));
     const sql = readFileSync(new URL(name, frozen), "utf8");
     const made = (folder: string, newer = "") => {
       const path = join(fault.folder, folder);
@@ -67,7 +74,7 @@ await fault(async (fault) => {
     for (const time of ["the first time", "again"]) {
       const folder = time === "again" ? join(fault.folder, name) : made(name);
       const found = await open(folder, fault);
-      fault.expect(found === holds, `${name} ${time}: "${found}" in place of "${holds}"`);
+      fault.expect(found === wanted, `${name} ${time}: "${found}" in place of "${wanted}"`);
     }
     fault.count("opened");
     const refusal = await attempt(() =>
