@@ -90,8 +90,9 @@ export class RegistryState {
     date: number = now,
   ): "renewed" | "moved" | "taken" {
     const { name, key, version, address } = record;
-    // The signature covers everything and was checked when the lease was taken.
-    if (this.holds(record) && record.expires > date) {
+    // The signature covers everything and was checked when the lease was taken; the date may have
+    // gone back since, and nobody else believes a record from ahead of it.
+    if (this.holds(record) && dateProblem(record, date) === undefined) {
       this.#leases.renew(name, now);
       this.#names.see(name, date);
       return "renewed";

@@ -365,6 +365,13 @@ test("registry: a version seen before the clock was put back holds nobody up", (
   assert.equal(state.register(next, IP, NOW + 1, back), "moved");
 });
 
+test("registry: a lease from ahead of the date is renewed no more when the clock was put back", () => {
+  const state = new RegistryState();
+  state.register(record(), IP, NOW, NOW);
+  const back = NOW - 86_400_000;
+  assert.throws(() => state.register(record(), IP, NOW + 1, back), refused("stale_record"));
+});
+
 test("registry: what could not be kept is as if nobody had asked", () => {
   const state = new RegistryState();
   state.register(record(), IP, NOW);
