@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
 import type { Server } from "../../lib/transport/transport.ts";
 import {
@@ -16,6 +13,7 @@ import {
 } from "../../lib/transport/zmtp/codec.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
+import { ours, Process } from "../system/processes.ts";
 import { randomFrom } from "../unit/fixtures.ts";
 import {
   besides,
@@ -23,7 +21,6 @@ import {
   counted,
   echo,
   type Keep,
-  onDeno,
   type Pair,
   talker,
   zmtpOnly,
@@ -222,27 +219,11 @@ await attack("never reading holds no more than may wait", 10 * MEBIBYTE, async (
   await until(() => server.accounts.connections === 1, 5_000, "it to be gone");
 });
 
-/** An echo in a process that may open few files; says its address first. */
+/** An echo in a process that may open so few files; gives its address. */
 async function server(keep: Keep, files: number, connections: number): Promise<string> {
-  const program = fileURLToPath(new URL("transport_echo.ts", import.meta.url));
-  const flags = onDeno
-    ? ["run", "-A"]
-    : process.execArgv.filter((flag) => flag.startsWith("--exp"));
-  const command = [process.execPath, ...flags, program, String(connections)];
-  const script = `ulimit -n ${files} && exec "$@"`;
-  const child: ChildProcess = spawn("bash", ["-c", script, "bash", ...command], {
-    stdio: ["ignore", "pipe", "ignore"],
-    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" },
-  });
-  const ended = once(child, "close");
-  keep({
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await ended;
-    },
-  });
-  const [line] = await Promise.race([once(child.stdout!, "data"), ended.then(() => ["ended"])]);
-  return String(line).trim();
+  const command = ours("tests/contract/transport_echo.ts", String(connections));
+  const limited = ["bash", "-c", `ulimit -n ${files} && exec "$@"`, "bash", ...command];
+  return await keep(new Process(limited, { DENO_NO_UPDATE_CHECK: "1" })).line(/^127/);
 }
 
 /** Processor time of a process so far is asked of itself: the echo answers `cpu` with it, ms. */
@@ -251,7 +232,6 @@ for (const [what, connections] of [["the system", 10_000], ["the server", 60]] a
     await closing(async (keep) => {
       const transport = zmtpTransport();
       const address = await server(keep, 160, connections);
-      assert.match(address, /^127/);
       const inside = await keep(talker(transport, address)).ready();
       await inside.ask("in");
       const crowd = Array.from({ length: 400 }, () => keep(Wire.connect(address)));
