@@ -1,130 +1,134 @@
 /** Attacks of members: those who were removed, banned, demoted or muted, and those who forge. */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { connect } from "../../mod.ts";
 import { newSigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
-import { messageHash, signedText } from "../../lib/protocol/batch.ts";
 import { parseInvite } from "../../lib/protocol/invite.ts";
-import { zmqTransport } from "../../lib/transport/zmq.ts";
+import { sealingKey } from "../../lib/session/noise.ts";
+import { openFeed, readFeedHead } from "../../lib/session/packet.ts";
 import { closing, until } from "../support.ts";
-import { Attacker, codeOf, Counts, row, sized, type World, world } from "./attack_world.ts";
+import { codeOf, Hand } from "./attack_hand.ts";
+import { Counts, type Keep, row, sized, type World, world } from "./attack_world.ts";
 import { Folder } from "./world.ts";
 
-type Keep = Parameters<Parameters<typeof closing>[0]>[0];
+/** A member who follows, with the keys that it was given. */
+class Insider {
+  readonly hand: Hand;
+  readonly keys = new Map<number, ReturnType<typeof sealingKey>>();
 
-/** A member who holds its sockets: the commands with a session, and the live feed. */
-class Insider extends Attacker {
-  readonly heard: string[] = [];
-  session = "";
-  #feed: AsyncDisposable | undefined;
-
-  async join(invite?: string): Promise<void> {
-    await this.enter(invite);
-    this.session = await this.prove();
-    await this.ask("address", "join", { session: this.session, curve: this.curve.publicKey });
+  constructor(hand: Hand) {
+    this.hand = hand;
   }
 
-  /** Listens with a token of its own, and resolves when it hears. */
-  async listen(live: string, serverKey: string, speak: () => Promise<unknown>): Promise<void> {
-    const { token } = await this.ask("address", "subscribe", { session: this.session });
-    const feed = zmqTransport().subscribe({
-      address: live,
-      security: { serverKey, keys: this.curve },
-      onMessage: (_, payload) => this.heard.push(new TextDecoder().decode(payload)),
+  async follow(): Promise<void> {
+    this.learn(await this.hand.ask("subscribe") as { generation: number; key: string });
+  }
+
+  learn({ generation, key }: { generation: number; key: string }): void {
+    this.keys.set(generation, sealingKey(Buffer.from(key, "base64url")));
+  }
+
+  /** What this one's keys open of packets, whoever got them. */
+  open(packets: readonly Buffer[]): string[] {
+    return packets.flatMap((packet) => {
+      const { generation, counter } = readFeedHead(packet)!;
+      const texts: string[] = [];
+      // A key of another generation may be tried, too.
+      for (const key of new Set([this.keys.get(generation), ...this.keys.values()])) {
+        try {
+          if (key) texts.push(new TextDecoder().decode(openFeed(key, counter, packet)));
+        } catch {
+          // Not with this one.
+        }
+      }
+      return texts;
     });
-    await this.#feed?.[Symbol.asyncDispose]();
-    this.#feed = feed;
-    feed.subscribe(String(token));
-    await until(
-      async () => {
-        await speak();
-        return this.heard.some((text) => text.includes("batches"));
-      },
-      10_000,
-      "the live feed",
-    );
-  }
-
-  async send(text: string, key = this.key): Promise<string> {
-    const message = [midMaker()(), text] as const;
-    const sig = key.sign(signedText(this.group, this.user, [messageHash(message)]));
-    const fields = { session: this.session, messages: [message], sig };
-    return await codeOf(this.ask("address", "send", fields));
-  }
-
-  group = "";
-
-  override async [Symbol.asyncDispose](): Promise<void> {
-    await this.#feed?.[Symbol.asyncDispose]();
-    await super[Symbol.asyncDispose]();
   }
 }
 
-async function insider(keep: Keep, { record, founder, group }: World): Promise<Insider> {
-  const one = keep(new Insider(record));
-  one.group = record.id;
-  const invite = group.service.identity.access === "private"
-    ? parseInvite(await founder.invite("Lab"))!.token
-    : undefined;
-  await one.join(invite);
-  await one.listen(record.live, record.curve, () => founder.send("Lab", "before"));
+async function insider(keep: Keep, { address, founder, group }: World): Promise<Insider> {
+  const isPrivate = group.service.identity.access === "private";
+  const invite = isPrivate ? parseInvite(await founder.invite("Lab"))!.token : undefined;
+  const one = new Insider(keep(await Hand.member(address, invite ? { invite } : {})));
+  await one.follow();
   return one;
+}
+
+/** Hears on until a text came; what went to it, and the keys that were pushed to it. */
+async function hears(one: Insider, text: string): Promise<void> {
+  const { hand } = one;
+  const heard = () => one.open(hand.feed).some((found) => found.includes(text));
+  await until(
+    async () => {
+      await hand.ask("typing");
+      hand.pushes.forEach((push) => one.learn(push));
+      return heard();
+    },
+    10_000,
+    `a member that hears "${text}"`,
+  );
 }
 
 for (const access of ["open", "private"] as const) {
   for (const action of ["remove", "ban"] as const) {
-    test(`attack: after ${action}, who keeps its sockets gets nothing of the ${access} group`, async () => {
+    test(`attack: after ${action}, who keeps its connections and keys gets nothing of the ${access} group`, async () => {
       await closing(async (keep) => {
         const isPrivate = access === "private";
         const here = await world(keep, keep(new Folder()).path, { private: isPrivate });
-        const { founder, record, group } = here;
+        const { founder, group, address } = here;
         const mallory = await insider(keep, here);
-        const witness = await insider(keep, here);
+        const second = keep(await Hand.proved(address, { key: mallory.hand.key }));
+        const accomplice = await insider(keep, here);
+        await founder.send("Lab", "before");
+        await hears(mallory, "before");
+        await hears(accomplice, "before");
         const told = new Counts();
 
-        await founder.act("Lab", { action, user: mallory.user });
-        for (let i = 0; i < 20; i++) await founder.send("Lab", `secret ${i}`);
-        const last = () => witness.heard.some((text) => text.includes("secret 19"));
-        await until(
-          async () => {
-            if (last()) return true;
-            await witness.listen(record.live, record.curve, () => founder.send("Lab", "secret 19"));
-            return last();
-          },
-          10_000,
-          "a member that hears on",
-        );
-        assert.equal(mallory.heard.some((text) => text.includes("secret")), false);
+        await founder.act("Lab", { action, user: mallory.hand.user });
+        const from = accomplice.hand.feed.length;
+        const secrets = sized(20, 500);
+        for (let i = 0; i < secrets; i++) await founder.send("Lab", `secret ${i}`);
+        await hears(accomplice, `secret ${secrets - 1}`);
+        const later = accomplice.hand.feed.slice(from)
+          .filter((packet) => accomplice.open([packet])[0]?.includes("secret"));
+        assert.ok(later.length > 0);
 
-        const { session } = mallory;
-        for (const op of ["ping", "read", "members", "subscribe", "typing", "leave"]) {
-          told.add(await codeOf(mallory.ask("address", op, { session })));
+        // What it had before it was cut, and what an accomplice hands on.
+        for (const hand of [mallory.hand, second]) {
+          while (await codeOf(hand.reply()) !== "cut");
+          told.add(await codeOf(hand.ask("ping")));
         }
-        told.add(await mallory.send("still here"));
-        assert.deepEqual(told.all, { no_session: 7 });
+        assert.deepEqual(told.all, { cut: 2 });
+        mallory.hand.pushes.forEach((push) => mallory.learn(push));
+        const heard = mallory.open(mallory.hand.feed).filter((text) => text.includes("secret"));
+        const opened = mallory.open(later);
 
-        // On the connection it kept it may say hello again, and learns nothing by it.
-        const again = await mallory.prove();
+        // It may come again and prove its key, and learns nothing by it.
+        const again = keep(await Hand.proved(address, { key: mallory.hand.key }));
         const after = new Counts();
-        for (const op of ["read", "members", "subscribe", "typing"]) {
-          after.add(await codeOf(mallory.ask("address", op, { session: again })));
+        for (const op of ["read", "members", "subscribe", "typing", "leave", "invite"]) {
+          after.add(await codeOf(again.ask(op)));
         }
-        assert.deepEqual(after.all, { not_member: 4 });
-        assert.equal((await mallory.ask("address", "ping", { session: again })).head, 0);
-        const back = await codeOf(mallory.ask("address", "join", { session: again }));
-        const expected = action === "ban" ? "banned" : isPrivate ? "forbidden" : "ok";
-        assert.equal(back, expected);
-        if (expected !== "ok") {
-          assert.equal(await codeOf(mallory.enter()), expected);
-          assert.equal(group.service.admission.admits(mallory.curve.publicKey), false);
-        }
-        row(`${action} in ${access} group, sockets kept`, {
-          ...told.all,
-          "entries heard after it": 0,
+        after.add(await codeOf(again.send("still here")));
+        after.add(await codeOf(again.ask("act", { action: "topic", topic: "mine" })));
+        assert.deepEqual(after.all, { forbidden: 1, not_member: 7 });
+        const { head, hash } = await again.ask("ping");
+        assert.deepEqual([head, hash], [0, undefined]);
+        const back = await codeOf(again.ask("join"));
+        assert.equal(back, action === "ban" ? "banned" : isPrivate ? "forbidden" : "ok");
+        row(`${action} in ${access} group, connections and keys kept`, {
+          "connections cut": told.of("cut"),
+          ...after.all,
+          "frames of later": later.length,
+          opened: opened.length,
+          heard: heard.length,
           "join again": back,
         });
+        assert.deepEqual([opened, heard], [[], []]);
+        assert.ok(group.accounts.counts.size > 0);
       });
     });
   }
@@ -134,24 +138,28 @@ test("attack: what is decided in the same commit as a removal does not reach who
   await closing(async (keep) => {
     const here = await world(keep, keep(new Folder()).path, { private: true });
     const { founder, group } = here;
-    const mallory = await insider(keep, here);
-    const mid = midMaker();
-    const answer = { ok() {}, refuse() {} };
-    const actor = { user: founder.id, name: "founder", key: newSigningKey().publicKey };
-    group.service.act(actor, { action: "remove", user: mallory.user }, answer);
-    for (let i = 0; i < 50; i++) {
-      group.service.send(actor, [[mid(), `secret ${i}`]], undefined, 100, answer);
+    const counts = { removals: 0, sent: 0, heard: 0 };
+    for (let round = 0; round < sized(2, 20); round++) {
+      const mallory = await insider(keep, here);
+      const mid = midMaker();
+      const answer = { ok() {}, refuse() {} };
+      const actor = { user: founder.id, name: "founder", key: newSigningKey().publicKey };
+      group.service.act(actor, { action: "remove", user: mallory.hand.user }, answer);
+      for (let i = 0; i < 50; i++) {
+        group.service.send(actor, [[mid(), `secret ${i}`]], undefined, 100, answer);
+      }
+      const done = (await founder.send("Lab", "last")).seq;
+      assert.equal(group.service.head, done);
+      while (await codeOf(mallory.hand.reply()) !== "cut");
+      mallory.hand.pushes.forEach((push) => mallory.learn(push));
+      counts.removals++;
+      counts.sent += 51;
+      counts.heard += mallory.open(mallory.hand.feed).filter((text) =>
+        text.includes("secret") || text.includes("last")
+      ).length;
     }
-    const done = (await founder.send("Lab", "last")).seq;
-    assert.equal(group.service.head, done);
-    // What was published to it before the cut has arrived when its own removal has.
-    await until(
-      () => mallory.heard.some((text) => text.includes('"kind":"remove"')),
-      5_000,
-      "its removal",
-    );
-    row("entries of the removal's own commit", { sent: 50, heard: 0 });
-    assert.equal(mallory.heard.some((text) => text.includes("secret")), false);
+    row("entries of the removal's own commit", counts);
+    assert.equal(counts.heard, 0);
   });
 });
 
@@ -159,39 +167,36 @@ test("attack: a demoted reader and a muted member cannot send, and leaving does 
   await closing(async (keep) => {
     const here = await world(keep, keep(new Folder()).path);
     const { founder, group } = here;
-    const mallory = await insider(keep, here);
+    const { hand } = await insider(keep, here);
     const counts = new Counts();
-    const comeBack = async () => {
-      const { session } = mallory;
-      await mallory.ask("address", "leave", { session });
-      await mallory.ask("address", "join", { session });
+    const many = sized(20, 200);
+    const sends = async (text: string) => {
+      for (let i = 0; i < many; i++) counts.add(await codeOf(hand.send(text)));
     };
-    assert.equal(await mallory.send("as a member"), "ok");
+    const comeBack = async () => {
+      await hand.ask("leave");
+      await hand.ask("join");
+    };
+    assert.equal(await codeOf(hand.send("as a member")), "ok");
     const { head } = group.service;
-    await founder.act("Lab", { action: "demote", user: mallory.user });
-    for (let i = 0; i < 20; i++) counts.add(await mallory.send("as a reader"));
+    await founder.act("Lab", { action: "demote", user: hand.user });
+    await sends("as a reader");
     await comeBack();
-    for (let i = 0; i < 20; i++) counts.add(await mallory.send("as a reader who came back"));
-    await founder.act("Lab", { action: "promote", user: mallory.user });
-    await founder.act("Lab", { action: "mute", user: mallory.user });
-    for (let i = 0; i < 20; i++) counts.add(await mallory.send("muted"));
+    await sends("as a reader who came back");
+    await founder.act("Lab", { action: "promote", user: hand.user });
+    await founder.act("Lab", { action: "mute", user: hand.user });
+    await sends("muted");
     await comeBack();
-    for (let i = 0; i < 20; i++) counts.add(await mallory.send("muted, came back"));
+    await sends("muted, came back");
     row("send by a reader and a muted member", counts.all);
-    assert.deepEqual(counts.all, { forbidden: 40, muted: 40 });
+    assert.deepEqual(counts.all, { forbidden: 2 * many, muted: 2 * many });
     const texts: string[] = [];
     for await (const entry of founder.read("Lab", { after: head })) {
       if (entry.kind === "message") texts.push(entry.text!);
     }
     assert.deepEqual(texts, []);
-    assert.equal(
-      await codeOf(mallory.ask("address", "act", {
-        session: mallory.session,
-        action: "unmute",
-        user: mallory.user,
-      })),
-      "forbidden",
-    );
+    const unmute = hand.ask("act", { action: "unmute", user: hand.user });
+    assert.equal(await codeOf(unmute), "forbidden");
   });
 });
 
@@ -199,61 +204,58 @@ test("attack: a message that its author did not sign is marked, live and in the 
   await closing(async (keep) => {
     const here = await world(keep, keep(new Folder()).path);
     const { founder } = here;
-    const mallory = await insider(keep, here);
+    const { hand } = await insider(keep, here);
     const reader = keep(await connect({ name: "reader", registries: founder.registries }));
     await reader.join("Lab");
     const total = sized(10, 200);
     for (let i = 0; i < total; i++) {
-      assert.equal(await mallory.send(`forged ${i}`, newSigningKey()), "ok");
+      assert.equal(await codeOf(hand.send(`forged ${i}`, newSigningKey())), "ok");
     }
-    assert.equal(await mallory.send("honest"), "ok");
+    // What was signed, altered before it is sent.
+    const { messages, sig } = hand.texts("pay bob 100");
+    const [[id, text]] = messages as [string, string][];
+    for (const other of [`${text}0`, text.replace("bob", "eve"), text.slice(0, -1)]) {
+      const altered = [[id.replace(/^.{4}/, other.length.toString(16).padStart(4, "0")), other]];
+      assert.equal(await codeOf(hand.ask("send", { messages: altered, sig })), "ok");
+    }
+    assert.equal(await codeOf(hand.send("honest")), "ok");
     const live = new Counts();
     const logged = new Counts();
+    const isForged = (text?: string) => text?.startsWith("forged") || text?.startsWith("pay");
     for await (const { text, signature } of reader.follow("Lab", { after: 0 })) {
-      if (text?.startsWith("forged")) live.add(signature);
+      if (isForged(text)) live.add(signature);
       if (text !== "honest") continue;
       assert.equal(signature, "valid");
       break;
     }
     for await (const { text, signature } of reader.read("Lab")) {
-      if (text?.startsWith("forged")) logged.add(signature);
+      if (isForged(text)) logged.add(signature);
     }
-    row("messages with another's signature", { tried: total, ...logged.all });
-    assert.deepEqual(live.all, { invalid: total });
-    assert.deepEqual(logged.all, { invalid: total });
+    row("messages with another's signature, or altered", { tried: total + 3, ...logged.all });
+    assert.deepEqual(live.all, { invalid: total + 3 });
+    assert.deepEqual(logged.all, { invalid: total + 3 });
   });
 });
 
-test("attack: a guest that is no member is not let in at the live feed, nor given its topic", async () => {
+test("attack: who is no member gets no frame and no key of the feed", async () => {
   await closing(async (keep) => {
     const here = await world(keep, keep(new Folder()).path);
-    const { founder, record, group } = here;
+    const { founder, address } = here;
     const member = await insider(keep, here);
-    const guest = keep(new Insider(record));
-    await guest.enter();
-    assert.equal(group.service.admission.admits(guest.curve.publicKey), true);
-    assert.equal(group.service.admission.admitsToFeed(guest.curve.publicKey), false);
-    const heard: string[] = [];
-    const feed = keep(
-      zmqTransport().subscribe({
-        address: record.live,
-        security: { serverKey: record.curve, keys: member.curve }, // as if a member lent its key
-        onMessage: (_, payload) => heard.push(new TextDecoder().decode(payload)),
-      }),
+    const guests = await Promise.all(
+      Array.from(
+        { length: sized(10, 100) },
+        async (_, i) => keep(await (i % 2 ? Hand.open(address) : Hand.proved(address))),
+      ),
     );
-    for (const token of ["", "\0", "A".repeat(22), record.id, "x".repeat(200)]) {
-      feed.subscribe(token);
-    }
-    const before = member.heard.length;
-    await until(
-      async () => {
-        await founder.send("Lab", "for members");
-        return member.heard.length > before + 5;
-      },
-      10_000,
-      "the member's feed",
-    );
-    row("subscriptions without a token of the group", { tried: 5, heard: heard.length });
-    assert.deepEqual(heard, []);
+    const counts = new Counts();
+    for (const guest of guests) counts.add(await codeOf(guest.ask("subscribe")));
+    await founder.send("Lab", "for members");
+    await hears(member, "for members");
+    for (const guest of guests) counts.add(await codeOf(guest.ask("read")));
+    const heard = guests.reduce((sum, { feed, pushes }) => sum + feed.length + pushes.length, 0);
+    row("subscriptions of who is no member", { ...counts.all, heard });
+    assert.deepEqual(counts.all, { no_session: guests.length, not_member: guests.length });
+    assert.equal(heard, 0);
   });
 });

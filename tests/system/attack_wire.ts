@@ -105,6 +105,7 @@ export class Tcp implements AsyncDisposable {
 /** A server of bytes: what it does with each connection is the attack. */
 export async function tcpServer(
   each: (tcp: Tcp, n: number) => Promise<unknown>,
+  address = "127.0.0.1:0",
 ): Promise<{ readonly address: string; readonly connections: number } & AsyncDisposable> {
   const open = new Set<Socket>();
   let connections = 0;
@@ -113,7 +114,9 @@ export async function tcpServer(
     socket.on("close", () => open.delete(socket));
     void each(new Tcp(socket), connections++);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) =>
+    server.listen(Number(address.split(":")[1]), "127.0.0.1", resolve)
+  );
   return {
     address: `127.0.0.1:${(server.address() as { port: number }).port}`,
     get connections() {
