@@ -8,7 +8,7 @@ import { openLog } from "./lib/run/logging.ts";
 import { main } from "./lib/run/main.ts";
 
 // Loaded when needed: --help answers at once.
-const open = () => import("./lib/run/open.ts");
+const open = () => import("./lib/run/open_group.ts");
 
 await main((signal, onClose) =>
   groupProgram(

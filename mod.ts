@@ -19,14 +19,9 @@
 
 import type { GroupServer } from "./lib/group/server.ts";
 import type { RegistryServer } from "./lib/registry/server.ts";
-import {
-  openGroup,
-  type OpenGroupOptions,
-  openRegistry,
-  type OpenRegistryOptions,
-  openUser,
-  type OpenUserOptions,
-} from "./lib/run/open.ts";
+import { openGroup, type OpenGroupOptions } from "./lib/run/open_group.ts";
+import { openRegistry, type OpenRegistryOptions } from "./lib/run/open_registry.ts";
+import { openUser, type OpenUserOptions } from "./lib/run/open_user.ts";
 import type { User } from "./lib/user/user.ts";
 
 /** A registry in this process. */
@@ -65,7 +60,9 @@ export type { GroupServer } from "./lib/group/server.ts";
 export type { Entry } from "./lib/protocol/batch.ts";
 export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";
 export type { RegistryServer } from "./lib/registry/server.ts";
-export type { OpenGroupOptions, OpenRegistryOptions, OpenUserOptions } from "./lib/run/open.ts";
+export type { OpenGroupOptions } from "./lib/run/open_group.ts";
+export type { OpenRegistryOptions } from "./lib/run/open_registry.ts";
+export type { OpenUserOptions } from "./lib/run/open_user.ts";
 export type { LogSink } from "./lib/run/logging.ts";
 export type { Receipt } from "./lib/user/sender.ts";
 export type {

@@ -7,8 +7,8 @@ import { openLog } from "./lib/run/logging.ts";
 import { main } from "./lib/run/main.ts";
 
 // Loaded when needed: --help answers at once.
-const openRegistry: typeof import("./lib/run/open.ts").openRegistry = async (options) =>
-  (await import("./lib/run/open.ts")).openRegistry(options);
+const openRegistry: typeof import("./lib/run/open_registry.ts").openRegistry = async (options) =>
+  (await import("./lib/run/open_registry.ts")).openRegistry(options);
 
 await main((signal, onClose) =>
   registryProgram(

@@ -9,15 +9,16 @@ import { isListening } from "./lib/registry/probe.ts";
 import { main } from "./lib/run/main.ts";
 
 // Loaded when needed: --help answers at once.
-const open = () => import("./lib/run/open.ts");
+const open = () => import("./lib/run/open_user.ts");
 
 await main((signal, onClose) =>
   userProgram(
     process.argv.slice(2),
     {
       openUser: async (options) => (await open()).openUser(options),
-      openGroup: async (options) => (await open()).openGroup(options),
-      openRegistry: async (options) => (await open()).openRegistry(options),
+      openGroup: async (options) => (await import("./lib/run/open_group.ts")).openGroup(options),
+      openRegistry: async (options) =>
+        (await import("./lib/run/open_registry.ts")).openRegistry(options),
       keptName: async (home) => (await open()).keptName(home),
       systemName: async () => (await open()).systemName(),
       machine: async (home, engine) => (await open()).machine(home, engine),

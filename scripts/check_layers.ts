@@ -2,7 +2,8 @@
  * Holds the layers: imports run downward only, and in no circle. `deno run --allow-read
  * scripts/check_layers.ts` exits 1 and says what to do for each forbidden import.
  *
- * A folder may import itself, and what its row lists. Adapters are named in `run/open.ts` alone.
+ * A folder may import itself, and what its row lists. Adapters are named in `run/open_*.ts` and
+ * `run/engines.ts` alone.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -36,8 +37,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Files that only `run/open.ts` and their own folder may import. */
+/** Files that only composition and their own folder may import. */
 const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|log\/(sqlite\w*|memory\w*|migrations)\.ts)$/;
+
+/** Where adapters are named. */
+const COMPOSITION = /^run\/(open_\w+|engines)\.ts$/;
 
 /** Packages and built-ins that only these files may import. */
 const ONLY: Readonly<Record<string, RegExp>> = {
@@ -130,8 +134,8 @@ function checkFile(from: string, target: string): string | undefined {
   const [here, there] = [from, to].map((path) => path.slice("lib/".length));
   const [layer, other] = [here, there].map((path) => path.split("/")[0]);
   const own = dirname(here) === dirname(there) || (layer === "log" && other === "log");
-  if (ADAPTERS.test(there) && !own && here !== "run/open.ts") {
-    return `${from} imports ${to}: an adapter is named in lib/run/open.ts alone; use its interface`;
+  if (ADAPTERS.test(there) && !own && !COMPOSITION.test(here)) {
+    return `${from} imports ${to}: composition names adapters (lib/run/open_*.ts, engines.ts); use its interface`;
   }
   if (layer === other) return undefined;
   const allowed = LAYERS[layer] ?? [];

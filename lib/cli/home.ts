@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
+import { DEFAULT_REGISTRY } from "../protocol/names.ts";
 import { checkedRegistry, type Given } from "./args.ts";
 
 /** The parts of a process that decide. */
@@ -11,9 +12,6 @@ export interface Surroundings {
   /** The person's own folder. */
   readonly userHome: string;
 }
-
-/** Where a registry listens when nothing else is said. */
-export const DEFAULT_REGISTRY = "127.0.0.1:5555";
 
 /** The one folder of everything kept: `--home`, `$ZGROUP_HOME`, or the platform's data folder. */
 export function homeFolder(given: Given, { env, platform, userHome }: Surroundings): string {

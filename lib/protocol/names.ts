@@ -98,6 +98,9 @@ export function isAddress(text: string): boolean {
   return isNetworkAddress(text) || isIpc(text);
 }
 
+/** Where a registry listens when nothing else is said. */
+export const DEFAULT_REGISTRY = "127.0.0.1:5555";
+
 /** Where a registry is, and which key it must have. */
 export interface RegistryAddress {
   readonly address: string;

@@ -2,7 +2,10 @@
 
 import process from "node:process";
 import { UsageError } from "../errors.ts";
-import type { Transport } from "../transport/transport.ts";
+import type { Bounds, Transport } from "../transport/transport.ts";
+import { zmtpTransport } from "../transport/zmtp/engine.ts";
+import { connectionLimit, descriptorWarning } from "./descriptors.ts";
+import type { LogSink } from "./logging.ts";
 
 /** The engines' names. */
 export type EngineName = Transport["name"];
@@ -21,4 +24,37 @@ export function engineName(
   if (name === "zmtp" || name === "libzmq") return name;
   const where = asked === undefined ? "$ZGROUP_TRANSPORT" : "the transport";
   throw new UsageError(`Cannot use ${where} "${name}": expected zmtp or libzmq`);
+}
+
+/** Engines that were loaded: libzmq has one context for all its sockets. */
+const engines = new Map<EngineName, Transport>();
+
+/** The engine asked for. libzmq is native code: it is loaded when somebody asks for it, and never otherwise. */
+export async function transportFor(asked: string | undefined, log: LogSink): Promise<Transport> {
+  const name = engineName(asked);
+  if (name === "libzmq") log.warn(LIBZMQ_WARNING);
+  const transport = engines.get(name) ??
+    (name === "zmtp" ? zmtpTransport() : await loadLibzmq());
+  engines.set(name, transport);
+  return transport;
+}
+
+async function loadLibzmq(): Promise<Transport> {
+  try {
+    return (await import("../transport/libzmq/zmq.ts")).libzmqTransport();
+  } catch (cause) {
+    const message = "Cannot use the engine libzmq: the package zeromq does not load here";
+    throw Object.assign(new UsageError(message), { cause });
+  }
+}
+
+/** What the peers of a server may hold here. */
+export function boundsHere(bounds: Bounds, total: number = bounds.total): Bounds {
+  return { ...bounds, connections: connectionLimit() ?? bounds.connections, total };
+}
+
+/** Says it where this machine lets a server have few connections. */
+export function warnOfFew(log: LogSink): void {
+  const warning = descriptorWarning();
+  if (warning) log.warn(warning);
 }

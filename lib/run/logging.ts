@@ -12,6 +12,9 @@ export interface LogSink {
   close(): Promise<void>;
 }
 
+/** A log that nobody reads. */
+export const SILENT: LogSink = { info() {}, warn() {}, close: () => Promise.resolve() };
+
 export interface LogOptions {
   /** Only warnings. */
   readonly quiet?: boolean;

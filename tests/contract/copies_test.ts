@@ -5,7 +5,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { copies } from "../../lib/run/open.ts";
+import { copies } from "../../lib/run/open_group.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
 import { Group, type GroupServer } from "../../mod.ts";
 import { inFolder } from "./log_support.ts";

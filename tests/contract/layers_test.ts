@@ -30,7 +30,7 @@ test("layers: an import downward is fine", () => {
       "lib/protocol/a.ts": 'import { x } from "../errors.ts";\nimport * as v from "valibot";\n',
       "lib/group/a.ts": 'import type { y } from "../log/log.ts";\nexport * from "./b.ts";\n',
       "lib/group/b.ts": "",
-      "lib/run/open.ts":
+      "lib/run/engines.ts":
         'import { z } from "../transport/zmtp/engine.ts";\nawait import("../transport/libzmq/zmq.ts");\n',
       "lib/transport/zmtp/engine.ts": 'import { x } from "./peer.ts";\nimport "../transport.ts";\n',
       "lib/transport/zmtp/peer.ts": 'import type { x } from "./engine.ts";\n',
@@ -44,7 +44,7 @@ const PLANTED: [what: string, path: string, text: string][] = [
   ["sideways", "lib/user/a.ts", 'export { x } from "../group/state.ts";'],
   ["above lib", "lib/user/a.ts", 'import { x } from "../../mod.ts";'],
   ["only for its types", "lib/registry/a.ts", 'import type { X } from "../user/user.ts";'],
-  ["over several lines", "lib/cli/a.ts", 'import {\n  x,\n  y,\n} from "../run/open.ts";'],
+  ["over several lines", "lib/cli/a.ts", 'import {\n  x,\n  y,\n} from "../run/open_user.ts";'],
   ["dynamic", "lib/group/a.ts", 'const x = await import("../user/user.ts");'],
   ["for its effect", "lib/protocol/a.ts", 'import "../session/client.ts";'],
   ["of an adapter", "lib/group/a.ts", 'import { x } from "../transport/zmtp/engine.ts";'],

@@ -1,0 +1,191 @@
+/** Opens a group: names the adapters it is made of. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Refusal, UsageError } from "../errors.ts";
+import { ratesFor } from "../group/limits.ts";
+import { GroupServer } from "../group/server.ts";
+import { load, loadOrMake } from "../identity/files.ts";
+import {
+  groupId,
+  newSigningKey,
+  randomToken,
+  sha256,
+  signingKey,
+  userId,
+} from "../identity/keys.ts";
+import type { Log } from "../log/log.ts";
+import { memoryLog } from "../log/memory.ts";
+import { sqliteLog } from "../log/sqlite.ts";
+import { renewCopy, sqliteCopy } from "../log/sqlite_copy.ts";
+import { DEFAULT_REGISTRY, parseAddress } from "../protocol/names.ts";
+import { memoryPins } from "../session/registry_client.ts";
+import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
+import { checkAddress, checkHost, checkName, checkRegistry } from "./checks.ts";
+import { Copies } from "./copies.ts";
+import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
+import { type LogSink, SILENT } from "./logging.ts";
+import { filePins } from "./pins.ts";
+import { fulfilWishes } from "./requests.ts";
+import { userFile, write } from "./user_file.ts";
+
+/** What a group is started with. */
+export interface OpenGroupOptions {
+  readonly name: string;
+  /** `IP:PORT`; default `127.0.0.1:0`, a free port. */
+  readonly address?: string;
+  /** The user's folder; its user becomes the founder, and the data is kept below it. */
+  readonly home?: string;
+  /** Folder of key and log; default `groups/NAME` in `home`. */
+  readonly data?: string;
+  /** Keep the log in memory. True when there is neither `home` nor `data`. */
+  readonly memory?: boolean;
+  /** Answer dialect 002 as well, in the clear; anyone can claim any user id in it. */
+  readonly plain?: boolean;
+  /** Only who is invited may enter. */
+  readonly private?: boolean;
+  /** Tell no registry. */
+  readonly unlisted?: boolean;
+  /** Messages a second that one user may send, with a burst of twice that; default 500. */
+  readonly rate?: number;
+  /** Entries that keep their content; default all. */
+  readonly keep?: number;
+  /** How long entries keep their content, ms; default for ever. */
+  readonly keepFor?: number;
+  /** What all peers together may hold, bytes; beyond, the largest are cut. Default 256 MiB. */
+  readonly memoryLimit?: number;
+  /** Host, without a port, that others reach this machine by; default the host of `address`. */
+  readonly advertise?: string;
+  /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
+  readonly registries?: readonly string[];
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+  readonly log?: LogSink;
+}
+
+interface GroupFile {
+  readonly name: string;
+  readonly nonce: string;
+  readonly secretKey: string;
+  readonly founder: string;
+}
+
+/** The port that was free at the last start, so that what members remember stays true. */
+interface Ports {
+  readonly main: number;
+}
+
+/**
+ * Starts a group: its key is made on the first start and kept with its data.
+ *
+ * @throws {Refusal} `name_taken`; {FolderUnusable} held by another process; {LogDamaged};
+ * {UsageError}; {Error} the address is in use
+ */
+export async function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
+  const { home, address = "127.0.0.1:0", registries = [DEFAULT_REGISTRY] } = options;
+  const { log: logger = SILENT, plain = false, advertise, rate, keep, keepFor } = options;
+  const { memoryLimit } = options;
+  const access = options.private ? "private" : "open";
+  const name = checkName(options.name);
+  checkAddress(address);
+  const known = registries.map(checkRegistry);
+  if (plain && access === "private") {
+    throw new UsageError(
+      "Cannot start the group: --private lets in only who proves a key, leave out --plain",
+    );
+  }
+  if (advertise !== undefined) checkHost(advertise);
+  const transport = await transportFor(options.transport, logger);
+  const folder = options.data ?? (home && groupFolder(home, name));
+  const file = groupFile(folder, name, home);
+  const key = signingKey(file.secretKey);
+  const { nonce, founder } = file;
+  const id = groupId(key.publicKey, name, nonce);
+  warnOfFew(logger);
+  if (plain) {
+    logger.warn(
+      "Dialects are served in the clear: who uses them can be read, and can claim any id",
+    );
+  }
+  const portsFile = folder && join(folder, "ports.json");
+  const ports = portsFile ? load<Ports>(portsFile) : undefined;
+  const stored = folder !== undefined && !options.memory;
+  const log = stored ? sqliteLog(folder) : memoryLog();
+  try {
+    const group = await GroupServer.start({
+      transport,
+      log,
+      identity: { id, name, key: key.publicKey, nonce, founder, access },
+      key,
+      address: address.endsWith(":0") && ports ? address.slice(0, -1) + ports.main : address,
+      bounds: boundsHere(DEFAULT_BOUNDS, memoryLimit),
+      pins: folder ? filePins(join(folder, "registries.json")) : memoryPins(),
+      registries: options.unlisted ? [] : known,
+      plain,
+      ...(advertise ? { advertise } : {}),
+      ...(rate === undefined ? {} : { rates: ratesFor(rate) }),
+      keep: {
+        ...(keep === undefined ? {} : { entries: keep }),
+        ...(keepFor === undefined ? {} : { time: keepFor }),
+      },
+      logger,
+    });
+    const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
+    if (portsFile && port !== undefined) write(portsFile, { main: port });
+    if (stored) answerWishes(group, log, folder);
+    return group;
+  } catch (error) {
+    if (!(error instanceof Refusal && error.code === "name_taken")) throw error;
+    const message = `Cannot start the group "${name}": another group has this name at the ` +
+      "registry; choose another name, or use the --data folder the group was made with";
+    throw new Refusal("name_taken", message, { cause: error });
+  }
+}
+
+/** Copies and checks of groups' logs, for programs beside the group's own. */
+export const copies: Copies = new Copies({ log: sqliteLog, copy: sqliteCopy, renew: renewCopy });
+
+/** Where a group's data is kept in a home. */
+export function groupFolder(home: string, name: string): string {
+  return join(home, "groups", folderName(checkName(name)));
+}
+
+/** Does for other programs what only the holder of the folder can do, as long as the group runs. */
+function answerWishes(group: GroupServer, log: Log, folder: string): void {
+  const wishes = fulfilWishes(folder, async (wish) => {
+    const done = wish.op === "backup"
+      ? await copies.backupOf(log, folder, wish.file)
+      : await log.verify();
+    return { ...done };
+  });
+  void group.stopped.then(() => wishes.close());
+}
+
+/** A folder's name for any group's name: never `..`, never longer than file systems take. */
+function folderName(name: string): string {
+  const safe = encodeURIComponent(name).replace(/^\./, "%2E");
+  return safe.length <= 200 ? safe : `${safe.slice(0, 150)}-${sha256(name).slice(0, 32)}`;
+}
+
+function groupFile(folder: string | undefined, name: string, home: string | undefined): GroupFile {
+  const make = (): GroupFile => ({
+    name,
+    nonce: randomToken(),
+    secretKey: newSigningKey().secretKey,
+    founder: home ? founderOf(home) : "",
+  });
+  if (!folder) return make();
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = loadOrMake(join(folder, "group.json"), make);
+  if (file.name !== name) {
+    throw new UsageError(
+      `Cannot start the group "${name}" in ${folder}: the folder belongs to "${file.name}"`,
+    );
+  }
+  return file;
+}
+
+/** The user of the home where a group is made is its founder. */
+function founderOf(home: string): string {
+  return userId(signingKey(userFile(home).secretKey).publicKey);
+}

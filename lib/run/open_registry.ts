@@ -1,0 +1,47 @@
+/** Opens a registry: names the adapters it is made of. */
+
+import { join } from "node:path";
+import { loadOrMake } from "../identity/files.ts";
+import { newSigningKey, type SigningKey, signingKey } from "../identity/keys.ts";
+import { sqliteNames } from "../log/sqlite_names.ts";
+import { REGISTRY_BOUNDS } from "../registry/bounds.ts";
+import { RegistryServer } from "../registry/server.ts";
+import { checkAddress } from "./checks.ts";
+import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
+import { type LogSink, SILENT } from "./logging.ts";
+
+/** What a registry is started with. */
+export interface OpenRegistryOptions {
+  /** Folder of its key and the names taken; absent: a fresh key, and both are gone at the end. */
+  readonly home?: string;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Default 5555; 0 takes a free one. */
+  readonly port?: number;
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+  readonly log?: LogSink;
+}
+
+/** Starts a registry. @throws {Refusal} `address_taken`; {FolderUnusable} held by another */
+export async function openRegistry(options: OpenRegistryOptions = {}): Promise<RegistryServer> {
+  const { home, host = "127.0.0.1", port = 5555, log = SILENT } = options;
+  const address = `${host}:${port}`;
+  checkAddress(address);
+  const transport = await transportFor(options.transport, log);
+  warnOfFew(log);
+  return await RegistryServer.start({
+    transport,
+    address,
+    key: registryKey(home),
+    bounds: boundsHere(REGISTRY_BOUNDS),
+    ...(home ? { names: sqliteNames(join(home, "registry")) } : {}),
+    logger: log,
+  });
+}
+
+function registryKey(home: string | undefined): SigningKey {
+  const make = () => ({ secretKey: newSigningKey().secretKey });
+  const file = home ? loadOrMake(join(home, "registry", "key.json"), make) : make();
+  return signingKey(file.secretKey);
+}

@@ -1,0 +1,54 @@
+/** Opens a user: names the adapters it is made of. */
+
+import { signingKey } from "../identity/keys.ts";
+import { midMaker } from "../identity/mids.ts";
+import { memoryStore } from "../log/memory_store.ts";
+import { sqliteStore } from "../log/sqlite_store.ts";
+import { DEFAULT_REGISTRY } from "../protocol/names.ts";
+import { User } from "../user/user.ts";
+import { checkRegistry } from "./checks.ts";
+import { engineName, transportFor } from "./engines.ts";
+import { SILENT } from "./logging.ts";
+import { type Machine, machineFor } from "./machine.ts";
+import { identityPath, userFile, write } from "./user_file.ts";
+
+export { keptName, systemName } from "./user_file.ts";
+
+/** What a user is opened with. */
+export interface OpenUserOptions {
+  /** Folder of identity, outbox and cursors; absent: a fresh user whose things end with it. */
+  readonly home?: string;
+  /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
+  readonly registries?: readonly string[];
+  /** The name others see; default the one kept in `home`, else that of the system's user. */
+  readonly name?: string;
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+}
+
+/**
+ * Opens a user: its identity is made on the first call for a `home`.
+ *
+ * @throws {FolderUnusable} `home` cannot be used; {UsageError} the name cannot be used
+ */
+export async function openUser(options: OpenUserOptions = {}): Promise<User> {
+  const { home, registries = [DEFAULT_REGISTRY] } = options;
+  registries.forEach(checkRegistry);
+  const transport = await transportFor(options.transport, SILENT);
+  const file = userFile(home, options.name);
+  const store = home ? sqliteStore(home) : memoryStore();
+  return new User({
+    transport,
+    store,
+    key: signingKey(file.secretKey),
+    name: file.name,
+    registries,
+    mid: midMaker(),
+    renamed: (name) => home && write(identityPath(home), { ...file, name }),
+  });
+}
+
+/** What this machine gives a user of a home. */
+export function machine(home: string, transport?: string): Machine {
+  return machineFor(home, engineName(transport) === "zmtp" ? "zmtp (ours)" : "libzmq");
+}
