@@ -23,14 +23,18 @@ export { feedPacket } from "./packet.ts";
 export { type Actor, Session } from "./session.ts";
 
 /** Sessions kept over an engine that does not say when a peer is gone, and for how long idle, ms. */
-const MOST_UNWATCHED = 16_384;
-const IDLE_UNWATCHED = 60_000;
+const UNWATCHED = { most: 16_384, idle: 60_000 } as const;
 
 export interface SessionServerOptions {
   readonly transport: Transport;
   /** `IP:PORT`; port 0 takes a free one. */
   readonly address: string;
   readonly bounds?: Bounds;
+  /**
+   * Over an engine that is not watchful: how many sessions are kept, and for how long without a word,
+   * ms. Default 16,384 and a minute.
+   */
+  readonly unwatched?: { readonly most: number; readonly idle: number };
   /** Whose handshakes come first; absent: nobody's. */
   readonly tickets?: Tickets;
   /** Who this server says it is, asked for each handshake, and how it signs. */
@@ -63,6 +67,7 @@ export class SessionServer implements AsyncDisposable {
   /** Nothing of theirs counts any more, though more of it may be on its way through the engine. */
   readonly #cut = new WeakSet<Peer>();
   readonly #told = new WeakSet<Peer>();
+  readonly #unwatched: { readonly most: number; readonly idle: number };
   readonly #sweeper: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -87,6 +92,7 @@ export class SessionServer implements AsyncDisposable {
   private constructor(options: SessionServerOptions, server: Server) {
     this.#options = options;
     this.#server = server;
+    this.#unwatched = options.unwatched ?? UNWATCHED;
     this.#handshakes = new Handshakes({
       ...(options.tickets ? { tickets: options.tickets } : {}),
       run: (hello) => this.#shake(hello),
@@ -98,7 +104,7 @@ export class SessionServer implements AsyncDisposable {
       warn: (text) => options.warn(text),
     });
     if (!options.transport.watchful) {
-      this.#sweeper = setInterval(() => this.#sweep(), IDLE_UNWATCHED / 10);
+      this.#sweeper = setInterval(() => this.#sweep(), this.#unwatched.idle / 10);
       this.#sweeper.unref();
     }
   }
@@ -220,13 +226,13 @@ export class SessionServer implements AsyncDisposable {
   #keep(id: string, entry: Entry): void {
     this.#sessions.delete(id);
     this.#sessions.set(id, entry);
-    if (!this.#sweeper || this.#sessions.size <= MOST_UNWATCHED) return;
+    if (!this.#sweeper || this.#sessions.size <= this.#unwatched.most) return;
     const [oldest] = this.#sessions.values();
     this.#forget(oldest.session.peer, "forgotten for others");
   }
 
   #sweep(): void {
-    const before = performance.now() - IDLE_UNWATCHED;
+    const before = performance.now() - this.#unwatched.idle;
     for (const { session } of this.#sessions.values()) {
       if (session.heard > before) return;
       this.#forget(session.peer, "not heard any more");

@@ -42,6 +42,11 @@ export async function checkWatchful(subject: string, body: Body): Promise<void> 
   await test(subject, () => closing((keep) => body(keep, zmtpTransport())));
 }
 
+/** The same over the engine that does not say who is gone. */
+export async function checkUnwatched(subject: string, body: Body): Promise<void> {
+  await test(subject, () => closing((keep) => body(keep, libzmqTransport())));
+}
+
 /** A group that keeps nothing: `ping` is answered, `typing` never, `act` badly, `join` is refused. */
 export class World implements AsyncDisposable {
   readonly key: SigningKey = newSigningKey();

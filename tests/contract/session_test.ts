@@ -9,7 +9,7 @@ import { encodeReset } from "../../lib/session/packet.ts";
 import { feedPacket } from "../../lib/session/server.ts";
 import { ticketBytes } from "../../lib/session/ticket.ts";
 import { until } from "../support.ts";
-import { check, checkWatchful, EPOCH, proofOf, relay, World } from "./session.ts";
+import { check, checkUnwatched, checkWatchful, EPOCH, proofOf, relay, World } from "./session.ts";
 
 const user = newSigningKey();
 const unreachable = (error: unknown) => error instanceof Unreachable;
@@ -441,5 +441,38 @@ await checkWatchful(
     await assert.rejects(client.request("ping", {}), /the connection was lost/);
     assert.match(world.warned.join(), /a defect/);
     await client.opened(10_000);
+  },
+);
+
+await checkUnwatched(
+  "sessions beyond the bound are forgotten, the one heard longest ago first, and begun anew",
+  async (keep, transport) => {
+    const world = keep(await World.start(transport, { unwatched: { most: 3, idle: 60_000 } }));
+    const clients = Array.from({ length: 3 }, () => keep(world.client(transport)));
+    for (const client of clients) await client.opened();
+    await clients[0].request("ping", {});
+    const fourth = keep(world.client(transport));
+    await fourth.opened();
+    assert.deepEqual(world.gone, ["forgotten for others"]);
+    await clients[0].request("ping", {});
+    await assert.rejects(clients[1].request("ping", {}), unreachable);
+    await clients[1].request("ping", {});
+  },
+);
+
+await checkUnwatched(
+  "sessions of which nothing is heard are forgotten, and begun anew by who comes back",
+  async (keep, transport) => {
+    const world = keep(await World.start(transport, { unwatched: { most: 100, idle: 200 } }));
+    const client = keep(world.client(transport));
+    await client.opened();
+    await until(() => world.gone.length > 0, 5_000, "the end of an idle session");
+    assert.deepEqual(world.gone, ["not heard any more"]);
+    await assert.rejects(client.request("ping", {}), unreachable);
+    await until(
+      () => client.request("ping", {}).then(() => true, () => false),
+      5_000,
+      "an answer in another session",
+    );
   },
 );
