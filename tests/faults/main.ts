@@ -1,6 +1,6 @@
 /**
- * `deno task faults [NAME …] [--full] [--minutes N] [--seed N] [--shared]`: what zgroup
- * survives, by numbers.
+ * `deno task faults [NAME …] [--full] [--minutes N] [--members N] [--seed N] [--shared]`: what
+ * zgroup survives, by numbers.
  *
  * Each fault is a program of its own, with a limit in time. It prints what it did and found, and
  * ends with 1 when an invariant was violated. With `--shared`, for a machine that others use, too,
@@ -31,6 +31,9 @@ const FAULTS: Readonly<Record<string, readonly [small: number, full: number]>> =
   upgrade: [1, 2],
   backup: [2, 10],
   soak: [2, 90],
+  identity: [1, 2],
+  strangers: [1, 5],
+  crowd: [3, 40],
 };
 
 /** Runs one fault program; true when it ended with 0 within its time. */
@@ -66,6 +69,7 @@ const { values, positionals } = parseArgs({
   options: {
     full: { type: "boolean", default: false },
     minutes: { type: "string" },
+    members: { type: "string" },
     seed: { type: "string" },
     shared: { type: "boolean", default: false },
   },
@@ -79,12 +83,13 @@ if (unknown.length > 0) {
 const args = [
   ...(values.full ? ["--full"] : []),
   ...(values.minutes ? ["--minutes", values.minutes] : []),
+  ...(values.members ? ["--members", values.members] : []),
   ...(values.shared ? ["--shared"] : []),
   ...(values.seed ? ["--seed", values.seed] : []),
 ];
 let failed = 0;
 for (const name of names) {
-  const limit = FAULTS[name][values.full ? 1 : 0] + Number(values.minutes ?? 0);
+  const limit = FAULTS[name][values.full || values.members ? 1 : 0] + Number(values.minutes ?? 0);
   if (!await run(name, args, limit)) failed++;
 }
 console.log(`${names.length - failed} passed, ${failed} failed`);

@@ -1,4 +1,7 @@
-/** A group in a process of its own: its options as JSON, then `up ADDRESS`. */
+/**
+ * A group in a process of its own: its options as JSON, then `up ADDRESS`. Answers `accounts` with
+ * what its peers hold and what happened to them, as JSON.
+ */
 
 import { writeSync } from "node:fs";
 import process from "node:process";
@@ -12,7 +15,13 @@ const group = await Group.start({
   ...options,
   log: { info() {}, warn: (text) => say(`warn ${text}`), close: () => Promise.resolve() },
 });
-obeyInput();
+obeyInput({
+  accounts: () => {
+    const { connections, strangers, held, most, counts } = group.accounts;
+    const told = { connections, strangers, held, most, counts: Object.fromEntries(counts) };
+    return JSON.stringify(told);
+  },
+});
 process.on("SIGTERM", () => void group.close());
 say(`up ${group.address}`);
 const failure = await group.stopped;

@@ -5,18 +5,23 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 
 /**
- * `memory`: prints `memory MB`, what is in use after all garbage is gone; V8 keeps what its heap
- * once took. The end: the process ends, because nobody is left who waits for it.
+ * Answers words with themselves and what `answers` gives, `memory` with the MB in use after all
+ * garbage is gone; V8 keeps what its heap once took. The end: the process ends, because nobody is
+ * left who waits for it.
  */
-export function obeyInput(): void {
+export function obeyInput(answers: Readonly<Record<string, () => unknown>> = {}): void {
+  const all: Record<string, () => unknown> = { memory, ...answers };
   const input = createInterface({ input: process.stdin });
-  input.on("line", (line) => {
-    if (line !== "memory") return;
-    const collect = (globalThis as { gc?: () => void }).gc;
-    collect?.();
-    collect?.();
-    const { rss, heapTotal, heapUsed } = process.memoryUsage();
-    writeSync(1, `memory ${(rss - heapTotal + heapUsed) / 1_048_576}\n`);
+  input.on("line", (word) => {
+    if (Object.hasOwn(all, word)) writeSync(1, `${word} ${all[word]()}\n`);
   });
   input.on("close", () => process.exit(1));
+}
+
+function memory(): number {
+  const collect = (globalThis as { gc?: () => void }).gc;
+  collect?.();
+  collect?.();
+  const { rss, heapTotal, heapUsed } = process.memoryUsage();
+  return (rss - heapTotal + heapUsed) / 1_048_576;
 }

@@ -65,6 +65,11 @@ export class Child implements AsyncDisposable {
     return this.#ended;
   }
 
+  /** True once it has ended. */
+  get over(): boolean {
+    return this.#code !== undefined;
+  }
+
   /** What it wrote to standard error, the last of it. */
   get errors(): string {
     return this.#errors;
@@ -89,13 +94,23 @@ export class Child implements AsyncDisposable {
     return this.#lines.shift()!;
   }
 
-  /** What it uses after all garbage is gone, MB. For `programs/` that obey their input. */
-  async memory(): Promise<number> {
-    this.write("memory\n");
+  /**
+   * What it answers to a word, behind the same word. For `programs/` that obey their input.
+   *
+   * @param pass gets the lines that are no answer
+   */
+  async ask(word: string, pass: (line: string) => void = () => {}): Promise<string> {
+    this.write(`${word}\n`);
     for (;;) {
-      const [word, value] = (await this.line()).split(" ");
-      if (word === "memory") return Number(value);
+      const line = await this.line();
+      if (line.startsWith(`${word} `)) return line.slice(word.length + 1);
+      pass(line);
     }
+  }
+
+  /** What it uses after all garbage is gone, MB. */
+  async memory(): Promise<number> {
+    return Number(await this.ask("memory"));
   }
 
   write(text: string): void {
@@ -139,8 +154,12 @@ function signalTo(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Resident memory of a process, MB. Linux. */
+/** Resident memory of a process, MB; 0 when it is gone. Linux. */
 export function residentMb(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024;
+  } catch {
+    return 0;
+  }
 }

@@ -17,6 +17,8 @@ export class Fault {
   /** True for the size that is run by hand. */
   readonly full: boolean;
   readonly minutes: number | undefined;
+  /** How large a crowd is wanted. */
+  readonly members: number | undefined;
   /** True where others use the machine: bounds in time and memory are told, not judged. */
   readonly shared: boolean;
   readonly seed: number;
@@ -33,12 +35,14 @@ export class Fault {
       options: {
         full: { type: "boolean", default: false },
         minutes: { type: "string" },
+        members: { type: "string" },
         shared: { type: "boolean", default: false },
         seed: { type: "string" },
       },
     });
     this.full = values.full;
     this.minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+    this.members = values.members === undefined ? undefined : Number(values.members);
     this.shared = values.shared;
     this.seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
     this.#random = this.seed;

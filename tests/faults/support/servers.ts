@@ -17,6 +17,17 @@ export interface GroupProgram {
   readonly private?: boolean;
   readonly advertise?: string;
   readonly memoryLimit?: number;
+  /** Default: as many as anybody likes. */
+  readonly rate?: number;
+}
+
+/** What the peers of a group hold, and what happened to them, by reason. */
+export interface AccountsTold {
+  readonly connections: number;
+  readonly strangers: number;
+  readonly held: number;
+  readonly most: number;
+  readonly counts: Readonly<Record<string, number>>;
 }
 
 /** A group program that may be killed and started again at the same address. */
@@ -52,6 +63,11 @@ export class GroupProcess implements AsyncDisposable {
       [, this.address] = line.split(" ");
       return;
     }
+  }
+
+  /** What its peers hold now; `pass` gets what it said meanwhile. */
+  async accounts(pass?: (line: string) => void): Promise<AccountsTold> {
+    return JSON.parse(await this.child.ask("accounts", pass));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

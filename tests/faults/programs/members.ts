@@ -1,0 +1,160 @@
+/**
+ * A part of a crowd in a process of its own: users of the library who come and go, follow, and send.
+ * Its options as JSON; `joined` when all are there, `try TEXT` before each message and `ack MID SEQ
+ * TEXT` after. On standard input:
+ *
+ * - `flood N`: one member sends so many at once
+ * - `rest`: nobody comes, goes or sends any more; `resting` when all is acknowledged
+ * - `reach SEQ`: `reached` when every member was told the entry
+ * - `report FILE`: writes what they were told, see {@linkcode Report}; `reported`
+ */
+
+import { writeFileSync, writeSync } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
+import { connect, type User } from "../../../mod.ts";
+import { until } from "../../support.ts";
+
+/** What the members of one process were told. */
+export interface Report {
+  /** By seq, the mid of a message or `-`; what nobody was told is null. */
+  readonly told: (string | null)[];
+  /** Entries that a member was told otherwise than another one. */
+  readonly different: number;
+  /** Entries that were left out between two that a member was told. */
+  readonly gaps: number;
+  /** Entries that a member was told again. */
+  readonly again: number;
+}
+
+/** Joins under way at once. */
+const LANES = 16;
+/** A member that could not join tries again after this long, ms. */
+const AGAIN = 200;
+
+const { registries, group, prefix, members, pace, turnover } = JSON.parse(process.argv[2]);
+const say = (line: string) => writeSync(1, line + "\n");
+const told: string[] = [];
+let [different, gaps, again] = [0, 0, 0];
+let resting = false;
+let came = 0;
+let sent = 0;
+const here: Member[] = [];
+const working: Promise<unknown>[] = [];
+
+/** One who is there. */
+class Member {
+  readonly #user: User;
+  readonly #stop = new AbortController();
+  readonly #following: Promise<void>;
+  #sending: Promise<unknown> = Promise.resolve();
+  /** Highest seq it was told. */
+  last = 0;
+
+  static async come(): Promise<Member> {
+    const user = await connect({ name: `${prefix} ${++came}`, registries });
+    for (;;) {
+      try {
+        const { unread } = await user.join(group);
+        return new Member(user, Math.max(0, unread - 1));
+      } catch {
+        await setTimeout(AGAIN * (1 + Math.random()));
+      }
+    }
+  }
+
+  constructor(user: User, after: number) {
+    this.#user = user;
+    this.#following = this.#follow(after);
+  }
+
+  async #follow(after: number): Promise<void> {
+    const { signal } = this.#stop;
+    for await (const { seq, mid = "-" } of this.#user.follow(group, { after, signal })) {
+      if (this.last > 0 && seq > this.last + 1) gaps += seq - this.last - 1;
+      if (this.last > 0 && seq <= this.last) again++;
+      this.last = Math.max(this.last, seq);
+      told[seq] ??= mid;
+      if (told[seq] !== mid) different++;
+    }
+  }
+
+  async send(): Promise<void> {
+    const text = `${prefix}-${++sent} ${"x".repeat(sent % 200)}`;
+    say(`try ${text}`);
+    const sending = this.#user.send(group, text, { within: Infinity })
+      .then(({ mid, seq }) => say(`ack ${mid} ${seq} ${text}`));
+    this.#sending = Promise.all([this.#sending, sending]);
+    await sending;
+  }
+
+  async go(): Promise<void> {
+    await this.#sending;
+    this.#stop.abort();
+    await this.#following;
+    await this.#user.leave(group).catch(() => {}); // The group may be down: it goes all the same.
+    await this.#user.close();
+  }
+}
+
+const any = () => here[Math.floor(Math.random() * here.length)];
+
+async function gather(): Promise<void> {
+  let next = 0;
+  await Promise.all(Array.from({ length: LANES }, async () => {
+    while (next++ < members) here.push(await Member.come());
+  }));
+  say("joined");
+}
+
+async function talk(): Promise<void> {
+  while (!resting) {
+    await setTimeout(pace * (0.5 + Math.random()));
+    if (!resting) working.push(any().send());
+  }
+}
+
+async function turn(): Promise<void> {
+  while (!resting) {
+    await setTimeout(turnover * (0.5 + Math.random()));
+    if (resting) return;
+    const gone = here.splice(Math.floor(Math.random() * here.length), 1)[0];
+    await Promise.all([gone.go(), Member.come().then((member) => here.push(member))]);
+  }
+}
+
+const orders: Record<string, (word: string) => Promise<void>> = {
+  flood: async (count) => {
+    const member = any();
+    for (let i = 0; i < Number(count); i++) working.push(member.send());
+    await Promise.resolve();
+  },
+  rest: async () => {
+    resting = true;
+    await turning;
+    await Promise.all(working);
+    say("resting");
+  },
+  reach: async (seq) => {
+    await until(() => here.every(({ last }) => last >= Number(seq)), 600_000, `entry ${seq}`);
+    say("reached");
+  },
+  report: async (file) => {
+    const all = Array.from(told, (mid) => mid ?? null);
+    const report: Report = { told: all, different, gaps, again };
+    writeFileSync(file, JSON.stringify(report));
+    say("reported");
+    await Promise.resolve();
+  },
+};
+
+const input = createInterface({ input: process.stdin });
+input.on("close", () => process.exit(1)); // Nobody is left who waits for it.
+await gather();
+void talk();
+const turning = turn();
+input.on("line", (line) => {
+  const [order, ...words] = line.split(" ");
+  void orders[order](words.join(" "));
+});
