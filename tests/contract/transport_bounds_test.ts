@@ -111,6 +111,7 @@ await check("pushes to a slow reader are dropped, then it is cut", async (keep, 
     assert.equal(slow.waiting < 1 << 24, true);
   });
   assert.ok(counted(server, "dropped: slow reader") >= 1_001);
+  await until(() => gone.length > 0, 5_000, "the end to be told");
   assert.deepEqual(gone, ["does not read"]);
   assert.ok(server.accounts.most < 9 << 20, `${server.accounts.most} bytes were held`);
 }, zmtpOnly);

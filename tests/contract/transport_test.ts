@@ -254,10 +254,12 @@ await check("an address that cannot be bound is named", async (keep, { server, c
 
 await check("what is no address is refused at once", async (_, { server, client }) => {
   for (const wrong of ["127.0.0.1:70000", "localhost:0", "[127.0.0.1]:0", "ipc:///tmp/x"]) {
-    await assert.rejects(server.serve({ address: wrong, onMessage() {} }), {
-      code: "bad_request",
-      message: `Cannot bind ${wrong}: it should be IP:PORT`,
-    });
+    await assert.rejects(
+      server.serve({ address: wrong, onMessage() {} }),
+      (error: Error) =>
+        error instanceof Refusal && error.code === "bad_request" &&
+        error.message.startsWith(`Cannot bind ${wrong}: it should be IP:PORT`),
+    );
   }
   for (const wrong of ["[::1", "host:70000", "host:0", "::1:80", "[host]:80"]) {
     assert.throws(() => client.connect({ address: wrong, onMessage() {} }), UsageError, wrong);
