@@ -1,6 +1,7 @@
 /** The registries a user knows: any one suffices, what they say is merged and checked. */
 
 import { IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
+import { shortKey } from "../identity/keys.ts";
 import { isAddress, nameProblem } from "../protocol/names.ts";
 import { recordProblem } from "../protocol/record.ts";
 import type { Listing } from "../protocol/schema.ts";
@@ -52,10 +53,10 @@ export class Registries {
 
   /**
    * The group of a name, id or address; undefined when every registry that answers knows none.
-   * Where they disagree the one with the `wanted` id is it.
+   * Where they disagree the one with the `wanted` id is it, and without one nobody can tell.
    *
    * @throws {Unreachable} none answers; {IdentityChanged} one is another than before, and no other
-   * answers
+   * answers; {Refusal} `not_found` they disagree
    */
   async resolve(group: string, wanted?: string): Promise<Listing | undefined> {
     const found = await this.#ask(async (registry) => {
@@ -72,6 +73,8 @@ export class Registries {
     });
     const good = found.filter((listing) => listing !== undefined).filter(believable);
     const same = good.filter(({ record }) => wanted !== undefined && record?.id === wanted);
+    const other = good.find(({ record }) => record?.id !== good[0].record?.id);
+    if (wanted === undefined && other) throw disagreement(group, good[0], other);
     return (same.length > 0 ? same : good)
       .reduce<Listing | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
   }
@@ -134,6 +137,18 @@ function believable({ name, address, record }: Listing): boolean {
   if (!record) return true;
   return record.name === name && record.address === address &&
     recordProblem(record, Date.now()) === undefined;
+}
+
+/** The first that is met is pinned: which one, a registry must not choose. */
+function disagreement(group: string, ...both: readonly [Listing, Listing]): Refusal {
+  const [one, other] = both.map(({ address, record }) =>
+    `${record ? `the key ${shortKey(record.key)}` : "no key"} at ${address}`
+  );
+  return new Refusal(
+    "not_found",
+    `Cannot tell which group "${group}" is: one registry lists it with ${one}, another with ` +
+      `${other}; join it by its address or by an invite`,
+  );
 }
 
 function better(a: Listing, b: Listing): boolean {
