@@ -144,6 +144,14 @@ test("gate: one address connects no more often than it may", () => {
   assert.equal(typeof gate.enter("10.0.0.2", 0), "object");
 });
 
+test("gate: how often an address connected is remembered beside 8,192 others", () => {
+  const gate = new Gate(BOUNDS, new Totals());
+  const visit = (ip: string) => gate.leave(enter(gate, ip, 0), false, 0);
+  for (let n = 0; n < 9; n++) visit("10.0.0.1");
+  for (let n = 0; n < 8_192; n++) visit(`10.1.${n >> 8}.${n & 255}`);
+  assert.equal(gate.enter("10.0.0.1", 0), "connects too often");
+});
+
 test("gate: of IPv6 64 bits are one address, and IPv4 inside IPv6 is IPv4", () => {
   const same = ["2001:db8::1", "2001:db8:0:0:1::", "2001:DB8:0::ffff:1:2"].map(networkOf);
   assert.deepEqual(same, Array(3).fill("2001:db8:0:0::/64"));

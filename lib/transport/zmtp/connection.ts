@@ -115,13 +115,16 @@ export class Connection {
     this.#outbox.flush();
     this.#stop("closed");
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS);
+      const timer = setTimeout(() => {
+        this.#socket.destroy();
+        resolve();
+      }, FAREWELL_MS);
       this.#socket.on("close", () => {
         clearTimeout(timer);
         resolve();
       });
-      if (!open || this.#socket.closed) this.#socket.destroy();
-      else this.#socket.end(() => this.#socket.destroy());
+      if (open) this.#socket.end(() => this.#socket.destroy());
+      else this.#socket.destroy();
     });
   }
 

@@ -127,6 +127,7 @@ export class ZmtpPeer implements Peer {
   cut(why: string): void {
     if (this.#state === "gone") return;
     this.#host.totals.count(`cut: ${why.split(":")[0]}`); // what follows differs from peer to peer
+    this.#outbox.flush(); // what was said in the same turn may still be heard
     this.#leave(why);
     this.#socket.destroy();
   }

@@ -165,12 +165,18 @@ export class ZmtpServer implements Server, Host {
     if (this.#peers === 0) return;
     const peers = [...this.#all()];
     for (const peer of peers) peer.farewell("the server closes");
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => peers.forEach((peer) => peer.destroy()), FAREWELL_MS);
-      this.#empty = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const all = new Promise<void>((resolve) => this.#empty = resolve);
+    await within(FAREWELL_MS, all);
+    for (const peer of peers) peer.destroy();
+    await within(FAREWELL_MS, all);
+    clearInterval(this.#timer);
   }
+}
+
+/** Waits for something, but no longer than so many ms. */
+async function within(ms: number, what: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([what, late]);
+  clearTimeout(timer);
 }
