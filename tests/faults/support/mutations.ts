@@ -34,16 +34,17 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "kill_registry",
     what: "forgets who took a name",
-    file: "lib/registry/server.ts",
-    find: `        if (outcome === "taken") this.#names.add(record);\n`,
+    file: "lib/registry/service.ts",
+    find:
+      `    if (outcome === "taken") keeper.keep({ name: record.name, key: record.key, seen: date });\n`,
     replace: "",
   },
   {
     fault: "kill_registry",
     what: "a group registers once and renews no more",
-    file: "lib/group/announcer.ts",
-    find: "    if (this.#busy.has(registry)) return undefined;",
-    replace: "    if (this.#busy.has(registry) || this.#said.has(registry)) return undefined;",
+    file: "lib/group/lease.ts",
+    find: "    if (this.#busy || this.#closed ||",
+    replace: "    if (this.#busy || this.#closed || this.#taken ||",
   },
   {
     fault: "power_loss",
@@ -122,10 +123,10 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "slow_members",
     what: "skips for a slow member what it cannot keep",
     file: "lib/user/follow.ts",
-    find: `      this.#behind = true;
-      return this.#drop();`,
-    replace: `      this.#cursor = last.first + last.count - 1;
-      return this.#drop();`,
+    find: `    if (this.#units <= MAX_BUFFER) return;
+    this.#behind = true;`,
+    replace: `    if (this.#units <= MAX_BUFFER) return;
+    this.#cursor = last.first + last.count - 1;`,
   },
   {
     fault: "partition",
@@ -144,12 +145,16 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "malformed",
     what: "a request that cannot be read ends the registry",
-    file: "lib/registry/server.ts",
-    find: `      if (!(error instanceof Refusal)) {
-        this.#options.logger.warn(`,
-    replace: `      if (error instanceof BadRequest) throw error;
-      if (!(error instanceof Refusal)) {
-        this.#options.logger.warn(`,
+    file: "lib/registry/service.ts",
+    find: `    if (!(error instanceof Refusal)) {
+      this.#options.logger.warn(`,
+    replace: `    if (error instanceof BadRequest) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+    if (!(error instanceof Refusal)) {
+      this.#options.logger.warn(`,
   },
   {
     fault: "malformed",
@@ -192,8 +197,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "upgrade",
     what: "opens a user's folder that a newer version wrote",
     file: "lib/log/sqlite_store.ts",
-    find: "  if (row.user_version > VERSION) {",
-    replace: "  if (row.user_version > VERSION + 1_000) {",
+    find: "  if (user_version > MIGRATIONS.length) {",
+    replace: "  if (user_version > MIGRATIONS.length + 1_000) {",
   },
   {
     fault: "backup",
@@ -211,9 +216,60 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: "soak",
-    what: "takes a hole in the live feed for the truth",
+    what: "goes on where the group is when it is back, and leaves out what came meanwhile",
     file: "lib/user/follow.ts",
-    find: "    if (batch.first > this.#cursor + 1) {",
-    replace: "    if (batch.first > this.#cursor + 1_000_000) {",
+    find: "    if (epoch !== this.#epoch || head !== reach) this.#behind = true;",
+    replace: `    if (epoch !== this.#epoch) this.#behind = true;
+    else if (head !== reach) this.#cursor = head;`,
+  },
+  {
+    fault: "identity",
+    what: "a proof is not bound to its session",
+    file: "lib/protocol/record.ts",
+    find: "  return `zgroup proof 2\\n${transcript}`;",
+    replace: "  return `zgroup proof 2\\n${transcript.slice(0, 0)}`;",
+  },
+  {
+    fault: "identity",
+    what: "believes a group by its name, whatever key it proves",
+    file: "lib/user/identity.ts",
+    find:
+      "  else if (target.id !== id || target.name !== name || (target.key && target.key !== key)) {",
+    replace: "  else if (target.name !== name) {",
+  },
+  {
+    fault: "identity",
+    what: "believes a registry that answers with another group",
+    file: "lib/user/registries.ts",
+    find: "  return name === asked || address === asked || record?.id === asked;",
+    replace: "  return name === asked || address === asked || record?.id !== asked;",
+  },
+  {
+    fault: "identity",
+    what: "keeps the key of the feed after a removal",
+    file: "lib/group/feed.ts",
+    find: "    this.#secret = randomBytes(32);",
+    replace: "    this.#secret ??= randomBytes(32);",
+  },
+  {
+    fault: "identity",
+    what: "keeps who is no member any more among those who hear the feed",
+    file: "lib/group/feed.ts",
+    find: "    for (const follower of gone) this.#followers.delete(follower);\n",
+    replace: "",
+  },
+  {
+    fault: "strangers",
+    what: "never charges an account",
+    file: "lib/transport/zmtp/account.ts",
+    find: "    this.#totals.change(held - this.held);\n",
+    replace: "",
+  },
+  {
+    fault: "crowd",
+    what: "cuts who says nothing before it asks for a sign of life",
+    file: "lib/transport/zmtp/pulse.ts",
+    find: "const PATIENCE = 15;",
+    replace: "const PATIENCE = 4;",
   },
 ];
