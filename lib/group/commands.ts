@@ -100,11 +100,14 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     open: false,
     line: "MESSAGE REQUEST",
     budget: "reads",
-    run({ service, answer }, request, actor) {
-      service.read(actor, request).then(
-        (text) => answer.ok(text),
-        (error) => answer.refuse(error),
-      );
+    run({ service, session, answer }, request, actor) {
+      service.pages.add(session, async () => {
+        try {
+          answer.ok(await service.read(actor, request));
+        } catch (error) {
+          answer.refuse(error);
+        }
+      });
     },
   },
   members: {

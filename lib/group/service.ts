@@ -17,6 +17,7 @@ import { Feed } from "./feed.ts";
 import { makeInvite, openInvite, useInvite } from "./invites.ts";
 import { type Keep, Limits, type Rates } from "./limits.ts";
 import { Members } from "./members.ts";
+import { Pages } from "./pages.ts";
 import { Presence } from "./presence.ts";
 import { type Act, atLeast, decideAct } from "./roles.ts";
 import { readReply, type ReadRequest } from "./reading.ts";
@@ -83,6 +84,7 @@ export class GroupService {
   readonly feed: Feed;
   readonly state: GroupState;
   readonly presence: Presence = new Presence();
+  readonly pages: Pages = new Pages();
   readonly now: () => number;
   readonly limits: Limits;
   readonly #keep: Keep;
