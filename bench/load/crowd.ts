@@ -8,7 +8,11 @@ import { program } from "../programs.ts";
 
 const NAME = "Bench";
 /** Members that join at once. */
-const LANES = 32;
+const LANES = 16;
+/** Nobody joins while this process is later than this, ms: its members share one thread. */
+const LATE = 100;
+/** How often that is looked at, ms. */
+const LOOK = 20;
 /** A member that could not join tries again after this long, ms. */
 const AGAIN = 500;
 
@@ -27,6 +31,19 @@ const spans: [message: number, ms: number][] = [];
 
 const now = () => performance.timeOrigin + performance.now();
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** How late this process is, ms. */
+let late = 0;
+let looked = performance.now();
+setInterval(() => {
+  late = performance.now() - looked - LOOK;
+  looked = performance.now();
+}, LOOK);
+
+/** Waits until this process keeps up with what its members hear. */
+async function settled(): Promise<void> {
+  for (let calm = 0; calm < 3; await pause(LOOK)) calm = late < LATE ? calm + 1 : 0;
+}
 
 async function member(index: number, registry: string): Promise<void> {
   const user = await connect({ name: `m${index}`, registries: [registry] });
@@ -72,23 +89,33 @@ await program({
     heard = new Uint32Array(count);
     let next = 0;
     const lane = async () => {
-      while (next < count) await member(next++, registry);
+      while (next < count) {
+        await settled();
+        if (next < count) await member(next++, registry);
+      }
     };
     for (let i = 0; i < LANES; i++) void lane();
   },
 
+  /** Waits until all that was said has been heard, as far as that shows. */
+  settled,
+
   /** How far they are. */
   state: () => ({ joined, cut, failures: [...failures] }),
 
-  /** Says one message a second, and has each acknowledged. */
+  /** Says one message a second, and has each acknowledged; when it called, ms since 1970. */
   async speak({ registry, messages }: { registry: string; messages: number }) {
     await using user = await connect({ name: "speaker", registries: [registry] });
     await user.join(NAME);
+    const calls: number[] = [];
     for (let i = 0; i < messages; i++) {
       const next = pause(1_000);
-      await user.send(NAME, `tick ${i} ${now()}`);
+      const call = now();
+      calls.push(call);
+      await user.send(NAME, `tick ${i} ${call}`);
       await next;
     }
+    return { calls };
   },
 
   /** Waits until all have heard so many messages, or so long, ms: what is missing, and each span. */

@@ -9,9 +9,12 @@ import type { Tree } from "../trees.ts";
 
 /** Members of one process at most: each holds some descriptors. */
 const PER_PROCESS = 2_500;
-/** How long a crowd may take to join, and then to hear all, ms. */
-const JOIN_WITHIN = 300_000;
+/** How long a crowd may take to join for each member, and then to hear all, ms. */
+const JOIN_WITHIN = 120;
 const HEAR_WITHIN = 30_000;
+
+/** Raw subscribers beside the members. */
+const EARS = 20;
 
 const LIMITS = {
   joinedIn: { of: 5_000, seconds: 300 },
@@ -41,6 +44,8 @@ interface Crowd {
   readonly p50: number;
   readonly p99: number;
   readonly last: number;
+  /** From the call to when a raw subscriber, the last one in order, has it, ms; 0 of the version before. */
+  readonly told: number;
   /** The group's event loop, while all joined and afterwards, ms. */
   readonly held: readonly [joining: number, speaking: number];
 }
@@ -82,6 +87,7 @@ function* told(members: number, ours: Crowd, before: Crowd | undefined): Generat
   yield* once(name("receipt p50"), "ms", { ours: ours.p50 });
   yield limited(name("receipt p99"), ours.p99, "ms", LIMITS.p99);
   yield* beside("receipt p99", "ms", ({ p99 }) => p99);
+  yield limited(name("told p99"), ours.told, "ms", LIMITS.p99);
   yield* once(name("last receipt"), "ms", { ours: ours.last });
   const limit = members <= LIMITS.held.of ? LIMITS.held.ms : undefined;
   for (const [i, when] of ["joining", "speaking"].entries()) {
@@ -126,17 +132,28 @@ async function gather({ quick }: Setting, members: number, tree?: Tree): Promise
   const joinedIn = (performance.now() - begin) / 1_000;
   const cpuOfJoin = (usage(group.pid).cpu - cpu) * 1_000 / members;
   const cpuOfMembers = (cpuOf() - membersCpu) / members;
-  const none = { cut: 0, missed: 0, memory: 0, p50: 0, p99: 0, last: 0, held: [0, 0] as const };
+  const none = {
+    cut: 0,
+    missed: 0,
+    memory: 0,
+    p50: 0,
+    p99: 0,
+    last: 0,
+    told: 0,
+    held: [0, 0] as const,
+  };
   if (joining.broken) {
     return { ...none, ...joining, joinedIn, cpuOfJoin, cpuOfMember: [cpuOfMembers, 0] };
   }
   // Joins are told up to a second late.
   await pause(2_000);
+  await Promise.all(programs.map((program) => program.ask("settled")));
   const heldJoining = await heldBy(probe);
 
   const messages = quick ? 5 : 20;
+  const ears = tree ? undefined : stack.use(await openEars(registry, messages));
   const speaking = cpuOf();
-  await speaker.ask("speak", { registry, messages });
+  const { calls } = await speaker.ask("speak", { registry, messages });
   const found = await Promise.all(
     programs.map((program) => program.ask<Heard>("heard", { messages, within: HEAR_WITHIN })),
   );
@@ -149,8 +166,17 @@ async function gather({ quick }: Setting, members: number, tree?: Tree): Promise
     missed: found.reduce((sum, { missed }) => sum + missed, 0),
     memory: usage(group.pid).memory,
     ...percentiles(found.flatMap(({ spans }) => spans)),
+    told: ears ? (await ears.ask<{ p99: number }>("latency", { calls })).p99 : 0,
     held: [heldJoining, group.ended() ? 0 : await heldBy(probe)],
   };
+}
+
+/** Subscribers who cost next to nothing, last in the order: when they have it, it was told to all. */
+async function openEars(registry: string, messages: number): Promise<Program> {
+  const ears = new Program({ file: "load/members.ts" });
+  await ears.ask("connect", { side: "ours", address: registry, members: EARS });
+  await ears.ask("expect", { messages, times: true });
+  return ears;
 }
 
 interface Heard {
@@ -175,7 +201,11 @@ function sharesOf(members: number): number[] {
 
 /** Waits for a crowd; says why it did not come together. */
 async function allJoined(group: Service, programs: readonly Program[], members: number) {
-  for (const end = performance.now() + JOIN_WITHIN; true; await pause(50)) {
+  for (
+    const end = performance.now() + Math.max(60_000, members * JOIN_WITHIN);
+    true;
+    await pause(50)
+  ) {
     const { joined, failures } = await stateOf(programs);
     if (joined === members) return { joined };
     if (group.ended()) {

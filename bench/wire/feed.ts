@@ -16,8 +16,11 @@ interface Held {
 }
 
 interface Entries {
-  readonly from: number;
-  readonly batches?: readonly { readonly kind: string; readonly count: number }[];
+  readonly batches?: readonly {
+    readonly kind: string;
+    readonly first: number;
+    readonly count: number;
+  }[];
 }
 
 const decoder = new TextDecoder();
@@ -65,7 +68,8 @@ export class FeedCounter {
 }
 
 function read(payload: Uint8Array): Held {
-  const { from, batches = [] } = JSON.parse(decoder.decode(payload)) as Entries;
+  const { batches = [] } = JSON.parse(decoder.decode(payload)) as Entries;
   const messages = batches.filter(({ kind }) => kind === "message");
-  return { from, messages: messages.reduce((sum, { count }) => sum + count, 0) };
+  const count = messages.reduce((sum, { count }) => sum + count, 0);
+  return { messages: count, from: messages[0]?.first ?? 0 };
 }
