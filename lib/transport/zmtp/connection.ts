@@ -22,8 +22,8 @@ import { Decoder, type Item } from "./decoder.ts";
 import { Outbox } from "./outbox.ts";
 import { TICK_MS } from "./ticker.ts";
 
-/** Until there is a connection and both sides said what they are, ms. */
-const HANDSHAKE_MS = 1_500;
+/** Until there is a connection, ms: TCP alone sends a lost SYN again after 1, 2, 4, 8 s. */
+const CONNECT_MS = 1_500;
 /** Silence after which the server is asked for a sign of life, and given up, in ticks. */
 const [PING_AFTER, GONE_AFTER] = [2_000 / TICK_MS, 5_000 / TICK_MS];
 /** Each so many bytes sent since then give it one tick more, up to a minute: a slow line. */
@@ -39,6 +39,9 @@ const [MAX_FRAMES, MAX_COMMAND] = [8, 4_096];
 /** Room in a message beside its longest frame, bytes. */
 const ENVELOPE = 1_024;
 
+/** Why a connection ends whose server is too busy, or none. */
+export const NO_HANDSHAKE = "no handshake in time";
+
 /** Socket types that our types may talk to. */
 const PARTNERS = {
   DEALER: new Set(["ROUTER", "REP", "DEALER"]),
@@ -50,6 +53,8 @@ export interface ConnectionOptions {
   readonly port: number;
   readonly type: "DEALER" | "REQ";
   readonly maxFrame?: number;
+  /** How long the server may take to say what it is once there is a connection, ms. */
+  readonly handshakeMs: number;
   onOpen(): void;
   onMessage(frames: Frames): unknown;
   /** Called once, last; never before the constructor returned. */
@@ -62,7 +67,7 @@ export class Connection {
   readonly #outbox: Outbox;
   readonly #decoder: Decoder;
   readonly #commands: Bucket = new Bucket(COMMANDS, performance.now());
-  readonly #timer: ReturnType<typeof setTimeout>;
+  #timer: ReturnType<typeof setTimeout>;
   #state: "greeting" | "ready" | "open" | "ended" = "greeting";
   #why = "closed by the server";
   /** The server's version knows PING. */
@@ -84,7 +89,8 @@ export class Connection {
     });
     this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
     this.#outbox = new Outbox(this.#socket);
-    this.#timer = setTimeout(() => this.end("no handshake in time"), HANDSHAKE_MS);
+    this.#timer = setTimeout(() => this.end("no connection in time"), CONNECT_MS);
+    this.#socket.on("connect", () => this.#connected());
     this.#socket.write(Buffer.concat([GREETING, encodeReady(options.type)]));
     this.#socket.on("data", (chunk) => this.#arrived(chunk as unknown as Uint8Array));
     this.#socket.on("error", (error) => {
@@ -135,6 +141,12 @@ export class Connection {
     const underWay = (this.#outbox.written - this.#writtenWhenHeard) / SLOW_LINE;
     if (this.#quiet >= Math.min(GONE_AFTER + underWay, MOST_PATIENCE)) this.end("silent");
     else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) this.#put(PING);
+  }
+
+  #connected(): void {
+    if (this.#ended) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.end(NO_HANDSHAKE), this.#options.handshakeMs);
   }
 
   #arrived(chunk: Uint8Array): void {
