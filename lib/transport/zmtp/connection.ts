@@ -20,7 +20,7 @@ import {
 } from "./codec.ts";
 import { Decoder, type Item } from "./decoder.ts";
 import { Outbox } from "./outbox.ts";
-import { TICK_MS } from "./ticker.ts";
+import { TICK_MS } from "../ticker.ts";
 
 /** Until there is a connection, ms: TCP alone sends a lost SYN again after 1, 2, 4, 8 s. */
 const CONNECT_MS = 1_500;
