@@ -23,6 +23,8 @@ import { Pulse } from "./pulse.ts";
 const WELCOME = new Set(["DEALER", "REQ", "ROUTER"]);
 /** For peers that know no PING: the system looks whether their machine is there (not on Deno). */
 const KEEPALIVE_MS = 5_000;
+/** Where memory is tight, what may be dropped is when this part of the usual waits. */
+const TIGHT = 16;
 const READY = encodeReady("ROUTER");
 const REFUSAL = encodeError("wrong Socket-Type: DEALER, REQ or ROUTER, please");
 
@@ -32,7 +34,7 @@ export interface Host {
   readonly decoderBounds: { readonly stranger: DecoderBounds; readonly known: DecoderBounds };
   readonly totals: Totals;
   readonly gate: Gate;
-  /** True when so much is held by all that what may be dropped is. */
+  /** True when so much is held by all that less of what may be dropped waits for each. */
   readonly tight: boolean;
   /** Calls `turn()` when this turn of the event loop has run its code. */
   later(peer: ZmtpPeer): void;
@@ -311,7 +313,9 @@ export class ZmtpPeer implements Peer {
     const { waiting } = this;
     const { out, drop } = this.account.bounds;
     const over = waiting + bytes.length > out;
-    if (droppable && (over || waiting >= drop || this.#host.tight)) {
+    // Where memory is tight, who reads all it gets goes on getting it.
+    const slow = waiting >= (this.#host.tight ? drop / TIGHT : drop);
+    if (droppable && (over || slow)) {
       this.#host.totals.count("dropped: slow reader");
       return false;
     }
