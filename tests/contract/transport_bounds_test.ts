@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import type { Peer, Server } from "../../lib/transport/transport.ts";
 import { encodeMessage, encodeReady, GREETING } from "../../lib/transport/zmtp/codec.ts";
 import { until } from "../support.ts";
@@ -114,6 +115,26 @@ await check("pushes to a slow reader are dropped, then it is cut", async (keep, 
   await until(() => gone.length > 0, 5_000, "the end to be told");
   assert.deepEqual(gone, ["does not read"]);
   assert.ok(server.accounts.most < 9 << 20, `${server.accounts.most} bytes were held`);
+}, zmtpOnly);
+
+await check("a request that ends lets the next in at once", async (keep, pair) => {
+  let served = 0;
+  const server = keep(
+    await serve(pair.server, (peer) => {
+      peer.begin();
+      setImmediate(() => {
+        served++;
+        peer.end();
+      });
+    }, { bounds: bounds({ requests: 1 }) }),
+  );
+  const channel = await ready(keep, pair.client, server.address);
+  const begin = performance.now();
+  for (let n = 0; n < 200; n++) channel.send(["ask"]);
+  await until(() => served === 200, 20_000, "200 requests, one by one");
+  const ms = performance.now() - begin;
+  assert.ok(ms < 5_000, `took ${ms} ms; 10 s if each waited for the next look`);
+  assert.ok(counted(server, "paused: too many requests") > 0);
 }, zmtpOnly);
 
 await check("of all together the largest is cut, and drops come first", async (keep, pair) => {

@@ -312,14 +312,17 @@ await check("a channel whose listener throws connects again", async (keep, pair)
 });
 
 await check("a server that closes lets its last replies leave", async (keep, pair) => {
-  const server = await serve(pair.server, (peer) => {
-    for (let n = 0; n < 100; n++) peer.send([`${n}`, "x".repeat(1_000)]);
-    void server.close();
-  });
-  keep(server);
-  const channel = await ready(keep, pair.client, server.address);
-  channel.send(["all"]);
-  await until(() => channel.got.length === 100, 5_000, `100 replies; ${channel.got.length}`);
+  for (let round = 0; round < 10; round++) {
+    const server = await serve(pair.server, (peer) => {
+      for (let n = 0; n < 100; n++) peer.send([`${n}`, "x".repeat(1_000)]);
+      void server.close();
+    });
+    keep(server);
+    const channel = await ready(keep, pair.client, server.address);
+    // What arrives and is not read makes a system reset the connection, and forget what it sent.
+    for (let n = 0; n < 1_000; n++) channel.send(["all", "x".repeat(1_000)]);
+    await until(() => channel.got.length === 100, 5_000, `100 replies; ${channel.got.length}`);
+  }
 }, zmtpServes);
 
 await check("both sides are told of connections that come and go", async (keep, pair) => {

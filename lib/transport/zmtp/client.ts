@@ -7,15 +7,15 @@ import { isIpc } from "../../protocol/names.ts";
 import type { Channel, ConnectOptions, OutFrames } from "../transport.ts";
 import { parseAddress } from "./address.ts";
 import { Connection, NO_HANDSHAKE } from "./connection.ts";
-import { startTicking, stopTicking } from "../ticker.ts";
+import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
 
 /** Pause before another try, ms: doubled from the first to the last, a random half of it taken off. */
 const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [50, 1_000];
 /**
- * How long a server may take for its part of the handshake, ms: doubled each time that was too
+ * How long a server may take for its part of the handshake, in ticks: doubled each time that was too
  * short. Thousands that give up and come again keep a busy server from ever serving one of them.
  */
-const [FIRST_HANDSHAKE_MS, LAST_HANDSHAKE_MS] = [1_500, 6_000];
+const [FIRST_HANDSHAKE, LAST_HANDSHAKE] = [3_000 / TICK_MS, 6_000 / TICK_MS];
 /** A connection that lasted this long, ms, was a good one: the pauses begin anew. */
 const GOOD_MS = 1_000;
 
@@ -26,7 +26,7 @@ export class ZmtpChannel implements Channel {
   #connection: Connection | undefined;
   #openedAt: number | undefined;
   #pauseMs = FIRST_PAUSE_MS;
-  #handshakeMs = FIRST_HANDSHAKE_MS;
+  #handshakeTicks = FIRST_HANDSHAKE;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -70,9 +70,9 @@ export class ZmtpChannel implements Channel {
       port: this.#port,
       type: this.#options.type ?? "DEALER",
       maxFrame: this.#options.maxFrame,
-      handshakeMs: this.#handshakeMs,
+      handshakeTicks: this.#handshakeTicks,
       onOpen: () => {
-        this.#handshakeMs = FIRST_HANDSHAKE_MS;
+        this.#handshakeTicks = FIRST_HANDSHAKE;
         this.#openedAt = performance.now();
         this.#options.onConnected?.();
       },
@@ -87,7 +87,7 @@ export class ZmtpChannel implements Channel {
     if (this.#closed) return;
     if (lasted >= GOOD_MS) this.#pauseMs = FIRST_PAUSE_MS;
     if (why === NO_HANDSHAKE) {
-      this.#handshakeMs = Math.min(LAST_HANDSHAKE_MS, 2 * this.#handshakeMs);
+      this.#handshakeTicks = Math.min(LAST_HANDSHAKE, 2 * this.#handshakeTicks);
     }
     const pause = this.#pauseMs * (0.5 + Math.random() / 2);
     this.#pauseMs = Math.min(LAST_PAUSE_MS, 2 * this.#pauseMs);

@@ -22,8 +22,8 @@ import { Decoder, type Item } from "./decoder.ts";
 import { Outbox } from "./outbox.ts";
 import { TICK_MS } from "../ticker.ts";
 
-/** Until there is a connection, ms: TCP alone sends a lost SYN again after 1, 2, 4, 8 s. */
-const CONNECT_MS = 1_500;
+/** Until there is a connection, in ticks: TCP alone sends a lost SYN again after 1, 2, 4, 8 s. */
+const CONNECT_WITHIN = 1_500 / TICK_MS;
 /** Silence after which the server is asked for a sign of life, and given up, in ticks. */
 const [PING_AFTER, GONE_AFTER] = [2_000 / TICK_MS, 5_000 / TICK_MS];
 /** Each so many bytes sent since then give it one tick more, up to a minute: a slow line. */
@@ -53,8 +53,8 @@ export interface ConnectionOptions {
   readonly port: number;
   readonly type: "DEALER" | "REQ";
   readonly maxFrame?: number;
-  /** How long the server may take to say what it is once there is a connection, ms. */
-  readonly handshakeMs: number;
+  /** How long the server may take to say what it is once there is a connection, in ticks. */
+  readonly handshakeTicks: number;
   onOpen(): void;
   onMessage(frames: Frames): unknown;
   /** Called once, last; never before the constructor returned. */
@@ -67,14 +67,15 @@ export class Connection {
   readonly #outbox: Outbox;
   readonly #decoder: Decoder;
   readonly #commands: Bucket = new Bucket(COMMANDS, performance.now());
-  #timer: ReturnType<typeof setTimeout>;
   #state: "greeting" | "ready" | "open" | "ended" = "greeting";
   #why = "closed by the server";
   /** The server's version knows PING. */
   #pings = false;
   #working = false;
   #due = false;
-  /** Ticks since something was heard, and bytes written before it. */
+  /** There is a connection, though perhaps nobody has accepted it. */
+  #connected = false;
+  /** Ticks since something was heard (before READY: since the last step), and bytes written before. */
   #quiet = 0;
   #writtenWhenHeard = 0;
 
@@ -89,8 +90,10 @@ export class Connection {
     });
     this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
     this.#outbox = new Outbox(this.#socket);
-    this.#timer = setTimeout(() => this.end("no connection in time"), CONNECT_MS);
-    this.#socket.on("connect", () => this.#connected());
+    this.#socket.on("connect", () => {
+      this.#connected = true;
+      this.#quiet = 0;
+    });
     this.#socket.write(Buffer.concat([GREETING, encodeReady(options.type)]));
     this.#socket.on("data", (chunk) => this.#arrived(chunk as unknown as Uint8Array));
     this.#socket.on("error", (error) => {
@@ -136,22 +139,22 @@ export class Connection {
 
   /** Twice a second. Counts ticks, so that time in which this program stood still is no silence. */
   tick(): void {
-    if (this.#state !== "open" || !this.#pings) return;
     this.#quiet++;
+    if (this.#state === "greeting" || this.#state === "ready") return this.#beginning();
+    if (this.#state !== "open" || !this.#pings) return;
     const underWay = (this.#outbox.written - this.#writtenWhenHeard) / SLOW_LINE;
     if (this.#quiet >= Math.min(GONE_AFTER + underWay, MOST_PATIENCE)) this.end("silent");
     else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) this.#put(PING);
   }
 
-  #connected(): void {
-    if (this.#ended) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.end(NO_HANDSHAKE), this.#options.handshakeMs);
+  #beginning(): void {
+    if (!this.#connected && this.#quiet > CONNECT_WITHIN) this.end("no connection in time");
+    else if (this.#quiet > this.#options.handshakeTicks) this.end(NO_HANDSHAKE);
   }
 
   #arrived(chunk: Uint8Array): void {
-    if (this.#state === "ended") return;
-    this.#quiet = 0;
+    if (this.#ended) return;
+    if (this.#state === "open") this.#quiet = 0; // One byte a second is no handshake.
     this.#writtenWhenHeard = this.#outbox.written;
     this.#decoder.feed(chunk);
     this.#working = true;
@@ -197,8 +200,8 @@ export class Connection {
     const type = readProperties(data)?.get("socket-type");
     if (type === undefined) return this.end("bad READY");
     if (!PARTNERS[this.#options.type].has(type)) return this.end("wrong Socket-Type");
-    clearTimeout(this.#timer);
     this.#state = "open";
+    this.#quiet = 0;
     this.#decoder.open();
     this.#options.onOpen();
   }
@@ -243,6 +246,5 @@ export class Connection {
     this.#state = "ended";
     this.#why = why;
     this.#outbox.clear();
-    clearTimeout(this.#timer);
   }
 }

@@ -1,10 +1,10 @@
 /** Whether a listening socket of this process still accepts. */
 
 import { connect } from "node:net";
-import { clearTimeout, setTimeout } from "node:timers";
+import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
 
-/** How long an accept may take, ms. */
-const PATIENCE_MS = 1_000;
+/** How long an accept may take, in ticks: while this program stands still, it accepts nobody. */
+const PATIENCE = 2_000 / TICK_MS;
 
 /**
  * Connects to an own port and waits for a word or an end: either shows that the connection was
@@ -13,13 +13,17 @@ const PATIENCE_MS = 1_000;
 export function knock(host: string, port: number): Promise<"heard" | "unheard" | "unsure"> {
   return new Promise((resolve) => {
     let connected = false;
+    let ticks = 0;
     const socket = connect({ host: reachable(host), port });
     const end = (what: "heard" | "unheard" | "unsure") => {
-      clearTimeout(timer);
+      stopTicking(patience);
       socket.destroy();
       resolve(what);
     };
-    const timer = setTimeout(() => end(connected ? "unheard" : "unsure"), PATIENCE_MS);
+    const patience = {
+      tick: () => ++ticks > PATIENCE && end(connected ? "unheard" : "unsure"),
+    };
+    startTicking(patience);
     socket.on("connect", () => connected = true);
     socket.on("data", () => end("heard"));
     socket.on("end", () => end("heard"));

@@ -142,7 +142,7 @@ export class ZmtpServer implements Server, Host {
   }
 
   deliver(peer: ZmtpPeer, frames: Uint8Array[]): unknown {
-    return this.#closing ? undefined : this.#options.onMessage(peer, frames);
+    return this.#options.onMessage(peer, frames);
   }
 
   gone(peer: ZmtpPeer, why: string | undefined): void {
