@@ -5,11 +5,11 @@ import { clearInterval, setInterval } from "node:timers";
 /** Between two calls, ms. */
 export const TICK_MS = 500;
 
-const ticking = new Set<{ tick(): void }>();
+const ticking = new Set<{ tick(): unknown }>();
 let timer: ReturnType<typeof setInterval> | undefined;
 
 /** Calls `one.tick()` twice a second until it is told to stop; keeps no program alive. */
-export function startTicking(one: { tick(): void }): void {
+export function startTicking(one: { tick(): unknown }): void {
   ticking.add(one);
   if (timer) return;
   timer = setInterval(() => {
@@ -18,7 +18,7 @@ export function startTicking(one: { tick(): void }): void {
   timer.unref();
 }
 
-export function stopTicking(one: { tick(): void }): void {
+export function stopTicking(one: { tick(): unknown }): void {
   ticking.delete(one);
   if (ticking.size > 0) return;
   clearInterval(timer);

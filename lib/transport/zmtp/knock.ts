@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
 
 /** How long an accept may take, in ticks: while this program stands still, it accepts nobody. */
-const PATIENCE = 2_000 / TICK_MS;
+const PATIENCE = 1_000 / TICK_MS;
 
 /**
  * Connects to an own port and waits for a word or an end: either shows that the connection was

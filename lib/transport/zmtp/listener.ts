@@ -39,6 +39,9 @@ export class Listener {
   #host = "";
   #port = 0;
   #accepted = true;
+  /** Knocks in a row that nobody heard; the first may have come to a busy program. */
+  #unheard = 0;
+  #knocking = false;
   #closed = false;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -99,8 +102,13 @@ export class Listener {
   async #stayAwake(): Promise<void> {
     const heard = this.#accepted;
     this.#accepted = false;
-    if (heard || await knock(this.#host, this.#port) !== "unheard") return;
-    if (this.#closed || this.#accepted) return;
+    if (this.#knocking) return;
+    this.#knocking = true;
+    const deaf = !heard && await knock(this.#host, this.#port) === "unheard" && !this.#accepted;
+    this.#knocking = false;
+    this.#unheard = deaf ? this.#unheard + 1 : 0;
+    if (this.#closed || this.#unheard < 2) return;
+    this.#unheard = 0;
     this.#options.onTrouble("accept: deaf, listens anew");
     this.#server.close();
     this.#server.listen({ host: this.#host, port: this.#port, backlog: BACKLOG });
