@@ -50,7 +50,11 @@ async function loadLibzmq(): Promise<Transport> {
 
 /** What the peers of a server may hold here. */
 export function boundsHere(bounds: Bounds, total: number = bounds.total): Bounds {
-  return { ...bounds, connections: connectionLimit() ?? bounds.connections, total };
+  const connections = connectionLimit() ?? bounds.connections;
+  // Strangers never take all there may be, nor do those of one IP.
+  const strangers = Math.min(bounds.strangers, Math.floor(connections / 2));
+  const strangersPerIp = Math.min(bounds.strangersPerIp, Math.floor(connections / 4));
+  return { ...bounds, connections, strangers, strangersPerIp, total };
 }
 
 /** Says it where this machine lets a server have few connections. */
