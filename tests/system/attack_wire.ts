@@ -25,7 +25,7 @@ export class Tcp implements AsyncDisposable {
   }
 
   constructor(socket: Socket) {
-    this.socket = socket.setNoDelay(true);
+    this.socket = socket.setNoDelay(true).setMaxListeners(0);
     const end = () => {
       this.ended = true;
       this.#wake();
