@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "../../mod.ts";
-import { midMaker } from "../../lib/identity/mids.ts";
-import { messageHash, signedText } from "../../lib/protocol/batch.ts";
 import { closing } from "../support.ts";
-import { Attacker, codeOf, Counts, processWorld, row } from "./attack_world.ts";
+import { codeOf, Hand } from "./attack_hand.ts";
+import { Counts, processWorld, row } from "./attack_world.ts";
 import { ours, Process } from "./processes.ts";
 import { Folder } from "./world.ts";
 
@@ -46,30 +45,19 @@ const OBEYED =
 test("attack: hostile names are refused, hostile texts come out of the programs harmless", async () => {
   await closing(async (keep) => {
     const home = keep(new Folder()).path;
-    const { record, registry, group } = await processWorld(keep, home);
-    const mallory = keep(new Attacker(record));
-    await mallory.enter();
+    const { address, registries, process: group } = await processWorld(keep, home);
+    const [registry] = registries;
     const names = new Counts();
     for (const name of CORPUS) {
-      names.add(
-        await codeOf(mallory.ask("address", "hello", {
-          key: mallory.key.publicKey,
-          name: name.slice(-60),
-        })),
-      );
+      await using hand = await Hand.open(address, { name: name.slice(-60) });
+      names.add(await codeOf(hand.prove()));
     }
     row("hostile names", names.all);
     assert.deepEqual(names.all, { bad_request: CORPUS.length });
 
-    const session = await mallory.prove();
-    await mallory.ask("address", "join", { session, curve: mallory.curve.publicKey });
-    const mid = midMaker();
-    for (const text of CORPUS) {
-      const message = [mid(), text] as const;
-      const sig = mallory.key.sign(signedText(record.id, mallory.user, [messageHash(message)]));
-      await mallory.ask("address", "send", { session, messages: [message], sig });
-    }
-    const founder = await connect({ home, registries: [registry] });
+    const mallory = keep(await Hand.member(address));
+    for (const text of CORPUS) await mallory.send(text);
+    const founder = await connect({ home, registries });
     try {
       await founder.join("Lab");
       for (const topic of CORPUS) {
