@@ -1,0 +1,321 @@
+/** Hostile servers: what they answer, push and pour ends no user and no other group of it. */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { connect } from "../../mod.ts";
+import { BadReply, Refusal } from "../../lib/errors.ts";
+import { newSigningKey } from "../../lib/identity/keys.ts";
+import { decodeObject } from "../../lib/protocol/codec.ts";
+import { GROUP_REPLIES, REGISTRY_REPLIES } from "../../lib/protocol/schema.ts";
+import { SessionClient } from "../../lib/session/client.ts";
+import { sealingKey } from "../../lib/session/noise.ts";
+import { feedPacket } from "../../lib/session/packet.ts";
+import { type Session, SessionServer } from "../../lib/session/server.ts";
+import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
+import { closing, until } from "../support.ts";
+import {
+  command,
+  frame,
+  greeting,
+  message,
+  PING,
+  property,
+  ready,
+  tcpServer,
+} from "./attack_wire.ts";
+import { Chatter, Counts, type Keep, row, sized, times, world } from "./attack_world.ts";
+import { recordOf } from "./imposters.ts";
+import { Folder } from "./world.ts";
+
+type Request = Record<string, unknown>;
+
+const EPOCH = "00000000-0000-4000-8000-000000000000";
+const USER = "00000000-0000-8000-8000-000000000000";
+const KEY = Buffer.alloc(32, 7).toString("base64url");
+
+/** Good answers, to be made bad in one place. */
+const GOOD: Record<string, Record<string, unknown>> = {
+  prove: { user: USER, role: "member", epoch: EPOCH, head: 1, at: 1, ticket: "A".repeat(70) },
+  ping: { epoch: EPOCH, head: 1, hash: KEY, at: 1 },
+  join: { epoch: EPOCH, head: 1, role: "member" },
+  send: { epoch: EPOCH, accepted: [{ from: 1, count: 1, at: 1, duplicate: false }] },
+  read: { epoch: EPOCH, head: 1, tail: 1, more: false, batches: [] },
+  members: { members: [], more: false, topic: "", banned: [] },
+  subscribe: { epoch: EPOCH, generation: 1, key: KEY, head: 1 },
+  invite: { token: "A".repeat(22), expires: 1, record: recordOf(newSigningKey(), "Evil", "a.b:1") },
+  act: { seq: 1 },
+};
+
+const MISFITS: readonly unknown[] = [
+  undefined,
+  null,
+  -1,
+  0.5,
+  2 ** 53,
+  1e308,
+  "x",
+  "x".repeat(10_000),
+  {},
+  { __proto__: null, x: [] },
+  [[]],
+  [null],
+  Array(1_000).fill({ x: 1 }),
+  [{ first: 1 }],
+  { length: 2 ** 32 },
+];
+
+/** A group that proves who it is and then says anything. */
+async function hostileGroup(
+  keep: Keep,
+  say: (session: Session, request: Request) => void,
+): Promise<SessionServer> {
+  const key = newSigningKey();
+  const server: SessionServer = await SessionServer.start({
+    transport: zmtpTransport(),
+    address: "127.0.0.1:0",
+    identity: () => ({
+      says: { group: recordOf(key, "Evil", server.address) },
+      sign: (text) => key.sign(text),
+    }),
+    onRequest: (session, json) => {
+      session.peer.admit();
+      say(session, decodeObject(json));
+    },
+    warn() {},
+  });
+  return keep(server);
+}
+
+const client = (address: string, more: object = {}) =>
+  new SessionClient({
+    transport: zmtpTransport(),
+    address,
+    what: "it",
+    replies: { ...REGISTRY_REPLIES, ...GROUP_REPLIES },
+    check: () => {},
+    ...more,
+  });
+
+test("attack: a reply with any field that does not fit is refused, and says who sent it", async () => {
+  await closing(async (keep) => {
+    let next = "";
+    const server = await hostileGroup(keep, (session, { id }) => {
+      session.reply(next.replace('"ID"', String(id)));
+    });
+    const asking = keep(client(server.address));
+    const counts = new Counts();
+    let tried = 0;
+    for (const [op, good] of Object.entries(GOOD)) {
+      for (const field of Object.keys(good)) {
+        for (const value of MISFITS) {
+          next = JSON.stringify({ id: "ID", ok: { ...good, [field]: value } });
+          tried++;
+          counts.add(
+            await asking.request(op, {}, 2_000).then(() => `ok`, (error) => {
+              assert.ok(error instanceof BadReply, String(error));
+              assert.ok(error.message.includes(server.address));
+              return error.name;
+            }),
+          );
+        }
+      }
+    }
+    row("replies with a field that does not fit", { tried, ...counts.all });
+    // Good all the same: what may be left out, and any number or text where any will do.
+    assert.ok(counts.of("ok") < tried / 4);
+    const refusals = [null, 7, "no", {}, { code: "x" }, {
+      code: 7,
+      message: 7,
+      retry_after: 1e308,
+    }];
+    for (const error of refusals) {
+      next = JSON.stringify({ id: "ID", error });
+      const code = await asking.request("ping", {}, 300).catch((error) =>
+        error instanceof Refusal ? `${error.code} ${(error.retryAfter ?? 0) <= 3_600_000}` : ""
+      );
+      assert.ok(code === "" || code === "internal true", String(code));
+    }
+  });
+});
+
+test("attack: rubbish in a session, and feed frames that do not fit, are passed by", async () => {
+  await closing(async (keep) => {
+    const key = sealingKey(Buffer.from(KEY, "base64url"));
+    let counter = 0;
+    const texts = [
+      ...MISFITS.map((value) => JSON.stringify(value) ?? ""),
+      ...["epoch", "head", "from", "batches", "typing"].flatMap((field) =>
+        MISFITS.map((value) => JSON.stringify({ epoch: EPOCH, [field]: value }))
+      ),
+      "{",
+      '{"push":"feed","generation":-1,"key":7}',
+      '{"push":"x"}',
+      '{"id":1e99,"ok":{}}',
+      `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`,
+      "[".repeat(500_000),
+      "\0".repeat(1_000),
+    ];
+    const rounds = sized(1, 30);
+    const server = await hostileGroup(keep, (session, { id, op }) => {
+      if (op !== "subscribe") return void session.reply(JSON.stringify({ id, ok: GOOD.ping }));
+      session.reply(JSON.stringify({ id, ok: GOOD.subscribe }));
+      for (let round = 0; round < rounds; round++) {
+        for (const text of texts) {
+          session.push(text);
+          session.feed(server.encodeFeed(feedPacket(key, 1, counter++, text)));
+          // Of a generation that nobody gave, with a counter that was, and none at all.
+          session.feed(server.encodeFeed(feedPacket(key, 9, counter, text)));
+          session.feed(server.encodeFeed(feedPacket(key, 1, 0, text)));
+        }
+      }
+      session.feed(
+        server.encodeFeed(feedPacket(key, 1, counter++, `{"epoch":"${EPOCH}","head":7}`)),
+      );
+    });
+    const frames: object[] = [];
+    let lost = 0;
+    const asking = keep(
+      client(server.address, {
+        feed: (one: object) => frames.push(one),
+        gone: () => void lost++,
+      }),
+    );
+    await asking.request("subscribe", {});
+    await until(() => (frames.at(-1) as { head?: number })?.head === 7, 20_000, "a good frame");
+    assert.ok(await asking.request("ping", {}));
+    row("rubbish in a session and on the feed", {
+      said: rounds * texts.length * 4,
+      taken: frames.length - 1,
+      lost,
+    });
+    // Taken is what fits: an optional field that is absent, any whole number, an empty list.
+    assert.ok(frames.length < rounds * 30);
+    assert.equal(lost, 0);
+  });
+});
+
+test("attack: a hostile group takes nothing from a user's other groups, whatever it answers", async () => {
+  await closing(async (keep) => {
+    const { registries } = await world(keep, keep(new Folder()).path);
+    const user = await connect({ name: "alice", registries });
+    await user.join("Lab");
+    let n = 0;
+    const server = await hostileGroup(keep, (session, { id, op }) => {
+      const good = GOOD[String(op)] ?? {};
+      n++;
+      // Good for a while, so that it becomes a member there; then one field after the other is not.
+      const fields = Object.keys(good);
+      const ok = n % 3 && n > 6
+        ? { ...good, [fields[n % fields.length]]: MISFITS[n % MISFITS.length] }
+        : good;
+      session.reply(n % 11 ? JSON.stringify({ id, ok }) : "{");
+      if (n % 17 === 16) session.cut("as it likes");
+    });
+    await user.join(server.address);
+    const chatter = keep(new Chatter(user));
+    await chatter.start();
+    const counts = new Counts();
+    const stop = new AbortController();
+    const following = (async () => {
+      while (!stop.signal.aborted) {
+        try {
+          for await (const _ of user.follow("Evil", { after: 0, signal: stop.signal })) {
+            counts.add("entry");
+          }
+        } catch (error) {
+          counts.add((error as Error).name);
+          await user.join(server.address).catch(() => {});
+        }
+      }
+    })();
+    await times(sized(40, 1_000), 8, async (i) => {
+      const asks = [
+        () => user.members("Evil"),
+        () => user.topic("Evil"),
+        () => user.send("Evil", "x", { within: 200 }),
+        () => user.invite("Evil"),
+        () => user.act("Evil", { action: "topic", topic: "x" }),
+      ];
+      counts.add(await asks[i % asks.length]().then(() => "ok", (error: Error) => error.name));
+    });
+    stop.abort();
+    await following;
+    await chatter.hears(5);
+    row("a hostile group among a user's", { requests: n, ...counts.all, heard: chatter.count });
+    assert.equal(chatter.lost, 0);
+  });
+});
+
+const begin = Buffer.concat([greeting(), ready("ROUTER")]);
+const many = (bytes: Uint8Array) =>
+  Buffer.concat(Array.from({ length: Math.ceil(65_536 / bytes.length) }, () => bytes));
+
+/** Well-formed and of no use: read and thrown away, as long as it pours. */
+const THROWN_AWAY = new Set(["resets of no kind", "feed packets"]);
+
+/** What a server pours over a client after its first bytes; none: it says no more. */
+const POURS: Record<string, readonly [Uint8Array, (() => Uint8Array)?]> = {
+  "endless MORE": [begin, () => many(frame(new Uint8Array(1_000), 1))],
+  "endless empty MORE": [begin, () => many(frame(new Uint8Array(0), 1))],
+  "a frame that claims 2^62 bytes": [begin, () => Buffer.from("023fffffffffffffff", "hex")],
+  "frames of 1 MB with MORE": [begin, () => frame(new Uint8Array(1_000_000), 1)],
+  "READY of 1 MB": [
+    greeting(),
+    () => ready("ROUTER", many(property("X", "y")).subarray(0, 1_000_000)),
+  ],
+  "commands": [begin, () => many(command("SUBSCRIBE", randomBytes(20)))],
+  "PING": [begin, () => many(PING)],
+  "messages": [begin, () => many(message("zg2", "x"))],
+  "resets of no kind": [begin, () => many(message("zg2", Buffer.alloc(4_000)))],
+  "feed packets": [begin, () => many(message("zg2", Buffer.alloc(1_000, 4)))],
+  "rubbish": [new Uint8Array(0), () => randomBytes(65_536)],
+  "ZMTP 2": [greeting("NULL", 2)],
+  "CURVE": [greeting("CURVE")],
+  "PUB": [Buffer.concat([greeting(), ready("PUB")])],
+  "half a greeting": [greeting().subarray(0, 30)],
+  "nothing": [new Uint8Array(0)],
+};
+
+test("attack: what a server pours over a client makes it leave, and costs it little", async () => {
+  await closing(async (keep) => {
+    const { registries } = await world(keep, keep(new Folder()).path);
+    const chatter = await Chatter.in(keep, registries);
+    const MOST = sized(24, 256) * 1_048_576;
+    await times(Object.keys(POURS).length, 8, async (i) => {
+      const [what, [first, more]] = Object.entries(POURS)[i];
+      let poured = 0;
+      let came = 0;
+      let left = 0;
+      const wanted = sized(2, 12);
+      const server = keep(
+        await tcpServer(async (tcp) => {
+          came++;
+          await tcp.write(first);
+          for (let one = 0; more && one < MOST;) {
+            const bytes = more();
+            if (!await tcp.write(bytes)) break;
+            poured += bytes.length;
+            one += bytes.length;
+          }
+          if (THROWN_AWAY.has(what)) tcp.socket.destroy();
+          await tcp.hungUp();
+          left++;
+        }),
+      );
+      const asking = keep(client(server.address));
+      const codes = new Counts();
+      while (left < wanted) {
+        codes.add(await asking.request("ping", {}, 1_000).then(() => "ok", (error) => error.name));
+      }
+      await asking.close();
+      row(`${what}, poured over a client`, { connections: came, ...codes.all, bytes: poured });
+      assert.deepEqual(Object.keys(codes.all), ["Unreachable"]);
+      // The system takes some MB that nobody reads.
+      assert.ok(THROWN_AWAY.has(what) || poured / came < MOST, `${what}: ${poured} bytes`);
+    });
+    await chatter.hears(3);
+    assert.equal(chatter.lost, 0);
+  });
+});
