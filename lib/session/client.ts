@@ -11,6 +11,7 @@ import {
 import { MAX_FRAME } from "../protocol/limits.ts";
 import type { FeedFrame, Ops, Push } from "../protocol/schema.ts";
 import type { Transport } from "../transport/transport.ts";
+import { Deadline } from "./deadline.ts";
 import { FeedReader } from "./feed_reader.ts";
 import type { ServerIdentity } from "./identity.ts";
 import { type Request, Requests } from "./requests.ts";
@@ -75,7 +76,7 @@ export class SessionClient implements AsyncDisposable {
   #id = 0;
   /** The proof that is out. */
   #proving: { readonly id: number; readonly identity: ServerIdentity; asked: number } | undefined;
-  #provingEnds: ReturnType<typeof setTimeout> | undefined;
+  #provingEnds: Deadline | undefined;
   #opened: Opened | undefined;
   #renewal = false;
   /** Why there was no session last. */
@@ -97,6 +98,7 @@ export class SessionClient implements AsyncDisposable {
       said: (plaintext) => this.#said(plaintext),
       fed: (packet) => this.#fed(packet),
       lost: (why) => this.#lost(why),
+      putOff: (why) => this.#why = why,
       refused: (error) => this.#requests.rejectUnasked(error),
     });
   }
@@ -169,7 +171,7 @@ export class SessionClient implements AsyncDisposable {
     const { key, name, sig } = prove(transcript);
     this.#proving = { id: ++this.#id, identity, asked: Date.now() };
     const late = () => this.#tunnel.fail("no answer to the proof");
-    this.#provingEnds = setTimeout(late, PROVE_WITHIN);
+    this.#provingEnds = new Deadline(late, PROVE_WITHIN);
     this.#tunnel.say(encodeRequest(this.#proving.id, "prove", { key, name, sig }));
   }
 
@@ -193,7 +195,7 @@ export class SessionClient implements AsyncDisposable {
   }
 
   #forget(): void {
-    clearTimeout(this.#provingEnds);
+    this.#provingEnds?.clear();
     this.#proving = undefined;
     this.#opened = undefined;
     this.#renewal = false;
@@ -231,7 +233,7 @@ export class SessionClient implements AsyncDisposable {
   }
 
   #proved(proving: { identity: ServerIdentity; asked: number }, reply: Reply): void {
-    clearTimeout(this.#provingEnds);
+    this.#provingEnds?.clear();
     this.#proving = undefined;
     try {
       const { identity, asked } = proving;

@@ -16,10 +16,16 @@ const SLICE = 2;
 /** Handshakes that a ticket of one user brings forward, a second. */
 const PER_HOLDER = 20;
 
+/** Time that one handshake counts at most, ms: what is longer, other programs took. */
+const MOST_EACH = 5;
+
 /** What is known of who says hello. */
 export interface Origin {
   readonly id: string;
   readonly ip: string;
+  /** It waits for us: its own time does not run meanwhile. */
+  begin(): void;
+  end(): void;
 }
 
 /** A hello that waits. */
@@ -73,6 +79,7 @@ export class Handshakes<P extends Origin> {
     const hello = { peer, message: Buffer.from(message), at: now, lane };
     if (!this.#lanes[lane].add(peer.ip, hello)) return this.#busy(peer);
     this.#waiting.set(peer.id, hello);
+    peer.begin();
     this.#immediate ??= setImmediate(() => this.#pump());
   }
 
@@ -80,7 +87,7 @@ export class Handshakes<P extends Origin> {
     const { tickets, count } = this.#options;
     if (!tickets || message.length === KEY_BYTES) return "strangers";
     const holder = tickets.holder(message.subarray(KEY_BYTES));
-    this.#shares.strangers.spend(performance.now() - now);
+    this.spend("strangers", performance.now() - now);
     if (holder === undefined) count("handshake: its ticket is not good");
     else if (!this.#holders.take(holder, now)) count("handshake: too many with one ticket");
     else return "holders";
@@ -91,13 +98,18 @@ export class Handshakes<P extends Origin> {
   drop(peer: P): void {
     const hello = this.#waiting.get(peer.id);
     if (!hello) return;
-    this.#waiting.delete(peer.id);
+    this.#done(hello);
     this.#lanes[hello.lane].delete(peer.ip, hello);
+  }
+
+  #done({ peer }: Hello<P>): void {
+    this.#waiting.delete(peer.id);
+    peer.end();
   }
 
   /** Time that came of a handshake was spent, ms. */
   spend(lane: Way, ms: number): void {
-    this.#shares[lane].spend(ms);
+    this.#shares[lane].spend(Math.min(ms, MOST_EACH));
   }
 
   #busy(peer: P): void {
@@ -112,11 +124,11 @@ export class Handshakes<P extends Origin> {
     for (let now = end - SLICE; now < end;) {
       const hello = this.#take("holders", now) ?? this.#take("strangers", now);
       if (!hello) return this.#later(now);
-      this.#waiting.delete(hello.peer.id);
+      this.#done(hello);
       if (now - hello.at > MAX_AGE) this.#busy(hello.peer);
       else this.#options.run(hello);
       const after = performance.now();
-      this.#shares[hello.lane].spend(after - now);
+      this.spend(hello.lane, after - now);
       now = after;
     }
     this.#immediate = setImmediate(() => this.#pump());

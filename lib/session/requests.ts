@@ -1,5 +1,7 @@
 /** Requests of a client that wait: for a session, or for their answer. Each for a bounded time. */
 
+import { Deadline } from "./deadline.ts";
+
 export interface Request {
   readonly id: number;
   /** Absent for who waits for a session alone. */
@@ -9,17 +11,14 @@ export interface Request {
   reject(error: unknown): void;
 }
 
-/** Longest time-out that a timer takes, ms. */
-const MAX_TIMEOUT = 2_147_483_647;
-
 /** See the head of this file. */
 export class Requests {
   readonly #asked = new Map<number, Request>();
   readonly #unasked = new Map<number, Request>();
-  readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
+  readonly #deadlines = new Map<number, Deadline>();
 
   get size(): number {
-    return this.#timers.size;
+    return this.#deadlines.size;
   }
 
   /** How many wait for an answer. */
@@ -31,7 +30,7 @@ export class Requests {
   add(request: Request, timeout: number, late: () => Error): void {
     this.#unasked.set(request.id, request);
     const end = () => this.take(request.id)?.reject(late());
-    this.#timers.set(request.id, setTimeout(end, Math.min(timeout, MAX_TIMEOUT)));
+    this.#deadlines.set(request.id, new Deadline(end, timeout));
   }
 
   /** It is on its way. */
@@ -47,8 +46,8 @@ export class Requests {
   /** One that waits, which from then on does not. */
   take(id: number): Request | undefined {
     const request = this.#asked.get(id) ?? this.#unasked.get(id);
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
+    this.#deadlines.get(id)?.clear();
+    this.#deadlines.delete(id);
     this.#asked.delete(id);
     this.#unasked.delete(id);
     return request;

@@ -4,6 +4,7 @@ import { BadReply, Refusal, sentence } from "../errors.ts";
 import { isOurs } from "../protocol/codec.ts";
 import { MAGIC, MAX_PACKET } from "../protocol/limits.ts";
 import type { Channel, Frames, Transport } from "../transport/transport.ts";
+import { Deadline } from "./deadline.ts";
 import { readAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
 import { Initiator, type Split } from "./noise.ts";
 import { decodeReset, HEAD, KIND, PROLOGUE } from "./packet.ts";
@@ -26,6 +27,8 @@ export interface TunnelOptions {
   fed(packet: Uint8Array): void;
   /** What was sealed is no more, or a try failed. */
   lost(why: string): void;
+  /** The server is there, and another try is made over the same connection a little later. */
+  putOff(why: string): void;
   /** The server is not the one, or does not want us: nothing is tried before {@linkcode Tunnel.want}. */
   refused(error: unknown): void;
 }
@@ -34,6 +37,8 @@ export interface TunnelOptions {
 const GREET_WITHIN = 5_000;
 /** The same where nobody says that a connection is gone. */
 const GREET_AGAIN = 2_000;
+/** How long a busy server is left in peace at most, ms; it does not wait for us for ever. */
+const MOST_PUT_OFF = 2_000;
 /** A session that lasted this long was none that fails at once, ms. */
 const LASTED = 1_000;
 /** How often a packet is offered to a channel that took none, ms. */
@@ -55,7 +60,7 @@ export class Tunnel {
   #failed = 0;
   /** Nothing is tried before, by `performance.now()`. */
   #notBefore = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Deadline | undefined;
   #offer: ReturnType<typeof setTimeout> | undefined;
   /** Channels that still close. */
   readonly #closing = new Set<Promise<void>>();
@@ -183,11 +188,11 @@ export class Tunnel {
   }
 
   #after(ms: number, act: () => void): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    this.#timer?.clear();
+    this.#timer = new Deadline(() => {
       this.#timer = undefined;
       act();
-    }, Math.max(0, ms));
+    }, ms);
   }
 
   #greet(): void {
@@ -222,7 +227,7 @@ export class Tunnel {
   }
 
   #drop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     clearTimeout(this.#offer);
     this.#timer = undefined;
     this.#hello = undefined;
@@ -250,10 +255,18 @@ export class Tunnel {
   }
 
   #reset(packet: Uint8Array): void {
-    const code = decodeReset(packet);
-    const busy = code === "busy";
-    if (!(busy ? this.#hello : this.#split)) return; // Said of what went out before.
-    this.#lose(busy ? "it is busy" : "it has no session for us");
+    if (decodeReset(packet) === "busy") return this.#busy();
+    if (!this.#split) return; // Said of what went out before.
+    this.#lose("it has no session for us");
+    this.#greet();
+  }
+
+  /** Nothing is lost: it has not come to us yet. */
+  #busy(): void {
+    if (!this.#hello) return;
+    this.#notBefore = performance.now() + Math.min(MOST_PUT_OFF, patience(this.#failed++));
+    this.#drop();
+    this.#options.putOff("it is busy");
     this.#greet();
   }
 
@@ -267,7 +280,7 @@ export class Tunnel {
       // Where a hello is said again, this may be the answer to the former one, and ours comes yet.
       return this.#options.transport.watchful ? this.fail("its answer does not open") : undefined;
     }
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
     this.#hello = undefined;
     try {

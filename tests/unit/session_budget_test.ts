@@ -70,11 +70,20 @@ function work(ms: number): void {
   while (performance.now() < end);
 }
 
+/** Who says hello; counts how many of its hellos wait. */
+const waitsFor = new Map<string, number>();
+const peer = (id: string, ip: string) => ({
+  id,
+  ip,
+  begin: () => void waitsFor.set(id, (waitsFor.get(id) ?? 0) + 1),
+  end: () => void waitsFor.set(id, waitsFor.get(id)! - 1),
+});
+
 function waiting(tickets: Tickets, ms: number) {
   const done: string[] = [];
   const busy: string[] = [];
   const counted: string[] = [];
-  const handshakes = new Handshakes<{ id: string; ip: string }>({
+  const handshakes = new Handshakes<ReturnType<typeof peer>>({
     tickets,
     run: ({ peer }) => {
       work(ms);
@@ -94,14 +103,14 @@ test("handshakes of strangers take a fifth of the time; who has a ticket does no
   const { handshakes, done } = waiting(tickets, 5);
   try {
     const began = performance.now();
-    for (let i = 0; i < 400; i++) handshakes.add({ id: `s${i}`, ip: `10.0.0.${i}` }, hello());
+    for (let i = 0; i < 400; i++) handshakes.add(peer(`s${i}`, `10.0.0.${i}`), hello());
     await until(() => done.length >= 40, 5_000, "forty strangers");
     const spent = 5 * done.length;
     const allowed = 0.2 * (performance.now() - began) + 100 + 10;
     assert.ok(spent <= allowed, `${spent} ms of ${allowed}`);
 
     const before = done.length;
-    handshakes.add({ id: "member", ip: "10.0.0.1" }, hello(tickets.issue(USER)));
+    handshakes.add(peer("member", "10.0.0.1"), hello(tickets.issue(USER)));
     await until(() => done.includes("member"), 5_000, "the member");
     assert.ok(done.indexOf("member") - before <= 1, "strangers came first");
   } finally {
@@ -112,14 +121,14 @@ test("handshakes of strangers take a fifth of the time; who has a ticket does no
 test("handshakes that find no room are put off, and those of who went cost nothing", async () => {
   const { handshakes, done, busy } = waiting(new Tickets("secret"), 0);
   try {
-    for (let i = 0; i < 600; i++) handshakes.add({ id: `a${i}`, ip: "10.0.0.1" }, hello());
+    for (let i = 0; i < 600; i++) handshakes.add(peer(`a${i}`, "10.0.0.1"), hello());
     assert.equal(busy.length, 600 - 512);
-    for (let i = 0; i < 512; i++) handshakes.add({ id: `b${i}`, ip: "10.0.0.2" }, hello());
+    for (let i = 0; i < 512; i++) handshakes.add(peer(`b${i}`, "10.0.0.2"), hello());
     assert.equal(busy.length, 600 - 512);
-    handshakes.add({ id: "c", ip: "10.0.0.3" }, hello());
+    handshakes.add(peer("c", "10.0.0.3"), hello());
     assert.deepEqual(busy.slice(-1), ["c"]);
-    for (let i = 0; i < 512; i++) handshakes.drop({ id: `a${i}`, ip: "10.0.0.1" });
-    handshakes.add({ id: "d", ip: "10.0.0.3" }, hello());
+    for (let i = 0; i < 512; i++) handshakes.drop(peer(`a${i}`, "10.0.0.1"));
+    handshakes.add(peer("d", "10.0.0.3"), hello());
     await until(() => done.includes("d"), 5_000, "the one that found room");
     await until(() => done.length === 513, 5_000, "those that did not go");
     assert.ok(done.every((id) => id[0] !== "a"));
@@ -131,10 +140,12 @@ test("handshakes that find no room are put off, and those of who went cost nothi
 test("handshakes of one peer wait once, the last of them", async () => {
   const { handshakes, done } = waiting(new Tickets("secret"), 0);
   try {
-    for (let i = 0; i < 100; i++) handshakes.add({ id: "a", ip: "10.0.0.1" }, hello());
-    handshakes.add({ id: "b", ip: "10.0.0.1" }, hello());
+    for (let i = 0; i < 100; i++) handshakes.add(peer("a", "10.0.0.1"), hello());
+    assert.equal(waitsFor.get("a"), 1);
+    handshakes.add(peer("b", "10.0.0.1"), hello());
     await until(() => done.includes("b"), 5_000, "the other peer");
     assert.deepEqual(done, ["a", "b"]);
+    assert.equal(waitsFor.get("a"), 0);
   } finally {
     handshakes.close();
   }
@@ -144,10 +155,10 @@ test("handshakes with a ticket that is not good, or shown too often, wait with t
   const tickets = new Tickets("secret");
   const { handshakes, counted } = waiting(tickets, 0);
   try {
-    handshakes.add({ id: "x", ip: "10.0.0.1" }, hello(new Tickets("another").issue(USER)));
+    handshakes.add(peer("x", "10.0.0.1"), hello(new Tickets("another").issue(USER)));
     assert.deepEqual(counted, ["handshake: its ticket is not good"]);
     for (let i = 0; i < 30; i++) {
-      handshakes.add({ id: `m${i}`, ip: "10.0.0.1" }, hello(tickets.issue(USER)));
+      handshakes.add(peer(`m${i}`, "10.0.0.1"), hello(tickets.issue(USER)));
     }
     const often = counted.filter((what) => what === "handshake: too many with one ticket").length;
     assert.ok(often >= 9 && often <= 10, String(often));

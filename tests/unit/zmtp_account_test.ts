@@ -180,7 +180,14 @@ test("gate: addresses that left are forgotten, and 100,000 of them are no burden
   assert.deepEqual([totals.connections, totals.strangers], [0, 0]);
 });
 
-const ALIVE: Vitals = { waiting: 0, written: 0, paused: undefined, open: true, pings: true };
+const ALIVE: Vitals = {
+  waiting: 0,
+  written: 0,
+  paused: undefined,
+  served: false,
+  open: true,
+  pings: true,
+};
 
 /** What a pulse says, second by second, until it cuts. */
 function seconds(pulse: Pulse, vitals: Vitals | ((second: number) => Vitals), most = 500) {
@@ -217,6 +224,16 @@ test("pulse: a stranger has so long, whatever it says", () => {
     return ALIVE;
   };
   assert.deepEqual(seconds(open, talks), ["6 not admitted in time"]);
+});
+
+test("pulse: a stranger that waits for us has its time afterwards, and no more than six times it", () => {
+  const heard = (pulse: Pulse, served: (second: number) => boolean) =>
+    seconds(pulse, (second) => {
+      pulse.heard(0);
+      return { ...ALIVE, served: served(second) };
+    });
+  assert.deepEqual(heard(new Pulse(5_000), (n) => n > 3 && n <= 13), ["16 not admitted in time"]);
+  assert.deepEqual(heard(new Pulse(5_000), () => true), ["31 not admitted in time"]);
 });
 
 test("pulse: who reads nothing is cut, on a slow line later", () => {

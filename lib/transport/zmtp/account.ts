@@ -112,6 +112,11 @@ export class Account {
     this.#work += bytes;
   }
 
+  /** True while something is done for the peer, who waits. */
+  get serves(): boolean {
+    return this.#requests > 0;
+  }
+
   /** One is done: its share of the bytes is no longer held. */
   end(): void {
     if (this.#requests === 0) return;

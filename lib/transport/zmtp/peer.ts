@@ -160,6 +160,7 @@ export class ZmtpPeer implements Peer {
       written: this.#outbox.written,
       paused: this.#paused,
       open: this.#state === "open",
+      served: this.account.serves,
       pings: this.#pings,
     });
     if (verdict === "ping") this.#put(PING, false);

@@ -6,6 +6,8 @@ const PING_AFTER = [5, 10];
 const PATIENCE = 15;
 /** Each so many bytes that are on their way to a peer give it one second more: a slow line. */
 const SLOW_LINE = 65_536;
+/** A stranger that is served all the time may stay this many times as long as one that is not. */
+const MOST_STAY = 6;
 /** Seconds for which requests under way may keep a peer from being read. */
 const REQUEST_PATIENCE = 60;
 
@@ -16,6 +18,8 @@ export interface Vitals {
   readonly written: number;
   /** Why it is not read from, if it is not. */
   readonly paused: string | undefined;
+  /** It waits for us: that its time runs out is not its fault. */
+  readonly served: boolean;
   /** False before both sides said what they are. */
   readonly open: boolean;
   /** True when its version knows PING. */
@@ -29,6 +33,7 @@ export interface Vitals {
 export class Pulse {
   readonly #admitWithin: number;
   #age = 0;
+  #ageUnserved = 0;
   #quiet = 0;
   #stuck = 0;
   #unread = 0;
@@ -54,8 +59,12 @@ export class Pulse {
     return vitals.pings && vitals.open && PING_AFTER.includes(this.#quiet) ? "ping" : undefined;
   }
 
-  #late({ open }: Vitals): string | undefined {
-    if (this.admitted || ++this.#age * 1_000 <= this.#admitWithin) return undefined;
+  #late({ open, served }: Vitals): string | undefined {
+    if (this.admitted) return undefined;
+    this.#age++;
+    if (!served) this.#ageUnserved++;
+    const seconds = Math.max(this.#ageUnserved, this.#age / MOST_STAY);
+    if (seconds * 1_000 <= this.#admitWithin) return undefined;
     return open ? "not admitted in time" : "no handshake in time";
   }
 
