@@ -48,10 +48,8 @@ export class RegistryServer implements AsyncDisposable {
   readonly #server: SessionServer;
   readonly #now: () => number;
   readonly #service: RegistryService;
-  /** When a session asked last; it has none when it did not ask yet. */
-  readonly #asked = new WeakMap<Session, number>();
-  /** When a peer of the dialect asked last. */
-  readonly #clear = new Map<Peer, number>();
+  /** When each connection asked last, in a session or in the dialect; who did not is a stranger. */
+  readonly #asked = new Map<Peer, number>();
   #stop!: (error: Error | undefined) => void;
   #timer: ReturnType<typeof setInterval>;
   #probing: Promise<void> | undefined;
@@ -70,6 +68,7 @@ export class RegistryServer implements AsyncDisposable {
         identity: () => ({ says, sign: (text) => key.sign(text) }),
         onRequest: (session, plaintext) => registry?.receive(session, plaintext),
         onClear: (peer, frames) => registry?.receiveClear(peer, frames),
+        onLeft: (peer) => registry?.left(peer),
         warn: (text) => options.logger.warn(text),
       });
       registry = new RegistryServer(options, names, server);
@@ -113,11 +112,15 @@ export class RegistryServer implements AsyncDisposable {
     return this.#server.accounts;
   }
 
+  /** Connections that asked something. */
+  get askers(): number {
+    return this.#asked.size;
+  }
+
   /** One request of a session. Never throws. */
   receive(session: Session, plaintext: Uint8Array): void {
     const now = performance.now(); // The date may jump, and no lease with it.
-    if (!this.#asked.has(session)) session.peer.admit();
-    this.#asked.set(session, now);
+    this.#admit(session.peer, now);
     const reply = this.#service.answer(plaintext, session.peer.ip, now);
     if (typeof reply === "string") session.reply(reply);
     else void this.#later(session, reply);
@@ -134,11 +137,18 @@ export class RegistryServer implements AsyncDisposable {
     if (!is002(frames)) return peer.cut("speaks neither this protocol nor the dialect");
     const now = performance.now();
     const { text, good } = this.#service.answer002(frames, peer.ip, now);
-    if (good) {
-      peer.admit();
-      this.#clear.set(peer, now);
-    }
+    if (good) this.#admit(peer, now);
     peer.send([text]);
+  }
+
+  #admit(peer: Peer, now: number): void {
+    peer.admit();
+    this.#asked.set(peer, now);
+  }
+
+  /** A connection is gone. */
+  left(peer: Peer): void {
+    this.#asked.delete(peer);
   }
 
   #tick(): void {
@@ -151,13 +161,9 @@ export class RegistryServer implements AsyncDisposable {
 
   #endIdle(now: number): void {
     const { idleAfter = IDLE_AFTER } = this.#options;
-    for (const session of this.#server.sessions()) {
-      const asked = this.#asked.get(session); // Who did not ask yet is a stranger, and cut as such.
-      if (asked !== undefined && now - asked > idleAfter) session.cut(IDLE);
-    }
-    for (const [peer, asked] of this.#clear) {
+    for (const [peer, asked] of this.#asked) {
       if (now - asked <= idleAfter) continue;
-      this.#clear.delete(peer);
+      this.#asked.delete(peer);
       peer.cut(IDLE);
     }
   }

@@ -48,6 +48,8 @@ export interface SessionServerOptions {
   onClear?(peer: Peer, frames: Frames): void;
   /** The session is over: gone, cut, renewed, or forgotten. Called once for each. */
   onGone?(session: Session, why: string): void;
+  /** A connection is gone, whether it had a session or not. Over an engine that is not told: never. */
+  onLeft?(peer: Peer): void;
   warn(text: string): void;
 }
 
@@ -82,7 +84,7 @@ export class SessionServer implements AsyncDisposable {
         if (started) started.#receive(peer, frames);
       },
       onGone: (peer, why) => {
-        if (started) started.#gone(peer, why);
+        if (started) started.#left(peer, why);
       },
     });
     started = new SessionServer(options, server);
@@ -249,6 +251,11 @@ export class SessionServer implements AsyncDisposable {
     if (this.#options.transport.watchful) this.#cut.add(peer);
     this.#gone(peer, why);
     peer.cut(why);
+  }
+
+  #left(peer: Peer, why: string): void {
+    this.#gone(peer, why);
+    if (!this.#closing) this.#guard(() => this.#options.onLeft?.(peer));
   }
 
   #gone(peer: Peer, why: string): void {

@@ -24,6 +24,7 @@ import {
   registryAt,
   transport,
 } from "./registry_support.ts";
+import { RawPeer, RawSession } from "./raw_session.ts";
 import { Folder } from "./world.ts";
 
 const refused = (code: string) => (error: unknown) =>
@@ -356,6 +357,33 @@ test("who asks nothing for a while is cut, in either protocol, and who asks is n
     );
     assert.equal(said, 1);
     assert.equal(cut(), 2);
+  }));
+
+test("who begins a session anew is cut like all others when it asks nothing", () =>
+  closing(async (keep) => {
+    const registry = keep(await registryAt({ idleAfter: 500 }));
+    const session = keep(await RawSession.open(registry.endpoint));
+    await session.ask("ping");
+    await session.shake();
+    await until(() => session.peer.ends > 0, 10_000, "the cut");
+  }));
+
+test("a registry keeps nothing of connections that are gone", () =>
+  closing(async (keep) => {
+    const registry = keep(await registryAt());
+    for (let i = 0; i < 10; i++) {
+      const [session, clear] = [
+        await RawSession.open(registry.endpoint),
+        new RawPeer(registry.endpoint),
+      ];
+      await session.ask("ping");
+      await clear.connected();
+      await clear.ask("", '{"action": "get_group_list"}');
+      if (i === 0) assert.equal(registry.askers, 2);
+      await Promise.all([session, clear].map((one) => one[Symbol.asyncDispose]()));
+    }
+    await until(() => registry.accounts.connections === 0, 5_000, "the end of all connections");
+    await until(() => registry.askers === 0, 1_000, "nothing kept");
   }));
 
 test("a message without an end is held only up to its bound", () =>
