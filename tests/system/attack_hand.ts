@@ -103,9 +103,9 @@ export class Hand implements AsyncDisposable {
     return await this.wire.send("zg2", packet);
   }
 
-  /** The next packet of any kind. @throws {Cut} */
+  /** The next packet of any kind; fails after 20 s. @throws {Cut} */
   async packet(): Promise<Buffer> {
-    const frames = await this.wire.receive();
+    const frames = await within(this.wire.receive());
     if (!frames) throw new Cut("Cannot hear more: the server hung up");
     return frames[1];
   }
@@ -190,6 +190,18 @@ export class Hand implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.wire[Symbol.asyncDispose]();
+  }
+}
+
+/** What is awaited; fails after 20 s. */
+async function within<T>(work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const error = new Error("Not within 20 s: a packet");
+  const timer = setTimeout(() => late.reject(error), 20_000);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

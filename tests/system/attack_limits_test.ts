@@ -148,7 +148,6 @@ test("attack: handshakes of strangers take a fifth of a core, and members come f
       await using alice = await connect({ home: returning, name: "alice", registries });
       await alice.join("Lab");
     }
-    // The same connections and messages, without the handshakes: what they cost by themselves.
     const ms = sized(2_500, 20_000);
     const [before, quiet] = [cpuSeconds(pid), chatter.delays.length];
     const flooding = flood("hellos on one connection", address, ms, "127.0.0.66");
@@ -172,6 +171,8 @@ test("attack: handshakes of strangers take a fifth of a core, and members come f
       "heard p99 ms": Math.round(percentile(chatter.delays.slice(quiet), 0.99)),
     });
     assert.ok(done.answered > 20);
+    // What they took beside handshakes: the connections, their messages, and the members.
+    assert.ok(cores < 0.36, `${cores} of a core`);
     assert.ok(Math.max(...times) < 3_000);
     assert.equal(chatter.lost, 0);
   });
