@@ -9,7 +9,7 @@ import { SortedNames } from "./sorted_names.ts";
 export interface Lease {
   readonly name: string;
   readonly address: string;
-  /** Who took it: an IP, as `originOf` counts. */
+  /** Who took it: an IP, as `networkOf` counts. */
   readonly origin: string;
   /** Absent for a group of dialect 002. */
   readonly record?: GroupRecord;

@@ -13,9 +13,9 @@ import { BadRequest, decodeRequest, encodeError, encodeOk } from "../protocol/co
 import { MAX_LIST } from "../protocol/limits.ts";
 import { unregisterText } from "../protocol/record.ts";
 import { type GroupRecord, REGISTRY_OPS, type RegistryRequest } from "../protocol/schema.ts";
+import { networkOf } from "../transport/ip.ts";
 import { FREE_AFTER, GROUPS_A_REQUEST, NEW_NAMES, REQUESTS } from "./bounds.ts";
 import type { Keeper } from "./keeper.ts";
-import { originOf } from "./origin.ts";
 import { Buckets } from "./rate.ts";
 import type { RegistryState } from "./state.ts";
 
@@ -67,7 +67,7 @@ export class RegistryService {
   #charge(request: RegistryRequest, ip: string, now: number): void {
     const record = request.op === "register" ? request.record : undefined;
     if (record && this.#isRenewal(record, now)) return;
-    const origin = originOf(ip);
+    const origin = networkOf(ip);
     let wait = this.#requests.take(origin, now);
     if (wait === 0 && record && !this.#options.state.isTaken(record.name)) {
       wait = this.#newNames.take(origin, now);
@@ -129,7 +129,7 @@ export class RegistryService {
 
   #list(range: { prefix: string; after: string; limit: number }, ip: string, now: number) {
     const page = this.#options.state.list(range, now);
-    this.#requests.charge(originOf(ip), page.groups.length / GROUPS_A_REQUEST, now);
+    this.#requests.charge(networkOf(ip), page.groups.length / GROUPS_A_REQUEST, now);
     return page;
   }
 
@@ -139,7 +139,7 @@ export class RegistryService {
     ip: string,
     now: number,
   ): { readonly text: string; readonly good: boolean } {
-    const wait = this.#requests.take(originOf(ip), now);
+    const wait = this.#requests.take(networkOf(ip), now);
     const request = wait > 0 ? undefined : decodeRegistry002(frames);
     return request
       ? { text: this.#answer002(request, ip, now), good: true }

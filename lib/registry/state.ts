@@ -11,9 +11,9 @@ import { Refusal } from "../errors.ts";
 import { GONE_AFTER, MAX_FRAME, QUIET_AFTER } from "../protocol/limits.ts";
 import { dateProblem, recordSignatureProblem } from "../protocol/record.ts";
 import type { GroupRecord, Listing } from "../protocol/schema.ts";
+import { isAt, networkOf } from "../transport/ip.ts";
 import { isGone, type Lease, Leases } from "./leases.ts";
 import type { TakenName } from "./names.ts";
-import { isAt, originOf } from "./origin.ts";
 import { full, TakenNames } from "./taken_names.ts";
 
 /** Bounds of what strangers can make a registry keep. */
@@ -102,7 +102,7 @@ export class RegistryState {
     const held = this.#leases.get(name);
     if (held?.record?.sig !== record.sig) this.#names.check(name, key, version, date);
     if (!held && this.#leases.size >= this.#limits.leases) throw full("groups");
-    const origin = originOf(ip);
+    const origin = networkOf(ip);
     this.#checkOrigin(origin, held);
     const taken = this.#names.take(name, key, version, date);
     this.#freeAddress(address, name, ip);
@@ -140,7 +140,7 @@ export class RegistryState {
     if (foreign || (newest && this.#stateOf(newest, now) === "live")) {
       throw new Refusal("address_taken", `Cannot register "${name}": ${address} is taken`);
     }
-    const origin = originOf(ip);
+    const origin = networkOf(ip);
     this.#checkOrigin(origin, held);
     if (!held && !there && this.#leases.keyless.size >= this.#limits.keyless) this.#makeRoom(now);
     this.#freeAddress(address, name, ip);

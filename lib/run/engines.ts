@@ -51,10 +51,11 @@ async function loadLibzmq(): Promise<Transport> {
 /** What the peers of a server may hold here. */
 export function boundsHere(bounds: Bounds, total: number = bounds.total): Bounds {
   const connections = connectionLimit() ?? bounds.connections;
-  // Strangers never take all there may be, nor do those of one IP.
+  // Nobody takes all there may be: not one IP, however many keys it proves, and no strangers.
+  const connectionsPerIp = Math.floor(connections * 3 / 4);
   const strangers = Math.min(bounds.strangers, Math.floor(connections / 2));
   const strangersPerIp = Math.min(bounds.strangersPerIp, Math.floor(connections / 4));
-  return { ...bounds, connections, strangers, strangersPerIp, total };
+  return { ...bounds, connections, connectionsPerIp, strangers, strangersPerIp, total };
 }
 
 /** Says it where this machine lets a server have few connections. */

@@ -6,7 +6,8 @@ import type { Bounds } from "./transport.ts";
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
 
-/** Bounds where the caller names no others; `connections` is to be set from the descriptor limit. */
+/** Bounds where the caller names no others; what is said of connections is to be set
+ * from the descriptor limit. */
 export const DEFAULT_BOUNDS: Bounds = {
   stranger: {
     frame: 4 * KIB,
@@ -30,6 +31,7 @@ export const DEFAULT_BOUNDS: Bounds = {
   command: 4 * KIB,
   admitWithin: 5_000,
   connections: 16_384,
+  connectionsPerIp: 12_288,
   strangersPerIp: 1_024,
   strangers: 4_096,
   connectsPerIp: 2_000,

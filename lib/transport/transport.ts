@@ -52,6 +52,8 @@ export interface Bounds {
   readonly admitWithin: number;
   /** Connections in all. Beyond: closed at once. */
   readonly connections: number;
+  /** Connections of one IP, admitted or not: the rest is for others. Beyond: closed at once. */
+  readonly connectionsPerIp: number;
   /** Connections of one IP that are not admitted. Beyond: closed at once. */
   readonly strangersPerIp: number;
   /** Connections in all that are not admitted. Beyond: closed at once. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { networkOf, plainIp } from "../../lib/transport/ip.ts";
 import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
 import { Account, Bucket, Totals } from "../../lib/transport/zmtp/account.ts";
-import { Gate, networkOf, type Origin, plainIp } from "../../lib/transport/zmtp/gate.ts";
+import { Gate, type Origin } from "../../lib/transport/zmtp/gate.ts";
 import { Pulse, type Vitals } from "../../lib/transport/zmtp/pulse.ts";
 
 const BOUNDS = {
@@ -123,6 +124,19 @@ test("gate: connections of one address, strangers of it, strangers of all, and a
   assert.deepEqual([totals.connections, totals.strangers], [10, 0]);
   gate.leave(first[0], true, 0);
   assert.equal(enter(gate, "10.0.0.4", 0).connections, 1);
+});
+
+test("gate: one address has no more than its part, admitted or not, and leaves the rest to others", () => {
+  const gate = new Gate({ ...BOUNDS, connectionsPerIp: 4 }, new Totals());
+  const own = [0, 1, 2, 3].map((n) => {
+    const origin = enter(gate, `2001:db8::${n}`, 0);
+    gate.admit(origin);
+    return origin;
+  });
+  assert.equal(gate.enter("2001:db8::99", 0), "too many connections of one address");
+  for (let n = 0; n < 6; n++) gate.admit(enter(gate, `10.0.0.${n}`, 0));
+  gate.leave(own[0], true, 0);
+  enter(gate, "2001:db8::99", 0);
 });
 
 test("gate: one address connects no more often than it may", () => {

@@ -1,6 +1,6 @@
 /** Who may connect: bounds of all connections, and of those of one network address. Pure. */
 
-import { isIPv6 } from "node:net";
+import { networkOf } from "../ip.ts";
 import type { Bounds } from "../transport.ts";
 import { Bucket, type Totals } from "./account.ts";
 
@@ -40,11 +40,12 @@ export class Gate {
 
   /** Lets a connection in as a stranger, or says why not. */
   enter(ip: string, now: number): Origin | string {
-    const { connections, strangers, strangersPerIp } = this.#bounds;
+    const { connections, connectionsPerIp, strangers, strangersPerIp } = this.#bounds;
     if (this.#totals.connections >= connections) return "too many connections";
     const origin = this.#find(networkOf(ip), now);
     if (origin.rate.empty(now)) return "connects too often";
     origin.rate.take(1, now);
+    if (origin.connections >= connectionsPerIp) return "too many connections of one address";
     if (origin.strangers >= strangersPerIp) return "too many strangers of one address";
     if (this.#totals.strangers >= strangers) return "too many strangers";
     if (origin.connections++ === 0) this.#origins.set(origin.network, origin);
@@ -88,19 +89,4 @@ export class Gate {
     }
     this.#idle.set(origin.network, origin);
   }
-}
-
-/** The address as people write it: an IPv4 address that came over IPv6 is one. */
-export function plainIp(ip: string): string {
-  return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice("::ffff:".length) : ip;
-}
-
-/** What counts as one address: of IPv6 its first 64 bits, for the rest is the other's to choose. */
-export function networkOf(ip: string): string {
-  if (!isIPv6(ip)) return ip;
-  const [head, tail] = ip.split("%")[0].split("::");
-  const [front, back] = [head, tail].map((part) => part ? part.split(":") : []);
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
-  const groups = [...front, ...Array<string>(zeros).fill("0"), ...back];
-  return `${groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(":")}::/64`;
 }

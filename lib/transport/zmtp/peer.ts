@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Bounds, Encoded, Frames, OutFrames, Peer } from "../transport.ts";
+import { plainIp } from "../ip.ts";
 import { Account, type Pause, type Totals } from "./account.ts";
 import {
   answerPing,
@@ -15,7 +16,7 @@ import {
   readProperties,
 } from "./codec.ts";
 import { Decoder, type DecoderBounds, type Item } from "./decoder.ts";
-import { type Gate, type Origin, plainIp } from "./gate.ts";
+import type { Gate, Origin } from "./gate.ts";
 import { Outbox } from "./outbox.ts";
 import { Pulse } from "./pulse.ts";
 

@@ -8,7 +8,7 @@ import { DEFAULT_BOUNDS } from "../bounds.ts";
 import type { Accounts, Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
 import { Totals } from "./account.ts";
 import { encodeMessage } from "./codec.ts";
-import { Gate, plainIp } from "./gate.ts";
+import { Gate } from "./gate.ts";
 import { Listener } from "./listener.ts";
 import { type Host, ZmtpPeer } from "./peer.ts";
 
@@ -85,7 +85,7 @@ export class ZmtpServer implements Server, Host {
   #connected(socket: Socket): void {
     const origin = this.#closing
       ? "closing"
-      : this.gate.enter(plainIp(socket.remoteAddress ?? ""), performance.now());
+      : this.gate.enter(socket.remoteAddress ?? "", performance.now());
     if (typeof origin === "string") {
       this.totals.count(`turned away: ${origin}`);
       socket.on("error", () => {});
