@@ -1,6 +1,7 @@
 /** The hellos that wait for a server: in which order, within which budget, and for how long. */
 
 import { Buffer } from "node:buffer";
+import { networkOf } from "../transport/ip.ts";
 import { Lane, Rates, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
 import { KEY_BYTES } from "./noise.ts";
 import type { Tickets } from "./ticket.ts";
@@ -62,6 +63,8 @@ export class Handshakes<P extends Origin> {
     strangers: new Share(STRANGERS_SHARE, performance.now()),
   };
   readonly #holders = new Rates(PER_HOLDER, 10_000);
+  /** Who showed a ticket that is not good; another one is not looked at, for looking costs time. */
+  readonly #doubted = new WeakSet<P>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #immediate: ReturnType<typeof setImmediate> | undefined;
 
@@ -74,22 +77,24 @@ export class Handshakes<P extends Origin> {
     const former = this.#waiting.get(peer.id);
     if (former) this.drop(peer);
     const now = performance.now();
-    const lane = former?.lane ?? this.#laneOf(message, now);
+    const lane = former?.lane ?? this.#laneOf(peer, message, now);
     // A copy: what came with it, in a buffer of up to 64 KiB, need not wait along.
     const hello = { peer, message: Buffer.from(message), at: now, lane };
-    if (!this.#lanes[lane].add(peer.ip, hello)) return this.#busy(peer);
+    if (!this.#lanes[lane].add(networkOf(peer.ip), hello)) return this.#busy(peer);
     this.#waiting.set(peer.id, hello);
     peer.begin();
     this.#immediate ??= setImmediate(() => this.#pump());
   }
 
-  #laneOf(message: Uint8Array, now: number): Way {
+  #laneOf(peer: P, message: Uint8Array, now: number): Way {
     const { tickets, count } = this.#options;
-    if (!tickets || message.length === KEY_BYTES) return "strangers";
+    if (!tickets || message.length === KEY_BYTES || this.#doubted.has(peer)) return "strangers";
     const holder = tickets.holder(message.subarray(KEY_BYTES));
     this.spend("strangers", performance.now() - now);
-    if (holder === undefined) count("handshake: its ticket is not good");
-    else if (!this.#holders.take(holder, now)) count("handshake: too many with one ticket");
+    if (holder === undefined) {
+      this.#doubted.add(peer);
+      count("handshake: its ticket is not good");
+    } else if (!this.#holders.take(holder, now)) count("handshake: too many with one ticket");
     else return "holders";
     return "strangers";
   }
@@ -99,7 +104,7 @@ export class Handshakes<P extends Origin> {
     const hello = this.#waiting.get(peer.id);
     if (!hello) return;
     this.#done(hello);
-    this.#lanes[hello.lane].delete(peer.ip, hello);
+    this.#lanes[hello.lane].delete(networkOf(peer.ip), hello);
   }
 
   #done({ peer }: Hello<P>): void {

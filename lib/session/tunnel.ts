@@ -54,8 +54,8 @@ export class Tunnel {
   #hello: Initiator | undefined;
   #split: Split | undefined;
   #since = 0;
-  /** A sealed packet that the channel did not take: it goes out before any other, or none opens. */
-  #kept: Uint8Array | undefined;
+  /** Sealed packets that the channel did not take: they go out in order, or none behind opens. */
+  #kept: Uint8Array[] = [];
   /** Tries that failed one after the other. */
   #failed = 0;
   /** Nothing is tried before, by `performance.now()`. */
@@ -74,7 +74,7 @@ export class Tunnel {
 
   /** True while more can be said: the channel took all that was. */
   get free(): boolean {
-    return this.#kept === undefined;
+    return this.#kept.length === 0;
   }
 
   /** Somebody waits for the server: a try is under way, or one begins when it may. */
@@ -90,19 +90,20 @@ export class Tunnel {
     }
   }
 
-  /** Seals a text and sends it, in order. Not while {@linkcode free} is false. */
+  /** Seals a text and sends it, in order; while {@linkcode free} is false it waits here. */
   say(text: string): void {
     if (!this.#split) return;
     const packet = this.#split.send.seal(text, HEAD.sealed);
-    if (this.#channel?.send([MAGIC, packet])) return;
-    this.#kept = packet;
-    this.#offerLater();
+    if (this.free && this.#channel?.send([MAGIC, packet])) return;
+    if (this.#kept.push(packet) === 1) this.#offerLater();
   }
 
   #offerLater(): void {
     this.#offer = setTimeout(() => {
-      if (this.#kept && this.#channel?.send([MAGIC, this.#kept])) this.#kept = undefined;
-      else this.#offerLater();
+      let sent = 0;
+      while (sent < this.#kept.length && this.#channel?.send([MAGIC, this.#kept[sent]])) sent++;
+      this.#kept.splice(0, sent);
+      if (!this.free) this.#offerLater();
     }, OFFER_EVERY);
   }
 
@@ -232,7 +233,7 @@ export class Tunnel {
     this.#timer = undefined;
     this.#hello = undefined;
     this.#split = undefined;
-    this.#kept = undefined;
+    this.#kept = [];
   }
 
   #receive(frames: Frames): void {

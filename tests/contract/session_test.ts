@@ -70,6 +70,19 @@ await check(
   },
 );
 
+await checkWatchful(
+  "requests that waited arrive in order, also when they are more than a connection takes",
+  async (keep, transport) => {
+    const world = keep(await World.start(transport));
+    const client = keep(world.client(transport, { prove: proofOf(user) }));
+    const text = "x".repeat(1_000_000);
+    const asked = Array.from({ length: 80 }, () => client.request("ping", { text }, 30_000));
+    const heads = (await Promise.all(asked)).map(({ head }) => head);
+    assert.deepEqual(heads, heads.map((_, i) => i + 2));
+    assert.equal(world.server.accounts.counts.size, 0);
+  },
+);
+
 await check(
   "a request that nobody answers ends when its time is up, and alone",
   async (keep, transport) => {

@@ -167,6 +167,31 @@ test("handshakes with a ticket that is not good, or shown too often, wait with t
   }
 });
 
+test("handshakes look at one ticket of who showed one that is not good", async () => {
+  const tickets = new Tickets("secret");
+  const { handshakes, done, counted } = waiting(tickets, 0);
+  try {
+    const liar = peer("x", "10.0.0.1");
+    for (let i = 1; i <= 3; i++) {
+      handshakes.add(liar, hello(new Tickets("another").issue(USER)));
+      await until(() => done.length === i, 5_000, "its handshake");
+    }
+    assert.deepEqual(counted, ["handshake: its ticket is not good"]);
+  } finally {
+    handshakes.close();
+  }
+});
+
+test("handshakes of one IPv6 network take one turn, and have one network's room", () => {
+  const { handshakes, busy } = waiting(new Tickets("secret"), 0);
+  try {
+    for (let i = 0; i < 513; i++) handshakes.add(peer(`a${i}`, `2001:db8::${i}`), hello());
+    assert.deepEqual(busy, ["a512"]);
+  } finally {
+    handshakes.close();
+  }
+});
+
 test("tickets are their server's alone, for thirty days, and name their user", () => {
   let now = 1_795_215_435_253;
   const tickets = new Tickets("secret", () => now);
