@@ -101,12 +101,15 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     line: "MESSAGE REQUEST",
     budget: "reads",
     run({ service, session, answer }, request, actor) {
-      service.pages.add(session, async () => {
-        try {
-          answer.ok(await service.read(actor, request));
-        } catch (error) {
-          answer.refuse(error);
-        }
+      service.pages.add(session, {
+        async make() {
+          try {
+            answer.ok(await service.read(actor, request));
+          } catch (error) {
+            answer.refuse(error);
+          }
+        },
+        drop: () => answer.refuse(new Refusal("no_session", "Cannot read: the session is over")),
       });
     },
   },

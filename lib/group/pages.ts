@@ -18,7 +18,13 @@ const MOST_WAITING = 1_048_576;
 /** Between two looks at who takes nothing, ms. */
 const LOOK_EVERY = 50;
 
-type Page = () => Promise<void>;
+/** A page that is asked for: one of both is called. */
+export interface Page {
+  /** Must not reject. */
+  make(): Promise<void>;
+  /** The connection or its session is over. */
+  drop(): void;
+}
 
 /** See the head of this file. Bounded by the requests that a connection may have under way. */
 export class Pages {
@@ -29,11 +35,11 @@ export class Pages {
     return this.#waiting.size;
   }
 
-  /** Makes a page when it is its turn, the first one at once. `make` must not reject. */
-  add(reader: Reader, make: Page): void {
+  /** Makes a page when it is its turn, the first one at once. */
+  add(reader: Reader, page: Page): void {
     const queue = this.#waiting.get(reader);
-    if (queue) return void queue.push(make);
-    const first = [make];
+    if (queue) return void queue.push(page);
+    const first = [page];
     this.#waiting.set(reader, first);
     void this.#make(reader, first);
   }
@@ -44,9 +50,10 @@ export class Pages {
         await setTimeout(LOOK_EVERY);
         continue;
       }
-      await queue.shift()!();
+      await queue.shift()!.make();
       if (queue.length > 0) await setImmediate(); // Everything else has its turn.
     }
     this.#waiting.delete(reader);
+    for (const page of queue) page.drop();
   }
 }

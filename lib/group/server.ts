@@ -110,6 +110,7 @@ export class GroupServer implements AsyncDisposable {
         onRequest: (session, json) => group!.#receive(session, json),
         onClear: (peer, frames) => group!.#receiveClear(peer, frames),
         onGone: (session) => service.gone(session),
+        onLeft: (peer) => service.left(peer),
         warn: (text) => logger.warn(text),
       });
       group = new GroupServer(options, service, sessions, tickets);

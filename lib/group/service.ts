@@ -12,7 +12,7 @@ import { type Batch, CLAIM } from "../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MAX_MEMBERS, MAX_TEXT } from "../protocol/limits.ts";
 import type { Message } from "../protocol/schema.ts";
 import type { Session } from "../session/server.ts";
-import type { Encoded } from "../transport/transport.ts";
+import type { Encoded, Peer } from "../transport/transport.ts";
 import { Feed } from "./feed.ts";
 import { makeInvite, openInvite, useInvite } from "./invites.ts";
 import { type Keep, Limits, type Rates } from "./limits.ts";
@@ -158,11 +158,15 @@ export class GroupService {
     return session.actor;
   }
 
-  /** The session is over. */
+  /** The session is over; on its connection another one may begin, with what is left of its budget. */
   gone(session: Session): void {
-    this.limits.forget(session.peer.id);
     this.feed.unfollow(session);
     if (session.actor) this.presence.remove(session.actor.user, session);
+  }
+
+  /** The connection is gone. */
+  left(peer: Peer): void {
+    this.limits.forget(peer.id);
   }
 
   /**

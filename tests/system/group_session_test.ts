@@ -18,6 +18,7 @@ import { ticketBytes } from "../../lib/session/ticket.ts";
 import type { Channel, Frames } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
+import { RawSession } from "./raw_session.ts";
 
 const transport = zmtpTransport();
 const mid = midMaker();
@@ -327,6 +328,22 @@ groupTest("has wrong invites wait, whoever brings them", {
   const refusals = codes.filter((code) => code === "bad_invite").length;
   assert.ok(refusals >= 100 && refusals < 120, String(refusals));
   assert.equal(codes.filter((code) => code === "rate_limited").length, 120 - refusals);
+});
+
+groupTest("gives no other budget to who begins a session anew", {}, async (group, keep) => {
+  const session = keep(await RawSession.open(group.address));
+  const key = newSigningKey();
+  const sig = (transcript: string) => key.sign(proofText(transcript));
+  await session.ask("prove", { key: key.publicKey, name: "a", sig: sig(session.transcript) });
+  await assert.rejects(async () => {
+    for (let i = 0; i < 250; i++) await session.ask("ping");
+  }, refused("rate_limited"));
+  await session.shake();
+  let more = 0;
+  await assert.rejects(async () => {
+    for (; more < 250; more++) await session.ask("ping");
+  }, refused("rate_limited"));
+  assert.ok(more < 100, `${more} more`);
 });
 
 groupTest("cuts the oldest connection of a user with more than 64", {}, async (group, keep) => {
