@@ -39,6 +39,7 @@ export async function fingerprint(link: Link, at = Infinity): Promise<Fingerprin
     if (head === Infinity) head = page.head;
     if (whole.length === 0 || (epoch !== "" && page.epoch !== epoch)) break;
     epoch = page.epoch;
+    const before = seq;
     for (const batch of whole) {
       if (batch.first > head || seq >= at) break;
       // Of what the group does not keep, only the last hash could be known.
@@ -49,6 +50,7 @@ export async function fingerprint(link: Link, at = Infinity): Promise<Fingerprin
       hash = Buffer.from(batch.hash!, "base64url");
       seq = batch.first + batch.count - 1;
     }
+    if (seq === before) break; // It serves what is not there: asking goes on for ever.
   }
   return { epoch, from, seq, hash: hash.toString("base64url") };
 }

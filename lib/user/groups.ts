@@ -63,8 +63,12 @@ export class KnownGroups {
   admitted(id: string, ticket: string): void {
     const known = this.get(id);
     if (!known || known.ticket === ticket) return;
-    this.#store.keepTicket(id, ticket);
-    this.#reload();
+    try {
+      this.#store.keepTicket(id, ticket);
+      this.#reload();
+    } catch {
+      // No room, or held too long: the next program comes as a stranger, and this one goes on.
+    }
   }
 
   forget(id: string): void {

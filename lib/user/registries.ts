@@ -43,7 +43,7 @@ export class Registries {
   async list(prefix = ""): Promise<Listing[]> {
     const lists = await this.#ask((registry) => listAll(registry, prefix));
     const merged = new Map<string, Listing>();
-    for (const listing of lists.flat().filter(believable)) {
+    for (const listing of lists.flat()) {
       const key = listing.record?.id ?? `${listing.name} ${listing.address}`;
       const known = merged.get(key);
       if (!known || better(listing, known)) merged.set(key, listing);
@@ -119,7 +119,7 @@ async function listAll(registry: RegistryPort, prefix: string): Promise<Listing[
   const all: Listing[] = [];
   for (let after = "", pages = 0; pages < MAX_PAGES; pages++) {
     const { groups, more } = await registry.request("list", { prefix, after });
-    all.push(...groups);
+    all.push(...groups.filter(believable)); // Page by page: each signature takes 0.1 ms of the loop.
     if (!more || groups.length === 0) break;
     after = groups[groups.length - 1].name;
   }

@@ -1,5 +1,6 @@
 /** A user: one identity, many groups. What an embedder and every screen works with. */
 
+import process from "node:process";
 import { type Code, Refusal, UsageError } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import { encodeInvite, type Invite, looksLikeInvite } from "../protocol/invite.ts";
@@ -63,7 +64,7 @@ export class User implements AsyncDisposable {
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
   readonly #listeners = new Set<(event: UserEvent) => void>();
-  /** When this user last said that it writes, by group id, ms. */
+  /** When this user last said that it writes, by group id, ms by `performance.now()`. */
   readonly #typed = new Map<string, number>();
   #name: string;
   #closing: Promise<void> | undefined;
@@ -320,8 +321,8 @@ export class User implements AsyncDisposable {
   /** Tells the members who follow that this user is writing; never logged. */
   typing(target: string): void {
     const { id } = this.#groups.member(target);
-    const now = Date.now();
-    if (now - (this.#typed.get(id) ?? 0) < PRESENT_FOR / 2) return;
+    const now = performance.now(); // The date may go back.
+    if (now - (this.#typed.get(id) ?? -Infinity) < PRESENT_FOR / 2) return;
     this.#typed.set(id, now);
     this.#connections.open(id).link.ask("typing", {}, { within: 1_000 }).catch(() => {});
   }
@@ -369,9 +370,7 @@ export class User implements AsyncDisposable {
         listener(event);
       } catch (error) {
         // A defect of the listener's, not of what goes on here.
-        setTimeout(() => {
-          throw error;
-        });
+        process.emitWarning(error instanceof Error ? error : String(error));
       }
     }
   }

@@ -50,6 +50,14 @@ function serving(batches: readonly Batch[], limit: number): Link {
   return { ask, target: { name: "Lab", address: "here" } } as unknown as Link;
 }
 
+test("fingerprint ends where a group serves nothing of what it says there is", async () => {
+  const [batch] = history([1]);
+  const page = { epoch: "e", head: 1, more: true, batches: [{ ...batch, first: 2 }] };
+  const target = { id: "g", name: "Lab", address: "127.0.0.1:1", key: "" };
+  const link = { target, ask: () => Promise.resolve(page) } as unknown as Link;
+  assert.equal((await fingerprint(link)).seq, 0);
+});
+
 test("fingerprint is the hash of the batch that holds the wanted entry, whatever the pages", async () => {
   const batches = history([1, 3, 5, 2, 4]); // first 1, 2, 5, 10, 12
   for (const limit of [5, 6, 7, 100]) {
