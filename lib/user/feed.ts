@@ -5,8 +5,12 @@
 
 import { FEED_SILENCE } from "../protocol/limits.ts";
 import type { FeedFrame } from "../protocol/schema.ts";
+import { startTicking, stopTicking, TICK_MS } from "../transport/ticker.ts";
 import { unlessAborted } from "./backoff.ts";
 import type { Link } from "./link.ts";
+
+/** Silence after which the feed is taken for lost, in ticks. */
+const SILENT = FEED_SILENCE / TICK_MS;
 
 /** One who follows. */
 export interface Follower {
@@ -36,16 +40,16 @@ export class LiveFeed {
   #turn = 0;
   /** The session that is open has a subscription. */
   #subscribed = false;
-  /** When it was heard last, by a clock that never jumps, ms. */
-  #heard = -Infinity;
+  /** Ticks since it was heard: while this program stands still, the feed is not silent. */
+  #quiet = 0;
 
   constructor(link: Pick<Link, "ask" | "tell">) {
     this.#link = link;
   }
 
-  /** How long nothing came, ms; Infinity when it is lost or was never there. */
-  get silentFor(): number {
-    return this.#subscribed ? performance.now() - this.#heard : Infinity;
+  /** True while it is heard: not when it is lost, or was never there. */
+  get isFresh(): boolean {
+    return this.#subscribed && this.#quiet <= SILENT;
   }
 
   /** Counts the subscriptions; see {@linkcode Subscribed}. */
@@ -56,8 +60,10 @@ export class LiveFeed {
   /** Somebody follows from now on; answers how to end that. */
   attach(follower: Follower): () => void {
     this.#followers.add(follower);
+    startTicking(this);
     return () => {
       if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
+      stopTicking(this);
       const subscribed = this.#subscribed;
       this.lose();
       this.#stop.abort();
@@ -83,7 +89,7 @@ export class LiveFeed {
   async #subscribe(signal: AbortSignal): Promise<Subscribed> {
     const { epoch, head } = await this.#link.ask("subscribe", {}, { within: Infinity, signal });
     this.#subscribed = true;
-    this.#heard = performance.now();
+    this.#quiet = 0;
     return { turn: ++this.#turn, epoch, head };
   }
 
@@ -95,16 +101,18 @@ export class LiveFeed {
 
   /** A frame came. */
   take(frame: FeedFrame): void {
-    this.#heard = performance.now();
+    this.#quiet = 0;
     for (const follower of this.#followers) follower.take(frame);
   }
 
-  /** True when there is no need to ask whether the group is there. */
-  get isFresh(): boolean {
-    return this.silentFor < FEED_SILENCE;
+  /** Twice a second while somebody follows: silence is told to all once. */
+  tick(): void {
+    if (!this.#subscribed || ++this.#quiet !== SILENT + 1) return;
+    for (const follower of this.#followers) follower.wake();
   }
 
   close(): void {
+    stopTicking(this);
     this.#stop.abort();
     for (const follower of this.#followers) follower.close();
   }

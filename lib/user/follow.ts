@@ -7,7 +7,6 @@
  */
 
 import { type Batch, checkSignature, entriesOf, type Entry } from "../protocol/batch.ts";
-import { FEED_SILENCE } from "../protocol/limits.ts";
 import type { FeedFrame } from "../protocol/schema.ts";
 import type { Follower } from "./feed.ts";
 import type { Link } from "./link.ts";
@@ -90,7 +89,7 @@ class Following implements Follower {
   async *entries(): AsyncGenerator<FollowedEntry> {
     const { feed } = this.#options.link;
     while (!this.ended) {
-      if (feed.silentFor >= FEED_SILENCE || feed.turn !== this.#turn) await this.#subscribe();
+      if (!feed.isFresh || feed.turn !== this.#turn) await this.#subscribe();
       else if (this.#behind) {
         for (const batch of await this.#readPage()) yield* this.#deliver(batch);
       } else if (this.#buffer.length > 0) {
@@ -103,7 +102,7 @@ class Following implements Follower {
 
   async #subscribe(): Promise<void> {
     const { link } = this.#options;
-    if (link.feed.silentFor < FEED_SILENCE) {
+    if (link.feed.isFresh) {
       // Another one asked for it.
       this.#turn = link.feed.turn;
       this.#behind = true;
@@ -210,17 +209,10 @@ class Following implements Follower {
     this.#units = 0;
   }
 
-  /** Until something arrives, or the feed has been silent for too long. */
+  /** Until something arrives, or the feed is lost. */
   async #pause(): Promise<void> {
-    const { silentFor } = this.#options.link.feed;
-    if (silentFor >= FEED_SILENCE) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, FEED_SILENCE - silentFor);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    if (!this.#options.link.feed.isFresh) return;
+    await new Promise<void>((resolve) => this.#wake = resolve);
     this.#wake = () => {};
   }
 

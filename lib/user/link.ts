@@ -51,6 +51,8 @@ export interface AskOptions {
 
 /** Ops that a member who was forgotten can do without joining again first. */
 const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]);
+/** A group that was heard within this time, ms, answers late rather than not at all. */
+const HEARD_FOR = 2_000;
 /** Most sessions that one request begins, where the server says that there is none. */
 const MAX_SESSIONS = 5;
 
@@ -75,6 +77,8 @@ export class Link {
   #joining: Promise<void> | undefined;
   #epoch = "";
   #head = 0;
+  /** When the group was heard last, by a clock that never jumps, ms. */
+  #heardAt = -Infinity;
   /** Aborted when the group is heard, for those who rest. */
   #rest = new AbortController();
   #resting = 0;
@@ -201,7 +205,7 @@ export class Link {
         if (error instanceof Refusal) this.#change("live");
         const wait = waitAfter(error, attempt++);
         // Where it is now is asked while we wait: the registry may be gone, too.
-        if (error instanceof Unreachable) void this.#lost();
+        if (error instanceof Unreachable && !this.#isHeard) void this.#lost();
         if (performance.now() + wait >= end) throw error;
         if (error instanceof Unreachable) await this.rest(wait);
         else await pause(wait, this.#closed.signal);
@@ -241,8 +245,14 @@ export class Link {
     this.#head = head;
   }
 
+  /** Something of the group came lately: who gets no answer asks one that is slow. */
+  get #isHeard(): boolean {
+    return this.#client?.identity !== undefined && performance.now() - this.#heardAt < HEARD_FOR;
+  }
+
   /** Called by whoever hears from the group: who waits to ask again need not wait any longer. */
   heard(): void {
+    this.#heardAt = performance.now();
     this.#change("live");
     if (this.#resting === 0) return;
     this.#rest.abort();

@@ -38,7 +38,7 @@ test("live feed: followers share one subscription and its frames, and the last o
   const { said, answers, feed, subscribe } = made();
   const ears = [new Ear(), new Ear()];
   const detach = ears.map((ear) => feed.attach(ear));
-  assert.equal(feed.silentFor, Infinity);
+  assert.ok(!feed.isFresh);
   const both = [subscribe(), subscribe()];
   assert.deepEqual(said, ["subscribe"]);
   answers[0].resolve(7);
@@ -66,12 +66,30 @@ test("live feed: one that is lost stays lost until it is asked for again, whatev
   feed.lose();
   assert.equal(ear.woken, 1);
   feed.take({ epoch: EPOCH, head: 2 });
-  assert.equal(feed.silentFor, Infinity);
+  assert.ok(!feed.isFresh);
   const second = subscribe();
   answers[1].resolve(2);
   assert.equal((await second).turn, 2);
   assert.ok(feed.isFresh);
   assert.deepEqual(said, ["subscribe", "subscribe"]);
+});
+
+test("live feed: silence is told once, after 3 s of ticks; a frame ends it", async () => {
+  const { answers, feed, subscribe } = made();
+  const ear = new Ear();
+  const detach = feed.attach(ear);
+  for (let ticks = 0; ticks < 20; ticks++) feed.tick();
+  assert.equal(ear.woken, 0, "nobody has asked for it yet");
+  const asked = subscribe();
+  answers[0].resolve(1);
+  await asked;
+  for (let ticks = 0; ticks < 6; ticks++) feed.tick();
+  assert.deepEqual([feed.isFresh, ear.woken], [true, 0]);
+  for (let ticks = 0; ticks < 20; ticks++) feed.tick();
+  assert.deepEqual([feed.isFresh, ear.woken], [false, 1]);
+  feed.take({ epoch: EPOCH, head: 2 });
+  assert.ok(feed.isFresh);
+  detach();
 });
 
 test("live feed: a refusal goes to all who asked, an end to one of them to that one alone", async () => {
