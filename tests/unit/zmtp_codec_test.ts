@@ -188,7 +188,11 @@ const FAULTS: [why: string, ...chunks: (Uint8Array | string)[]][] = [
     "asks for the mechanism CURVE, needs NULL",
     `ff00000000000000007f03014355525645${"00".repeat(47)}`,
   ],
-  ["asks for no mechanism, needs NULL", `ff00000000000000007f0301${"00".repeat(52)}`],
+  ["asks for no mechanism that is known, needs NULL", `ff00000000000000007f0301${"00".repeat(52)}`],
+  [
+    "asks for no mechanism that is known, needs NULL",
+    `ff00000000000000007f03015a5a5a5a5a${"00".repeat(47)}`,
+  ],
   ["bad flags", GREETING, "08"],
   ["bad flags", GREETING, "05"],
   ["message before READY", GREETING, "0001"],
