@@ -1,13 +1,16 @@
 /**
  * The clocks of group and registry jump, one day back and one day forward: the order of messages
- * stands, `at` never goes back, nobody is refused, and the group stays listed whatever its own clock
- * says. Of a registry whose clock is wrong nobody believes a record; it lists the group again as soon
- * as its clock is right.
+ * stands, `at` never goes back, nobody is refused, and the group keeps its lease. It stays listed
+ * whatever its own clock says; of a registry whose clock is wrong nobody believes a record, until its
+ * clock is right again.
  */
 
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { splitRegistry } from "../../lib/protocol/names.ts";
+import { memoryPins, registryClient } from "../../lib/session/registry_client.ts";
+import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Child } from "./support/children.ts";
@@ -77,6 +80,7 @@ await fault(async (fault) => {
     sender.start(1);
   }
   const listed = async () => (await reader.list()).some(({ state }) => state === "live");
+  const leased = leaseAt(fault, registries[0]);
   let unlisted = 0;
   for (let i = 0; i < fault.size(1, 5); i++) {
     for (const [who, ahead] of JUMPS) {
@@ -84,6 +88,7 @@ await fault(async (fault) => {
       fault.count("jumps");
       const acked = ledger.acked;
       const begin = performance.now();
+      fault.expect(await leased(), `no lease at once after ${who} ${ahead} s`);
       if (who === "group") {
         fault.expect(await listed(), `not listed at once after group ${ahead} s`);
       }
@@ -98,6 +103,7 @@ await fault(async (fault) => {
       const end = performance.now() + 2_200;
       await until(
         async () => {
+          fault.expect(await leased(), `no lease after ${who} ${ahead} s`);
           fault.expect(wrong || await listed(), `not listed after ${who} ${ahead} s`);
           return performance.now() > end;
         },
@@ -118,3 +124,18 @@ await fault(async (fault) => {
   ledger.check(held, fault);
   follower.check(held, fault);
 });
+
+/** Whether a registry says that the group is live, whatever the dates of its record. */
+function leaseAt(fault: Fault, registry: string): () => Promise<boolean> {
+  const client = registryClient({
+    transport: zmtpTransport(),
+    pins: memoryPins(),
+    wayOut: "",
+    ...splitRegistry(registry)!,
+  });
+  fault.onClose(() => client.close());
+  return async () => {
+    const { groups } = await client.request("list", { prefix: "", after: "" });
+    return (groups as { state: string }[]).some(({ state }) => state === "live");
+  };
+}
