@@ -56,7 +56,13 @@ test("attack: it is the one that ends what runs over libzmq", async () => {
     let ended = "";
     void registry.process.ended.then(({ signal }) => (ended = String(signal)));
     let struck = 0;
-    for (; !ended && struck < 200; struck++) await strikeServer(bare(registry.address));
+    // When it has stopped reading depends on who else has the machine.
+    const end = performance.now() + 20_000;
+    await Promise.all(Array.from({ length: 4 }, async () => {
+      for (; !ended && performance.now() < end; struck++) {
+        await strikeServer(bare(registry.address));
+      }
+    }));
     row("what ends libzmq, at a registry over libzmq", { struck, ended });
     assert.equal(ended, "SIGABRT", registry.process.output);
   });

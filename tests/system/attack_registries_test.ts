@@ -105,7 +105,6 @@ test("attack: no registry hurts what is said and listed at another", async () =>
     await user.join(group.address);
     const chatter = keep(new Chatter(user));
     await chatter.start();
-    const hand = keep(await Hand.open(bare(honest.address)));
     const { id } = group.record();
     const rounds = sized(1, 20);
     let asked = 0;
@@ -125,6 +124,7 @@ test("attack: no registry hurts what is said and listed at another", async () =>
       await Promise.all(users);
     }
     // The lease at the honest one was renewed all the while.
+    const hand = keep(await Hand.open(bare(honest.address)));
     const since = performance.now();
     await until(
       async () => {
