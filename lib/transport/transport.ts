@@ -56,7 +56,7 @@ export interface Bounds {
   readonly connectionsPerIp: number;
   /** Connections of one IP that are not admitted. Beyond: closed at once. */
   readonly strangersPerIp: number;
-  /** Connections in all that are not admitted. Beyond: closed at once. */
+  /** Connections in all that are not admitted. Beyond: the oldest that asks nothing is cut for it. */
   readonly strangers: number;
   /** Connections made by one IP a second, with a burst of four times that. Beyond: closed at once. */
   readonly connectsPerIp: number;

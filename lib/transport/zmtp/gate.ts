@@ -38,8 +38,13 @@ export class Gate {
     return this.#origins.size + this.#idle.size + this.#idleBefore.size;
   }
 
-  /** Lets a connection in as a stranger, or says why not. */
-  enter(ip: string, now: number): Origin | string {
+  /**
+   * Lets a connection in as a stranger, or says why not.
+   *
+   * @param makeRoom ends another stranger, if one can be spared: else who comes first and does nothing
+   * would keep those out who would prove themselves
+   */
+  enter(ip: string, now: number, makeRoom: () => boolean = () => false): Origin | string {
     const { connections, connectionsPerIp, strangers, strangersPerIp } = this.#bounds;
     if (this.#totals.connections >= connections) return "too many connections";
     const origin = this.#find(networkOf(ip), now);
@@ -47,7 +52,7 @@ export class Gate {
     origin.rate.take(1, now);
     if (origin.connections >= connectionsPerIp) return "too many connections of one address";
     if (origin.strangers >= strangersPerIp) return "too many strangers of one address";
-    if (this.#totals.strangers >= strangers) return "too many strangers";
+    if (this.#totals.strangers >= strangers && !makeRoom()) return "too many strangers";
     if (origin.connections++ === 0) this.#origins.set(origin.network, origin);
     origin.strangers++;
     this.#totals.connections++;

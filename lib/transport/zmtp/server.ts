@@ -27,6 +27,8 @@ export class ZmtpServer implements Server, Host {
   readonly #options: ServeOptions;
   readonly #slots: Set<ZmtpPeer>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #watched = new Set<ZmtpPeer>();
+  /** In the order of their coming; some are no strangers any more. */
+  readonly #strangers = new Set<ZmtpPeer>();
   #due: ZmtpPeer[] = [];
   #listener!: Listener;
   #made = 0;
@@ -85,7 +87,7 @@ export class ZmtpServer implements Server, Host {
   #connected(socket: Socket): void {
     const origin = this.#closing
       ? "closing"
-      : this.gate.enter(socket.remoteAddress ?? "", performance.now());
+      : this.gate.enter(socket.remoteAddress ?? "", performance.now(), () => this.#makeRoom());
     if (typeof origin === "string") {
       this.totals.count(`turned away: ${origin}`);
       socket.on("error", () => {});
@@ -94,8 +96,21 @@ export class ZmtpServer implements Server, Host {
     }
     const peer = new ZmtpPeer(this, socket, origin, (++this.#made).toString(36));
     this.#slotOf(peer).add(peer);
+    this.#strangers.add(peer);
     this.#peers++;
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Cuts the stranger that came first of those for whom nothing is done; false: there is none. */
+  #makeRoom(): boolean {
+    for (const peer of this.#strangers) {
+      if (!peer.account.admitted && peer.account.serves) continue;
+      this.#strangers.delete(peer);
+      if (peer.account.admitted) continue;
+      peer.cut("strangers make room");
+      return true;
+    }
+    return false;
   }
 
   #slotOf(peer: ZmtpPeer): Set<ZmtpPeer> {
@@ -148,6 +163,7 @@ export class ZmtpServer implements Server, Host {
   gone(peer: ZmtpPeer, why: string | undefined): void {
     this.#slotOf(peer).delete(peer);
     this.#watched.delete(peer);
+    this.#strangers.delete(peer);
     if (--this.#peers === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
