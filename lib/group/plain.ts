@@ -8,8 +8,12 @@ import {
   SUCCESS,
 } from "../dialects/seed002.ts";
 import type { Frames, Peer } from "../transport/transport.ts";
+import type { Reader } from "./pages.ts";
 import { type PlainMessage, readAll, type ReadRequest } from "./reading.ts";
 import type { GroupService } from "./service.ts";
+
+/** Who reads, as long as it takes what it gets. */
+const readers = new WeakMap<Peer, { open: boolean } & Reader>();
 
 /** Answers one message of dialect 002, rubbish included: its clients wait for ever without. */
 export function answer002(
@@ -21,7 +25,9 @@ export function answer002(
   peer.begin();
   const send = (reply: string) => {
     peer.end();
-    peer.send([reply]);
+    const taken = peer.send([reply]);
+    const reader = readers.get(peer);
+    if (reader) reader.open = taken;
   };
   const now = service.now();
   try {
@@ -31,7 +37,7 @@ export function answer002(
     // Anyone can claim many ids, so that a connection has no more than one of them would have.
     const budget = request.op === "send" ? "messages" : "others";
     for (const who of [peer.id, request.user]) service.limits.take(budget, who, 1, now);
-    run(service, request, send, log);
+    run(service, request, peer, send, log);
   } catch {
     send(FAILED);
   }
@@ -40,6 +46,7 @@ export function answer002(
 function run(
   service: GroupService,
   request: GroupRequest002,
+  peer: Peer,
   send: (reply: string) => void,
   log: (line: string, user: string) => void,
 ): void {
@@ -60,9 +67,12 @@ function run(
       log("MESSAGE REQUEST", user);
       const page = (range: ReadRequest) => service.read(actor, range);
       const size = (message: PlainMessage) => encodeMessages002([message]).length;
-      const messages = readAll(page, request.since, size);
-      messages.then((list) => send(encodeMessages002(list)), done.refuse);
-      return;
+      const make = () =>
+        readAll(page, request.since, size)
+          .then((list) => send(encodeMessages002(list)), done.refuse);
+      const reader = readers.get(peer) ?? { open: true, peer };
+      readers.set(peer, reader);
+      return service.pages.add(reader, { make, drop: done.refuse });
     }
     default:
       throw new Error(`Cannot run ${JSON.stringify(request satisfies never)}`);

@@ -18,7 +18,7 @@ import { ticketBytes } from "../../lib/session/ticket.ts";
 import type { Channel, Frames } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
-import { RawSession } from "./raw_session.ts";
+import { RawPeer, RawSession } from "./raw_session.ts";
 
 const transport = zmtpTransport();
 const mid = midMaker();
@@ -437,6 +437,27 @@ groupTest("gives a connection that claims many ids what one of them would have",
   assert.deepEqual(answers.slice(0, 4), Array(4).fill("SUCCESS"));
   assert.ok(answers.includes("FAILED"));
   assert.equal((await join(other, 9)).response, "SUCCESS");
+});
+
+groupTest("with --plain makes one page at a time for a connection", { plain: true }, async (
+  group,
+  keep,
+) => {
+  const claim = { user_uuid: "old-1" };
+  await keep(new Plain(group.address)).ask({ action: "joinGroup", ...claim });
+  const { service } = group;
+  const read = service.read.bind(service);
+  let [now, most] = [0, 0];
+  service.read = (...range) => {
+    most = Math.max(most, ++now);
+    return read(...range).finally(() => now--);
+  };
+  const peer = keep(new RawPeer(group.address));
+  await peer.connected();
+  const ask = { action: "getMessage", timestamp: null, ...claim };
+  for (let i = 0; i < 100; i++) peer.send("", JSON.stringify(ask));
+  for (let i = 0; i < 100; i++) await peer.next();
+  assert.equal(most, 1);
 });
 
 groupTest("without --plain answers a dialect FAILED", {}, async (group, keep) => {
