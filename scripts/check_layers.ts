@@ -13,14 +13,24 @@ import { dirname, join, normalize, relative } from "node:path";
 /** Folder of lib → folders it may import. Written from the bottom up. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
+  structures: [],
   identity: ["errors.ts"],
   protocol: ["errors.ts", "identity"],
   dialects: ["errors.ts", "protocol"],
-  transport: ["errors.ts", "protocol"],
-  session: ["errors.ts", "identity", "protocol", "transport"],
+  transport: ["errors.ts", "structures", "protocol"],
+  session: ["errors.ts", "structures", "identity", "protocol", "transport"],
   log: ["errors.ts", "identity", "protocol", "registry/names.ts", "user/store.ts"],
-  registry: ["errors.ts", "identity", "protocol", "dialects", "transport", "session"],
-  group: ["errors.ts", "identity", "protocol", "dialects", "transport", "session", "log"],
+  registry: ["errors.ts", "structures", "identity", "protocol", "dialects", "transport", "session"],
+  group: [
+    "errors.ts",
+    "structures",
+    "identity",
+    "protocol",
+    "dialects",
+    "transport",
+    "session",
+    "log",
+  ],
   user: ["errors.ts", "identity", "protocol", "transport", "session"],
   cli: ["errors.ts", "identity", "protocol"],
   run: [

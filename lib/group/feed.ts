@@ -16,7 +16,7 @@ import { sealingKey } from "../session/noise.ts";
 import { feedPacket } from "../session/packet.ts";
 import type { Encoded } from "../transport/transport.ts";
 import { inSlices } from "./fanout.ts";
-import { Buckets } from "./rate.ts";
+import { Buckets } from "../structures/buckets.ts";
 
 /** One connection of a member that hears the feed. */
 export interface Follower {

@@ -1,7 +1,7 @@
 /** How fast one identity may ask, and how much of the log keeps its content. */
 
 import { Refusal } from "../errors.ts";
-import { Buckets } from "./rate.ts";
+import { Buckets } from "../structures/buckets.ts";
 
 /** Budgets of one identity; Infinity for no limit. */
 export interface Rates {

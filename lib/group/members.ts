@@ -1,6 +1,6 @@
 /** The members of a group, and their order for pages. Pure. */
 
-import { SortedList } from "./sorted.ts";
+import { SortedList } from "../structures/sorted.ts";
 import type { Member } from "./state.ts";
 
 /** Members by user id; pages of them in the order of the ids. */

@@ -1,6 +1,6 @@
 /** Small named values of a group, with what pages and counts need kept beside them. Pure. */
 
-import { SortedList } from "./sorted.ts";
+import { SortedList } from "../structures/sorted.ts";
 
 /** Beginnings of names. Stored: do not change. */
 const BAN = "ban:";

@@ -2,8 +2,8 @@
 
 import { GONE_AFTER } from "../protocol/limits.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
+import { SortedList } from "../structures/sorted.ts";
 import { type Entry, Recency } from "./recency.ts";
-import { SortedNames } from "./sorted_names.ts";
 
 /** Where a group lives, for a while. */
 export interface Lease {
@@ -30,7 +30,7 @@ interface Kept {
 /** See the head of this file. */
 export class Leases {
   readonly #leases = new Map<string, Kept>();
-  readonly #sorted = new SortedNames();
+  readonly #sorted = new SortedList();
   readonly #byId = new Map<string, Lease>();
   /** Those with a key at an address: one whose group died may be listed where another is. */
   readonly #byAddress = new Map<string, Recency<Lease>>();
@@ -73,7 +73,7 @@ export class Leases {
 
   /** Those with a prefix that come after a name, in the order of names. */
   *after(prefix: string, name: string): Generator<Lease, void, undefined> {
-    for (const found of this.#sorted.after(prefix, name)) yield this.#leases.get(found)!.lease;
+    for (const found of this.#sorted.after(name, prefix)) yield this.#leases.get(found)!.lease;
   }
 
   /** Takes the place of the one of its name. One without a key needs a free address. */

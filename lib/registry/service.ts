@@ -13,10 +13,10 @@ import { BadRequest, decodeRequest, encodeError, encodeOk } from "../protocol/co
 import { MAX_LIST } from "../protocol/limits.ts";
 import { unregisterText } from "../protocol/record.ts";
 import { type GroupRecord, REGISTRY_OPS, type RegistryRequest } from "../protocol/schema.ts";
+import { Buckets } from "../structures/buckets.ts";
 import { networkOf } from "../transport/ip.ts";
 import { FREE_AFTER, GROUPS_A_REQUEST, NEW_NAMES, REQUESTS } from "./bounds.ts";
 import type { Keeper } from "./keeper.ts";
-import { Buckets } from "./rate.ts";
 import type { RegistryState } from "./state.ts";
 
 export interface RegistryServiceOptions {
@@ -68,9 +68,9 @@ export class RegistryService {
     const record = request.op === "register" ? request.record : undefined;
     if (record && this.#isRenewal(record, now)) return;
     const origin = networkOf(ip);
-    let wait = this.#requests.take(origin, now);
+    let wait = this.#requests.take(origin, 1, now);
     if (wait === 0 && record && !this.#options.state.isTaken(record.name)) {
-      wait = this.#newNames.take(origin, now);
+      wait = this.#newNames.take(origin, 1, now);
     }
     if (wait > 0) {
       throw new Refusal("rate_limited", "Cannot serve the request: this IP asks too much", {
@@ -139,7 +139,7 @@ export class RegistryService {
     ip: string,
     now: number,
   ): { readonly text: string; readonly good: boolean } {
-    const wait = this.#requests.take(networkOf(ip), now);
+    const wait = this.#requests.take(networkOf(ip), 1, now);
     const request = wait > 0 ? undefined : decodeRegistry002(frames);
     return request
       ? { text: this.#answer002(request, ip, now), good: true }

@@ -86,29 +86,3 @@ export class Lane<T> {
     return undefined;
   }
 }
-
-/** How often something may happen for each of many: at most `rate` a second, bursts of as many. */
-export class Rates {
-  readonly #rate: number;
-  readonly #most: number;
-  readonly #buckets = new Map<string, { left: number; at: number }>();
-
-  /** @param most of whom it is remembered; the one seen longest ago is forgotten */
-  constructor(rate: number, most: number) {
-    this.#rate = rate;
-    this.#most = most;
-  }
-
-  /** True if it may happen now; then it counts. */
-  take(who: string, now: number): boolean {
-    const bucket = this.#buckets.get(who) ?? { left: this.#rate, at: now };
-    bucket.left = Math.min(this.#rate, bucket.left + (now - bucket.at) * this.#rate / 1_000);
-    bucket.at = now;
-    this.#buckets.delete(who);
-    this.#buckets.set(who, bucket);
-    if (this.#buckets.size > this.#most) this.#buckets.delete(this.#buckets.keys().next().value!);
-    if (bucket.left < 1) return false;
-    bucket.left--;
-    return true;
-  }
-}

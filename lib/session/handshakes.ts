@@ -1,8 +1,9 @@
 /** The hellos that wait for a server: in which order, within which budget, and for how long. */
 
 import { Buffer } from "node:buffer";
+import { Buckets } from "../structures/buckets.ts";
 import { networkOf } from "../transport/ip.ts";
-import { Lane, Rates, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
+import { Lane, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
 import { KEY_BYTES } from "./noise.ts";
 import type { Tickets } from "./ticket.ts";
 
@@ -62,7 +63,7 @@ export class Handshakes<P extends Origin> {
     holders: new Share(TICKETS_SHARE, performance.now()),
     strangers: new Share(STRANGERS_SHARE, performance.now()),
   };
-  readonly #holders = new Rates(PER_HOLDER, 10_000);
+  readonly #holders = new Buckets(PER_HOLDER, PER_HOLDER, 10_000);
   /** Who showed a ticket that is not good; another one is not looked at, for looking costs time. */
   readonly #doubted = new WeakSet<P>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -94,7 +95,7 @@ export class Handshakes<P extends Origin> {
     if (holder === undefined) {
       this.#doubted.add(peer);
       count("handshake: its ticket is not good");
-    } else if (!this.#holders.take(holder, now)) count("handshake: too many with one ticket");
+    } else if (this.#holders.take(holder, 1, now) > 0) count("handshake: too many with one ticket");
     else return "holders";
     return "strangers";
   }

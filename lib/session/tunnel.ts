@@ -3,12 +3,12 @@
 import { BadReply, Refusal, sentence } from "../errors.ts";
 import { isOurs } from "../protocol/codec.ts";
 import { MAGIC, MAX_PACKET } from "../protocol/limits.ts";
+import { backoff } from "../transport/backoff.ts";
 import type { Channel, Frames, Transport } from "../transport/transport.ts";
 import { Deadline } from "./deadline.ts";
 import { readAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
 import { Initiator, type Split } from "./noise.ts";
 import { decodeReset, HEAD, KIND, PROLOGUE } from "./packet.ts";
-import { patience } from "./patience.ts";
 
 export interface TunnelOptions {
   readonly transport: Transport;
@@ -39,6 +39,8 @@ const GREET_WITHIN = 5_000;
 const GREET_AGAIN = 2_000;
 /** How long a busy server is left in peace at most, ms; it does not wait for us for ever. */
 const MOST_PUT_OFF = 2_000;
+/** Between two tries, ms: doubled from the first to the most. */
+const [FIRST_PAUSE, MOST_PAUSE] = [250, 5_000];
 /** A session that lasted this long was none that fails at once, ms. */
 const LASTED = 1_000;
 /** How often a packet is offered to a channel that took none, ms. */
@@ -177,7 +179,11 @@ export class Tunnel {
   /** The next try waits, longer with each that failed one after the other. */
   #defer(least = 0): void {
     if (this.#lasted()) this.#failed = 0;
-    this.#notBefore = performance.now() + Math.max(least, patience(this.#failed++));
+    this.#notBefore = performance.now() + Math.max(least, this.#patience());
+  }
+
+  #patience(): number {
+    return backoff(this.#failed++, FIRST_PAUSE, MOST_PAUSE);
   }
 
   #lasted(): boolean {
@@ -265,7 +271,7 @@ export class Tunnel {
   /** Nothing is lost: it has not come to us yet. */
   #busy(): void {
     if (!this.#hello) return;
-    this.#notBefore = performance.now() + Math.min(MOST_PUT_OFF, patience(this.#failed++));
+    this.#notBefore = performance.now() + Math.min(MOST_PUT_OFF, this.#patience());
     this.#drop();
     this.#options.putOff("it is busy");
     this.#greet();

@@ -4,7 +4,7 @@ import { Closed } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import type { Transport } from "../transport/transport.ts";
 import { keepAlive } from "./alive.ts";
-import { pause } from "./backoff.ts";
+import { pause } from "./pause.ts";
 import { toTarget } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
 import { recognize } from "./identity.ts";

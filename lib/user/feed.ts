@@ -6,7 +6,7 @@
 import { FEED_SILENCE } from "../protocol/limits.ts";
 import type { FeedFrame } from "../protocol/schema.ts";
 import { startTicking, stopTicking, TICK_MS } from "../transport/ticker.ts";
-import { unlessAborted } from "./backoff.ts";
+import { unlessAborted } from "./pause.ts";
 import type { Link } from "./link.ts";
 
 /** Silence after which the feed is taken for lost, in ticks. */

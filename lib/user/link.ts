@@ -7,8 +7,9 @@ import { GROUP_REPLIES, type ReplyOf } from "../protocol/schema.ts";
 import { SessionClient } from "../session/client.ts";
 import type { ServerIdentity } from "../session/identity.ts";
 import { ticketBytes } from "../session/ticket.ts";
+import { backoff } from "../transport/backoff.ts";
 import type { Transport } from "../transport/transport.ts";
-import { backoff, pause, unlessAborted } from "./backoff.ts";
+import { pause, unlessAborted } from "./pause.ts";
 import { LiveFeed } from "./feed.ts";
 import type { GroupTarget } from "./store.ts";
 
@@ -53,6 +54,8 @@ export interface AskOptions {
 const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]);
 /** A group that was heard within this time, ms, answers late rather than not at all. */
 const HEARD_FOR = 2_000;
+/** Between two tries, ms: doubled from the first to the most. */
+const [FIRST_PAUSE, MOST_PAUSE] = [250, 10_000];
 /** Most sessions that one request begins, where the server says that there is none. */
 const MAX_SESSIONS = 5;
 
@@ -319,5 +322,5 @@ function isNoSession(error: unknown): boolean {
 
 function waitAfter(error: unknown, attempt: number): number {
   const asked = error instanceof Refusal ? error.retryAfter ?? 0 : 0;
-  return Math.max(asked, backoff(attempt));
+  return Math.max(asked, backoff(attempt, FIRST_PAUSE, MOST_PAUSE));
 }

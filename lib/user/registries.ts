@@ -7,7 +7,7 @@ import { recordProblem } from "../protocol/record.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
-import { pause } from "./backoff.ts";
+import { pause } from "./pause.ts";
 import { RegistryPort } from "./registry.ts";
 
 export interface RegistriesOptions {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Members } from "../../lib/group/members.ts";
-import { SortedList } from "../../lib/group/sorted.ts";
+import { SortedList } from "../../lib/structures/sorted.ts";
 import { banKey, inviteName, Values } from "../../lib/group/values.ts";
 import { randomFrom } from "./fixtures.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unreachable } from "../../lib/errors.ts";
 import { type Answering, Patience, type Waiting } from "../../lib/user/patience.ts";
-import { pause } from "../../lib/user/backoff.ts";
+import { pause } from "../../lib/user/pause.ts";
 
 /** A group in a state, and callers who wait for it. */
 function made() {

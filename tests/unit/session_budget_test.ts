@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Lane, Rates, Share } from "../../lib/session/budget.ts";
+import { Lane, Share } from "../../lib/session/budget.ts";
 import { Handshakes } from "../../lib/session/handshakes.ts";
-import { patience } from "../../lib/session/patience.ts";
+import { Buckets } from "../../lib/structures/buckets.ts";
 import { ticketBytes, Tickets } from "../../lib/session/ticket.ts";
 import { until } from "../support.ts";
 
@@ -49,11 +49,11 @@ test("a lane has a bound in all and for each IP, and room where one went", () =>
   assert.deepEqual(taken, [1, 5, 3, 6, 8, undefined]);
 });
 
-test("rates hold for each alone, and for a bounded number of them", () => {
-  const rates = new Rates(20, 2);
+test("buckets hold for each alone, and for a bounded number of them", () => {
+  const buckets = new Buckets(20, 20, 2);
   const often = (who: string, now: number) => {
     let times = 0;
-    while (times < 100 && rates.take(who, now)) times++;
+    while (times < 100 && buckets.take(who, 1, now) === 0) times++;
     return times;
   };
   assert.equal(often("a", 0), 20);
@@ -215,10 +215,4 @@ test("tickets are their server's alone, for thirty days, and name their user", (
   for (const text of [undefined, "", "no ticket", "A".repeat(71)]) {
     assert.equal(ticketBytes(text), undefined);
   }
-});
-
-test("patience doubles from 250 ms to 5 s and is never less than half of it", () => {
-  const full = Array.from({ length: 7 }, (_, attempt) => patience(attempt, () => 1));
-  assert.deepEqual(full, [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]);
-  for (const attempt of [100, Infinity]) assert.equal(patience(attempt, () => 0), 2_500);
 });

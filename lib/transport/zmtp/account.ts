@@ -1,39 +1,7 @@
 /** What peers hold and ask, counted. Pure: the time is handed in, ms. */
 
+import { Bucket } from "../../structures/buckets.ts";
 import type { Accounts, Bounds, PeerBounds } from "../transport.ts";
-
-/** Tokens that come back at a steady rate, up to twice as many as a second brings. */
-export class Bucket {
-  #rate: number;
-  #most: number;
-  #tokens: number;
-  #at: number;
-
-  constructor(rate: number, now: number, burst = 2) {
-    this.#rate = rate / 1_000;
-    this.#most = this.#tokens = rate * burst;
-    this.#at = now;
-  }
-
-  /** Takes tokens, also those there are not: they are owed. */
-  take(amount: number, now: number): void {
-    this.#fill(now);
-    this.#tokens -= amount;
-  }
-
-  /** True when tokens are owed. */
-  empty(now: number): boolean {
-    if (this.#tokens >= 0) return false;
-    this.#fill(now);
-    return this.#tokens < 0;
-  }
-
-  #fill(now: number): void {
-    const tokens = this.#tokens + (now - this.#at) * this.#rate;
-    this.#tokens = tokens > this.#most ? this.#most : tokens;
-    this.#at = now;
-  }
-}
 
 /** Reasons counted apart; beyond, they count as `other`: some are the owner's own texts. */
 const MOST_REASONS = 128;

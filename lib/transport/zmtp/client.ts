@@ -4,6 +4,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { performance } from "node:perf_hooks";
 import { UsageError } from "../../errors.ts";
 import { isIpc } from "../../protocol/names.ts";
+import { backoff } from "../backoff.ts";
 import type { Channel, ConnectOptions, OutFrames } from "../transport.ts";
 import { parseAddress } from "./address.ts";
 import { Connection, NO_HANDSHAKE } from "./connection.ts";
@@ -25,7 +26,8 @@ export class ZmtpChannel implements Channel {
   readonly #port: number;
   #connection: Connection | undefined;
   #openedAt: number | undefined;
-  #pauseMs = FIRST_PAUSE_MS;
+  /** Tries and short connections one after the other. */
+  #failed = 0;
   #handshakeTicks = FIRST_HANDSHAKE;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
@@ -85,12 +87,11 @@ export class ZmtpChannel implements Channel {
     const lasted = this.#openedAt === undefined ? 0 : performance.now() - this.#openedAt;
     this.#connection = this.#openedAt = undefined;
     if (this.#closed) return;
-    if (lasted >= GOOD_MS) this.#pauseMs = FIRST_PAUSE_MS;
+    if (lasted >= GOOD_MS) this.#failed = 0;
     if (why === NO_HANDSHAKE) {
       this.#handshakeTicks = Math.min(LAST_HANDSHAKE, 2 * this.#handshakeTicks);
     }
-    const pause = this.#pauseMs * (0.5 + Math.random() / 2);
-    this.#pauseMs = Math.min(LAST_PAUSE_MS, 2 * this.#pauseMs);
+    const pause = backoff(this.#failed++, FIRST_PAUSE_MS, LAST_PAUSE_MS);
     this.#timer = setTimeout(() => this.#connect(), pause);
     try {
       this.#options.onGone?.(why);

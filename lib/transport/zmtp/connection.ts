@@ -7,8 +7,8 @@ import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { sentence } from "../../errors.ts";
 import { MAX_PACKET } from "../../protocol/limits.ts";
+import { Bucket } from "../../structures/buckets.ts";
 import type { Frames, OutFrames } from "../transport.ts";
-import { Bucket } from "./account.ts";
 import {
   answerPing,
   encodeMessage,

@@ -1,8 +1,9 @@
 /** Who may connect: bounds of all connections, and of those of one network address. Pure. */
 
+import { Bucket } from "../../structures/buckets.ts";
 import { networkOf } from "../ip.ts";
 import type { Bounds } from "../transport.ts";
-import { Bucket, type Totals } from "./account.ts";
+import type { Totals } from "./account.ts";
 
 /** A burst of connections from one address, seconds' worth. */
 const BURST = 4;

@@ -42,14 +42,24 @@ export class SortedList {
     if (run.length === 0) this.#runs.splice(at, 1);
   }
 
+  /** Texts that are greater than `text` and begin with the prefix, ascending; not to be changed meanwhile. */
+  *after(text: string, prefix = ""): Generator<string, void, undefined> {
+    const first = text > prefix ? text : prefix;
+    let at = this.#runAt(first);
+    for (let i = placeIn(this.#runs[at] ?? [], first); at < this.#runs.length; at++, i = 0) {
+      for (const run = this.#runs[at]; i < run.length; i++) {
+        if (!run[i].startsWith(prefix)) return;
+        if (run[i] !== text) yield run[i];
+      }
+    }
+  }
+
   /** At most `most` texts that are greater than `after`, ascending. */
   page(after: string, most: number): string[] {
     const page: string[] = [];
-    for (let at = this.#runAt(after); at < this.#runs.length && page.length < most; at++) {
-      const run = this.#runs[at];
-      let from = page.length > 0 ? 0 : placeIn(run, after);
-      if (run[from] === after) from++;
-      page.push(...run.slice(from, from + most - page.length));
+    for (const text of this.after(after)) {
+      if (page.length === most) break;
+      page.push(text);
     }
     return page;
   }

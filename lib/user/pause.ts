@@ -1,10 +1,4 @@
-/** Waiting: how long before trying again, and how to end it early. */
-
-/** Waits: 250 ms doubling to 10 s, each between half and all of that (jitter). */
-export function backoff(attempt: number, random: () => number = Math.random): number {
-  const full = Math.min(10_000, 250 * 2 ** Math.min(attempt, 10));
-  return full / 2 + (full / 2) * random();
-}
+/** Waiting, and how to end it early. */
 
 /** Resolves after `ms`, or at once when the signal is aborted. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
