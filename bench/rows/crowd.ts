@@ -2,7 +2,7 @@
 
 import { pause, temporaryFolder, usage } from "../processes.ts";
 import { Program } from "../programs.ts";
-import { compare, limited, none, once, type Result } from "../results.ts";
+import { compare, limited, none, NOT_SLOWER, once, type Result } from "../results.ts";
 import { type Service, startGroup } from "../servers.ts";
 import type { Setting, Wanted } from "../setting.ts";
 import type { Tree } from "../trees.ts";
@@ -69,7 +69,8 @@ function* told(members: number, ours: Crowd, before: Crowd | undefined): Generat
   const name = (what: string) => `crowd ${members.toLocaleString("en-US")} ${what}`;
   const beside = function* (what: string, unit: string, of: (crowd: Crowd) => number) {
     if (!before) return;
-    if (!before.broken) yield* once(name(what), unit, { ours: of(ours), before: of(before) });
+    const figures = { ours: of(ours), "before-curve": of(before) };
+    if (!before.broken) yield* once(name(what), unit, figures, { "before-curve": NOT_SLOWER });
     else yield* broken(name(what), of(ours), unit, before.broken);
   };
   const joinedIn = ({ joinedIn }: Crowd) => joinedIn;

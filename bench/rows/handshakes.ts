@@ -37,7 +37,9 @@ export async function* handshakes(setting: Setting): AsyncGenerator<Result> {
     if (resets > 0) console.error(`${resets} handshakes were put off`);
     core.push(answers / (usage(group.pid).cpu - cpu));
     rates.push(rate);
-    alone.push((await load.ask<{ rate: number }>("alone", { seconds: 0.2 })).rate);
+    const own = usage(load.pid).cpu;
+    const { done } = await load.ask<{ done: number }>("alone", { seconds: 0.5 });
+    alone.push(done / (usage(load.pid).cpu - own));
   }
   const figure = (row: string, figures: readonly number[]) =>
     once(row, "handshakes/s", { ours: median(figures) });
