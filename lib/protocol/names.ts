@@ -1,5 +1,7 @@
 /** Names, addresses and ids as they travel: what is well-formed, and one spelling for each. */
 
+import { isIPv6 } from "node:net";
+
 /** Longest group or user name, in Unicode code points. */
 export const MAX_NAME = 64;
 
@@ -68,7 +70,7 @@ export function normalName(name: string): string {
 
 /** Host and port of an address. */
 export interface Endpoint {
-  /** A host name, an IPv4 address, or an IPv6 address in brackets. */
+  /** A host name, an IPv4 address, or an IPv6 address without its brackets. */
   readonly host: string;
   /** 0 to 65,535; 0 asks for a free one where a server binds. */
   readonly port: number;
@@ -78,8 +80,17 @@ export interface Endpoint {
 export function parseAddress(text: string): Endpoint | undefined {
   const match = ADDRESS.exec(text);
   if (!match) return undefined;
-  const port = Number(match[2]);
-  return port <= 65_535 ? { host: match[1], port } : undefined;
+  const [, host, digits] = match;
+  const port = Number(digits);
+  if (port > 65_535) return undefined;
+  if (!host.startsWith("[")) return { host, port };
+  const inner = host.slice(1, -1);
+  return isIPv6(inner) ? { host: inner, port } : undefined;
+}
+
+/** The address of a host, as {@linkcode parseAddress} gives it, and a port. */
+export function formatAddress({ host, port }: Endpoint): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** True for `ipc:///PATH`, at most 100 plain characters: a socket of this machine, for libzmq. */

@@ -8,8 +8,7 @@ export function isListening(address: string, timeout = 1_000): Promise<boolean> 
   const endpoint = parseAddress(address);
   if (!endpoint) return Promise.resolve(false);
   return new Promise((resolve) => {
-    const host = endpoint.host.replace(/^\[|\]$/g, "");
-    const socket = connect({ host, port: endpoint.port });
+    const socket = connect({ host: endpoint.host, port: endpoint.port });
     const settle = (listening: boolean) => {
       clearTimeout(timer);
       socket.destroy();

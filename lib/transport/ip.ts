@@ -21,6 +21,6 @@ export function networkOf(ip: string): string {
 
 /** True if the host of `HOST:PORT` is this very IP, written out. */
 export function isAt(address: string, ip: string): boolean {
-  const host = parseAddress(address)?.host.replace(/^\[|\]$/g, "");
+  const host = parseAddress(address)?.host;
   return host !== undefined && ip !== "" && plainIp(host) === plainIp(ip);
 }

@@ -88,7 +88,10 @@ test("addresses are HOST:PORT with a port of 1 to 65,535", () => {
 
 test("addresses come apart into host and port, and 0 asks for a free one", () => {
   assert.deepEqual(parseAddress("host:0"), { host: "host", port: 0 });
-  assert.deepEqual(parseAddress("[::1]:5555"), { host: "[::1]", port: 5555 });
+  assert.deepEqual(parseAddress("[::1]:5555"), { host: "::1", port: 5555 });
+  for (const none of ["[::1]", "[1.2]:5", "[]:5", "::1:5"]) {
+    assert.equal(parseAddress(none), undefined);
+  }
   assert.equal(parseAddress("host:65536"), undefined);
 });
 

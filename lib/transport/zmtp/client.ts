@@ -3,10 +3,9 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import { performance } from "node:perf_hooks";
 import { UsageError } from "../../errors.ts";
-import { isIpc } from "../../protocol/names.ts";
+import { isIpc, parseAddress } from "../../protocol/names.ts";
 import { backoff } from "../backoff.ts";
 import type { Channel, ConnectOptions, OutFrames } from "../transport.ts";
-import { parseAddress } from "./address.ts";
 import { Connection, NO_HANDSHAKE } from "./connection.ts";
 import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
 

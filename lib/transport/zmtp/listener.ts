@@ -4,8 +4,7 @@ import { type AddressInfo, createServer, isIP, type Server, type Socket } from "
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { Refusal } from "../../errors.ts";
-import { isIpc } from "../../protocol/names.ts";
-import { formatAddress, parseAddress } from "./address.ts";
+import { formatAddress, isIpc, parseAddress } from "../../protocol/names.ts";
 import { knock } from "./knock.ts";
 
 /** A socket closed a moment ago may hold its port for a while. */
@@ -72,7 +71,7 @@ export class Listener {
 
   /** `IP:PORT`, with the real port. */
   get address(): string {
-    return formatAddress(this.#host, this.#port);
+    return formatAddress({ host: this.#host, port: this.#port });
   }
 
   /** From now on nobody can connect. */
