@@ -9,11 +9,22 @@ export interface Side<Name extends string = string> {
 /** Figures of each side, round by round. */
 export type Figures = ReadonlyMap<string, readonly number[]>;
 
-/** Measures every side once a round, in the same order. */
+/**
+ * Measures every side once a round, in the same order. A side of the version before that breaks is
+ * left out, and said; any other one ends the row.
+ */
 export async function rounds(sides: readonly Side[], count: number): Promise<Figures> {
   const figures = new Map(sides.map(({ name }) => [name, [] as number[]]));
   for (let round = 0; round < count; round++) {
-    for (const { name, measure } of sides) figures.get(name)!.push(await measure());
+    for (const { name, measure } of sides) {
+      try {
+        figures.get(name)?.push(await measure());
+      } catch (error) {
+        if (!name.startsWith("before")) throw error;
+        figures.delete(name);
+        console.error(`"${name}" is left out: ${`${error}`.split("\n")[0]}`);
+      }
+    }
   }
   return figures;
 }

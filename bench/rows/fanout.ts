@@ -39,14 +39,18 @@ export async function* fanout(setting: Setting, wanted: Wanted): AsyncGenerator<
     setting.progress(row);
     await using stack = new AsyncDisposableStack();
     const messages = (share: number) => Math.ceil(deliveries * share / members);
-    const run = [];
+    const run: { name: string; measure(share: number): Promise<number> }[] = [];
     for (const side of sides.all) {
       const hearers = stack.use(await openMembers(setting, side, members));
-      const measure = () => deliver(side, hearers, messages(setting.quick ? 0.2 : 1));
-      await deliver(side, hearers, messages(setting.quick ? 0.05 : 0.1)); // warms up
-      run.push({ name: side.name, measure: async () => members * await measure() });
+      const measure = async (share: number) =>
+        members * await deliver(side, hearers, messages(share));
+      run.push({ name: side.name, measure });
     }
-    yield* compare(row, "deliveries/s", await rounds(run, setting.rounds), goals);
+    const sized = (share: number) =>
+      run.map(({ name, measure }) => ({ name, measure: () => measure(share) }));
+    const [little, much] = setting.quick ? [0.05, 0.2] : [0.1, 1];
+    await rounds(sized(little), 1); // warms up
+    yield* compare(row, "deliveries/s", await rounds(sized(much), setting.rounds), goals);
   }
 }
 

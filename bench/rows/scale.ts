@@ -61,7 +61,8 @@ async function ofLog(setting: Setting, names: readonly SideName[]): Promise<Resu
 
 /** Figures of one size by side. */
 function of(figures: Figures, names: readonly SideName[], size: number): Figures {
-  return new Map(names.map((name) => [name, figures.get(`${name} ${size}`)!]));
+  const found = names.map((name) => [name, figures.get(`${name} ${size}`)] as const);
+  return new Map(found.flatMap(([name, one]) => one ? [[name, one] as const] : []));
 }
 
 /** Messages a second into a new group whose log holds so many. */
