@@ -101,7 +101,7 @@ export function decideJoin(
 }
 
 /** @throws {Refusal} `banned` */
-export function requireUnbanned(state: GroupState, user: string): void {
+function requireUnbanned(state: GroupState, user: string): void {
   if (!state.values.has(banKey(user))) return;
   throw new Refusal("banned", `Cannot enter "${state.name}": you are banned from it`);
 }

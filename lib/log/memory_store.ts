@@ -44,10 +44,6 @@ class MemoryStore implements UserStore {
     this.#pins.set(address, key);
   }
 
-  unpin(address: string): void {
-    this.#pins.delete(address);
-  }
-
   moveCursor(id: string, epoch: string, seq: number): void {
     const group = this.#known.get(id);
     if (!group || (group.epoch === epoch && group.cursor >= seq)) return;

@@ -104,10 +104,6 @@ class SqliteStore implements UserStore {
     this.#sql("INSERT OR REPLACE INTO pin (address, key) VALUES (?, ?)").run(address, key);
   }
 
-  unpin(address: string): void {
-    this.#sql("DELETE FROM pin WHERE address = ?").run(address);
-  }
-
   moveCursor(id: string, epoch: string, seq: number): void {
     // Not ?1 and ?2: the first versions of Node with SQLite take those for names.
     this.#sql(`

@@ -141,10 +141,6 @@ export function decodeSaid(bytes: Uint8Array): Reply | Push {
 }
 
 /** @throws {BadRequest} if it is not a reply of this protocol */
-export function decodeReply(bytes: Uint8Array): Reply {
-  return toReply(decodeObject(bytes));
-}
-
 function toReply({ id, ok, error }: Record<string, unknown>): Reply {
   if (id !== null && typeof id !== "number") throw bad(null, "the reply has no id");
   if (typeof id === "number" && typeof ok === "object" && ok !== null && !Array.isArray(ok)) {

@@ -6,7 +6,7 @@ import type { TakenName } from "./names.ts";
 
 const DAY = 86_400_000;
 /** How long a name is kept that nobody renews, ms; its date is exact to a day. */
-export const NAME_LIFE = 366 * DAY;
+const NAME_LIFE = 366 * DAY;
 /**
  * For how long the date must have been steady before a name is freed by it, ms: after a start the
  * groups renew first, and a clock that jumps for a moment frees nothing.

@@ -35,7 +35,6 @@ export interface UserStore extends Disposable {
   /** The key of a registry by its address, as it had it at its first use. */
   pinned(address: string): string | undefined;
   pin(address: string, key: string): void;
-  unpin(address: string): void;
   /** Moves a cursor forward; another epoch starts it again. */
   moveCursor(id: string, epoch: string, seq: number): void;
   /** Keeps messages until they are settled. */

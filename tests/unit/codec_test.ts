@@ -3,17 +3,20 @@ import { test } from "node:test";
 import { CODES, Refusal } from "../../lib/errors.ts";
 import {
   BadRequest,
-  decodeReply,
   decodeRequest,
+  decodeSaid,
   encodeError,
   encodeOk,
   encodeOkText,
   encodeRequest,
   isOurs,
+  type Reply,
 } from "../../lib/protocol/codec.ts";
 import { MAX_FRAME } from "../../lib/protocol/limits.ts";
 import { GROUP_OPS, REGISTRY_OPS } from "../../lib/protocol/schema.ts";
 import { framesOf, midAt, NOW, randomFrom } from "./fixtures.ts";
+
+const decodeReply = (bytes: Uint8Array) => decodeSaid(bytes) as Reply;
 
 /** A request's or reply's bytes; what is no string or bytes goes as JSON. */
 const bytesOf = (part: unknown) => framesOf(part)[0];

@@ -18,10 +18,10 @@ import { type Batch, checkSignature } from "../../lib/protocol/batch.ts";
 import {
   checkReply,
   decodeFeed,
-  decodeReply,
   decodeRequest,
   decodeSaid,
   encodeRequest,
+  type Reply,
 } from "../../lib/protocol/codec.ts";
 import { parseInvite } from "../../lib/protocol/invite.ts";
 import { recordProblem } from "../../lib/protocol/record.ts";
@@ -38,6 +38,8 @@ import { type CipherState, ephemeral, Initiator, sealingKey } from "../../lib/se
 import { openFeed, PROLOGUE } from "../../lib/session/packet.ts";
 import { vectors } from "../../scripts/make_vectors.ts";
 import { framesOf, NOW } from "./fixtures.ts";
+
+const decodeReply = (bytes: Uint8Array) => decodeSaid(bytes) as Reply;
 
 const bytesOf = (text: string) => framesOf(text)[0];
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
