@@ -60,8 +60,9 @@ export interface GroupChoice {
 /** A registry and a group as people start them: on disk, with their logs. */
 export async function startGroup(choice: GroupChoice = {}): Promise<Service> {
   const { side = "ours", tree = OURS, preload, env } = choice;
-  const folder = await temporaryFolder();
-  const registry = await startRegistry(folder.path, tree);
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
+  const registry = stack.use(await startRegistry(folder.path, tree));
   const address = registry.ready[1];
   const command = deno("group.ts", [
     ...[NAME, "127.0.0.1:0", "--registry", address, "--rate", "off"],
@@ -69,36 +70,33 @@ export async function startGroup(choice: GroupChoice = {}): Promise<Service> {
     ...(side === "before" ? ["--plain"] : []),
   ], { tree, preload });
   const ready = /listens on (\S+:\d+)\S*, registry/;
-  const group = await start({ command, folder: folder.path, ready, env });
-  return { ...serviceOf(side, group, address, registry, folder), registry };
+  const group = stack.use(await start({ command, folder: folder.path, ready, env }));
+  return { ...serviceOf(side, group, address, stack.move()), registry };
 }
 
 /** nats-server with JetStream's file store. */
 export async function startNats(): Promise<Service> {
-  const folder = await temporaryFolder();
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
   const command = ["nats-server", "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", "store"];
-  const server = await start({
-    command,
-    folder: folder.path,
-    ready: /Listening for client connections on (\S+:\d+)[\s\S]*Server is ready/,
-  });
-  return serviceOf("nats", server, server.ready[1], folder);
+  const ready = /Listening for client connections on (\S+:\d+)[\s\S]*Server is ready/;
+  const server = stack.use(await start({ command, folder: folder.path, ready }));
+  return serviceOf("nats", server, server.ready[1], stack.move());
 }
 
 /** redis-server that syncs each write. */
 export async function startRedis(): Promise<Service> {
-  const folder = await temporaryFolder();
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
   const port = `${freePort()}`;
-  const server = await start({
-    command: [
-      "redis-server",
-      ...["--bind", "127.0.0.1", "--port", port, "--dir", folder.path, "--save", ""],
-      ...["--appendonly", "yes", "--appendfsync", "always"],
-    ],
-    folder: folder.path,
-    ready: /Ready to accept connections/,
-  });
-  return serviceOf("redis", server, `127.0.0.1:${port}`, folder);
+  const command = [
+    "redis-server",
+    ...["--bind", "127.0.0.1", "--port", port, "--dir", folder.path, "--save", ""],
+    ...["--appendonly", "yes", "--appendfsync", "always"],
+  ];
+  const ready = /Ready to accept connections/;
+  const server = stack.use(await start({ command, folder: folder.path, ready }));
+  return serviceOf("redis", server, `127.0.0.1:${port}`, stack.move());
 }
 
 /** The server of a side; `before` is the tree of the version before. */
@@ -117,17 +115,16 @@ export function startSide(side: SideName, before?: Tree): Promise<Service> {
   }
 }
 
+/** `all`: what ends with the service. */
 function serviceOf(
   side: SideName,
   server: Running,
   address: string,
-  ...beside: readonly AsyncDisposable[]
+  all: AsyncDisposable,
 ): Service {
   const { pid, startedIn, ended } = server;
   return {
     ...{ side, pid, address, startedIn, ended },
-    async [Symbol.asyncDispose]() {
-      for (const one of [server, ...beside]) await one[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => Promise.resolve(all[Symbol.asyncDispose]()),
   };
 }
