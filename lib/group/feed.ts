@@ -40,9 +40,15 @@ const AROUND = 128;
 const MAX_WAITING = 8 * 1_048_576;
 /** Up to so many followers comings and goings go out at once, and removals turn the key at once. */
 const FEW = 50;
-/** Comings and goings wait so long for each follower, ms, up to a second at 5,000. */
-const WAIT_PER_FOLLOWER = 0.2;
-const MAX_WAIT = 1_000;
+/**
+ * Comings and goings wait so long for each follower, ms, up to two seconds at 5,000: a write takes
+ * 30 µs, so that a rush of them takes less than a tenth of a core for being told, however many hear.
+ */
+const WAIT_PER_FOLLOWER = 0.4;
+const MAX_WAIT = 2_000;
+/** A key that need not turn at once lasts so long, ms, and longer for each follower. */
+const KEY_LASTS = 1_000;
+const KEY_LASTS_PER_FOLLOWER = 0.2;
 /** Writes of hints a second, with a burst of twice that: a tenth of a core. */
 const HINT_WRITES = 10_000;
 /** What a hint costs at least, so that a few followers get no more than 100 a second. */
@@ -53,6 +59,9 @@ const HINTS_PER_USER = 1;
 const MAX_HINTS = 32;
 /** A head is left out when a frame with batches went out within this time, ms. */
 const JUST_NOW = 500;
+/** One that says nothing new goes out every other second to more than so many. */
+const MANY = 500;
+const EVERY_OTHER = 1_500;
 
 /** See the head of this file. */
 export class Feed {
@@ -69,6 +78,9 @@ export class Feed {
   #occasion: ReturnType<typeof setTimeout> | undefined;
   #head: number | undefined;
   #spoke = -Infinity;
+  /** The head that was told last, and when. */
+  #told = -1;
+  #toldAt = -Infinity;
   #turnDue = false;
   #turned = -Infinity;
   #turning: ReturnType<typeof setTimeout> | undefined;
@@ -109,7 +121,7 @@ export class Feed {
     for (const follower of gone) this.#followers.delete(follower);
     const size = this.#followers.size;
     if (size === 0) return this.#turn();
-    const pause = size <= FEW ? 0 : Math.max(MAX_WAIT, size * WAIT_PER_FOLLOWER);
+    const pause = size <= FEW ? 0 : Math.max(KEY_LASTS, size * KEY_LASTS_PER_FOLLOWER);
     const wait = atOnce ? 0 : this.#turned + pause - performance.now();
     if (wait <= 0) return this.#turnNow();
     this.#turning ??= setTimeout(() => this.#turnNow(), wait);
@@ -138,7 +150,12 @@ export class Feed {
   /** Tells how far the log goes, so that a follower sees what it missed. For once a second. */
   head(head: number): void {
     if (this.#waiting.length > 0) return this.#flush();
-    if (performance.now() - this.#spoke < JUST_NOW) return;
+    const now = performance.now();
+    if (now - this.#spoke < JUST_NOW) return;
+    const known = head === this.#told && now - this.#toldAt < EVERY_OTHER;
+    if (known && this.#followers.size > MANY) return;
+    this.#told = head;
+    this.#toldAt = now;
     this.#head = head;
     this.#work();
   }

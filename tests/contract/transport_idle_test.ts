@@ -29,8 +29,8 @@ test("zmtp: silent peers are pinged, those that stay silent are cut", async () =
     for (const wire of wires) wire.send(Uint8Array.of(0, 1, 97));
     const pings = (wire: Wire) => wire.got.filter(([what]) => what === "PING").length;
     const begin = performance.now();
-    await until(() => pings(silent) === 1 && pings(answers) === 1, 8_000, "PINGs");
-    assert.ok(performance.now() - begin > 3_900, "a PING that came too early");
+    await until(() => pings(silent) === 1 && pings(answers) === 1, 14_000, "PINGs");
+    assert.ok(performance.now() - begin > 8_900, "a PING that came too early");
     answers.send(encodeCommand("PONG", new Uint8Array(0)));
     assert.equal(pings(old), 0);
     if (FULL) {

@@ -241,6 +241,22 @@ test("feed: a head tells no more than what went before it, and is left out behin
     assert.equal(frames(), 2);
   }));
 
+test("feed: a head that says nothing new goes to many every other second alone", () =>
+  feedOf(async (feed) => {
+    for (const [size, told] of [[500, [-7, -7, -8]], [501, [-7, -8]]] as const) {
+      const { ear } = masses(feed, size - feed.followers);
+      for (const head of [7, 7, 8]) {
+        feed.head(head);
+        await until(() => ear.heard.length > 0, 2_000, "a head");
+        await setImmediate();
+      }
+      await heard(ear, told.length);
+      assert.deepEqual(ear.heard, told);
+      feed.head(size);
+      await heard(ear, told.length + 1);
+    }
+  }));
+
 test("feed: hints are dropped when there are too many, of one or of all", () =>
   feedOf(async (feed, frames) => {
     const [ear] = crowd(feed, 1_000);

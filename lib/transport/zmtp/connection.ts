@@ -25,7 +25,7 @@ import { TICK_MS } from "../ticker.ts";
 /** Until there is a connection, in ticks: TCP alone sends a lost SYN again after 1, 2, 4, 8 s. */
 const CONNECT_WITHIN = 1_500 / TICK_MS;
 /** Silence after which the server is asked for a sign of life, and given up, in ticks. */
-const [PING_AFTER, GONE_AFTER] = [2_000 / TICK_MS, 5_000 / TICK_MS];
+const [PING_AFTER, GONE_AFTER] = [3_000 / TICK_MS, 5_000 / TICK_MS];
 /** Each so many bytes sent since then give it one tick more, up to a minute: a slow line. */
 const [SLOW_LINE, MOST_PATIENCE] = [32_768, 60_000 / TICK_MS];
 /** Bytes that may wait to go out. */

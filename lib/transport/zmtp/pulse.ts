@@ -1,7 +1,7 @@
 /** How a peer's time runs out, second by second. Pure. */
 
 /** Seconds without a byte from a peer before it is asked for a sign of life, and again. */
-const PING_AFTER = [5, 10];
+const PING_AFTER = [10, 13];
 /** Seconds of silence, or of reading nothing, before a peer is cut. */
 const PATIENCE = 15;
 /** Each so many bytes that are on their way to a peer give it one second more: a slow line. */
