@@ -3,7 +3,7 @@
 import { lstat } from "node:fs/promises";
 import { connect } from "node:net";
 import { Refusal } from "../../errors.ts";
-import { codeOf } from "./socket.ts";
+import { bindError } from "../binding.ts";
 
 const IPC = "ipc://";
 const TCP = "tcp://";
@@ -25,7 +25,7 @@ export function addressOf(endpoint: string): string {
  * Refuses a path that is no free socket: libzmq deletes whatever stands there before it binds, be
  * it a file of somebody or the socket of a server that runs.
  *
- * @throws {Refusal} `address_taken`, `bad_request`
+ * @throws {Refusal} `bad_request`; {Error} with the code EADDRINUSE
  */
 export async function checkIpc(address: string): Promise<void> {
   const path = address.slice(IPC.length);
@@ -35,7 +35,9 @@ export async function checkIpc(address: string): Promise<void> {
   if (!found.isSocket()) {
     throw new Refusal("bad_request", `Cannot bind ${address}: a file stands there, no socket`);
   }
-  if (await answers(path)) throw bindError(address, { code: "EADDRINUSE" });
+  if (await answers(path)) {
+    throw Object.assign(new Error("a server listens there"), { code: "EADDRINUSE" });
+  }
 }
 
 /** Whether a server listens on a socket of the file system. */
@@ -51,14 +53,7 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-/** Why a bind fails, by the engine's code, as a person says it. */
-const BIND_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the address is in use; choose another port",
-  EADDRNOTAVAIL: "this machine has no such address; choose one of its own",
-  ENODEV: "this machine has no such address; choose one of its own",
-  EACCES: "ports below 1024 need more rights; choose another port",
-  EINVAL: "it should be IP:PORT",
-};
+const TCP_REASONS = { EINVAL: "it should be IP:PORT" };
 const IPC_REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "a server listens there; choose another path",
   EACCES: "the folder is not writable; choose another path",
@@ -68,10 +63,7 @@ const IPC_REASONS: Readonly<Record<string, string>> = {
   EPROTONOSUPPORT: "this system has no sockets of that kind; choose IP:PORT",
 };
 
-export function bindError(address: string, cause: unknown): unknown {
-  const code = codeOf(cause) ?? "";
-  const reason = (isIpc(address) ? IPC_REASONS : BIND_REASONS)[code];
-  if (!reason) return cause;
-  const kind = code === "EADDRINUSE" ? "address_taken" : "bad_request";
-  return new Refusal(kind, `Cannot bind ${address}: ${reason}`, { cause });
+/** Why an address of this engine cannot be bound. */
+export function refusal(address: string, cause: unknown): unknown {
+  return bindError(address, cause, isIpc(address) ? IPC_REASONS : TCP_REASONS);
 }

@@ -2,6 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { clearTimeout, setTimeout } from "node:timers";
+import { codeOf } from "../binding.ts";
 import type { Frames, OutFrames } from "../transport.ts";
 import { type RawSocket, turn, type Watched, type Watcher } from "./readiness.ts";
 
@@ -229,8 +230,4 @@ function measure(frames: OutFrames, maxFrame: number): number {
     total += length;
   }
   return total;
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string } | null)?.code;
 }

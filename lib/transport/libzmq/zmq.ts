@@ -6,17 +6,16 @@
  * before it hands them out, and knows nothing of rates.
  */
 
-import { setTimeout } from "node:timers/promises";
 import * as zmq from "zeromq";
 import { UsageError } from "../../errors.ts";
 import { MAX_PACKET } from "../../protocol/limits.ts";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
 import type { Channel, ConnectOptions, ServeOptions, Server, Transport } from "../transport.ts";
-import { addressOf, bindError, checkIpc, endpointOf, isIpc } from "./address.ts";
+import { addressOf, checkIpc, endpointOf, isIpc, refusal } from "./address.ts";
 import { DealerChannel } from "./channel.ts";
 import { type Doorbell, type RawSocket, type Watcher, watchSockets } from "./readiness.ts";
 import { RouterServer } from "./server.ts";
-import { codeOf } from "./socket.ts";
+import { bindPatiently, codeOf } from "../binding.ts";
 
 /** Sockets of one process; the engine's own default is 1,023. */
 const MAX_SOCKETS = 10_000;
@@ -46,8 +45,6 @@ const RECONNECT = {
   connectTimeout: 1_500, // ms
   handshakeInterval: 1_500, // ms
 };
-/** A socket closed a moment ago frees its port in the background. */
-const BIND_PATIENCE_MS = 300;
 
 type Options = Record<string, unknown>;
 
@@ -102,17 +99,19 @@ class LibzmqTransport implements Transport {
 
   async serve(options: ServeOptions): Promise<Server> {
     const { address, bounds = DEFAULT_BOUNDS } = options;
-    if (isIpc(address)) await checkIpc(address);
     const socket = this.#open(zmq.Router, address, {
       backlog: 1_024,
       mandatory: true,
       maxMessageSize: bounds.known.frame,
     });
     try {
-      await bindPatiently(socket, endpointOf(address));
+      await bindPatiently(async () => {
+        if (isIpc(address)) await checkIpc(address);
+        socket.bindSync(endpointOf(address));
+      });
     } catch (error) {
       socket.close();
-      throw bindError(address, error);
+      throw refusal(address, error);
     }
     const bound = addressOf(socket.lastEndpoint ?? address);
     return new RouterServer(socket, this.#watcher, bound, options);
@@ -174,17 +173,5 @@ class LibzmqTransport implements Transport {
     ear.bindSync(endpoint);
     bell.connect(endpoint);
     return { ear, bell };
-  }
-}
-
-async function bindPatiently(socket: ZmqSocket, endpoint: string): Promise<void> {
-  const end = performance.now() + BIND_PATIENCE_MS;
-  for (;;) {
-    try {
-      return socket.bindSync(endpoint);
-    } catch (error) {
-      if (codeOf(error) !== "EADDRINUSE" || performance.now() > end) throw error;
-    }
-    await setTimeout(10);
   }
 }

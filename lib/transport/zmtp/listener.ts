@@ -2,27 +2,18 @@
 
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from "node:net";
 import process from "node:process";
-import { setTimeout } from "node:timers/promises";
 import { Refusal } from "../../errors.ts";
 import { formatAddress, isIpc, parseAddress } from "../../protocol/names.ts";
+import { bindError, bindPatiently, codeOf } from "../binding.ts";
 import { knock } from "./knock.ts";
 
-/** A socket closed a moment ago may hold its port for a while. */
-const BIND_PATIENCE_MS = 300;
 /** Connections the system keeps until they are accepted. */
 const BACKLOG = 4_096;
 /** Between two looks whether connections are still accepted, ms. */
 const KNOCK_EVERY_MS = 2_000;
 
-/** Why a bind fails, by the system's code, as a person says it. */
-const BIND_REASONS: Record<string, string> = {
-  EADDRINUSE: "the address is in use; choose another port",
-  EADDRNOTAVAIL: "this machine has no such address; choose one of its own",
-  ENODEV: "this machine has no such address; choose one of its own",
-  EACCES: "ports below 1024 need more rights; choose another port",
-  EPERM: "ports below 1024 need more rights; choose another port",
-  EINVAL: "this machine has no such address; choose one of its own", // Deno's for the same
-};
+/** Deno's code for an address that this machine does not have. */
+const REASONS = { EINVAL: "this machine has no such address; choose one of its own" };
 
 export interface ListenOptions {
   /** `IP:PORT`. */
@@ -64,7 +55,7 @@ export class Listener {
     try {
       await listener.#bind(parsed.host, parsed.port);
     } catch (error) {
-      throw bindError(options.address, error);
+      throw bindError(options.address, error, REASONS);
     }
     return listener;
   }
@@ -83,7 +74,7 @@ export class Listener {
   }
 
   async #bind(host: string, port: number): Promise<void> {
-    await listenPatiently(this.#server, host, port);
+    await bindPatiently(() => listen(this.#server, host, port));
     this.#host = host;
     this.#port = (this.#server.address() as AddressInfo).port;
     this.#server.on("error", (error) => this.#trouble(error));
@@ -94,7 +85,7 @@ export class Listener {
   }
 
   #trouble(error: Error): void {
-    this.#options.onTrouble(`accept: ${(error as { code?: string }).code ?? error.message}`);
+    this.#options.onTrouble(`accept: ${codeOf(error) ?? error.message}`);
   }
 
   /** Knocks where nobody else did, and listens anew when that is not heard. */
@@ -114,18 +105,6 @@ export class Listener {
   }
 }
 
-async function listenPatiently(server: Server, host: string, port: number): Promise<void> {
-  const end = performance.now() + BIND_PATIENCE_MS;
-  for (;;) {
-    try {
-      return await listen(server, host, port);
-    } catch (error) {
-      if (codeOf(error) !== "EADDRINUSE" || performance.now() > end) throw error;
-    }
-    await setTimeout(10);
-  }
-}
-
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const listening = () => {
@@ -140,14 +119,4 @@ function listen(server: Server, host: string, port: number): Promise<void> {
     server.once("error", failed);
     server.listen({ host, port, backlog: BACKLOG });
   });
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string } | null)?.code;
-}
-
-function bindError(address: string, cause: unknown): unknown {
-  const reason = BIND_REASONS[codeOf(cause) ?? ""];
-  const code = codeOf(cause) === "EADDRINUSE" ? "address_taken" : "bad_request";
-  return reason ? new Refusal(code, `Cannot bind ${address}: ${reason}`, { cause }) : cause;
 }
