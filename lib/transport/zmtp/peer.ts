@@ -326,7 +326,8 @@ export class ZmtpPeer implements Peer {
       return false;
     }
     if (delimiter) this.#outbox.put(DELIMITER);
-    if (this.#outbox.put(bytes)) this.#flush();
+    // What may be dropped goes to many: whoever writes it in slices must see what each write takes.
+    if (this.#outbox.put(bytes) || droppable) this.#flush();
     else if (!this.#working) this.#later();
     return true;
   }
