@@ -10,7 +10,7 @@ const PATIENCE = 3_000;
  * Every so many times it is asked for whatever comes: a server whose engine does not see that we are
  * connected takes us for gone when it has heard nothing for 60 s.
  */
-const ANYWAY = 5;
+const ANYWAY = 8;
 
 /** What a sign of life is asked of. */
 export type Asked = Pick<Link, "ask" | "know">;

@@ -14,7 +14,7 @@ function group(isFresh: boolean) {
   return { link, pings: () => pings };
 }
 
-test("alive: a live feed over a watchful transport is sign enough, four times of five", async () => {
+test("alive: a live feed over a watchful transport is sign enough, seven times of eight", async () => {
   const [heard, silent, unwatched] = [group(true), group(false), group(true)];
   const stop = [
     keepAlive(heard.link, true, 5),
@@ -24,6 +24,6 @@ test("alive: a live feed over a watchful transport is sign enough, four times of
   await until(() => heard.pings() === 10, 5_000, "ten signs of life");
   for (const end of stop) end();
   for (const { pings } of [silent, unwatched]) {
-    assert.ok(pings() >= 40 && pings() <= 60, `${pings()} of about fifty`);
+    assert.ok(pings() >= 70 && pings() <= 90, `${pings()} of about eighty`);
   }
 });
