@@ -3,7 +3,7 @@ import { BadReply, Closed, IdentityChanged, Refusal, Unreachable } from "../../l
 import { newSigningKey, userId } from "../../lib/identity/keys.ts";
 import { encodePush } from "../../lib/protocol/codec.ts";
 import { REGISTRY_REPLIES } from "../../lib/protocol/schema.ts";
-import type { Opened } from "../../lib/session/client.ts";
+import type { Opened, SessionClient } from "../../lib/session/client.ts";
 import { sealingKey } from "../../lib/session/noise.ts";
 import { encodeReset } from "../../lib/session/packet.ts";
 import { feedPacket } from "../../lib/session/server.ts";
@@ -461,8 +461,11 @@ await checkUnwatched(
   "sessions beyond the bound are forgotten, the one heard longest ago first, and begun anew",
   async (keep, transport) => {
     const world = keep(await World.start(transport, { unwatched: { most: 3, idle: 60_000 } }));
-    const clients = Array.from({ length: 3 }, () => keep(world.client(transport)));
-    for (const client of clients) await client.opened();
+    const clients: SessionClient[] = [];
+    for (let i = 0; i < 3; i++) {
+      clients.push(keep(world.client(transport)));
+      await clients[i].opened(); // One after the other, or any of them is the oldest.
+    }
     await clients[0].request("ping", {});
     const fourth = keep(world.client(transport));
     await fourth.opened();
