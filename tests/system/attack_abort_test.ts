@@ -48,26 +48,6 @@ test("attack: the connection that ends libzmq ends no registry and no group", as
   });
 });
 
-test("attack: it is the one that ends what runs over libzmq", async () => {
-  await closing(async (keep) => {
-    const home = keep(new Folder()).path;
-    const args = ["--port", "0", "--home", home, "--transport", "libzmq"];
-    const registry = await program(keep, "registry.ts", args);
-    let ended = "";
-    void registry.process.ended.then(({ signal }) => (ended = String(signal)));
-    let struck = 0;
-    // When it has stopped reading depends on who else has the machine.
-    const end = performance.now() + 20_000;
-    await Promise.all(Array.from({ length: 4 }, async () => {
-      for (; !ended && performance.now() < end; struck++) {
-        await strikeServer(bare(registry.address));
-      }
-    }));
-    row("what ends libzmq, at a registry over libzmq", { struck, ended });
-    assert.equal(ended, "SIGABRT", registry.process.output);
-  });
-});
-
 test("attack: a server that ends clients over libzmq ends none of ours", async () => {
   await closing(async (keep) => {
     let struck = 0;

@@ -289,7 +289,7 @@ test("attack: what a server pours over a client makes it leave, and costs it lit
       let poured = 0;
       let came = 0;
       let left = 0;
-      const wanted = sized(2, 12);
+      const wanted = sized(1, 12);
       const server = keep(
         await tcpServer(async (tcp) => {
           came++;

