@@ -131,16 +131,16 @@ sys.stdin.read()
 `;
 const noPython = spawnSync("python3", ["-c", ""]).status === 0 ? false : "no python3";
 
-test("channel: a try without an answer to its SYN takes 1.5 s", { skip: noPython }, async () => {
+test("channel: a try without an answer to its SYN takes 3.5 s", { skip: noPython }, async () => {
   await closing(async (keep) => {
     const deaf = keep(new Process(["python3", "-c", DEAF]));
     const port = await deaf.line(/^\d+$/);
     const begin = performance.now();
     const channel = keep(talker(transport, `127.0.0.1:${port}`));
-    await until(() => channel.life.length === 2, 8_000, "two tries to fail");
-    assert.deepEqual(channel.life, Array(2).fill("no connection in time"));
+    await until(() => channel.life.length === 1, 8_000, "a try to fail");
+    assert.deepEqual(channel.life, ["no connection in time"]);
     const ms = performance.now() - begin;
-    assert.ok(ms > 2_900 && ms < 5_000, `two tries took ${ms} ms`);
+    assert.ok(ms > 3_400 && ms < 5_000, `it took ${ms} ms`);
   });
 });
 

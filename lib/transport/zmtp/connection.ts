@@ -22,8 +22,8 @@ import { Decoder, type Item } from "./decoder.ts";
 import { Outbox } from "./outbox.ts";
 import { TICK_MS } from "../ticker.ts";
 
-/** Until there is a connection, in ticks: TCP alone sends a lost SYN again after 1, 2, 4, 8 s. */
-const CONNECT_WITHIN = 1_500 / TICK_MS;
+/** Until there is a connection, in ticks: TCP sends a lost SYN again after 1 and 3 s, then 7 s. */
+const CONNECT_WITHIN = 3_500 / TICK_MS;
 /** Silence after which the server is asked for a sign of life, and given up, in ticks. */
 const [PING_AFTER, GONE_AFTER] = [3_000 / TICK_MS, 5_000 / TICK_MS];
 /** Each so many bytes sent since then give it one tick more, up to a minute: a slow line. */
@@ -148,8 +148,8 @@ export class Connection {
   }
 
   #beginning(): void {
-    if (!this.#connected && this.#quiet > CONNECT_WITHIN) this.end("no connection in time");
-    else if (this.#quiet > this.#options.handshakeTicks) this.end(NO_HANDSHAKE);
+    const patience = this.#connected ? this.#options.handshakeTicks : CONNECT_WITHIN;
+    if (this.#quiet > patience) this.end(this.#connected ? NO_HANDSHAKE : "no connection in time");
   }
 
   #arrived(chunk: Uint8Array): void {
