@@ -334,9 +334,15 @@ export class GroupService {
     return { members: page, more: found.length > page.length, topic, ...banned };
   }
 
-  /** The session hears the live feed from now on. @throws {Refusal} `not_member` */
+  /** The session hears the live feed from now on. @throws {Refusal} `not_member`, `busy` */
   subscribe(actor: Actor, session: Session): { generation: number; key: string; head: number } {
-    requireMember(this.state, actor.user);
+    const { since } = requireMember(this.state, actor.user);
+    if (since > this.#durable) {
+      // A full disk would take the join back, and leave a follower who is no member.
+      throw new Refusal("busy", "Cannot subscribe: your join is not on disk yet, ask again", {
+        retryAfter: 50,
+      });
+    }
     return { ...this.feed.follow(session), head: this.#durable };
   }
 
