@@ -6,8 +6,9 @@ import { createInterface } from "node:readline";
 
 /**
  * Answers words with themselves and what `answers` gives, `memory` with the MB in use after all
- * garbage is gone; V8 keeps what its heap once took. The end: the process ends, because nobody is
- * left who waits for it.
+ * garbage is gone, of the process and of the heap alone; V8 keeps what its heap once took, and the
+ * allocator below it gives back when it likes. The end: the process ends, because nobody is left who
+ * waits for it.
  */
 export function obeyInput(answers: Readonly<Record<string, () => unknown>> = {}): void {
   const all: Record<string, () => unknown> = { memory, ...answers };
@@ -18,10 +19,10 @@ export function obeyInput(answers: Readonly<Record<string, () => unknown>> = {})
   input.on("close", () => process.exit(1));
 }
 
-function memory(): number {
+function memory(): string {
   const collect = (globalThis as { gc?: () => void }).gc;
   collect?.();
   collect?.();
-  const { rss, heapTotal, heapUsed } = process.memoryUsage();
-  return (rss - heapTotal + heapUsed) / 1_048_576;
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+  return [rss - heapTotal + heapUsed, heapUsed + external].map((n) => n / 1_048_576).join(" ");
 }

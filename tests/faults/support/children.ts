@@ -108,9 +108,10 @@ export class Child implements AsyncDisposable {
     }
   }
 
-  /** What it uses after all garbage is gone, MB. */
-  async memory(): Promise<number> {
-    return Number(await this.ask("memory"));
+  /** What it uses after all garbage is gone, and its heap alone, MB. */
+  async memory(): Promise<{ readonly all: number; readonly heap: number }> {
+    const [all, heap] = (await this.ask("memory")).split(" ").map(Number);
+    return { all, heap };
   }
 
   write(text: string): void {

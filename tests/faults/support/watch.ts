@@ -57,7 +57,7 @@ export class Watch {
       if (what.startsWith("dropped")) this.#fault.count("dropped", times);
     }
     this.#fault.expect(told.most <= LIMIT + ONE_MORE, `peers held ${told.most} bytes`);
-    this.#kept = Math.max(this.#kept, await this.#group.child.memory());
+    this.#kept = Math.max(this.#kept, (await this.#group.child.memory()).all);
     return told;
   }
 
