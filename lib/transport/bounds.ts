@@ -29,7 +29,7 @@ export const DEFAULT_BOUNDS: Bounds = {
   },
   frames: 8,
   command: 4 * KIB,
-  admitWithin: 5_000,
+  admitWithin: 10_000,
   connections: 16_384,
   connectionsPerIp: 12_288,
   strangersPerIp: 1_024,

@@ -30,11 +30,11 @@ test("zmtp: silent peers are pinged, those that stay silent are cut", async () =
     const pings = (wire: Wire) => wire.got.filter(([what]) => what === "PING").length;
     const begin = performance.now();
     await until(() => pings(silent) === 1 && pings(answers) === 1, 14_000, "PINGs");
-    assert.ok(performance.now() - begin > 8_900, "a PING that came too early");
+    assert.ok(performance.now() - begin > 6_900, "a PING that came too early");
     answers.send(encodeCommand("PONG", new Uint8Array(0)));
     assert.equal(pings(old), 0);
     if (FULL) {
-      await silent.end(15_000);
+      await silent.end(20_000);
       assert.ok(performance.now() - begin > 14_000, "a cut that came too early");
       assert.equal(pings(silent), 2);
     }

@@ -222,12 +222,12 @@ function known(): Pulse {
 }
 
 test("pulse: a silent peer is pinged, then cut; one that knows no PING is left alone", () => {
-  assert.deepEqual(seconds(known(), ALIVE), ["10 ping", "13 ping", "16 silent"]);
+  assert.deepEqual(seconds(known(), ALIVE), ["8 ping", "12 ping", "21 silent"]);
   assert.deepEqual(seconds(known(), { ...ALIVE, pings: false }), []);
   const pulse = known();
-  assert.deepEqual(seconds(pulse, ALIVE, 14), ["10 ping", "13 ping"]);
+  assert.deepEqual(seconds(pulse, ALIVE, 14), ["8 ping", "12 ping"]);
   pulse.heard(0);
-  assert.deepEqual(seconds(pulse, ALIVE, 14), ["10 ping", "13 ping"]);
+  assert.deepEqual(seconds(pulse, ALIVE, 14), ["8 ping", "12 ping"]);
 });
 
 test("pulse: a stranger has so long, whatever it says", () => {
@@ -263,10 +263,10 @@ test("pulse: who reads nothing is cut, on a slow line later", () => {
 test("pulse: what is on its way to a peer is waited for before it is silent", () => {
   const pulse = known();
   pulse.heard(1_000);
-  const pings = ["10 ping", "13 ping"];
+  const pings = ["8 ping", "12 ping"];
   assert.deepEqual(seconds(pulse, { ...ALIVE, written: 1_000 + 10 * 65_536 }), [
     ...pings,
-    "26 silent",
+    "31 silent",
   ]);
 });
 

@@ -1,8 +1,10 @@
 /** How a peer's time runs out, second by second. Pure. */
 
 /** Seconds without a byte from a peer before it is asked for a sign of life, and again. */
-const PING_AFTER = [10, 13];
-/** Seconds of silence, or of reading nothing, before a peer is cut. */
+const PING_AFTER = [8, 12];
+/** Seconds of silence before a peer is cut: its machine may be busy. */
+const SILENCE = 20;
+/** Seconds of reading nothing before a peer is cut. */
 const PATIENCE = 15;
 /** Each so many bytes that are on their way to a peer give it one second more: a slow line. */
 const SLOW_LINE = 65_536;
@@ -79,7 +81,7 @@ export class Pulse {
 
   #silent({ written, paused, pings }: Vitals): string | undefined {
     this.#quiet = paused === undefined ? this.#quiet + 1 : 0;
-    const patience = PATIENCE + (written - this.#writtenWhenHeard) / SLOW_LINE;
+    const patience = SILENCE + (written - this.#writtenWhenHeard) / SLOW_LINE;
     return pings && this.#quiet > patience ? "silent" : undefined;
   }
 }
