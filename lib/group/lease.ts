@@ -159,7 +159,7 @@ export class Lease {
       pins,
       wayOut: registry.key
         ? `start the group with --registry ${registry.address}#KEY`
-        : `take ${registry.address} out of registries.json in the group's folder`,
+        : `take ${registry.address} out of registries.json in the group's folder and start it again`,
     });
     return this.#client.request(op, fields, timeout);
   }

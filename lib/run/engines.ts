@@ -43,7 +43,9 @@ async function loadLibzmq(): Promise<Transport> {
   try {
     return (await import("../transport/libzmq/zmq.ts")).libzmqTransport();
   } catch (cause) {
-    const message = "Cannot use the engine libzmq: the package zeromq does not load here";
+    const message =
+      "Cannot use the engine libzmq: the package zeromq does not load here; it needs " +
+      "npm install zeromq, and -A on Deno";
     throw Object.assign(new UsageError(message), { cause });
   }
 }

@@ -80,10 +80,17 @@ async function closeAll(closes: Close[]): Promise<boolean> {
 /** Says what went wrong on standard error and gives the exit code. */
 function report(error: unknown): number {
   if ((error as { code?: unknown })?.code === "EPIPE") return 0;
-  const debug = process.env.ZGROUP_DEBUG === "1" && error instanceof Error;
-  const text = debug ? String(error.stack) : sentence(error);
+  const text = wantsStack() && error instanceof Error ? String(error.stack) : sentence(error);
   process.stderr.write(`FAILED: ${printable(text)}\n`);
   return error instanceof UsageError ? 2 : 1;
+}
+
+function wantsStack(): boolean {
+  try {
+    return process.env.ZGROUP_DEBUG === "1";
+  } catch {
+    return false; // Deno without --allow-env, which is what the error says.
+  }
 }
 
 /** A defect's text may quote a peer. */

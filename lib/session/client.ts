@@ -60,6 +60,8 @@ export interface SessionClientOptions {
 
 /** Requests that may wait at once. */
 const MAX_WAITING = 10_000;
+/** Somebody is there who does not speak as a server of this version does. */
+const FOREIGN = /speak this protocol|no answer within .*ECONNRESET/;
 /** How long the reply to the proof may take, ms. */
 const PROVE_WITHIN = 5_000;
 
@@ -138,7 +140,8 @@ export class SessionClient implements AsyncDisposable {
       this.#requests.add(request, timeout, () => {
         if (this.#renewal) queueMicrotask(() => this.#renew());
         const why = this.#opened || !this.#why ? "" : ` (${this.#why})`;
-        return this.#unreachable(`no answer within ${timeout / 1000} s${why}`);
+        const seconds = Math.max(0.1, Math.round(timeout / 100) / 10);
+        return this.#unreachable(`no answer within ${seconds} s${why}`);
       });
       if (this.#opened && !this.#renewal) this.#ask(request);
       else this.#tunnel.want();
@@ -147,10 +150,8 @@ export class SessionClient implements AsyncDisposable {
 
   #unreachable(why: string): Unreachable {
     const { what, address } = this.#options;
-    return new Unreachable(
-      address,
-      `Cannot reach ${what} at ${address}: ${why}; is it running?`,
-    );
+    const question = FOREIGN.test(why) ? "is it zgroup, of this version?" : "is it running?";
+    return new Unreachable(address, `Cannot reach ${what} at ${address}: ${why}; ${question}`);
   }
 
   #ask(request: Request): void {

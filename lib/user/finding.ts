@@ -61,7 +61,10 @@ function keyless({ name, address }: Listing): UsageError {
 export function readInvite(text: string): Invite {
   const invite = parseInvite(text);
   if (!invite) {
-    throw new UsageError("Cannot read the invite: it is not whole; copy all of it, in quotes");
+    throw new UsageError(
+      "Cannot read the invite: it is not whole, or of another version; copy all of it, in quotes, " +
+        "or ask for a new one",
+    );
   }
   if (invite.until <= Date.now()) {
     throw new Refusal("bad_invite", "Cannot use the invite: it has expired, ask for a new one");

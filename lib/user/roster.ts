@@ -33,6 +33,8 @@ export async function findUser(link: Link, who: string): Promise<string> {
   const { members, banned } = await readRoster(link);
   const same = [...members, ...banned].filter(({ user, name }) => user === who || name === who);
   if (same.length === 1) return same[0].user;
-  const problem = same.length === 0 ? "no member has this name" : "several have this name";
+  const problem = same.length === 0
+    ? `no member of ${link.target.name} has this name`
+    : "several have this name";
   throw new Refusal("not_found", `Cannot find "${who}": ${problem}; members shows the ids`);
 }
