@@ -97,6 +97,10 @@ export class GroupServer implements AsyncDisposable {
       encode: (packet) => group!.#sessions.encodeFeed(packet),
       failed: (error) => logger.warn(failure(error)),
       broken: (error) => group?.fail(error),
+      full: (now) =>
+        now
+          ? logger.warn("The disk of the log is full: what is sent is refused until there is room")
+          : logger.info("The log is written again: its disk has room"),
     });
     try {
       await service.prune();

@@ -36,7 +36,7 @@ import {
   toRun,
 } from "./state.ts";
 import { Values } from "./values.ts";
-import { Writer } from "./writer.ts";
+import { Writer, type WriterOptions } from "./writer.ts";
 
 /** What makes a group itself: made once, kept with its data. */
 export interface GroupIdentity {
@@ -62,7 +62,7 @@ export interface Joined {
   readonly role: string;
 }
 
-export interface ServiceOptions {
+export interface ServiceOptions extends Pick<WriterOptions, "broken" | "full"> {
   readonly identity: GroupIdentity;
   readonly log: Log;
   readonly start: LogStart;
@@ -73,8 +73,6 @@ export interface ServiceOptions {
   encode(packet: Uint8Array): Encoded;
   /** Something that nobody asked for failed here. */
   failed(error: unknown): void;
-  /** The log failed: the server must stop. */
-  broken(error: unknown): void;
 }
 
 /** See the head of this file. */
@@ -98,7 +96,7 @@ export class GroupService {
   #hash: string;
 
   constructor(options: ServiceOptions) {
-    const { identity, log, start, now, broken, keep = {} } = options;
+    const { identity, log, start, now, broken, full, keep = {} } = options;
     this.limits = new Limits(options.rates);
     this.#keep = keep;
     this.identity = identity;
@@ -130,6 +128,7 @@ export class GroupService {
       state: this.state,
       now,
       broken,
+      full,
       committed: (batches, read) => this.#committed(batches, read),
     });
     if (start.head === 0) this.#found();

@@ -46,6 +46,8 @@ export interface WriterOptions {
   readonly now: () => number;
   /** After each commit, in order: what readers and the live feed get. */
   committed(batches: readonly Batch[], read: readonly ReadBatch[]): void;
+  /** The disk is full, or has room again; called when that changes. */
+  full(now: boolean): void;
   /** The log failed for good; nothing is accepted any more. */
   broken(error: unknown): void;
 }
@@ -63,6 +65,7 @@ export class Writer {
   #bytes = 0;
   #running: Promise<void> | undefined;
   #refuse: Refusal | undefined;
+  #full = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -136,6 +139,7 @@ export class Writer {
     if (batches.length > 0 || Object.keys(values).length > 0) {
       try {
         read = await log.append(toCommit(state, batches, values));
+        this.#isFull(false);
       } catch (error) {
         for (const step of undo.reverse()) step();
         const full = error instanceof DiskFull;
@@ -146,7 +150,7 @@ export class Writer {
           })
           : new Refusal("stopping", "Cannot write: the group's log failed and it is stopping");
         for (const { job } of staged) job.failed(refusal);
-        if (full) return;
+        if (full) return this.#isFull(true);
         throw error;
       }
     }
@@ -155,6 +159,12 @@ export class Writer {
       else job.done(own);
     }
     if (read.length > 0) this.#options.committed(batches, read);
+  }
+
+  #isFull(full: boolean): void {
+    if (full === this.#full) return;
+    this.#full = full;
+    this.#options.full(full);
   }
 
   async #stage(job: Job, batches: Batch[], undo: (() => void)[]): Promise<Batch[]> {

@@ -54,6 +54,11 @@ export class Connections {
     return this.#open.get(id);
   }
 
+  /** Messages in the outbox for a group. */
+  waiting(id: string): number {
+    return this.#options.store.pending(id).length;
+  }
+
   /** The connection to a known group. @throws {Closed} */
   open(id: string): Open {
     return this.#open.get(id) ?? this.adopt(this.link(this.#options.groups.get(id)!));
@@ -64,7 +69,12 @@ export class Connections {
     const { store, key, mid, emit, transport } = this.#options;
     const event = (event: OutboxEvent) =>
       emit({ type: "outbox", group: link.target.name, ...event });
-    const sender = new Sender({ link, key, store, mid, event });
+    const full = () =>
+      emit({
+        type: "warning",
+        text: `${link.target.name}: its disk is full; what you send waits until it has room`,
+      });
+    const sender = new Sender({ link, key, store, mid, event, full });
     const made = { link, sender, stop: keepAlive(link, transport.watchful) };
     this.#open.set(link.target.id, made);
     return made;

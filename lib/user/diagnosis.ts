@@ -1,6 +1,6 @@
 /** What a user can find out about the servers it talks to. */
 
-import { sentence } from "../errors.ts";
+import { BadReply, IdentityChanged, sentence, Unreachable } from "../errors.ts";
 import type { Link } from "./link.ts";
 import type { RegistryPort } from "./registry.ts";
 
@@ -11,6 +11,8 @@ export interface ServerFound {
   readonly address: string;
   /** Why it cannot be used; absent when it answered. */
   readonly problem?: string;
+  /** With a problem: nobody answers, another one does, or it cannot be asked from here. */
+  readonly why?: "silent" | "another" | "unusable";
   /** How long the answer took, ms. */
   readonly took: number;
   /** Its clock less ours, ms; 0 when unknown. */
@@ -48,6 +50,12 @@ async function found(
     const proved = key();
     return { what, address, took, ahead: at - (sent + took / 2), ...(proved && { key: proved }) };
   } catch (error) {
-    return { what, address, took: performance.now() - begin, ahead: 0, problem: sentence(error) };
+    const took = performance.now() - begin;
+    return { what, address, took, ahead: 0, problem: sentence(error), why: whyOf(error) };
   }
+}
+
+function whyOf(error: unknown): ServerFound["why"] {
+  if (error instanceof Unreachable) return "silent";
+  return error instanceof IdentityChanged || error instanceof BadReply ? "another" : "unusable";
 }

@@ -46,6 +46,8 @@ export interface AskOptions {
   readonly within?: number;
   /** Give up one try after this many ms; default 2,000. The next tries take up to eight times it. */
   readonly each?: number;
+  /** Called with each refusal after which the same is asked again. */
+  readonly delayed?: (refusal: Refusal) => void;
   /** Rejects with {@linkcode Closed} at once. */
   readonly signal?: AbortSignal;
 }
@@ -171,7 +173,7 @@ export class Link {
   async #ask<K extends GroupOp>(
     op: K,
     fields: object,
-    { within = 4_500, each = 2_000, signal }: AskOptions,
+    { within = 4_500, each = 2_000, delayed, signal }: AskOptions,
   ): Promise<GroupReply<K>> {
     const end = performance.now() + within;
     const left = (ms: number) => Math.max(1, Math.min(ms, end - performance.now()));
@@ -205,7 +207,10 @@ export class Link {
           if (client === this.#client) this.#giveUp();
         }
         if (!isRetriable(error)) throw error;
-        if (error instanceof Refusal) this.#change("live");
+        if (error instanceof Refusal) {
+          this.#change("live");
+          delayed?.(error);
+        }
         const wait = waitAfter(error, attempt++);
         // Where it is now is asked while we wait: the registry may be gone, too.
         if (error instanceof Unreachable && !this.#isHeard) void this.#lost();

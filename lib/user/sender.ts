@@ -37,6 +37,8 @@ export interface SenderOptions {
   readonly store: Pick<UserStore, "enqueue" | "pending" | "settle">;
   readonly mid: () => string;
   event(event: OutboxEvent): void;
+  /** The group cannot write now; called once until it has written again. */
+  full?(): void;
 }
 
 interface Item extends Waiting {
@@ -64,6 +66,7 @@ export class Sender {
   #underWay: readonly Item[] = [];
   #pump: Promise<void> | undefined;
   #closed = false;
+  #full = false;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -214,7 +217,9 @@ export class Sender {
     const { link, key } = this.#options;
     const author = userId(key.publicKey);
     const sig = key.sign(signedText(link.target.id, author, messages.map(messageHash)));
-    const { accepted } = await link.ask("send", { messages, sig }, { within: Infinity });
+    const delayed = (refusal: Refusal) => this.#delayed(refusal);
+    const { accepted } = await link.ask("send", { messages, sig }, { within: Infinity, delayed });
+    this.#full = false;
     const many = accepted.reduce((sum, { count }) => sum + count, 0);
     if (many !== messages.length) {
       const { name, address } = link.target;
@@ -228,6 +233,12 @@ export class Sender {
       }
     }
     return receipts;
+  }
+
+  #delayed({ code }: Refusal): void {
+    if (code !== "disk_full" || this.#full) return;
+    this.#full = true;
+    this.#options.full?.();
   }
 
   #settle(items: readonly Item[]): void {

@@ -51,6 +51,7 @@ export async function trustGroup(options: TrustGroupOptions): Promise<Trusted> {
   const { known, groups, connections } = options;
   const now = await lookAtGroup(options);
   const changed = now.id !== known.id;
+  const unsent = changed ? connections.waiting(known.id) : 0;
   if (changed) {
     await connections.drop(known.id);
     groups.forget(known.id);
@@ -62,6 +63,7 @@ export async function trustGroup(options: TrustGroupOptions): Promise<Trusted> {
     before: known.key || undefined,
     now: now.key,
     changed,
+    ...(unsent > 0 && { unsent }),
   };
 }
 

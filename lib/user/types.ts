@@ -39,6 +39,8 @@ export interface Trusted {
   /** Public key that answers, which is known from now on. */
   readonly now: string;
   readonly changed: boolean;
+  /** Messages in the outbox that are for the former one, and for nobody else. */
+  readonly unsent?: number;
 }
 
 /** A registry, and the public key that it must have. */

@@ -263,9 +263,16 @@ test("trust: another group in the place of a known one is known from then on, an
     await lab.close();
     const second = await lookAlike({ address });
     await assert.rejects(alice.join("Lab"), IdentityChanged);
+    await assert.rejects(alice.send("Lab", "for the one I know"), IdentityChanged);
     const now = second.key.publicKey;
     const found = await alice.trust("Lab");
-    assert.deepEqual(found, { what: 'the group "Lab"', before: key, now, changed: true });
+    assert.deepEqual(found, {
+      what: 'the group "Lab"',
+      before: key,
+      now,
+      changed: true,
+      unsent: 1,
+    });
     assert.deepEqual(alice.joined(), [], "nobody is a member by trusting");
     assert.deepEqual(second.got, []);
     assert.equal((await alice.join("Lab")).key, now);

@@ -4,6 +4,7 @@ import { Closed, Refusal } from "../../lib/errors.ts";
 import { newSigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
+import type { AskOptions } from "../../lib/user/link.ts";
 import { type OutboxEvent, Sender } from "../../lib/user/sender.ts";
 
 const target = { id: "group", name: "Lab", address: "", key: "" };
@@ -140,4 +141,38 @@ test("sender: an outbox that cannot be written fails the message, one that canno
   assert.equal((await sender.send("sent", Infinity)).seq, 1);
   assert.equal(outbox.size, 1, "sent again at the next start; the group knows it");
   await sender.close();
+});
+
+test("sender: that the group's disk is full is told once, until it has written again", async () => {
+  let full = true;
+  let told = 0;
+  const delays = (options?: AskOptions) => {
+    const refusal = new Refusal("disk_full", "Cannot write");
+    for (let i = 0; full && i < 3; i++) options?.delayed?.(refusal);
+    options?.delayed?.(new Refusal("rate_limited", "Cannot accept"));
+  };
+  const ask = (
+    _: string,
+    { messages }: object & { messages?: readonly Message[] },
+    of?: AskOptions,
+  ) => {
+    delays(of);
+    return Promise.resolve(accept(messages!, 1) as never);
+  };
+  const sender = new Sender({
+    link: { target, state: "live", ask },
+    key: newSigningKey(),
+    store: { pending: () => [], enqueue: () => {}, settle: () => {} },
+    mid: midMaker(),
+    event: () => {},
+    full: () => told++,
+  });
+  await sender.send("a", Infinity);
+  assert.equal(told, 1);
+  full = false;
+  await sender.send("b", Infinity);
+  assert.equal(told, 1);
+  full = true;
+  await sender.send("c", Infinity);
+  assert.equal(told, 2);
 });
