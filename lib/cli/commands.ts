@@ -117,7 +117,7 @@ export const COMMANDS: readonly Command[] = [
     names: ["trust"],
     most: 0,
     usage: "/trust G|HOST:PORT",
-    help: "accept who answers as a known group or registry now",
+    help: "accept who is there now as that group or registry",
     run: trust,
   },
   {

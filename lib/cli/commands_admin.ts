@@ -52,8 +52,11 @@ export async function trust(session: Session, rest: string): Promise<void> {
   if (!target) {
     throw new UsageError("Cannot trust: expected a group or a registry, trust NAME or HOST:PORT");
   }
+  const before = session.user.joined();
   session.say(trustedLine(await session.user.trust(target)));
   session.succeed();
+  const joined = new Set(session.user.joined().map(({ id }) => id));
+  for (const group of before) if (!joined.has(group.id)) session.left(group);
   session.refresh();
 }
 

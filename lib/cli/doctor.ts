@@ -25,7 +25,7 @@ interface Finding {
   readonly good: boolean;
   readonly text: string;
   /** What to do when it is not good. */
-  readonly advice?: string;
+  readonly advice?: string | undefined;
 }
 
 /** Clocks may differ by this, ms; a record of a group is valid for five minutes more or less. */
@@ -84,14 +84,11 @@ function aboutMachine(machine: MachineInfo, home: string): Finding[] {
   return findings;
 }
 
-function aboutServer({ what, address, problem, took, ahead, key }: ServerInfo): Finding {
+function aboutServer(server: ServerInfo): Finding {
+  const { what, address, problem, took, ahead, key } = server;
   const place = `${what} ${address}`;
   if (problem !== undefined) {
-    const advice = what === "registry"
-      ? "start it (registry.ts), check the address (--registry), or a firewall between; groups " +
-        "joined before work without it"
-      : "start it (group.ts), or check the network between; what you send meanwhile is kept";
-    return { good: false, text: `${place}: ${problem}`, advice };
+    return { good: false, text: `${place}: ${problem}`, advice: adviceFor(server) };
   }
   const seconds = Math.round(Math.abs(ahead) / 1_000);
   if (Math.abs(ahead) > CLOCK_SLACK) {
@@ -103,4 +100,13 @@ function aboutServer({ what, address, problem, took, ahead, key }: ServerInfo): 
   }
   const whose = key === undefined ? "" : `, its key is ${shortKey(key)}`;
   return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms, clocks agree${whose}` };
+}
+
+function adviceFor({ what, why = "silent" }: ServerInfo): string | undefined {
+  if (why === "unusable") return undefined; // The problem says it.
+  if (why === "another") return "ask its owner whether it was set up anew";
+  return what === "registry"
+    ? "start it (registry.ts), check the address (--registry), or a firewall between; groups " +
+      "joined before work without it"
+    : "start it (group.ts), or check the network between; what you send meanwhile is kept";
 }

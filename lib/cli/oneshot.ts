@@ -162,7 +162,7 @@ export const ONESHOTS: readonly OneShot[] = [
   {
     names: ["trust"],
     usage: "trust G|HOST:PORT",
-    help: "accept who answers as a known group or registry now",
+    help: "accept who is there now as that group or registry",
     words: [1, 1],
     options: [],
     run: trust,

@@ -1,7 +1,7 @@
 /** `send`: one text, standard input as one message, or each line of it as one. */
 
 import { UsageError } from "../errors.ts";
-import { COMMAND_WORDS, explain } from "./explain.ts";
+import { COMMAND_WORDS, explainSend } from "./explain.ts";
 import { safeJson } from "./filter.ts";
 import { linesOf, wholeText } from "./input.ts";
 import type { Call } from "./oneshot.ts";
@@ -23,7 +23,9 @@ export async function send(call: Call): Promise<void> {
   }
   const text = fromInput ? await wholeText(stdin) : texts.join(" ");
   if (text.trim() === "") throw new UsageError("Cannot send the message: it is empty");
-  const receipt = await user.send(group, text);
+  const receipt = await user.send(group, text).catch((error: unknown) => {
+    throw error instanceof UsageError ? error : withSentence(error, group);
+  });
   await output.print(json ? safeJson(receipt) : success(output.style));
 }
 
@@ -58,10 +60,11 @@ async function sendLines({ user, words: [group], json, output, stdin }: Call): P
   await last;
   if (failure) {
     const { error } = failure;
-    throw new Error(
-      `${explain(error, COMMAND_WORDS, group)} (${counted(accepted, "line")} accepted before)`,
-      { cause: error },
-    );
+    throw withSentence(error, group, ` (${counted(accepted, "line")} accepted before)`);
   }
   if (!json) await output.print(success(output.style));
+}
+
+function withSentence(cause: unknown, group: string, more = ""): Error {
+  return new Error(explainSend(cause, COMMAND_WORDS, group) + more, { cause });
 }

@@ -4,6 +4,7 @@ import { wholeNumber } from "./args.ts";
 import { safeJson, safeLine } from "./filter.ts";
 import type { Call } from "./oneshot.ts";
 import { joinedJson, joinedLine, listingJson, listingLine, memberLine, notice } from "./render.ts";
+import { withUnread } from "./unread.ts";
 
 /** `list [PREFIX]`. */
 export async function list({ user, words: [prefix], json, output }: Call): Promise<void> {
@@ -18,9 +19,9 @@ export async function list({ user, words: [prefix], json, output }: Call): Promi
   );
 }
 
-/** `groups`. */
+/** `groups`, with what is unread in each and whether it answers. */
 export async function groups({ user, json, output }: Call): Promise<void> {
-  const joined = user.joined();
+  const joined = await withUnread(user);
   for (const group of joined) {
     await output.print(json ? joinedJson(group) : joinedLine(group, output.style));
   }

@@ -46,6 +46,11 @@ export class Pending {
     this.#items = this.#items.filter((item) => item.mid !== mid);
   }
 
+  /** Takes off all for a group. */
+  dropGroup(id: string): void {
+    this.#items = this.#items.filter(({ group }) => group !== id);
+  }
+
   get size(): number {
     return this.#items.length;
   }

@@ -86,6 +86,8 @@ export interface ServerInfo {
   readonly what: string;
   readonly address: string;
   readonly problem?: string;
+  /** With a problem: nobody answers, another one does, or it cannot be asked from here. */
+  readonly why?: "silent" | "another" | "unusable";
   /** How long the answer took, ms. */
   readonly took: number;
   /** Its clock less ours, ms. */
@@ -103,6 +105,8 @@ export interface Trusted {
   /** Public key that is known now. */
   readonly now: string;
   readonly changed: boolean;
+  /** Messages in the outbox that are for the former one, and for nobody else. */
+  readonly unsent?: number;
 }
 
 /** What was found about this machine. */

@@ -170,8 +170,14 @@ export function listingJson({ name, address, state, record }: Listing): string {
 }
 
 /** What `trust` did, with the short keys that people compare. */
-export function trustedLine({ what, before, now, changed }: Trusted): string {
+export function trustedLine({ what, before, now, changed, unsent = 0 }: Trusted): string {
   if (!changed) return `${what} is the one you know, its key is ${shortKey(now)}`;
+  if (unsent > 0) {
+    const line = trustedLine({ what, before, now, changed });
+    return `${line}; ${counted(unsent, "message")} for the former one ${
+      unsent === 1 ? "was" : "were"
+    } not sent, and the other one does not get ${unsent === 1 ? "it" : "them"}`;
+  }
   if (before === undefined) return `${what} is known by the key ${shortKey(now)} from now on`;
   return `${what} had the key ${shortKey(before)} and is known by ${shortKey(now)} from now on`;
 }

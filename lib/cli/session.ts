@@ -1,7 +1,7 @@
 /** One person at one prompt: the current group, what was listed, what is on its way. */
 
-import { Unreachable } from "../errors.ts";
-import { explain, PROMPT_WORDS } from "./explain.ts";
+import { Refusal, Unreachable } from "../errors.ts";
+import { explain, explainSend, PROMPT_WORDS } from "./explain.ts";
 import { safeLine } from "./filter.ts";
 import { Pending } from "./pending.ts";
 import type { GroupEntry, JoinedGroup, UserEvent, UserPort } from "./ports.ts";
@@ -19,6 +19,9 @@ export interface SessionOptions {
   readonly host: Host;
   readonly signal: AbortSignal;
 }
+
+/** A group that answers again within this time, ms, was not away: its connection was cut. */
+const AWAY_AFTER = 700;
 
 /** How long a hint that somebody is typing stays, ms. */
 const TYPING_FOR = 6_000;
@@ -38,7 +41,8 @@ export class Session {
   readonly #pending = new Pending();
   readonly #watches: Watches;
   readonly #unread = new Map<string, number>();
-  readonly #states = new Map<string, string>();
+  /** Groups that do not answer: a timer until that is told. */
+  readonly #away = new Map<string, ReturnType<typeof setTimeout> | "told">();
   readonly #typing = new Map<string, ReturnType<typeof setTimeout>>();
   #current: string | undefined;
   #all: readonly string[] = [];
@@ -52,14 +56,17 @@ export class Session {
       show: (group, entry) => this.#show(group, entry),
       missed: (group, count, shown) => this.#missed(group, count, shown),
       failed: (group, error) => {
-        this.say(`${group.name}: ${this.why(error, group.name)}`);
-        // Removed or banned: what is typed goes elsewhere.
-        if (!this.user.joined().some(({ id }) => id === group.id)) this.left(group);
+        const member = this.user.joined().some(({ id }) => id === group.id);
+        const ended = !member && error instanceof Refusal && error.code === "not_member";
+        const why = ended ? "you are no member any more" : this.why(error, group.name);
+        this.say(`${group.name}: ${why}`);
+        if (!member) this.left(group); // What is typed goes elsewhere.
       },
     });
     const off = user.on((event) => this.#event(event));
     signal.addEventListener("abort", () => {
       off();
+      for (const away of this.#away.values()) if (away !== "told") clearTimeout(away);
       this.#watches.close();
     }, { once: true });
   }
@@ -100,6 +107,7 @@ export class Session {
   left(group: JoinedGroup): void {
     this.#watches.stop(group.id);
     this.#unread.delete(group.id);
+    this.#pending.dropGroup(group.id);
     if (this.#current === group.id) this.switchTo(this.user.joined()[0]);
     else this.refresh();
   }
@@ -139,7 +147,7 @@ export class Session {
       if (this.signal.aborted) return false;
       // It is in the outbox, and on the screen until the group has it.
       if (error instanceof Unreachable && this.screen.live) return true;
-      if (this.#pending.drop(item)) this.fail(error, group.name);
+      if (this.#pending.drop(item)) this.fail(explainSend(error, PROMPT_WORDS, group.name));
       return false;
     } finally {
       // Without a live feed of this group nothing else would take it off the screen.
@@ -216,13 +224,27 @@ export class Session {
   }
 
   #state(group: string, state: string): void {
-    const before = this.#states.get(group);
-    if (state === "connecting" || state === before) return;
-    // The first contact of a join says itself how it went.
-    if (!this.user.joined().some(({ name }) => name === group)) return;
-    this.#states.set(group, state);
-    if (state === "unreachable") this.say(`${group} is unreachable; what you send waits for it`);
-    else if (before === "unreachable") this.say(`${group} is back`);
+    if (state === "connecting") return;
+    const away = this.#away.get(group);
+    if (state === "unreachable") {
+      // The first contact of a join says itself how it went.
+      if (away !== undefined || !this.#isJoined(group)) return;
+      this.#away.set(group, setTimeout(() => this.#tellAway(group), AWAY_AFTER));
+      return;
+    }
+    this.#away.delete(group);
+    if (away !== "told") clearTimeout(away);
+    else if (this.#isJoined(group)) this.say(`${group} is back`);
+  }
+
+  #tellAway(group: string): void {
+    if (!this.#isJoined(group)) return void this.#away.delete(group);
+    this.#away.set(group, "told");
+    this.say(`${group} is unreachable; what you send waits for it`);
+  }
+
+  #isJoined(group: string): boolean {
+    return this.user.joined().some(({ name }) => name === group);
   }
 
   #isTyping(name: string): void {

@@ -14,6 +14,7 @@ import type { Output } from "./output.ts";
 import { checkedName } from "./group_program.ts";
 import type { MachineInfo, OpenGroup, OpenLog, OpenRegistry, OpenUser, Run } from "./ports.ts";
 import { promptLoop } from "./prompt.ts";
+import { notice } from "./render.ts";
 import { runScript } from "./script.ts";
 import { start } from "./start.ts";
 
@@ -118,6 +119,9 @@ async function once(
   const command = findOneShot(given);
   const user = await openUser({ home, registries, ...chosenName(given), ...transportOf(given) });
   onClose(() => user.close());
+  user.on((event) => {
+    if (event.type === "warning") void output.complain(notice(event.text));
+  });
   return await runOneShot(command, {
     user,
     given,

@@ -64,6 +64,8 @@ test("doctor names what is wrong, says what to do, and ends with 1", async () =>
       { what: "Lab", problem: "no answer" },
       /WRONG +Lab .*\n +start it \((group.ts|zgroup group)\)/,
     ],
+    [{}, { problem: "KEY HAS CHANGED", why: "another" }, /CHANGED\n +ask its owner whether/],
+    [{}, { problem: "needs libzmq", why: "unusable" }, /needs libzmq\n1 of/],
     [{}, { ahead: 3_600_000 }, /WRONG +.* its clock is 3600 s ahead of yours\n +set the clock/],
     [{}, { ahead: -90_000 }, /90 s behind yours/],
     [{ free: 1_000_000 }, {}, /WRONG +disk: 0 MiB free\n +make room/],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Refusal, Unreachable } from "../../lib/errors.ts";
-import { COMMAND_WORDS, explain, PROMPT_WORDS } from "../../lib/cli/explain.ts";
+import { IdentityChanged, Refusal, Unreachable } from "../../lib/errors.ts";
+import { COMMAND_WORDS, explain, explainSend, PROMPT_WORDS } from "../../lib/cli/explain.ts";
 import type { GroupEntry } from "../../lib/cli/ports.ts";
 import {
   Authors,
@@ -126,6 +126,8 @@ test("what trust did is shown with the keys that people compare", () => {
   assert.ok(changed.includes(`had the key ${shortKey(one)}`), changed);
   assert.ok(changed.includes(`known by ${shortKey(two)} from now on`), changed);
   assert.match(trustedLine({ what, before: undefined, now: two, changed: true }), /from now on$/);
+  const unsent = trustedLine({ what, before: one, now: two, changed: true, unsent: 2 });
+  assert.match(unsent, /from now on; 2 messages for the former one were not sent, and the other/);
 });
 
 test("colour appears only where it is asked for", () => {
@@ -166,6 +168,21 @@ test("a failure says the way out", () => {
   assert.match(explain(not, COMMAND_WORDS, "Lab"), /user(\.ts)? join Lab first$/);
   const gone = new Unreachable("a", "Cannot reach the registry at a: no answer within 2 s");
   assert.match(explain(gone, PROMPT_WORDS), /; check that it runs and try again$/);
+});
+
+test("where a user or an invite is not found, no list of groups is offered", () => {
+  const group = new Refusal("not_found", "Cannot find that group: no group of that name is listed");
+  assert.match(explain(group, PROMPT_WORDS), /; list_groups shows the groups there are$/);
+  for (const said of ['Cannot find "bob": no member of Lab has this name', "Cannot unmute: no"]) {
+    assert.equal(explain(new Refusal("not_found", said), PROMPT_WORDS), said);
+  }
+});
+
+test("a message that meets another group than the one that is known is said to be kept", () => {
+  const changed = new IdentityChanged("Lab", "Cannot trust");
+  assert.match(explainSend(changed, PROMPT_WORDS), /; the message is kept for the group that you/);
+  const refused = new Refusal("muted", "Cannot send: muted");
+  assert.equal(explainSend(refused, PROMPT_WORDS), "Cannot send: muted");
 });
 
 test("a name is quoted for a command where it needs it", () => {
