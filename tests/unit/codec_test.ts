@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { CODES, Refusal } from "../../lib/errors.ts";
 import {
   BadRequest,
+  decodeObject,
   decodeRequest,
   decodeSaid,
   encodeError,
@@ -196,5 +197,23 @@ test("codec refuses a reply that is neither good nor bad", () => {
   const replies = [{}, { id: 1 }, { id: "1", ok: {} }, { id: null, ok: {} }, { id: 1, ok: 1 }];
   for (const reply of [...replies, { id: 1, ok: null }, { id: 1, error: "text" }]) {
     assert.throws(() => decodeReply(bytesOf(reply)), BadRequest, JSON.stringify(reply));
+  }
+});
+
+test("codec takes long texts with as many items and levels as fit, whatever the strings hold", () => {
+  const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+  const long = "[{,".repeat(2_000) + '\\"'.repeat(2_000);
+  const lists = (n: number) => Array.from({ length: n }, () => Array<number>(1_000).fill(0));
+  const nested = (levels: number): unknown => levels === 0 ? long : [nested(levels - 1)];
+  assert.deepEqual(decodeObject(encode({ a: [long, long] })), { a: [long, long] });
+  assert.deepEqual(decodeObject(encode({ a: nested(7) })), { a: nested(7) });
+  assert.throws(() => decodeObject(encode({ a: nested(8) })), /too deep or too wide/);
+  assert.ok(decodeObject(encode({ a: lists(32) })));
+  assert.throws(() => decodeObject(encode({ a: lists(33) })), /too deep or too wide/);
+  const op = (n: number) => encode({ id: 7, op: "ping", a: lists(n) });
+  assert.equal(decodeRequest(op(4), GROUP_OPS).op, "ping");
+  assert.throws(() => decodeRequest(op(5), GROUP_OPS), /too deep or too wide/);
+  for (const rubbish of ["[".repeat(100_000), `{"a":${"[".repeat(50_000)}`, ",".repeat(50_000)]) {
+    assert.throws(() => decodeObject(new TextEncoder().encode(rubbish)), { code: "bad_request" });
   }
 });
