@@ -64,18 +64,37 @@ const SMALL = 4_096;
  * of messages less than one.
  */
 function isModest(bytes: Uint8Array, items: number): boolean {
-  let [depth, found, quoted] = [0, 1, false];
+  let [depth, found] = [0, 1];
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
-    if (quoted) {
-      if (byte === 0x5c) i++; // A backslash, and what it escapes.
-      else if (byte === 0x22) quoted = false;
-    } else if (byte === 0x22) quoted = true;
+    if (byte === 0x22) i = closingQuote(bytes, i + 1);
     else if (byte === 0x2c && ++found > items) return false;
     else if ((byte === 0x5b || byte === 0x7b) && ++depth > MAX_DEPTH) return false;
     else if (byte === 0x5d || byte === 0x7d) depth--;
   }
   return true;
+}
+
+/** A string of so many bytes is looked through here; of a longer one the rest natively. */
+const SHORT = 128;
+
+/** Where the string that begins at `from` ends; the length of `bytes` where it does not. */
+function closingQuote(bytes: Uint8Array, from: number): number {
+  const short = Math.min(from + SHORT, bytes.length);
+  let i = from;
+  for (; i < short; i++) {
+    if (bytes[i] === 0x22) return i;
+    if (bytes[i] === 0x5c) i++; // A backslash, and what it escapes.
+  }
+  while (i < bytes.length) {
+    const quote = bytes.indexOf(0x22, i);
+    if (quote < 0) return bytes.length;
+    let first = quote;
+    while (first > i && bytes[first - 1] === 0x5c) first--;
+    if ((quote - first) % 2 === 0) return quote;
+    i = quote + 1;
+  }
+  return i;
 }
 
 function isShallow(value: object, depth: number): boolean {
