@@ -12,6 +12,7 @@ import {
   Chatter,
   cpuSeconds,
   flood,
+  FULL,
   LINUX,
   percentile,
   processWorld,
@@ -172,8 +173,11 @@ test("attack: handshakes of strangers take a fifth of a core, and members come f
       "heard p99 ms": Math.round(percentile(chatter.delays.slice(quiet), 0.99)),
     });
     assert.ok(done.answered > 20);
-    // What they took beside handshakes: the connections, their messages, and the members.
-    assert.ok(cores < 0.36, `${cores} of a core`);
+    // A fifth of a core is far less than this many, each at least a tenth of a millisecond.
+    assert.ok(done.answered <= 0.2 / 0.000_1 * (ms / 1_000) + 1_000, `${done.answered} answered`);
+    // What they took beside handshakes: the connections, their messages, and the members. CPU time
+    // grows where others use the machine, too, so it is judged at full size alone.
+    if (FULL) assert.ok(cores < 0.36, `${cores} of a core`);
     assert.ok(Math.max(...times) < 3_000);
     assert.equal(chatter.lost, 0);
   });
