@@ -112,11 +112,13 @@ export function setNonce(nonce: DataView, counter: number): void {
   nonce.setUint32(8, counter / 0x1_0000_0000, true);
 }
 
+/** The nonce of the message at hand, for all sessions: one each would be 600 bytes a session. */
+const NONCE = new Uint8Array(12);
+const NONCE_VIEW = new DataView(NONCE.buffer);
+
 /** One direction of a session: a key, and a counter that no two messages share. */
 export class CipherState {
   readonly #key: KeyObject;
-  readonly #nonce = new Uint8Array(12);
-  readonly #view = new DataView(this.#nonce.buffer);
   #counter = 0;
 
   constructor(key: Uint8Array) {
@@ -126,19 +128,19 @@ export class CipherState {
   /** `head`, then the next message sealed, then the tag. */
   seal(plaintext: Uint8Array | string, head?: Uint8Array, associated?: Uint8Array): Uint8Array {
     this.#next();
-    return seal(this.#key, this.#nonce, plaintext, head, associated);
+    return seal(this.#key, NONCE, plaintext, head, associated);
   }
 
   /** The next message. @throws {Error} it is another one; nothing after it opens, either */
   open(sealed: Uint8Array, associated?: Uint8Array): Uint8Array {
     this.#next();
-    return open(this.#key, this.#nonce, sealed, associated);
+    return open(this.#key, NONCE, sealed, associated);
   }
 
   #next(): void {
     const counter = this.#counter++;
     if (counter >= Number.MAX_SAFE_INTEGER) throw new Error("Cannot go on: no counter is left");
-    setNonce(this.#view, counter);
+    setNonce(NONCE_VIEW, counter);
   }
 }
 

@@ -16,7 +16,7 @@ import { Handshakes, type Hello } from "./handshakes.ts";
 import { encodeAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
 import { type CipherState, KEY_BYTES, Responder } from "./noise.ts";
 import { encodeReset, HEAD, KIND, PROLOGUE, type Reset, TICKET_BYTES } from "./packet.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionHost } from "./session.ts";
 import type { Tickets } from "./ticket.ts";
 
 export { feedPacket } from "./packet.ts";
@@ -65,6 +65,7 @@ export class SessionServer implements AsyncDisposable {
   readonly #sessions = new Map<string, Entry>();
   readonly #handshakes: Handshakes<Peer>;
   readonly #counts = new Map<string, number>();
+  readonly #host: SessionHost;
   readonly #log: AccountLog;
   /** Nothing of theirs counts any more, though more of it may be on its way through the engine. */
   readonly #cut = new WeakSet<Peer>();
@@ -101,6 +102,11 @@ export class SessionServer implements AsyncDisposable {
       busy: (peer) => this.#reset(peer, "busy"),
       count: (what) => this.#count(what),
     });
+    this.#host = {
+      watchful: options.transport.watchful,
+      cut: (peer, why) => this.#end(peer, why),
+      spent: (way, ms) => this.#handshakes.spend(way, ms),
+    };
     this.#log = new AccountLog({
       counts: () => this.accounts.counts,
       warn: (text) => options.warn(text),
@@ -213,12 +219,11 @@ export class SessionServer implements AsyncDisposable {
       return this.#end(peer, "a hello that cannot be answered");
     }
     const session = new Session({
+      host: this.#host,
       peer,
       transcript: transcriptOf(answer.hash),
       send: answer.send,
-      cut: (why) => this.#end(peer, why),
-      spent: (ms) => this.#handshakes.spend(lane, ms),
-      watchful: this.#options.transport.watchful,
+      way: lane,
     });
     if (!peer.send([MAGIC, answer.message])) return session.end();
     this.#keep(peer.id, { session, receive: answer.receive });

@@ -4,6 +4,7 @@ import { verifies } from "../identity/keys.ts";
 import { MAGIC } from "../protocol/limits.ts";
 import { proofText } from "../protocol/record.ts";
 import type { Encoded, Peer } from "../transport/transport.ts";
+import type { Way } from "./handshakes.ts";
 import type { CipherState } from "./noise.ts";
 import { HEAD } from "./packet.ts";
 
@@ -14,14 +15,20 @@ export interface Actor {
   readonly key: string;
 }
 
+/** What sessions need of their server. */
+export interface SessionHost {
+  readonly watchful: boolean;
+  cut(peer: Peer, why: string): void;
+  /** Time was spent on the proof of who came this way, ms. */
+  spent(way: Way, ms: number): void;
+}
+
 export interface SessionOptions {
+  readonly host: SessionHost;
   readonly peer: Peer;
   readonly transcript: string;
   readonly send: CipherState;
-  readonly watchful: boolean;
-  cut(why: string): void;
-  /** Time was spent on a proof, ms. */
-  spent(ms: number): void;
+  readonly way: Way;
 }
 
 const DROPPABLE = { droppable: true } as const;
@@ -33,16 +40,20 @@ export class Session {
   readonly transcript: string;
   /** Who is behind it, set by the owner after {@linkcode Session.prove}. */
   actor: Actor | undefined;
-  readonly #options: SessionOptions;
+  readonly #host: SessionHost;
+  readonly #send: CipherState;
+  readonly #way: Way;
   #heard = performance.now();
   #open = true;
   #proof: { readonly key: string; readonly sig: string; readonly good: boolean } | undefined;
 
   /** For {@linkcode SessionServer} alone. */
-  constructor(options: SessionOptions) {
-    this.#options = options;
-    this.peer = options.peer;
-    this.transcript = options.transcript;
+  constructor({ host, peer, transcript, send, way }: SessionOptions) {
+    this.#host = host;
+    this.#send = send;
+    this.#way = way;
+    this.peer = peer;
+    this.transcript = transcript;
   }
 
   /** False after the end. */
@@ -55,7 +66,7 @@ export class Session {
    * it is open: who does not answer a PING is cut.
    */
   get heard(): number {
-    return this.#options.watchful && this.#open ? performance.now() : this.#heard;
+    return this.#host.watchful && this.#open ? performance.now() : this.#heard;
   }
 
   /** For {@linkcode SessionServer} alone: a packet of it opened. */
@@ -77,7 +88,7 @@ export class Session {
     if (former) return former.good && former.key === key && former.sig === sig;
     const began = performance.now();
     const good = verifies(key, proofText(this.transcript), sig);
-    this.#options.spent(performance.now() - began);
+    this.#host.spent(this.#way, performance.now() - began);
     this.#proof = { key, sig, good };
     return good;
   }
@@ -85,7 +96,7 @@ export class Session {
   /** Sends a reply, JSON. False when the session is over. */
   reply(json: string): boolean {
     if (!this.#open) return false;
-    const packet = this.#options.send.seal(json, HEAD.sealed);
+    const packet = this.#send.seal(json, HEAD.sealed);
     if (this.peer.send([MAGIC, packet])) return true;
     this.cut("takes no more"); // A packet of the order is lost: no later one would open.
     return false;
@@ -113,6 +124,6 @@ export class Session {
 
   /** Ends session and connection; the owner's `onGone` is called before this returns. */
   cut(why: string): void {
-    if (this.#open) this.#options.cut(why);
+    if (this.#open) this.#host.cut(this.peer, why);
   }
 }
