@@ -95,7 +95,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "disk_full",
     what: "stops when the disk is full",
     file: "lib/group/writer.ts",
-    find: "        if (full) return;\n",
+    find: "        if (full) return this.#isFull(true);\n",
     replace: "",
   },
   {
