@@ -176,12 +176,13 @@ export class Hand implements AsyncDisposable {
     return this.ask("prove", this.proof(signer));
   }
 
-  /** What `send` takes for one text, signed by the right key or by another. */
-  texts(text: string, signer: SigningKey = this.key): { messages: object; sig: string } {
+  /** What `send` takes for a text, once or more often, signed by the right key or by another. */
+  texts(text: string, signer: SigningKey = this.key, times = 1): { messages: object; sig: string } {
     if (!("group" in this.identity)) throw new Error("Cannot send: this is no group");
-    const one = [mid(), text] as const;
-    const signed = signedText(this.identity.group.id, this.user, [messageHash(one)]);
-    return { messages: [one], sig: signer.sign(signed) };
+    const messages = Array.from({ length: times }, () => [mid(), text] as const);
+    const hashes = messages.map(messageHash);
+    const sig = signer.sign(signedText(this.identity.group.id, this.user, hashes));
+    return { messages, sig };
   }
 
   send(text: string, signer?: SigningKey): Promise<Record<string, unknown>> {
