@@ -63,6 +63,13 @@ const JUST_NOW = 500;
 const MANY = 500;
 const EVERY_OTHER = 1_500;
 
+interface Waiting {
+  readonly first: number;
+  readonly last: number;
+  readonly json: string;
+  readonly bytes: number;
+}
+
 /** See the head of this file. */
 export class Feed {
   readonly #options: FeedOptions;
@@ -71,7 +78,7 @@ export class Feed {
   #secret!: Uint8Array;
   #key!: ReturnType<typeof sealingKey>;
   #counter!: number;
-  #waiting: { readonly first: number; readonly json: string; readonly bytes: number }[] = [];
+  #waiting: Waiting[] = [];
   #bytes = 0;
   /** What waits goes out now, not at the next occasion. */
   #due = false;
@@ -131,9 +138,9 @@ export class Feed {
   entries(batches: readonly ReadBatch[], quiet: boolean): void {
     const size = this.#followers.size;
     if (size === 0 || this.#closed) return;
-    for (const { first, json } of batches) {
+    for (const { first, count, json } of batches) {
       const bytes = 1 + Buffer.byteLength(json);
-      this.#waiting.push({ first, json, bytes });
+      this.#waiting.push({ first, last: first + count - 1, json, bytes });
       this.#bytes += bytes;
     }
     if (this.#bytes > MAX_WAITING) {
@@ -149,11 +156,13 @@ export class Feed {
 
   /** Tells how far the log goes, so that a follower sees what it missed. For once a second. */
   head(head: number): void {
-    if (this.#waiting.length > 0) return this.#flush();
     const now = performance.now();
     if (now - this.#spoke < JUST_NOW) return;
-    const known = head === this.#told && now - this.#toldAt < EVERY_OTHER;
-    if (known && this.#followers.size > MANY) return;
+    const heard = now - Math.max(this.#spoke, this.#toldAt) < EVERY_OTHER;
+    const many = this.#followers.size > MANY;
+    // What waits says more, and has its time.
+    if (this.#waiting.length > 0) return many && heard ? undefined : this.#flush();
+    if (many && heard && head === this.#told) return;
     this.#told = head;
     this.#toldAt = now;
     this.#head = head;
@@ -232,6 +241,7 @@ export class Feed {
     this.#bytes -= bytes - AROUND;
     if (this.#waiting.length === 0) this.#rest();
     this.#spoke = performance.now();
+    this.#told = taken[n - 1].last;
     const texts = taken.map(({ json }) => json).join(",");
     return `{"epoch":"${this.#options.epoch}","from":${taken[0].first},"batches":[${texts}]}`;
   }

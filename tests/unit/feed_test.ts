@@ -257,6 +257,35 @@ test("feed: a head that says nothing new goes to many every other second alone",
     }
   }));
 
+test("feed: what waits for others in a great crowd is not hurried by a head, nor told twice", () =>
+  feedOf(async (feed, frames) => {
+    const { ear } = masses(feed, 2_000);
+    const began = performance.now();
+    feed.entries([batch(1)], false);
+    await heard(ear, 1);
+    feed.entries([batch(2, "", "join")], true);
+    // Behind the time for which a frame with batches is head enough.
+    await until(
+      () => {
+        feed.head(2);
+        return performance.now() - began > 600;
+      },
+      5_000,
+      "a while",
+    );
+    assert.equal(frames(), 1);
+    await heard(ear, 2);
+    await until(
+      () => {
+        feed.head(2);
+        return performance.now() - began > 1_450;
+      },
+      5_000,
+      "another while",
+    );
+    assert.deepEqual(ear.heard, [1, 2]);
+  }));
+
 test("feed: hints are dropped when there are too many, of one or of all", () =>
   feedOf(async (feed, frames) => {
     const [ear] = crowd(feed, 1_000);
