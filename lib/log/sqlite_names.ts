@@ -84,6 +84,8 @@ class SqliteNames implements NameStore {
   readonly #free: ReturnType<DatabaseSync["prepare"]>;
   #waiting: Change[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the last transaction was, ms by `performance.now()`. */
+  #written = -Infinity;
   #open = true;
 
   constructor(db: DatabaseSync, file: string, options: SqliteNamesOptions) {
@@ -117,7 +119,9 @@ class SqliteNames implements NameStore {
     if (!this.#open) return Promise.reject(this.#failed("the registry is closed"));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ rows, resolve, reject });
-      this.#timer ??= setTimeout(() => this.#flush(), COLLECT);
+      // The first after a pause need not wait for others.
+      const wait = Math.max(0, this.#written + COLLECT - performance.now());
+      this.#timer ??= setTimeout(() => this.#flush(), wait);
     });
   }
 
@@ -139,6 +143,7 @@ class SqliteNames implements NameStore {
       for (const { reject } of part) reject(error);
       return;
     }
+    this.#written = performance.now();
     for (const { resolve } of part) resolve();
     this.#options.committed?.(rows);
   }
