@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { MAX_PACKET } from "../../lib/protocol/limits.ts";
+import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
 import { Registry } from "../../mod.ts";
 import { until } from "../support.ts";
 import { Hand } from "../system/attack_hand.ts";
@@ -23,7 +24,7 @@ const ONE_MORE = 2 * MIB;
 /** Peers that hold a megabyte each. */
 const HOLDERS = 24;
 /** A connection that says nothing is cut after this, ms. */
-const SILENCE_ENDS = 5_000;
+const SILENCE_ENDS = DEFAULT_BOUNDS.admitWithin;
 
 await fault(async (fault) => {
   const registry = await Registry.start({ port: 0 });
@@ -105,7 +106,7 @@ async function silent(fault: Fault, address: string): Promise<void> {
       Buffer.concat([Uint8Array.of(0xff), Buffer.alloc(8), Uint8Array.of(0x7f, 3, 1)])
         .subarray(0, bytes),
     );
-    await until(() => tcp.ended, 2 * SILENCE_ENDS + 5_000, `an end after ${bytes} bytes`);
+    await until(() => tcp.ended, SILENCE_ENDS + 5_000, `an end after ${bytes} bytes`);
     fault.count("silent");
   });
   await Promise.all(halves);
