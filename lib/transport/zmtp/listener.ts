@@ -9,8 +9,11 @@ import { knock } from "./knock.ts";
 
 /** Connections the system keeps until they are accepted. */
 const BACKLOG = 4_096;
-/** Between two looks whether connections are still accepted, ms. */
-const KNOCK_EVERY_MS = 2_000;
+/**
+ * Between two looks whether connections are still accepted, ms: doubled while nobody comes, since
+ * only who holds descriptors makes a listener deaf.
+ */
+const [LOOK_AFTER_MS, MOST_LOOK_AFTER_MS] = [2_000, 16_000];
 
 /** Deno's code for an address that this machine does not have. */
 const REASONS = { EINVAL: "this machine has no such address; choose one of its own" };
@@ -31,14 +34,17 @@ export class Listener {
   #accepted = true;
   /** Knocks in a row that nobody heard; the first may have come to a busy program. */
   #unheard = 0;
-  #knocking = false;
   #closed = false;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  /** How long the next look is put off, ms. */
+  #pause = LOOK_AFTER_MS;
+  /** None while it looks. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(options: ListenOptions) {
     this.#options = options;
     this.#server = createServer({ noDelay: true }, (socket) => {
       this.#accepted = true;
+      if (this.#timer && this.#pause > LOOK_AFTER_MS) this.#lookAfter(LOOK_AFTER_MS);
       options.onConnection(socket);
     });
   }
@@ -69,7 +75,7 @@ export class Listener {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#server.close();
   }
 
@@ -79,8 +85,13 @@ export class Listener {
     this.#port = (this.#server.address() as AddressInfo).port;
     this.#server.on("error", (error) => this.#trouble(error));
     // Deno never accepts again once an accept found no descriptor free, and tells nobody.
-    if (!process.versions.deno) return;
-    this.#timer = setInterval(() => void this.#stayAwake(), KNOCK_EVERY_MS);
+    if (process.versions.deno) this.#lookAfter(LOOK_AFTER_MS);
+  }
+
+  #lookAfter(pause: number): void {
+    clearTimeout(this.#timer);
+    this.#pause = pause;
+    this.#timer = setTimeout(() => void this.#stayAwake(), pause);
     this.#timer.unref();
   }
 
@@ -90,14 +101,19 @@ export class Listener {
 
   /** Knocks where nobody else did, and listens anew when that is not heard. */
   async #stayAwake(): Promise<void> {
-    const heard = this.#accepted;
+    this.#timer = undefined;
+    const came = this.#accepted;
     this.#accepted = false;
-    if (this.#knocking) return;
-    this.#knocking = true;
-    const deaf = !heard && await knock(this.#host, this.#port) === "unheard" && !this.#accepted;
-    this.#knocking = false;
-    this.#unheard = deaf ? this.#unheard + 1 : 0;
-    if (this.#closed || this.#unheard < 2) return;
+    const knocked = came ? undefined : await knock(this.#host, this.#port);
+    if (this.#closed) return;
+    this.#unheard = knocked === "unheard" && !this.#accepted ? this.#unheard + 1 : 0;
+    if (this.#unheard === 2) this.#listenAnew();
+    const calm = knocked === "heard";
+    if (calm) this.#accepted = false; // That was us.
+    this.#lookAfter(calm ? Math.min(2 * this.#pause, MOST_LOOK_AFTER_MS) : LOOK_AFTER_MS);
+  }
+
+  #listenAnew(): void {
     this.#unheard = 0;
     this.#options.onTrouble("accept: deaf, listens anew");
     this.#server.close();

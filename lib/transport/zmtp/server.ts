@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
-import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
+import { clearTimeout, setTimeout } from "node:timers";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
 import type { Accounts, Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
 import { Totals } from "./account.ts";
@@ -16,6 +16,8 @@ import { type Host, ZmtpPeer } from "./peer.ts";
 const TICK_MS = 50;
 /** Peers are looked at in turns: 10,000 PINGs at once would hold the loop for 100 ms. */
 const SLOTS = 1_000 / TICK_MS;
+/** So few peers of which none waits have their second together: an idle server wakes up seldom. */
+const FEW = 64;
 /** How long a closing server waits for what it wrote to be read, ms. */
 const FAREWELL_MS = 200;
 
@@ -34,7 +36,11 @@ export class ZmtpServer implements Server, Host {
   #made = 0;
   #peers = 0;
   #slot = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** How many slots have their turn at the next tick. */
+  #turns = 0;
+  /** Since when nobody is in a hurry; undefined: somebody is. */
+  #resting: number | undefined;
   #closing: Promise<void> | undefined;
   #empty: (() => void) | undefined;
 
@@ -98,7 +104,8 @@ export class ZmtpServer implements Server, Host {
     this.#slotOf(peer).add(peer);
     this.#strangers.add(peer);
     this.#peers++;
-    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    if (!this.#timer) this.#rest();
+    else if (this.#peers > FEW) this.#hurry();
   }
 
   /** Cuts the stranger that came first of those for whom nothing is done; false: there is none. */
@@ -117,13 +124,34 @@ export class ZmtpServer implements Server, Host {
     return this.#slots[parseInt(peer.id, 36) % SLOTS];
   }
 
+  /** Until the next tick, at which so many slots more have their turn. */
+  #rest(owed = 0): void {
+    const idle = this.#watched.size === 0 && this.#peers <= FEW;
+    this.#resting = idle ? performance.now() : undefined;
+    this.#turns = idle ? SLOTS : owed + 1;
+    this.#timer = setTimeout(() => this.#tick(), idle ? SLOTS * TICK_MS : TICK_MS);
+  }
+
+  /** There is a peer that waits, or there are many. */
+  #hurry(): void {
+    if (this.#resting === undefined || !this.#timer) return;
+    clearTimeout(this.#timer);
+    const rested = Math.floor((performance.now() - this.#resting) / TICK_MS);
+    this.#rest(Math.min(SLOTS - 1, rested));
+  }
+
   #tick(): void {
     const now = performance.now();
+    this.#resting = undefined;
     for (const peer of this.#watched) {
       if (!peer.look(now)) this.#watched.delete(peer);
     }
-    this.#slot = (this.#slot + 1) % SLOTS;
-    for (const peer of this.#slots[this.#slot]) peer.tick();
+    // Time in which this program stood still is no peer's silence.
+    for (let turn = 0; turn < this.#turns; turn++) {
+      this.#slot = (this.#slot + 1) % SLOTS;
+      for (const peer of this.#slots[this.#slot]) peer.tick();
+    }
+    if (this.#timer) this.#rest();
   }
 
   later(peer: ZmtpPeer): void {
@@ -138,6 +166,7 @@ export class ZmtpServer implements Server, Host {
 
   watch(peer: ZmtpPeer): void {
     this.#watched.add(peer);
+    this.#hurry();
   }
 
   /** Looks what is really held, and cuts the largest until an eighth is free. */
@@ -165,7 +194,7 @@ export class ZmtpServer implements Server, Host {
     this.#watched.delete(peer);
     this.#strangers.delete(peer);
     if (--this.#peers === 0) {
-      clearInterval(this.#timer);
+      clearTimeout(this.#timer);
       this.#timer = undefined;
       this.#empty?.();
     }
@@ -185,7 +214,7 @@ export class ZmtpServer implements Server, Host {
     await within(FAREWELL_MS, all);
     for (const peer of peers) peer.destroy();
     await within(FAREWELL_MS, all);
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 }
 
