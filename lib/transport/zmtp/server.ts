@@ -16,8 +16,8 @@ import { type Host, ZmtpPeer } from "./peer.ts";
 const TICK_MS = 50;
 /** Peers are looked at in turns: 10,000 PINGs at once would hold the loop for 100 ms. */
 const SLOTS = 1_000 / TICK_MS;
-/** So few peers of which none waits have their second together: an idle server wakes up seldom. */
-const FEW = 64;
+/** Where none waits, slots of so many peers share a tick: an idle server wakes up seldom. */
+const MOST_AT_ONCE = 400;
 /** How long a closing server waits for what it wrote to be read, ms. */
 const FAREWELL_MS = 200;
 
@@ -105,7 +105,7 @@ export class ZmtpServer implements Server, Host {
     this.#strangers.add(peer);
     this.#peers++;
     if (!this.#timer) this.#rest();
-    else if (this.#peers > FEW) this.#hurry();
+    else if (this.#turns > this.#slotsAtOnce()) this.#hurry();
   }
 
   /** Cuts the stranger that came first of those for whom nothing is done; false: there is none. */
@@ -126,18 +126,22 @@ export class ZmtpServer implements Server, Host {
 
   /** Until the next tick, at which so many slots more have their turn. */
   #rest(owed = 0): void {
-    const idle = this.#watched.size === 0 && this.#peers <= FEW;
+    const idle = this.#watched.size === 0;
+    const turns = idle ? this.#slotsAtOnce() : 1;
     this.#resting = idle ? performance.now() : undefined;
-    this.#turns = idle ? SLOTS : owed + 1;
-    this.#timer = setTimeout(() => this.#tick(), idle ? SLOTS * TICK_MS : TICK_MS);
+    this.#turns = Math.min(SLOTS, turns + owed);
+    this.#timer = setTimeout(() => this.#tick(), turns * TICK_MS);
+  }
+
+  #slotsAtOnce(): number {
+    return Math.max(1, Math.min(SLOTS, Math.floor(SLOTS * MOST_AT_ONCE / this.#peers)));
   }
 
   /** There is a peer that waits, or there are many. */
   #hurry(): void {
     if (this.#resting === undefined || !this.#timer) return;
     clearTimeout(this.#timer);
-    const rested = Math.floor((performance.now() - this.#resting) / TICK_MS);
-    this.#rest(Math.min(SLOTS - 1, rested));
+    this.#rest(Math.floor((performance.now() - this.#resting) / TICK_MS));
   }
 
   #tick(): void {
