@@ -6,13 +6,19 @@ const PLAIN = /^[\x20-\x7e]*$/;
 /** Spaces, and the blank braille cell that looks like one. */
 const BREAKS = /([\p{Zs}\t\u2800]+)/u;
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** Made at its first use: it takes 10 ms. */
+let graphemes: Intl.Segmenter | undefined;
+
+function segments(text: string): Intl.Segments {
+  graphemes ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
+  return graphemes.segment(text);
+}
 
 /** Columns of a text without line breaks. */
 export function displayWidth(text: string): number {
   if (PLAIN.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of segments(text)) {
     if (segment === "\t") width += 8 - width % 8;
     else if (/^\p{M}+$/u.test(segment)) continue;
     else width += WIDE.test(segment) ? 2 : 1;
@@ -25,7 +31,7 @@ export function truncate(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;
   let kept = "";
   let width = 0;
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of segments(text)) {
     width += displayWidth(segment);
     if (width > columns - 1) break;
     kept += segment;
@@ -73,7 +79,7 @@ export function wrap(line: string, columns: number, first: number, indent: numbe
 export function rowsOf(line: string, columns: number): number {
   let rows = 1;
   let column = 0;
-  for (const { segment } of graphemes.segment(line)) {
+  for (const { segment } of segments(line)) {
     const size = displayWidth(segment);
     if (column + size > columns) {
       rows++;
