@@ -68,8 +68,13 @@ export function encodeEntries(batch: Batch): { json: string; texts: readonly str
   const { first, count, at, kind, author, name, key, sig, part, messages, body } = batch;
   const json = JSON.stringify({ first, count, at, kind, author, name, key, sig, part, body });
   if (!messages) return { json, texts: [] };
-  const texts = messages.map((message) => JSON.stringify(message));
+  const texts = messages.map(messageJson);
   return { json: `${json.slice(0, -1)},"messages":[${texts.join(",")}]}`, texts };
+}
+
+/** The same as `JSON.stringify(message)`, which takes longer: a mid has nothing to escape. */
+function messageJson([mid, text]: Message): string {
+  return `["${mid}",${JSON.stringify(text)}]`;
 }
 
 /** Hash of one message: SHA-256 of mid, line feed and text, hex. */

@@ -1,5 +1,6 @@
 /** JSON texts to checked requests, replies, pushes and feed frames, and back. Pure. */
 
+import { Buffer, isAscii } from "node:buffer";
 import * as v from "valibot";
 import { type Code, CODES, Refusal } from "../errors.ts";
 import { MAGIC, MAX_FRAME } from "./limits.ts";
@@ -35,19 +36,19 @@ export function decodeObject(bytes: Uint8Array, items = MAX_ITEMS): Record<strin
   if (bytes.length > MAX_FRAME) {
     throw new BadRequest(null, "too_large", "Cannot read the request: it is above 1 MiB");
   }
-  if (bytes.length > SMALL && !isModest(bytes, items)) {
-    throw bad(null, "the JSON is nested too deep or too wide");
-  }
   let value: unknown;
   try {
-    value = JSON.parse(utf8.decode(bytes));
-  } catch {
+    const text = decodeText(bytes);
+    if (text.length > SMALL && !isModest(text, items)) throw tooDeep();
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof BadRequest) throw error;
     throw bad(null, "it is not JSON in UTF-8");
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw bad(null, "the JSON is not an object");
   }
-  if (!isShallow(value, MAX_DEPTH)) throw bad(null, "the JSON is nested too deep or too wide");
+  if (!isShallow(value, MAX_DEPTH)) throw tooDeep();
   return value as Record<string, unknown>;
 }
 
@@ -56,45 +57,42 @@ const MAX_DEPTH = 8;
 const MAX_WIDTH = 1_024;
 /** Items at all levels together: of a page of 1,000 entries at most half of it, of a request an eighth. */
 const [MAX_ITEMS, MAX_REQUEST_ITEMS] = [32_768, 4_096];
-/** What is not longer costs little, whatever it holds, bytes. */
+/** What is not longer costs little, whatever it holds, UTF-16 units. */
 const SMALL = 4_096;
+
+/** Most texts are ASCII, which is told and read in a tenth of the time. @throws it is not UTF-8 */
+function decodeText(bytes: Uint8Array): string {
+  if (!isAscii(bytes)) return utf8.decode(bytes);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
 
 /**
  * Looks at a text before it is parsed: a MiB of brackets or keys takes JSON.parse 25 to 45 ms, a MiB
  * of messages less than one.
  */
-function isModest(bytes: Uint8Array, items: number): boolean {
+function isModest(text: string, items: number): boolean {
   let [depth, found] = [0, 1];
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === 0x22) i = closingQuote(bytes, i + 1);
-    else if (byte === 0x2c && ++found > items) return false;
-    else if ((byte === 0x5b || byte === 0x7b) && ++depth > MAX_DEPTH) return false;
-    else if (byte === 0x5d || byte === 0x7d) depth--;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === 0x22) i = closingQuote(text, i + 1);
+    else if (unit === 0x2c && ++found > items) return false;
+    else if ((unit === 0x5b || unit === 0x7b) && ++depth > MAX_DEPTH) return false;
+    else if (unit === 0x5d || unit === 0x7d) depth--;
   }
   return true;
 }
 
-/** A string of so many bytes is looked through here; of a longer one the rest natively. */
-const SHORT = 128;
-
-/** Where the string that begins at `from` ends; the length of `bytes` where it does not. */
-function closingQuote(bytes: Uint8Array, from: number): number {
-  const short = Math.min(from + SHORT, bytes.length);
-  let i = from;
-  for (; i < short; i++) {
-    if (bytes[i] === 0x22) return i;
-    if (bytes[i] === 0x5c) i++; // A backslash, and what it escapes.
-  }
-  while (i < bytes.length) {
-    const quote = bytes.indexOf(0x22, i);
-    if (quote < 0) return bytes.length;
+/** Where the string that begins at `from` ends; the length of `text` where it does not. */
+function closingQuote(text: string, from: number): number {
+  for (let i = from; i < text.length;) {
+    const quote = text.indexOf('"', i);
+    if (quote < 0) break;
     let first = quote;
-    while (first > i && bytes[first - 1] === 0x5c) first--;
+    while (first > i && text.charCodeAt(first - 1) === 0x5c) first--;
     if ((quote - first) % 2 === 0) return quote;
     i = quote + 1;
   }
-  return i;
+  return text.length;
 }
 
 function isShallow(value: object, depth: number): boolean {
@@ -136,6 +134,10 @@ export function decodeRequest<T extends Ops>(
     throw bad(id, `${op}${path ? ` ${path}` : ""}: ${issue.message}`);
   }
   return Object.assign(result.output as object, { id, op }) as RequestOf<T>;
+}
+
+function tooDeep(): BadRequest {
+  return bad(null, "the JSON is nested too deep or too wide");
 }
 
 function bad(id: number | null, what: string): BadRequest {
