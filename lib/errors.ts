@@ -24,6 +24,7 @@ export const CODES = [
   "forbidden", // the role does not allow it
   "bad_invite", // unknown, used up or expired
   "rate_limited", // wait `retry_after` ms and send again with the same mid
+  "out_of_order", // the request before was not accepted; send that one again, then this one
   "busy", // a bound was reached; wait and send again
   "disk_full", // the log cannot grow now; reads go on
   "stopping", // the server is closing

@@ -89,8 +89,8 @@ const COMMANDS: { readonly [K in Op]: Command<K> } = {
     open: false,
     line: "MESSAGE SEND",
     budget: "messages",
-    run({ service, answer, size }, { messages, sig }, actor) {
-      service.send(actor, messages, sig, size, {
+    run({ service, session, answer, size }, { messages, sig, after }, actor) {
+      service.send(actor, { messages, sig, size, place: { session, after } }, {
         ok: (accepted) => answer.ok({ epoch: service.epoch, accepted }),
         refuse: (error) => answer.refuse(error),
       });

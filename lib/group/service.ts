@@ -62,6 +62,23 @@ export interface Joined {
   readonly role: string;
 }
 
+/** Messages of one request. */
+export interface Sending {
+  readonly messages: readonly Message[];
+  readonly sig?: string | undefined;
+  /** Of the request, bytes. */
+  readonly size: number;
+  /** Absent in a dialect. */
+  readonly place?: Place;
+}
+
+/** Where a request stands among those of its session. */
+export interface Place {
+  readonly session: Session;
+  /** The message that must be the last one accepted before. */
+  readonly after?: string | undefined;
+}
+
 export interface ServiceOptions extends Pick<WriterOptions, "broken" | "full"> {
   readonly identity: GroupIdentity;
   readonly log: Log;
@@ -89,6 +106,8 @@ export class GroupService {
   readonly #log: Log;
   readonly #writer: Writer;
   readonly #mid: () => string;
+  /** The last message that each session had accepted, unless a request was refused since. */
+  readonly #sent = new WeakMap<Session, string>();
   #tail: number;
   /** What readers may see: behind `state.head` while a commit is under way. */
   #durable: number;
@@ -265,12 +284,15 @@ export class GroupService {
     });
   }
 
-  /** Appends messages; answers their runs once they are on disk. `size` is the request's, bytes. */
+  /**
+   * Appends messages; answers their runs once they are on disk. Refuses `out_of_order` where `place`
+   * names a message that was not the last to be accepted in its session.
+   *
+   * @param size the request's, bytes
+   */
   send(
     actor: Actor,
-    messages: readonly Message[],
-    sig: string | undefined,
-    size: number,
+    { messages, sig, size, place }: Sending,
     answer: Answer<readonly Run[]>,
   ): void {
     if (size > MAX_BATCH_BYTES) {
@@ -285,12 +307,26 @@ export class GroupService {
         suspects: (state) => suspects(state, actor.user, messages),
       },
       decide: (state, seen, now) => {
+        if (place) this.#requireOrder(place);
         plan = decideSend(state, actor, messages, sig, seen, now);
+        if (place) this.#sent.set(place.session, messages[messages.length - 1][0]);
         return plan.drafts;
       },
       done: (batches) => answer.ok(plan.runs.map((run) => toRun(run, batches))),
-      failed: (error) => answer.refuse(error),
+      failed: (error) => {
+        if (place) this.#sent.delete(place.session);
+        answer.refuse(error);
+      },
     });
+  }
+
+  /** What was sent behind a request that was refused does not overtake it. */
+  #requireOrder({ session, after }: Place): void {
+    if (after === undefined || this.#sent.get(session) === after) return;
+    throw new Refusal(
+      "out_of_order",
+      "Cannot send: the request before this one was not accepted on this connection; send that first",
+    );
   }
 
   /** One text of a user whose dialect has no message ids. */
@@ -301,7 +337,7 @@ export class GroupService {
         new Refusal("too_large", `Cannot send: the text is above ${MAX_TEXT} bytes`),
       );
     }
-    this.send(actor, [[this.#mid(), text]], undefined, size + 256, answer);
+    this.send(actor, { messages: [[this.#mid(), text]], size: size + 256 }, answer);
   }
 
   /** JSON text of a range of entries. @throws {Refusal} `not_member` */

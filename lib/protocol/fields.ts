@@ -13,6 +13,10 @@ export const sig = v.pipe(
   v.string(),
   v.check(isSignature, "expected a signature, 86 characters of base64url"),
 );
+export const mid = v.pipe(
+  v.string(),
+  v.check(isMid, "expected a mid, a version 7 UUID in lower case"),
+);
 export const token = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{16,64}$/, "expected a token"));
 export const address = v.pipe(v.string(), v.check(isAddress, "expected HOST:PORT or ipc:///PATH"));
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

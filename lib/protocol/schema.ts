@@ -16,6 +16,7 @@ import {
   key,
   listOf,
   messages,
+  mid,
   name,
   role,
   sig,
@@ -126,7 +127,7 @@ export const GROUP_OPS = {
   ping: v.object({}),
   join: v.object({ invite: v.optional(token) }),
   leave: v.object({}),
-  send: v.object({ messages, sig: v.optional(sig) }),
+  send: v.object({ messages, sig: v.optional(sig), after: v.optional(mid) }),
   read: v.object({
     after: v.optional(count),
     before: v.optional(count),

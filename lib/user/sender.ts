@@ -1,6 +1,7 @@
 /**
  * Sends a user's messages to one group: each is kept in the outbox first, and what waits goes out
- * together. One request is under way at a time, so that the order is the order of the calls.
+ * together, in the order of the calls. While one request is under way another may follow where there
+ * is much to say: it names the last message of the one before, without which the group refuses it.
  */
 
 import { BadReply, Closed, type Code, Refusal } from "../errors.ts";
@@ -9,7 +10,7 @@ import { messageHash, signedText } from "../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "../protocol/limits.ts";
 import { midTime } from "../protocol/names.ts";
 import type { Message } from "../protocol/schema.ts";
-import type { Link } from "./link.ts";
+import type { GroupReply, Link } from "./link.ts";
 import { Patience, type Waiting } from "./patience.ts";
 import type { UserStore } from "./store.ts";
 
@@ -46,6 +47,13 @@ interface Item extends Waiting {
   resolve(receipt: Receipt): void;
 }
 
+/** A request that is not answered yet. */
+interface Delivery {
+  readonly items: readonly Item[];
+  /** When it came to an end, good or bad; never rejects. */
+  readonly ended: Promise<void>;
+}
+
 /** Nobody waits for what an earlier program left in the outbox. */
 const NOBODY = { within: Infinity, since: 0, resolve: () => {}, reject: () => {} };
 
@@ -53,6 +61,10 @@ const NOBODY = { within: Infinity, since: 0, resolve: () => {}, reject: () => {}
 const MAX_WAITING = 100_000;
 /** JSON around one message and, at worst, escapes of one text unit, bytes. */
 const AROUND = 64;
+/** Requests under way at once: the group writes one while the next is made and read. */
+const MOST_UNDER_WAY = 2;
+/** Text of one request where more waits, and least text of one behind another, UTF-16 units. */
+const [MUCH, ENOUGH] = [131_072, 65_536];
 /** Refusals that may be meant for one message of several. */
 const OF_ONE: ReadonlySet<string> = new Set<Code>(["bad_request", "too_large"]);
 
@@ -62,8 +74,8 @@ export class Sender {
   readonly #patience: Patience;
   #fresh: Item[] = [];
   #queue: Item[] = [];
-  /** What the request that is not answered yet carries. */
-  #underWay: readonly Item[] = [];
+  /** In the order in which they went out. */
+  #underWay: Delivery[] = [];
   #pump: Promise<void> | undefined;
   #closed = false;
   #full = false;
@@ -80,11 +92,12 @@ export class Sender {
 
   /** Number of messages that are not acknowledged yet. */
   get waiting(): number {
-    return this.#fresh.length + this.#queue.length + this.#underWay.length;
+    const underWay = this.#underWay.reduce((sum, { items }) => sum + items.length, 0);
+    return underWay + this.#fresh.length + this.#queue.length;
   }
 
   #all(): Item[] {
-    return [...this.#underWay, ...this.#queue, ...this.#fresh];
+    return [...this.#underWay.flatMap(({ items }) => items), ...this.#queue, ...this.#fresh];
   }
 
   /**
@@ -134,18 +147,28 @@ export class Sender {
     // One turn, so that messages sent together are kept and sent together.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.waiting > 0 && !this.#closed) {
-      try {
-        this.#keep();
-        const items = this.#take();
-        this.#underWay = items;
-        await this.#deliver(items);
-      } catch (error) {
-        // Not the group's word on a message: what is in the outbox stays there.
-        return this.#failAll(error);
-      } finally {
-        this.#underWay = [];
-      }
+      this.#keep();
+      if (this.#isWorthwhile()) this.#begin(this.#take());
+      else if (this.#underWay.length > 0) await Promise.race(this.#underWay.map(({ ended }) => ended));
     }
+    await Promise.all(this.#underWay.map(({ ended }) => ended));
+  }
+
+  /** Whether what waits goes out now. */
+  #isWorthwhile(): boolean {
+    if (this.#queue.length === 0 || this.#underWay.length === 0) return this.#queue.length > 0;
+    if (this.#underWay.length === MOST_UNDER_WAY) return false;
+    let units = 0;
+    return this.#queue.some(({ message: [_, text] }) => (units += text.length) >= ENOUGH);
+  }
+
+  #begin(items: readonly Item[]): void {
+    const ended = this.#deliver(items, this.#underWay.at(-1))
+      // Not the group's word on a message: what is in the outbox stays there.
+      .catch((error) => this.#failAll(error))
+      .finally(() => this.#underWay = this.#underWay.filter((other) => other !== delivery));
+    const delivery: Delivery = { items, ended };
+    this.#underWay.push(delivery);
   }
 
   /** What is new is on disk before it is sent; what cannot be kept is not sent. */
@@ -167,10 +190,9 @@ export class Sender {
   }
 
   /** @throws what is not the group's refusal; then the items wait for the next start */
-  async #deliver(items: readonly Item[]): Promise<void> {
-    if (items.length === 0) return;
+  async #deliver(items: readonly Item[], before?: Delivery): Promise<void> {
     try {
-      const receipts = await this.#request(items.map(({ message }) => message));
+      const receipts = await this.#request(items.map(({ message }) => message), before);
       this.#settle(items);
       for (const [i, item] of items.entries()) {
         const [mid, text] = item.message;
@@ -196,9 +218,8 @@ export class Sender {
   }
 
   #take(): Item[] {
-    if (this.#queue.length === 0) return [];
     const since = midTime(this.#queue[0].message[0]);
-    let bytes = 0;
+    let [bytes, units] = [0, 0];
     let n = 0;
     let before = "";
     for (const { message: [mid, text] } of this.#queue) {
@@ -208,17 +229,17 @@ export class Sender {
       // One that another program left here may be greater than our own.
       if (mid <= before) break;
       before = mid;
-      if (++n === MAX_MESSAGES) break;
+      units += text.length;
+      if (++n === MAX_MESSAGES || units >= MUCH) break;
     }
     return this.#queue.splice(0, n);
   }
 
-  async #request(messages: readonly Message[]): Promise<Receipt[]> {
+  async #request(messages: readonly Message[], before?: Delivery): Promise<Receipt[]> {
     const { link, key } = this.#options;
     const author = userId(key.publicKey);
     const sig = key.sign(signedText(link.target.id, author, messages.map(messageHash)));
-    const delayed = (refusal: Refusal) => this.#delayed(refusal);
-    const { accepted } = await link.ask("send", { messages, sig }, { within: Infinity, delayed });
+    const accepted = await this.#accepted({ messages, sig }, before);
     this.#full = false;
     const many = accepted.reduce((sum, { count }) => sum + count, 0);
     if (many !== messages.length) {
@@ -233,6 +254,24 @@ export class Sender {
       }
     }
     return receipts;
+  }
+
+  /** What the group answers; behind another request only once that one was accepted. */
+  async #accepted(fields: object, before?: Delivery): Promise<GroupReply<"send">["accepted"]> {
+    const after = before?.items.at(-1)?.message[0];
+    const ask = async (more?: object) => {
+      const delayed = (refusal: Refusal) => this.#delayed(refusal);
+      const options = { within: Infinity, delayed };
+      return (await this.#options.link.ask("send", { ...fields, ...more }, options)).accepted;
+    };
+    if (after === undefined) return await ask();
+    try {
+      return await ask({ after });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "out_of_order") throw error;
+      await before!.ended;
+      return await ask();
+    }
   }
 
   #delayed({ code }: Refusal): void {
