@@ -167,6 +167,7 @@ function requests() {
       ["typing", {}],
       ["invite", { uses: 3, for: 86_400_000, role: "member" }],
       ["act", { action: "mute", user, for: 60_000 }],
+      ["send", { messages: messages.slice(1), after: messages[0][0] }],
     ],
   };
   let id = 0;

@@ -36,8 +36,8 @@ const NOWHERE: Places = new Map();
 
 const MAX_QUEUE_JOBS = 10_000;
 const MAX_QUEUE_BYTES = 64 * 1_048_576;
-/** One commit stops growing here, so that it holds the event loop for a few ms. */
-const MAX_COMMIT_BYTES = 524_288;
+/** One commit stops growing here: it holds the event loop, and its answers wait for all of it. */
+const MAX_COMMIT_BYTES = 131_072;
 const MAX_COMMIT_JOBS = 128;
 
 export interface WriterOptions {

@@ -149,7 +149,9 @@ export class Sender {
     while (this.waiting > 0 && !this.#closed) {
       this.#keep();
       if (this.#isWorthwhile()) this.#begin(this.#take());
-      else if (this.#underWay.length > 0) await Promise.race(this.#underWay.map(({ ended }) => ended));
+      else if (this.#underWay.length > 0) {
+        await Promise.race(this.#underWay.map(({ ended }) => ended));
+      }
     }
     await Promise.all(this.#underWay.map(({ ended }) => ended));
   }

@@ -146,7 +146,7 @@ test("attack: what is decided in the same commit as a removal does not reach who
       const actor = { user: founder.id, name: "founder", key: newSigningKey().publicKey };
       group.service.act(actor, { action: "remove", user: mallory.hand.user }, answer);
       for (let i = 0; i < 50; i++) {
-        group.service.send(actor, [[mid(), `secret ${i}`]], undefined, 100, answer);
+        group.service.send(actor, { messages: [[mid(), `secret ${i}`]], size: 100 }, answer);
       }
       const done = (await founder.send("Lab", "last")).seq;
       assert.equal(group.service.head, done);

@@ -11,6 +11,7 @@ import {
   type RegistryServer,
   type User,
 } from "../../mod.ts";
+import { DEFAULT_RATES } from "../../lib/group/limits.ts";
 import { groupId, newSigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
 import { signRecord } from "../../lib/protocol/record.ts";
@@ -208,6 +209,43 @@ test("a group takes the same mid once, also after it was started again", () =>
     await other.ask("join");
     const [own] = await other.send(list);
     assert.equal(own.duplicate, undefined, "mids of another author are other messages");
+  }));
+
+test("a group takes nothing behind a request that it did not accept on this connection", () =>
+  closing(async (keep) => {
+    const { group } = await world(keep);
+    const lab = await group("Lab");
+    const raw = keep(await RawMember.proved(lab.address));
+    const mid = midMaker();
+    const [one, two, three, four] = ["1", "2", "3", "4"].map((text): Message => [mid(), text]);
+    const outOfOrder = refused("out_of_order");
+    await assert.rejects(raw.send([one]), refused("not_member"));
+    await raw.ask("join");
+    await assert.rejects(raw.send([two], one[0]), outOfOrder, "behind a refusal");
+    await raw.send([one]);
+    const [run] = await raw.send([two], one[0]);
+    await assert.rejects(raw.send([four], three[0]), outOfOrder, "behind what never came");
+    await assert.rejects(raw.send([three], two[0]), outOfOrder, "behind a refusal of that kind");
+    const again = keep(await RawMember.proved(lab.address, raw.key));
+    await assert.rejects(again.send([three], two[0]), outOfOrder, "on another connection");
+    const [same] = await again.send([two]);
+    assert.deepEqual([same.from, same.duplicate], [run.from, true]);
+    const [next] = await again.send([three], two[0]);
+    assert.equal(next.from, run.from + 1, "a duplicate is accepted");
+    assert.equal((await raw.send([four], undefined))[0].from, run.from + 2, "who waits needs none");
+  }));
+
+test("much that is sent at once keeps its order where the group makes it wait", () =>
+  closing(async (keep) => {
+    const { group, user } = await world(keep);
+    await group("Lab");
+    const alice = await user("alice");
+    await alice.join("Lab");
+    const count = DEFAULT_RATES.burst + DEFAULT_RATES.messages;
+    const sent = Array.from({ length: count }, (_, i) => `${i}`.padEnd(7_000, "."));
+    await Promise.all(sent.map((text) => alice.send("Lab", text, { within: 60_000 })));
+    const read = await texts(alice.read("Lab"));
+    assert.deepEqual(read.map((text) => Number.parseInt(text!)), sent.map((_, i) => i));
   }));
 
 for (const engines of ENGINES) {

@@ -215,11 +215,12 @@ export class RawMember implements AsyncDisposable {
     return this.session.ask(op, fields);
   }
 
-  async send(messages: readonly Message[]): Promise<Accepted[]> {
+  /** @param after the message that must have been accepted right before */
+  async send(messages: readonly Message[], after?: string): Promise<Accepted[]> {
     const { identity } = this.session;
     if (!("group" in identity)) throw new Error("Cannot send: this is no group");
     const text = signedText(identity.group.id, this.user, messages.map(messageHash));
-    const { accepted } = await this.ask("send", { messages, sig: this.key.sign(text) });
+    const { accepted } = await this.ask("send", { messages, sig: this.key.sign(text), after });
     return accepted as Accepted[];
   }
 

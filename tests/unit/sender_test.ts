@@ -176,3 +176,110 @@ test("sender: that the group's disk is full is told once, until it has written a
   await sender.send("c", Infinity);
   assert.equal(told, 2);
 });
+
+/** A sender of long texts, and a group that answers each request when it is told to. */
+function setUpLong() {
+  interface Asked {
+    readonly texts: readonly string[];
+    readonly after: string | undefined;
+    accept(): void;
+    refuse(error: Error): void;
+  }
+  const asked: Asked[] = [];
+  let wake: () => void = () => {};
+  let head = 0;
+  const ask = (_: string, fields: object): Promise<never> => {
+    const { messages, after } = fields as { messages: readonly Message[]; after?: string };
+    return new Promise((resolve, reject) => {
+      asked.push({
+        texts: messages.map(([, text]) => text.slice(0, 3)),
+        after,
+        accept() {
+          resolve(accept(messages, head + 1) as never);
+          head += messages.length;
+        },
+        refuse: reject,
+      });
+      wake();
+    });
+  };
+  const store = { pending: () => [], enqueue: () => {}, settle: () => {} };
+  const link = { target, state: "live" as const, ask };
+  let n = 0;
+  const mids: string[] = [];
+  const make = midMaker();
+  const mid = () => mids[mids.push(make()) - 1];
+  const sender = new Sender({ link, key: newSigningKey(), store, mid, event: () => {} });
+  return {
+    sender,
+    mids,
+    send: (count: number) =>
+      Array.from({ length: count }, () => {
+        const text = String(n++).padStart(3, "0").padEnd(45_000, "x");
+        return sender.send(text, Infinity);
+      }),
+    /** The so-manieth request, once it was asked. */
+    async request(i: number): Promise<Asked> {
+      while (asked.length <= i) await new Promise<void>((resolve) => wake = resolve);
+      return asked[i];
+    },
+    asked,
+  };
+}
+
+test("sender: much text goes out in two requests, the second behind the first by its name", async () => {
+  const { sender, mids, send, request, asked } = setUpLong();
+  const sent = send(7);
+  const [first, second] = [await request(0), await request(1)];
+  assert.deepEqual(first.texts, ["000", "001", "002"]);
+  assert.deepEqual(second.texts, ["003", "004", "005"]);
+  assert.deepEqual([first.after, second.after], [undefined, mids[2]]);
+  assert.equal(asked.length, 2, "no more than two are under way");
+  first.accept();
+  second.accept();
+  const third = await request(2);
+  assert.deepEqual([third.texts, third.after], [["006"], undefined], "little text waits its turn");
+  third.accept();
+  assert.deepEqual((await Promise.all(sent)).map(({ seq }) => seq), [1, 2, 3, 4, 5, 6, 7]);
+  await sender.close();
+});
+
+test("sender: what is refused as out of order goes out again behind the request before it", async () => {
+  const { sender, mids, send, request, asked } = setUpLong();
+  const sent = send(6);
+  const [first, second] = [await request(0), await request(1)];
+  second.refuse(new Refusal("out_of_order", "no"));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(asked.length, 2, "it waits");
+  first.accept();
+  const again = await request(2);
+  assert.deepEqual([again.texts, again.after], [["003", "004", "005"], undefined]);
+  again.accept();
+  const receipts = await Promise.all(sent);
+  assert.deepEqual(receipts.map(({ mid, seq }) => [mid, seq]), mids.map((mid, i) => [mid, i + 1]));
+  await sender.close();
+});
+
+test("sender: what is behind a request that is refused for good goes out all the same", async () => {
+  const { sender, send, request } = setUpLong();
+  const sent = send(6);
+  const [first, second] = [await request(0), await request(1)];
+  first.refuse(new Refusal("muted", "no"));
+  second.refuse(new Refusal("out_of_order", "no"));
+  (await request(2)).accept();
+  const states = (await Promise.allSettled(sent)).map(({ status }) => status);
+  const [no, yes] = ["rejected", "fulfilled"];
+  assert.deepEqual(states, [no, no, no, yes, yes, yes]);
+  await sender.close();
+});
+
+test("sender: who closes with two requests under way hears of both", async () => {
+  const { sender, send, request } = setUpLong();
+  const sent = send(8);
+  const both = [await request(0), await request(1)];
+  const closing = sender.close();
+  for (const one of both) one.refuse(new Closed("closed"));
+  const states = await Promise.allSettled(sent);
+  assert.ok(states.every((state) => state.status === "rejected" && state.reason.name === "Closed"));
+  await closing;
+});

@@ -19,10 +19,10 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "kill_user",
     what: "empties the outbox before the acknowledgement",
     file: "lib/user/sender.ts",
-    find: `      const receipts = await this.#request(items.map(({ message }) => message));
+    find: `      const receipts = await this.#request(items.map(({ message }) => message), before);
       this.#settle(items);`,
     replace: `      this.#settle(items);
-      const receipts = await this.#request(items.map(({ message }) => message));`,
+      const receipts = await this.#request(items.map(({ message }) => message), before);`,
   },
   {
     fault: "kill_user",
