@@ -141,7 +141,9 @@ export class ZmtpServer implements Server, Host {
   #hurry(): void {
     if (this.#resting === undefined || !this.#timer) return;
     clearTimeout(this.#timer);
-    this.#rest(Math.floor((performance.now() - this.#resting) / TICK_MS));
+    // Time in which this program stood still is no peer's silence.
+    const rested = Math.floor((performance.now() - this.#resting) / TICK_MS);
+    this.#rest(Math.min(rested, this.#turns - 1));
   }
 
   #tick(): void {
@@ -150,7 +152,6 @@ export class ZmtpServer implements Server, Host {
     for (const peer of this.#watched) {
       if (!peer.look(now)) this.#watched.delete(peer);
     }
-    // Time in which this program stood still is no peer's silence.
     for (let turn = 0; turn < this.#turns; turn++) {
       this.#slot = (this.#slot + 1) % SLOTS;
       for (const peer of this.#slots[this.#slot]) peer.tick();
