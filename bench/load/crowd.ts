@@ -8,7 +8,7 @@ import { program } from "../programs.ts";
 
 const NAME = "Bench";
 /** Members that join at once. */
-const LANES = 16;
+const LANES = 4;
 /** Nobody joins while this process is later than this, ms: its members share one thread. */
 const LATE = 100;
 /** How often that is looked at, ms. */
