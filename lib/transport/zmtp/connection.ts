@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
+import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { sentence } from "../../errors.ts";
 import { MAX_PACKET } from "../../protocol/limits.ts";
@@ -71,6 +72,7 @@ export class Connection {
   /** The server's version knows PING. */
   #pings = false;
   #working = false;
+  #due = false;
   /** There is a connection, though perhaps nobody has accepted it. */
   #connected = false;
   /** Ticks since something was heard (before READY: since the last step), and bytes written before. */
@@ -230,9 +232,13 @@ export class Connection {
   }
 
   #put(bytes: Uint8Array): void {
-    const much = this.#outbox.put(bytes);
-    // At once: who asks works on, perhaps for long, while the server answers.
-    if (much || !this.#working) this.#outbox.flush();
+    if (this.#outbox.put(bytes)) return void this.#outbox.flush();
+    if (this.#working || this.#due) return;
+    this.#due = true;
+    process.nextTick(() => {
+      this.#due = false;
+      this.#outbox.flush();
+    });
   }
 
   #stop(why: string): void {
