@@ -1,5 +1,6 @@
 /** Reads a group's log page by page. */
 
+import { setImmediate as turn } from "node:timers/promises";
 import { type Batch, checkSignature, entriesOf } from "../protocol/batch.ts";
 import { MAX_READ } from "../protocol/limits.ts";
 import type { Page } from "../protocol/schema.ts";
@@ -33,6 +34,7 @@ export async function* readLog(open: () => Link, options: ReadOptions): AsyncGen
       const { first, count } = batches[batches.length - 1];
       next = pageAfter(link, options, first + count - 1, left);
       next.catch(() => {}); // Thrown where it is awaited; who stops before does not mind.
+      await turn(); // It leaves before this page is taken, which may hold the loop for long.
     }
     for (const batch of batches) for (const entry of entries(link, epoch, batch)) yield entry;
   }

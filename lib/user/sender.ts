@@ -4,6 +4,7 @@
  * is much to say: it names the last message of the one before, without which the group refuses it.
  */
 
+import { setImmediate as turn } from "node:timers/promises";
 import { BadReply, Closed, type Code, Refusal } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import { messageHash, signedText } from "../protocol/batch.ts";
@@ -144,8 +145,8 @@ export class Sender {
   }
 
   async #run(): Promise<void> {
-    // One turn, so that messages sent together are kept and sent together.
-    await new Promise((resolve) => setImmediate(resolve));
+    // Messages sent together are kept and sent together.
+    await turn();
     while (this.waiting > 0 && !this.#closed) {
       this.#keep();
       if (this.#isWorthwhile()) this.#begin(this.#take());
