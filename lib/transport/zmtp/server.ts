@@ -124,26 +124,32 @@ export class ZmtpServer implements Server, Host {
     return this.#slots[parseInt(peer.id, 36) % SLOTS];
   }
 
-  /** Until the next tick, at which so many slots more have their turn. */
-  #rest(owed = 0): void {
+  /** Until the next tick. */
+  #rest(): void {
     const idle = this.#watched.size === 0;
-    const turns = idle ? this.#slotsAtOnce() : 1;
+    this.#turns = idle ? this.#slotsAtOnce() : 1;
     this.#resting = idle ? performance.now() : undefined;
-    this.#turns = Math.min(SLOTS, turns + owed);
-    this.#timer = setTimeout(() => this.#tick(), turns * TICK_MS);
+    this.#wait(this.#turns * TICK_MS);
+  }
+
+  #wait(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#tick(), ms);
   }
 
   #slotsAtOnce(): number {
     return Math.max(1, Math.min(SLOTS, Math.floor(SLOTS * MOST_AT_ONCE / this.#peers)));
   }
 
-  /** There is a peer that waits, or there are many. */
+  /** There is a peer that waits, or there are many: the next tick is brought forward. */
   #hurry(): void {
-    if (this.#resting === undefined || !this.#timer) return;
-    clearTimeout(this.#timer);
+    if (this.#resting === undefined) return;
     // Time in which this program stood still is no peer's silence.
-    const rested = Math.floor((performance.now() - this.#resting) / TICK_MS);
-    this.#rest(Math.min(rested, this.#turns - 1));
+    const rested = Math.min(performance.now() - this.#resting, (this.#turns - 1) * TICK_MS);
+    this.#resting = undefined;
+    if (this.#turns === 1) return;
+    this.#turns = Math.floor(rested / TICK_MS) + 1;
+    this.#wait(TICK_MS - rested % TICK_MS);
   }
 
   #tick(): void {
@@ -200,7 +206,7 @@ export class ZmtpServer implements Server, Host {
     this.#strangers.delete(peer);
     if (--this.#peers === 0) {
       clearTimeout(this.#timer);
-      this.#timer = undefined;
+      this.#timer = this.#resting = undefined;
       this.#empty?.();
     }
     try {

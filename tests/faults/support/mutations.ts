@@ -269,7 +269,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "crowd",
     what: "cuts who says nothing before it asks for a sign of life",
     file: "lib/transport/zmtp/pulse.ts",
-    find: "const PATIENCE = 15;",
-    replace: "const PATIENCE = 4;",
+    find: "const SILENCE = 20;",
+    replace: "const SILENCE = 4;",
   },
 ];
