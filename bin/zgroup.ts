@@ -3,7 +3,7 @@
 
 import "./prepare.ts";
 import process from "node:process";
-import { safeLine } from "../lib/cli/filter.ts";
+import { safeLine } from "../lib/text/filter.ts";
 import { VERSION } from "../lib/cli/version.ts";
 
 const HELP = `Group messaging over ZeroMQ on your own machines.

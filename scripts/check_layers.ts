@@ -15,31 +15,46 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   structures: [],
   identity: ["errors.ts"],
-  protocol: ["errors.ts", "identity"],
-  dialects: ["errors.ts", "protocol"],
-  transport: ["errors.ts", "structures", "protocol"],
-  session: ["errors.ts", "structures", "identity", "protocol", "transport"],
-  log: ["errors.ts", "identity", "protocol", "registry/names.ts", "user/store.ts"],
-  registry: ["errors.ts", "structures", "identity", "protocol", "dialects", "transport", "session"],
+  text: ["errors.ts", "identity"],
+  protocol: ["errors.ts", "identity", "text"],
+  dialects: ["errors.ts", "identity", "text", "protocol"],
+  transport: ["errors.ts", "structures", "text", "protocol"],
+  session: ["errors.ts", "structures", "identity", "text", "protocol", "transport"],
+  log: ["errors.ts", "identity", "text", "protocol"],
+  store: ["errors.ts", "identity", "text", "protocol", "log"],
+  registry: [
+    "errors.ts",
+    "structures",
+    "identity",
+    "text",
+    "protocol",
+    "dialects",
+    "transport",
+    "session",
+    "store",
+  ],
   group: [
     "errors.ts",
     "structures",
     "identity",
+    "text",
     "protocol",
     "dialects",
     "transport",
     "session",
     "log",
   ],
-  user: ["errors.ts", "identity", "protocol", "transport", "session"],
-  cli: ["errors.ts", "identity", "protocol"],
+  user: ["errors.ts", "identity", "text", "protocol", "transport", "session", "store"],
+  cli: ["errors.ts", "identity", "text", "protocol"],
   run: [
     "errors.ts",
     "identity",
+    "text",
     "protocol",
     "transport",
     "session",
     "log",
+    "store",
     "registry",
     "group",
     "user",
@@ -48,7 +63,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that only composition and their own folder may import. */
-const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|log\/(sqlite\w*|memory\w*|migrations)\.ts)$/;
+const ADAPTERS =
+  /^(transport\/(zmtp|libzmq)\/.*|(log|store)\/(sqlite\w*|memory\w*|migrations)\.ts)$/;
 
 /** Where adapters are named. */
 const COMPOSITION = /^run\/(open_\w+|engines)\.ts$/;
@@ -56,7 +72,7 @@ const COMPOSITION = /^run\/(open_\w+|engines)\.ts$/;
 /** Packages and built-ins that only these files may import. */
 const ONLY: Readonly<Record<string, RegExp>> = {
   "zeromq": /^lib\/transport\/libzmq\/zmq\.ts$/,
-  "node:sqlite": /^lib\/log\/sqlite\w*\.ts$/,
+  "node:sqlite": /^lib\/(log|store)\/sqlite\w*\.ts$/,
   "valibot": /^lib\/protocol\//,
 };
 
@@ -143,7 +159,8 @@ function checkFile(from: string, target: string): string | undefined {
   if (!to.startsWith("lib/")) return `${from} imports ${to}: lib/ imports nothing above it`;
   const [here, there] = [from, to].map((path) => path.slice("lib/".length));
   const [layer, other] = [here, there].map((path) => path.split("/")[0]);
-  const own = dirname(here) === dirname(there) || (layer === "log" && other === "log");
+  const own = dirname(here) === dirname(there) ||
+    (["log", "store"].includes(layer) && ["log", "store"].includes(other));
   if (ADAPTERS.test(there) && !own && !COMPOSITION.test(here)) {
     return `${from} imports ${to}: composition names adapters (lib/run/open_*.ts, engines.ts); use its interface`;
   }

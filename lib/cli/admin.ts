@@ -1,9 +1,9 @@
 /** What admins do, as both screens take it: the table, and words to actions. Pure. */
 
 import { UsageError } from "../errors.ts";
-import { parseDuration } from "../protocol/time.ts";
+import { parseDuration } from "../text/time.ts";
 import { type Given, type Options, wholeNumber } from "./args.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import type { Action, InviteTerms, Role } from "./ports.ts";
 
 /** Options of `invite` and of the actions. */

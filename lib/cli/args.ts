@@ -2,8 +2,8 @@
 
 import { parseArgs } from "node:util";
 import { UsageError } from "../errors.ts";
-import { isIpc, parseAddress, splitRegistry } from "../protocol/names.ts";
-import { safeLine } from "./filter.ts";
+import { isIpc, parseAddress, splitRegistry } from "../text/addresses.ts";
+import { safeLine } from "../text/filter.ts";
 import { nearest } from "./suggest.ts";
 
 /** One option of a program: `type` is how it is read, `value` what its value is called in help. */

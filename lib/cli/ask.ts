@@ -3,7 +3,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { UsageError } from "../errors.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 
 /** One question. `problem` says why an answer cannot be used. */
 export interface Question {

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import { actionOf, ADMIN_OPTIONS, DEEDS, termsOf } from "./admin.ts";
 import { readArgs } from "./args.ts";
 import { joined } from "./commands_membership.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import type { JoinedGroup } from "./ports.ts";
 import { trustedLine } from "./render.ts";
 import type { Session } from "./session.ts";

@@ -1,7 +1,7 @@
 /** Commands of the prompt that read and send: get_messages, send_message. */
 
 import { UsageError } from "../errors.ts";
-import { parseTime } from "../protocol/time.ts";
+import { parseTime } from "../text/time.ts";
 import { joined } from "./commands_membership.ts";
 import type { JoinedGroup } from "./ports.ts";
 import type { Session } from "./session.ts";

@@ -3,7 +3,7 @@
 import { UsageError } from "../errors.ts";
 import type { Table } from "./commands.ts";
 import { joined } from "./commands_membership.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import { columns } from "./help.ts";
 import { joinedLine, listingLine, memberLine, paint } from "./render.ts";
 import type { Session } from "./session.ts";

@@ -11,7 +11,7 @@ import * as readline from "node:readline";
 import type { History } from "./history.ts";
 import { paint, type Style } from "./render.ts";
 import type { Screen } from "./screen.ts";
-import { rowsOf, truncate } from "./width.ts";
+import { rowsOf, truncate } from "../text/width.ts";
 
 /** Lines closer together than this are one paste, ms; nobody presses Enter twice in it. */
 const BURST = 15;

@@ -2,9 +2,9 @@
 
 import { statSync } from "node:fs";
 import { UsageError } from "../errors.ts";
-import { isAddress } from "../protocol/names.ts";
+import { isAddress } from "../text/addresses.ts";
 import type { Given } from "./args.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import { homeFolder, type Surroundings } from "./home.ts";
 import type { Output } from "./output.ts";
 

@@ -3,7 +3,7 @@
 import { sentence } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { atMost, type Given } from "./args.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import { transportOf } from "./home.ts";
 import type { Output } from "./output.ts";
 import type { MachineInfo, Run, ServerInfo } from "./ports.ts";

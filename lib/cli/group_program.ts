@@ -1,10 +1,12 @@
 /** `group.ts`: keeps the log of one group and serves its members. */
 
+import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import { nameProblem, normalName, parseAddress, splitRegistry } from "../protocol/names.ts";
-import { parseDuration } from "../protocol/time.ts";
+import { parseAddress, splitRegistry } from "../text/addresses.ts";
+import { nameProblem, normalName } from "../text/names.ts";
+import { parseDuration } from "../text/time.ts";
 import { atMost, checkedAddress, type Given, wholeNumber } from "./args.ts";
 import type { Question } from "./ask.ts";
 import {
@@ -14,7 +16,7 @@ import {
   type CopyDoors,
   isCopyCommand,
 } from "./copy_commands.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import { type About, withArgs } from "./help.ts";
 import { homeFolder, registriesOf, type Surroundings, transportOf } from "./home.ts";
 import type { Output } from "./output.ts";
@@ -38,7 +40,7 @@ const ABOUT: About = {
     registry: {
       type: "list",
       value: "HOST:PORT[#KEY]",
-      help: "registry to be listed in (else $ZGROUP_REGISTRY), default 127.0.0.1:5555",
+      help: `registry to be listed in (else $ZGROUP_REGISTRY), default ${DEFAULT_REGISTRY}`,
     },
     data: { type: "text", value: "DIR", help: "folder of this group's log" },
     memory: { type: "flag", help: "keep the log in memory: it is gone at the end" },

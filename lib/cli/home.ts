@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { DEFAULT_REGISTRY } from "../protocol/names.ts";
+import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { checkedRegistry, type Given } from "./args.ts";
 
 /** The parts of a process that decide. */

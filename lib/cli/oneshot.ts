@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import { ADMIN_OPTIONS, DEEDS } from "./admin.ts";
 import { atMost, type Given, type Options } from "./args.ts";
 import { COMMAND_WORDS, explain } from "./explain.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import type { Bytes } from "./input.ts";
 import { act, invite, topic, trust } from "./oneshot_admin.ts";
 import { follow, read } from "./oneshot_read.ts";

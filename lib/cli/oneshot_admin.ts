@@ -1,7 +1,7 @@
 /** One-shot commands of admins: `invite`, the actions on a member, `topic`, `trust`. */
 
 import { actionOf, type Deed, termsOf } from "./admin.ts";
-import { safeJson, safeLine } from "./filter.ts";
+import { safeJson, safeLine } from "../text/filter.ts";
 import type { Call } from "./oneshot.ts";
 import { notice, success, trustedLine } from "./render.ts";
 

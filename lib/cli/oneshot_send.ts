@@ -2,7 +2,7 @@
 
 import { UsageError } from "../errors.ts";
 import { COMMAND_WORDS, explainSend } from "./explain.ts";
-import { safeJson } from "./filter.ts";
+import { safeJson } from "../text/filter.ts";
 import { linesOf, wholeText } from "./input.ts";
 import type { Call } from "./oneshot.ts";
 import type { Receipt } from "./ports.ts";

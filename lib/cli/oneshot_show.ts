@@ -1,7 +1,7 @@
 /** One-shot commands that show a list: `list`, `groups`, `members`, `whoami`. */
 
 import { wholeNumber } from "./args.ts";
-import { safeJson, safeLine } from "./filter.ts";
+import { safeJson, safeLine } from "../text/filter.ts";
 import type { Call } from "./oneshot.ts";
 import { joinedJson, joinedLine, listingJson, listingLine, memberLine, notice } from "./render.ts";
 import { withUnread } from "./unread.ts";

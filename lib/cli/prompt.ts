@@ -4,7 +4,7 @@ import { columns } from "./help.ts";
 import { COMMANDS } from "./commands.ts";
 import { completions } from "./complete.ts";
 import { Console } from "./console.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import { openHistory } from "./history.ts";
 import type { Output } from "./output.ts";
 import type { Run, UserPort } from "./ports.ts";

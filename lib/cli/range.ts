@@ -1,7 +1,7 @@
 /** Which entries a person asks for. */
 
 import { UsageError } from "../errors.ts";
-import { parseTime } from "../protocol/time.ts";
+import { parseTime } from "../text/time.ts";
 import { type Given, wholeNumber } from "./args.ts";
 import type { Range } from "./ports.ts";
 

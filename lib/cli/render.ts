@@ -3,10 +3,10 @@
 import { styleText } from "node:util";
 import { sentence } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import { formatLocal } from "../protocol/time.ts";
-import { safeJson, safeLine, safeText } from "./filter.ts";
+import { formatLocal } from "../text/time.ts";
+import { safeJson, safeLine, safeText } from "../text/filter.ts";
 import type { GroupEntry, JoinedGroup, Listing, MemberInfo, Trusted } from "./ports.ts";
-import { displayWidth, wrap } from "./width.ts";
+import { displayWidth, wrap } from "../text/width.ts";
 
 /** Where lines go: without colour and columns they are plain text for a file or a pipe. */
 export interface Style {

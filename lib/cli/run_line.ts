@@ -1,7 +1,7 @@
 /** Runs what was typed: a command of the table, or a text for the current group. */
 
 import { COMMANDS } from "./commands.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import { type Line, readLine } from "./line.ts";
 import type { Command } from "./commands.ts";
 import type { Session } from "./session.ts";

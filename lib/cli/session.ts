@@ -2,7 +2,7 @@
 
 import { Refusal, Unreachable } from "../errors.ts";
 import { explain, explainSend, PROMPT_WORDS } from "./explain.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import { Pending } from "./pending.ts";
 import type { GroupEntry, JoinedGroup, UserEvent, UserPort } from "./ports.ts";
 import { Authors, entryLine, failed, notice, success } from "./render.ts";

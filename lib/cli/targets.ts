@@ -1,8 +1,8 @@
 /** Which group a person means. Pure. */
 
 import { UsageError } from "../errors.ts";
-import { parseAddress } from "../protocol/names.ts";
-import { safeLine } from "./filter.ts";
+import { parseAddress } from "../text/addresses.ts";
+import { safeLine } from "../text/filter.ts";
 
 /** The groups that a typed word can mean. */
 export interface Known {

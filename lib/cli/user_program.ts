@@ -1,9 +1,10 @@
 /** `user.ts`: one command and out, the interactive prompt, or commands from a file. */
 
+import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { UsageError } from "../errors.ts";
 import { atMost, type Given, type Options } from "./args.ts";
 import type { Question } from "./ask.ts";
-import { safeLine } from "./filter.ts";
+import { safeLine } from "../text/filter.ts";
 import { doctor } from "./doctor.ts";
 import { type About, columns, helpText, withArgs } from "./help.ts";
 import { hosting } from "./hosting.ts";
@@ -22,7 +23,7 @@ const OPTIONS: Options = {
   registry: {
     type: "list",
     value: "HOST:PORT[#KEY]",
-    help: "registry to ask (else $ZGROUP_REGISTRY), default 127.0.0.1:5555",
+    help: `registry to ask (else $ZGROUP_REGISTRY), default ${DEFAULT_REGISTRY}`,
   },
   name: { type: "text", value: "NAME", help: "the name that others see; it is kept" },
   ...COMMAND_OPTIONS,

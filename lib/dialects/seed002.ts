@@ -7,8 +7,9 @@
  */
 
 import { CLAIM } from "../protocol/batch.ts";
-import { isNetworkAddress, nameProblem, normalName } from "../protocol/names.ts";
-import { formatPython, parseTime } from "../protocol/time.ts";
+import { isNetworkAddress } from "../text/addresses.ts";
+import { nameProblem, normalName } from "../text/names.ts";
+import { formatPython, parseTime } from "../text/time.ts";
 
 /** A request to a registry in this dialect. */
 export type RegistryRequest002 =

@@ -7,7 +7,7 @@
 
 import type { SigningKey } from "../identity/keys.ts";
 import { RECORD_LIFE, RENEW_EVERY } from "../protocol/limits.ts";
-import type { RegistryAddress } from "../protocol/names.ts";
+import type { RegistryAddress } from "../text/addresses.ts";
 import { signRecord } from "../protocol/record.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";

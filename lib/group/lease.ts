@@ -3,7 +3,7 @@
 import { Closed, IdentityChanged, Refusal, sentence } from "../errors.ts";
 import { shortKey, type SigningKey } from "../identity/keys.ts";
 import { CLOCK_SLACK, RECORD_LIFE } from "../protocol/limits.ts";
-import type { RegistryAddress } from "../protocol/names.ts";
+import type { RegistryAddress } from "../text/addresses.ts";
 import { signRecord, unregisterText } from "../protocol/record.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
 import type { SessionClient } from "../session/client.ts";

@@ -10,7 +10,7 @@ import {
   encodeOkText,
 } from "../protocol/codec.ts";
 import { MAX_TEXT, RENEW_EVERY } from "../protocol/limits.ts";
-import { parseAddress, type RegistryAddress } from "../protocol/names.ts";
+import { parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { GROUP_OPS } from "../protocol/schema.ts";
 import { FAILED, is002 } from "../dialects/seed002.ts";
 import type { Log } from "../log/log.ts";

@@ -9,7 +9,7 @@ import { Refusal } from "../errors.ts";
 import { type Batch, messageHash } from "../protocol/batch.ts";
 import type { Message } from "../protocol/schema.ts";
 import { MID_AHEAD } from "../protocol/limits.ts";
-import { midTime } from "../protocol/names.ts";
+import { midTime } from "../identity/ids.ts";
 import type { Members } from "./members.ts";
 import { banKey, muteKey, readerKey, type Values } from "./values.ts";
 

@@ -1,6 +1,7 @@
 /** Message ids: version 7 UUIDs that only grow within one maker. */
 
 import { randomBytes } from "node:crypto";
+import { midTime } from "./ids.ts";
 
 /** Ids per millisecond that a maker can give out before it borrows from the next one: 12 bit. */
 const COUNTER = 0x1000;
@@ -10,7 +11,7 @@ const COUNTER = 0x1000;
  * and greater than `after` where it is given (the last id of an earlier run).
  */
 export function midMaker(after?: string, now: () => number = Date.now): () => string {
-  let ms = after ? parseInt(after.slice(0, 8) + after.slice(9, 13), 16) + 1 : 0;
+  let ms = after ? midTime(after) + 1 : 0;
   let counter = 0;
   let prefix = prefixOf(ms);
   let pool = "";

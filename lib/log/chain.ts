@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { MID_SPAN } from "../protocol/limits.ts";
 import type { ReadBatch, StoredBatch } from "./log.ts";
-import { midTime } from "./mids.ts";
+import { midTime } from "../identity/ids.ts";
 
 /** The end of a log, which the next batch is chained to. */
 export interface Link {

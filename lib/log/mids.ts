@@ -1,6 +1,7 @@
 /** Message ids as bytes: 16 each, in the order of the ids themselves. Stored: do not change. */
 
 import { Buffer } from "node:buffer";
+import { midTime } from "../identity/ids.ts";
 import { MID_SPAN } from "../protocol/limits.ts";
 
 const BYTES = 16;
@@ -18,11 +19,6 @@ export function unpackMids(bytes: Uint8Array): string[] {
     return [id.slice(0, 8), id.slice(8, 12), id.slice(12, 16), id.slice(16, 20), id.slice(20)]
       .join("-");
   });
-}
-
-/** When the id was made, ms since 1970 by its maker's clock. */
-export function midTime(mid: string): number {
-  return parseInt(mid.slice(0, 8) + mid.slice(9, 13), 16);
 }
 
 /** The greatest id that can stand in one batch with `mid`: all of a batch lie within `MID_SPAN`. */

@@ -1,7 +1,7 @@
 /** Whether a value is a batch. One loop and no schema for each of its messages: this is the hot path. */
 
 import { MAX_MESSAGES } from "./limits.ts";
-import { isKey, isSignature, isUuid } from "./names.ts";
+import { isKey, isSignature, isUuid } from "../identity/ids.ts";
 
 /** Longest name, kind and id that a batch may hold, UTF-16 units. */
 const [NAME, KIND, ID] = [256, 32, 80];

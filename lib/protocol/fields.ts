@@ -1,7 +1,9 @@
 /** Fields of requests and replies: what each must be. */
 
 import * as v from "valibot";
-import { isAddress, isKey, isMid, isSignature, isUuid, midTime, nameProblem } from "./names.ts";
+import { isKey, isMid, isSignature, isUuid, midTime } from "../identity/ids.ts";
+import { isAddress } from "../text/addresses.ts";
+import { nameProblem } from "../text/names.ts";
 import { MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "./limits.ts";
 
 /** A message as it travels: its id and its text. */

@@ -1,6 +1,7 @@
 /** An invite as people pass it on: the group's signed record, whom to trust, and a token. */
 
-import { isNetworkAddress, nameProblem, splitRegistry } from "./names.ts";
+import { isNetworkAddress, splitRegistry } from "../text/addresses.ts";
+import { nameProblem } from "../text/names.ts";
 import { groupId } from "../identity/keys.ts";
 import { recordSignatureProblem } from "./record.ts";
 import type { GroupRecord } from "./schema.ts";

@@ -1,7 +1,7 @@
 /** Keeps the state's names on disk; what could not be kept is taken back in the state. */
 
 import { Refusal, sentence } from "../errors.ts";
-import type { NameStore, TakenName } from "./names.ts";
+import type { NameStore, TakenName } from "../store/name_store.ts";
 import type { RegistryState } from "./state.ts";
 
 /** See the head of this file. */

@@ -1,7 +1,7 @@
 /** Whether something listens at an address: a TCP connection is made and closed again. */
 
 import { connect } from "node:net";
-import { parseAddress } from "../protocol/names.ts";
+import { parseAddress } from "../text/addresses.ts";
 
 /** True if a connection was made within `timeout` ms (default 1,000). Never rejects. */
 export function isListening(address: string, timeout = 1_000): Promise<boolean> {

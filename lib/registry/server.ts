@@ -6,7 +6,7 @@ import { type Session, SessionServer } from "../session/server.ts";
 import type { Accounts, Bounds, Frames, Peer, Transport } from "../transport/transport.ts";
 import { IDLE_AFTER, REGISTRY_BOUNDS } from "./bounds.ts";
 import { Keeper } from "./keeper.ts";
-import { type NameStore, NO_NAMES } from "./names.ts";
+import { type NameStore, NO_NAMES } from "../store/name_store.ts";
 import { isListening } from "./probe.ts";
 import { RegistryService, type RegistryServiceOptions } from "./service.ts";
 import { type RegistryLimits, RegistryState } from "./state.ts";

@@ -13,7 +13,7 @@ import { dateProblem, recordSignatureProblem } from "../protocol/record.ts";
 import type { GroupRecord, Listing } from "../protocol/schema.ts";
 import { isAt, networkOf } from "../transport/ip.ts";
 import { isGone, type Lease, Leases } from "./leases.ts";
-import type { TakenName } from "./names.ts";
+import type { TakenName } from "../store/name_store.ts";
 import { full, TakenNames } from "./taken_names.ts";
 
 /** Bounds of what strangers can make a registry keep. */

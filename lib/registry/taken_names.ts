@@ -2,7 +2,7 @@
 
 import { Refusal } from "../errors.ts";
 import { CLOCK_SLACK } from "../protocol/limits.ts";
-import type { TakenName } from "./names.ts";
+import type { TakenName } from "../store/name_store.ts";
 
 const DAY = 86_400_000;
 /** How long a name is kept that nobody renews, ms; its date is exact to a day. */

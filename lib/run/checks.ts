@@ -1,14 +1,8 @@
 /** What an embedder or a person passed, checked before anything is opened. */
 
 import { UsageError } from "../errors.ts";
-import {
-  isIpc,
-  nameProblem,
-  normalName,
-  parseAddress,
-  type RegistryAddress,
-  splitRegistry,
-} from "../protocol/names.ts";
+import { isIpc, parseAddress, type RegistryAddress, splitRegistry } from "../text/addresses.ts";
+import { nameProblem, normalName } from "../text/names.ts";
 
 /** The one spelling of a name. @throws {UsageError} */
 export function checkName(name: string): string {

@@ -1,8 +1,8 @@
 /** Log lines of the servers: collected for a moment and written together, so that they cost little. */
 
 import { closeSync, openSync, writeSync } from "node:fs";
-import { safeJson, safeLine } from "../cli/filter.ts";
-import { formatLocal } from "../protocol/time.ts";
+import { safeJson, safeLine } from "../text/filter.ts";
+import { formatLocal } from "../text/time.ts";
 
 /** Where a server's log lines go. */
 export interface LogSink {

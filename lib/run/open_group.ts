@@ -18,7 +18,7 @@ import type { Log } from "../log/log.ts";
 import { memoryLog } from "../log/memory.ts";
 import { sqliteLog } from "../log/sqlite.ts";
 import { renewCopy, sqliteCopy } from "../log/sqlite_copy.ts";
-import { DEFAULT_REGISTRY, parseAddress } from "../protocol/names.ts";
+import { DEFAULT_REGISTRY, parseAddress } from "../text/addresses.ts";
 import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import { checkAddress, checkHost, checkName, checkRegistry } from "./checks.ts";

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { loadOrMake } from "../identity/files.ts";
 import { newSigningKey, type SigningKey, signingKey } from "../identity/keys.ts";
-import { sqliteNames } from "../log/sqlite_names.ts";
+import { sqliteNames } from "../store/sqlite_name_store.ts";
 import { REGISTRY_BOUNDS } from "../registry/bounds.ts";
 import { RegistryServer } from "../registry/server.ts";
 import { checkAddress } from "./checks.ts";

@@ -2,9 +2,9 @@
 
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
-import { memoryStore } from "../log/memory_store.ts";
-import { sqliteStore } from "../log/sqlite_store.ts";
-import { DEFAULT_REGISTRY } from "../protocol/names.ts";
+import { memoryStore } from "../store/memory_user_store.ts";
+import { sqliteStore } from "../store/sqlite_user_store.ts";
+import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { User } from "../user/user.ts";
 import { checkRegistry } from "./checks.ts";
 import { engineName, transportFor } from "./engines.ts";

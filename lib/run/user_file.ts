@@ -5,7 +5,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { load, loadOrMake } from "../identity/files.ts";
 import { newSigningKey, randomToken } from "../identity/keys.ts";
-import { nameProblem, normalName } from "../protocol/names.ts";
+import { nameProblem, normalName } from "../text/names.ts";
 import { checkName } from "./checks.ts";
 
 /** What is kept of a user. */

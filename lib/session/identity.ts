@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { verifies } from "../identity/keys.ts";
-import { isKey, isSignature } from "../protocol/names.ts";
+import { isKey, isSignature } from "../identity/ids.ts";
 import { recordSignatureProblem, serverText } from "../protocol/record.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
 import { MAX_ANSWER } from "./packet.ts";

@@ -2,7 +2,7 @@
 
 import { BadReply, IdentityChanged } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import type { RegistryAddress } from "../protocol/names.ts";
+import type { RegistryAddress } from "../text/addresses.ts";
 import { REGISTRY_REPLIES } from "../protocol/schema.ts";
 import type { Transport } from "../transport/transport.ts";
 import { SessionClient } from "./client.ts";

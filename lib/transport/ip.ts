@@ -1,7 +1,7 @@
 /** Where a connection comes from, as far as bounds and probes care. Pure. */
 
 import { isIPv6 } from "node:net";
-import { parseAddress } from "../protocol/names.ts";
+import { parseAddress } from "../text/addresses.ts";
 
 /** The address as people write it: an IPv4 address that came over IPv6 is one, and no zone. */
 export function plainIp(ip: string): string {

@@ -11,7 +11,7 @@ import { recognize } from "./identity.ts";
 import { Link } from "./link.ts";
 import type { Registries } from "./registries.ts";
 import { type OutboxEvent, Sender } from "./sender.ts";
-import type { GroupTarget, UserStore } from "./store.ts";
+import type { GroupTarget, UserStore } from "../store/user_store.ts";
 import type { UserEvent } from "./types.ts";
 
 export interface ConnectionsOptions {

@@ -1,6 +1,6 @@
 /** How far the user has seen each group; moved often, kept on disk a moment later. */
 
-import type { StoredGroup, UserStore } from "./store.ts";
+import type { StoredGroup, UserStore } from "../store/user_store.ts";
 
 /** How long a cursor may wait to be kept, ms. */
 const DELAY = 50;

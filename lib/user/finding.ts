@@ -2,11 +2,12 @@
 
 import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { type Invite, parseInvite } from "../protocol/invite.ts";
-import { isAddress, normalName } from "../protocol/names.ts";
+import { isAddress } from "../text/addresses.ts";
+import { normalName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
-import type { GroupTarget, StoredGroup } from "./store.ts";
+import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 
 /**
  * The group of a name or an `IP:PORT`.

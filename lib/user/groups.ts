@@ -1,9 +1,11 @@
 /** The groups a user knows, as its folder keeps them, and how far the user has seen each. */
 
 import { Refusal } from "../errors.ts";
-import { isAddress, isUuid, normalName } from "../protocol/names.ts";
+import { isUuid } from "../identity/ids.ts";
+import { isAddress } from "../text/addresses.ts";
+import { normalName } from "../text/names.ts";
 import { Cursors } from "./cursors.ts";
-import type { GroupTarget, StoredGroup, UserStore } from "./store.ts";
+import type { GroupTarget, StoredGroup, UserStore } from "../store/user_store.ts";
 
 /** See the head of this file. */
 export class KnownGroups {

@@ -3,7 +3,7 @@
 import { IdentityChanged } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import type { ServerIdentity } from "../session/identity.ts";
-import type { GroupTarget, StoredGroup } from "./store.ts";
+import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 
 /** What is compared: a name, and who has it. */
 type Named = Pick<GroupTarget, "id" | "name" | "key">;

@@ -11,7 +11,7 @@ import { backoff } from "../transport/backoff.ts";
 import type { Transport } from "../transport/transport.ts";
 import { pause, unlessAborted } from "./pause.ts";
 import { LiveFeed } from "./feed.ts";
-import type { GroupTarget } from "./store.ts";
+import type { GroupTarget } from "../store/user_store.ts";
 
 /** Whether the group answers. */
 export type LinkState = "connecting" | "live" | "unreachable";

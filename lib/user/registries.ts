@@ -2,7 +2,8 @@
 
 import { IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import { isAddress, nameProblem } from "../protocol/names.ts";
+import { isAddress } from "../text/addresses.ts";
+import { nameProblem } from "../text/names.ts";
 import { recordProblem } from "../protocol/record.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";

@@ -1,7 +1,7 @@
 /** One registry a user knows: connected to when something is asked, left when nothing is for a while. */
 
 import { Closed, IdentityChanged, Unreachable } from "../errors.ts";
-import { type RegistryAddress, splitRegistry } from "../protocol/names.ts";
+import { type RegistryAddress, splitRegistry } from "../text/addresses.ts";
 import type { REGISTRY_REPLIES, ReplyOf } from "../protocol/schema.ts";
 import type { SessionClient } from "../session/client.ts";
 import { type Pins, registryClient } from "../session/registry_client.ts";

@@ -1,7 +1,7 @@
 /** Who is in a group, and whom a name means. */
 
 import { Refusal } from "../errors.ts";
-import { isUuid } from "../protocol/names.ts";
+import { isUuid } from "../identity/ids.ts";
 import type { Link } from "./link.ts";
 import type { MemberInfo } from "./types.ts";
 

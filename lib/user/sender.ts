@@ -9,11 +9,11 @@ import { BadReply, Closed, type Code, Refusal } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import { messageHash, signedText } from "../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "../protocol/limits.ts";
-import { midTime } from "../protocol/names.ts";
+import { midTime } from "../identity/ids.ts";
 import type { Message } from "../protocol/schema.ts";
 import type { GroupReply, Link } from "./link.ts";
 import { Patience, type Waiting } from "./patience.ts";
-import type { UserStore } from "./store.ts";
+import type { UserStore } from "../store/user_store.ts";
 
 /** Where a message stands in the group's log. */
 export interface Receipt {

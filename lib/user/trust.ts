@@ -14,7 +14,7 @@ import { toTarget } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
 import type { Registries } from "./registries.ts";
 import type { RegistryPort } from "./registry.ts";
-import type { GroupTarget, StoredGroup } from "./store.ts";
+import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 import type { Trusted } from "./types.ts";
 
 const WITHIN = 3_000;

@@ -5,7 +5,8 @@ import { type Code, Refusal, UsageError } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import { encodeInvite, type Invite, looksLikeInvite } from "../protocol/invite.ts";
 import { PRESENT_FOR } from "../protocol/limits.ts";
-import { isAddress, isIpc, nameProblem, normalName, splitRegistry } from "../protocol/names.ts";
+import { isAddress, isIpc, splitRegistry } from "../text/addresses.ts";
+import { nameProblem, normalName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -20,7 +21,7 @@ import { readLog } from "./reading.ts";
 import { Registries } from "./registries.ts";
 import { findUser, readRoster } from "./roster.ts";
 import type { Receipt } from "./sender.ts";
-import type { StoredGroup, UserStore } from "./store.ts";
+import type { StoredGroup, UserStore } from "../store/user_store.ts";
 import { trustGroup, trustRegistry } from "./trust.ts";
 import type {
   Action,

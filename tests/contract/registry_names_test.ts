@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { FolderUnusable, LogFailed } from "../../lib/errors.ts";
-import { sqliteNames } from "../../lib/log/sqlite_names.ts";
+import { sqliteNames } from "../../lib/store/sqlite_name_store.ts";
 import { inFolder } from "./log_support.ts";
 
 const NOW = 1_795_215_435_253;

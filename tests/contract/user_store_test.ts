@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { midMaker } from "../../lib/identity/mids.ts";
-import { memoryStore } from "../../lib/log/memory_store.ts";
-import { sqliteStore } from "../../lib/log/sqlite_store.ts";
+import { memoryStore } from "../../lib/store/memory_user_store.ts";
+import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
-import type { UserStore } from "../../lib/user/store.ts";
+import type { UserStore } from "../../lib/store/user_store.ts";
 import { inFolder } from "./log_support.ts";
 
 const LAB = {

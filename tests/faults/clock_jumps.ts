@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { splitRegistry } from "../../lib/protocol/names.ts";
+import { splitRegistry } from "../../lib/text/addresses.ts";
 import { memoryPins, registryClient } from "../../lib/session/registry_client.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { until } from "../support.ts";

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { connect, Group, Refusal, Unreachable, type User } from "../../mod.ts";
-import { parseAddress, splitRegistry } from "../../lib/protocol/names.ts";
+import { parseAddress, splitRegistry } from "../../lib/text/addresses.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Child } from "./support/children.ts";

@@ -9,7 +9,7 @@ import { connect as connectTcp } from "node:net";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Refusal } from "../../lib/errors.ts";
-import { splitRegistry } from "../../lib/protocol/names.ts";
+import { splitRegistry } from "../../lib/text/addresses.ts";
 import { RawMember } from "../system/raw_session.ts";
 import { heldBy } from "./support/audit.ts";
 import { Child } from "./support/children.ts";

@@ -10,8 +10,8 @@ import { DatabaseSync } from "node:sqlite";
 import { FolderUnusable } from "../../lib/errors.ts";
 import { migrate, MIGRATIONS } from "../../lib/log/migrations.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
-import { sqliteNames } from "../../lib/log/sqlite_names.ts";
-import { sqliteStore } from "../../lib/log/sqlite_store.ts";
+import { sqliteNames } from "../../lib/store/sqlite_name_store.ts";
+import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import { heldBy } from "./support/audit.ts";
 import { type Fault, fault } from "./support/fault.ts";
 

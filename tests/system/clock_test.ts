@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Announcer } from "../../lib/group/announcer.ts";
 import { groupId, newSigningKey } from "../../lib/identity/keys.ts";
-import { splitRegistry } from "../../lib/protocol/names.ts";
+import { splitRegistry } from "../../lib/text/addresses.ts";
 import { memoryPins } from "../../lib/session/registry_client.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { connect, Registry } from "../../mod.ts";

@@ -12,7 +12,7 @@ import {
   type UserEvent,
 } from "../../mod.ts";
 import { newSigningKey, shortKey } from "../../lib/identity/keys.ts";
-import { sqliteStore } from "../../lib/log/sqlite_store.ts";
+import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import { encodeInvite, parseInvite } from "../../lib/protocol/invite.ts";
 import { ticketBytes } from "../../lib/session/ticket.ts";
 import { closing, until } from "../support.ts";

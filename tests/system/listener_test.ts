@@ -3,7 +3,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
 import { connect, Group } from "../../mod.ts";
-import { memoryStore } from "../../lib/log/memory_store.ts";
+import { memoryStore } from "../../lib/store/memory_user_store.ts";
 import { KnownGroups } from "../../lib/user/groups.ts";
 import { closing } from "../support.ts";
 

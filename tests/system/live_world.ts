@@ -3,7 +3,7 @@
 import { connect, type GroupEntry, type User } from "../../mod.ts";
 import { newSigningKey, type SigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
-import { memoryStore } from "../../lib/log/memory_store.ts";
+import { memoryStore } from "../../lib/store/memory_user_store.ts";
 import type { Transport } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { User as UserOver } from "../../lib/user/user.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Group, Registry } from "../../mod.ts";
-import { sqliteStore } from "../../lib/log/sqlite_store.ts";
+import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import { closing, until } from "../support.ts";
 import { groupProcess, type Keep, member, upTo } from "./live_world.ts";
 import { ours, Process } from "./processes.ts";

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { BadReply, IdentityChanged, Refusal } from "../../lib/errors.ts";
 import { newSigningKey, shortKey } from "../../lib/identity/keys.ts";
-import { sqliteNames } from "../../lib/log/sqlite_names.ts";
+import { sqliteNames } from "../../lib/store/sqlite_name_store.ts";
 import { MAX_PACKET } from "../../lib/protocol/limits.ts";
 import { REGISTRY_BOUNDS } from "../../lib/registry/bounds.ts";
 import { SessionServer } from "../../lib/session/server.ts";

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseAddress, splitRegistry } from "../../lib/protocol/names.ts";
+import { parseAddress, splitRegistry } from "../../lib/text/addresses.ts";
 
 /** A folder that is removed with what is in it. */
 export class Folder implements AsyncDisposable {

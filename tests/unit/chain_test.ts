@@ -15,7 +15,8 @@ import {
   START,
 } from "../../lib/log/chain.ts";
 import type { StoredBatch } from "../../lib/log/log.ts";
-import { clusters, midTime, packMids, spanEnd, unpackMids } from "../../lib/log/mids.ts";
+import { midTime } from "../../lib/identity/ids.ts";
+import { clusters, packMids, spanEnd, unpackMids } from "../../lib/log/mids.ts";
 import { fillPage } from "../../lib/log/page.ts";
 
 const MIDS = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { safeJson, safeLine, safeText } from "../../lib/cli/filter.ts";
+import { safeJson, safeLine, safeText } from "../../lib/text/filter.ts";
 
 /** What a hostile peer may send, and what is left of it in a text. */
 const CORPUS: readonly (readonly [what: string, sent: string, shown: string])[] = [

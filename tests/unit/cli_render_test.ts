@@ -17,7 +17,7 @@ import {
 } from "../../lib/cli/render.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
 import { fixedKey } from "./fixtures.ts";
-import { displayWidth, rowsOf, truncate, wrap } from "../../lib/cli/width.ts";
+import { displayWidth, rowsOf, truncate, wrap } from "../../lib/text/width.ts";
 
 const AT = new Date(2026, 10, 20, 23, 57, 15, 253).getTime();
 

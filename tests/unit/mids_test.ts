@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { midMaker } from "../../lib/identity/mids.ts";
-import { isMid, midTime } from "../../lib/protocol/names.ts";
+import { isMid, midTime } from "../../lib/identity/ids.ts";
 import { midAt, NOW } from "./fixtures.ts";
 
 /** That many ids, checked to be well-formed and to grow. */

@@ -1,17 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  isAddress,
-  isKey,
-  isMid,
-  isSignature,
-  isUuid,
-  midTime,
-  nameProblem,
-  normalName,
-  parseAddress,
-  splitRegistry,
-} from "../../lib/protocol/names.ts";
+import { isKey, isMid, isSignature, isUuid, midTime } from "../../lib/identity/ids.ts";
+import { isAddress, parseAddress, splitRegistry } from "../../lib/text/addresses.ts";
+import { nameProblem, normalName } from "../../lib/text/names.ts";
 import { fixedKey, midAt, NOW } from "./fixtures.ts";
 
 test("names may hold letters of any script, spaces inside, and signs", () => {

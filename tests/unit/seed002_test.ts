@@ -11,7 +11,7 @@ import {
   REGISTERED,
   SUCCESS,
 } from "../../lib/dialects/seed002.ts";
-import { formatPython, parseTime } from "../../lib/protocol/time.ts";
+import { formatPython, parseTime } from "../../lib/text/time.ts";
 import { isOurs } from "../../lib/protocol/codec.ts";
 import { framesOf, NOW } from "./fixtures.ts";
 

@@ -7,7 +7,7 @@ import {
   parseDuration,
   parseTime,
   TIME_FORMS,
-} from "../../lib/protocol/time.ts";
+} from "../../lib/text/time.ts";
 
 const NOW = Date.parse("2026-11-20T22:57:15.253Z");
 

@@ -3,7 +3,7 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import { performance } from "node:perf_hooks";
 import { UsageError } from "../../errors.ts";
-import { isIpc, parseAddress } from "../../protocol/names.ts";
+import { isIpc, parseAddress } from "../../text/addresses.ts";
 import { backoff } from "../backoff.ts";
 import type { Channel, ConnectOptions, OutFrames } from "../transport.ts";
 import { Connection, NO_HANDSHAKE } from "./connection.ts";

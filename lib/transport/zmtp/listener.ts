@@ -3,7 +3,7 @@
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { Refusal } from "../../errors.ts";
-import { formatAddress, isIpc, parseAddress } from "../../protocol/names.ts";
+import { formatAddress, isIpc, parseAddress } from "../../text/addresses.ts";
 import { bindError, bindPatiently, codeOf } from "../binding.ts";
 import { knock } from "./knock.ts";
 

@@ -175,7 +175,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "five_programs",
     what: "does not wait for another program that writes",
-    file: "lib/log/sqlite_store.ts",
+    file: "lib/store/sqlite_user_store.ts",
     find: "PRAGMA busy_timeout = 10000",
     replace: "PRAGMA busy_timeout = 0",
   },
@@ -196,7 +196,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "upgrade",
     what: "opens a user's folder that a newer version wrote",
-    file: "lib/log/sqlite_store.ts",
+    file: "lib/store/sqlite_user_store.ts",
     find: "  if (user_version > MIGRATIONS.length) {",
     replace: "  if (user_version > MIGRATIONS.length + 1_000) {",
   },

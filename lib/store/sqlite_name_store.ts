@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { FolderUnusable, LogFailed } from "../errors.ts";
-import type { NameStore, TakenName } from "../registry/names.ts";
+import type { NameStore, TakenName } from "./name_store.ts";
 
 /** `PRAGMA user_version` is how many of these a database went through: append, never edit. */
 const MIGRATIONS: readonly ((db: DatabaseSync, now: number) => void)[] = [

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { FolderUnusable } from "../errors.ts";
 import type { Message } from "../protocol/schema.ts";
-import type { StoredGroup, UserStore } from "../user/store.ts";
+import type { StoredGroup, UserStore } from "./user_store.ts";
 
 /** The schema of `user.db`: append to the list, never edit what stands in it. */
 const MIGRATIONS: readonly string[] = [

@@ -1,7 +1,7 @@
 /** A user's things in memory: known groups, cursors, outbox; gone with the process. */
 
 import type { Message } from "../protocol/schema.ts";
-import type { StoredGroup, UserStore } from "../user/store.ts";
+import type { StoredGroup, UserStore } from "./user_store.ts";
 
 /** A store for a user without a folder. */
 export function memoryStore(): UserStore {

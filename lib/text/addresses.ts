@@ -1,0 +1,74 @@
+/** Where servers are: `HOST:PORT` or `ipc:///PATH`, and a registry's address with its key. */
+
+import { isIPv6 } from "node:net";
+import { isKey } from "../identity/ids.ts";
+
+const ADDRESS = /^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):(\d{1,5})$/;
+
+const IPC = /^ipc:\/\/\/[A-Za-z0-9._/-]{1,93}$/;
+
+/** Host and port of an address. */
+export interface Endpoint {
+  /** A host name, an IPv4 address, or an IPv6 address without its brackets. */
+  readonly host: string;
+  /** 0 to 65,535; 0 asks for a free one where a server binds. */
+  readonly port: number;
+}
+
+/** The parts of `host:port` or `[v6]:port`; undefined when it is not one. */
+export function parseAddress(text: string): Endpoint | undefined {
+  const match = ADDRESS.exec(text);
+  if (!match) return undefined;
+  const [, host, digits] = match;
+  const port = Number(digits);
+  if (port > 65_535) return undefined;
+  if (!host.startsWith("[")) return { host, port };
+  const inner = host.slice(1, -1);
+  return isIPv6(inner) ? { host: inner, port } : undefined;
+}
+
+/** The address of a host, as {@linkcode parseAddress} gives it, and a port. */
+export function formatAddress({ host, port }: Endpoint): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** True for `ipc:///PATH`, at most 100 plain characters: a socket of this machine, for libzmq. */
+export function isIpc(text: string): boolean {
+  return IPC.test(text);
+}
+
+/** True for `host:port` with a port of 1 to 65,535: an address that others can reach. */
+export function isNetworkAddress(text: string): boolean {
+  const endpoint = parseAddress(text);
+  return endpoint !== undefined && endpoint.port > 0 && text.length <= 260;
+}
+
+/** True for either. */
+export function isAddress(text: string): boolean {
+  return isNetworkAddress(text) || isIpc(text);
+}
+
+/** True for what has the shape of an address, whether it can be one or not. */
+export function looksLikeAddress(text: string): boolean {
+  return ADDRESS.test(text) || isIpc(text);
+}
+
+/** Where a registry listens when nothing else is said. */
+export const DEFAULT_REGISTRY = "127.0.0.1:5555";
+
+/** Where a registry is, and which key it must have. */
+export interface RegistryAddress {
+  readonly address: string;
+  /** Its public key; absent: the one pinned at the first use. */
+  readonly key?: string;
+}
+
+/** The parts of `host:port` or `host:port#KEY`; undefined when it is neither. */
+export function splitRegistry(text: string): RegistryAddress | undefined {
+  const at = text.indexOf("#");
+  const address = at < 0 ? text : text.slice(0, at);
+  if (!isNetworkAddress(address)) return undefined;
+  if (at < 0) return { address };
+  const key = text.slice(at + 1);
+  return isKey(key) ? { address, key } : undefined;
+}

@@ -1,0 +1,36 @@
+/** Names of groups and users: what is usable, and the one spelling of each. */
+
+import { isUuid } from "../identity/ids.ts";
+import { looksLikeAddress } from "./addresses.ts";
+
+/** Longest group or user name, in Unicode code points. */
+export const MAX_NAME = 64;
+
+/**
+ * What no name may hold: line breaks, controls, surrogates, format and bidi characters, what is
+ * drawn as nothing, and marks in such number that they reach into other lines.
+ */
+const NOT_IN_NAMES =
+  /[\p{Cc}\p{Cs}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Default_Ignorable_Code_Point}]|\p{M}{9}/u;
+
+/**
+ * Why a group or user name is not usable, or undefined when it is: 1 to 64 code points, NFC, no
+ * outer spaces, no controls, no bidi or invisible characters, and not the shape of an address.
+ */
+export function nameProblem(name: string): string | undefined {
+  if (name.length === 0) return "it is empty";
+  if (name.length > 2 * MAX_NAME || [...name].length > MAX_NAME) {
+    return `it is longer than ${MAX_NAME} characters`;
+  }
+  if (NOT_IN_NAMES.test(name)) return "it holds an invisible or control character";
+  if (name.trim() !== name) return "it begins or ends with a space";
+  if (name.normalize("NFC") !== name) return "it is not in Unicode normal form C";
+  if (looksLikeAddress(name)) return "it looks like an address";
+  if (isUuid(name)) return "it looks like an id";
+  return undefined;
+}
+
+/** The one spelling of a name that a person typed: outer spaces off, NFC. */
+export function normalName(name: string): string {
+  return name.normalize("NFC").trim();
+}
