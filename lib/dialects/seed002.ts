@@ -1,29 +1,18 @@
 /**
  * How the programs of seed 002 speak: a REQ envelope with one JSON frame, `{"action": …}`.
- * Pure: turns frames into plain requests and answers into bytes. PROTOCOL.md lists the dialect.
- *
- * The user id in it is a claim that anyone can make, so it is marked with `~` inside zgroup and
- * never equals the id of a user with a key.
+ * PROTOCOL.md lists the dialect.
  */
 
 import { CLAIM } from "../protocol/batch.ts";
+import { MAX_TEXT } from "../protocol/limits.ts";
 import { isNetworkAddress } from "../text/addresses.ts";
 import { nameProblem, normalName } from "../text/names.ts";
+import type { Dialect, GroupAsk, RegistryAsk, Said } from "./dialect.ts";
 import { formatPython, parseTime } from "../text/time.ts";
-
-/** A request to a registry in this dialect. */
-export type RegistryRequest002 =
-  | { readonly op: "register"; readonly name: string; readonly address: string }
-  | { readonly op: "list"; readonly user: string };
-
-/** A request to a group in this dialect. `user` is marked as claimed. */
-export type GroupRequest002 =
-  | { readonly op: "join" | "leave"; readonly user: string }
-  | { readonly op: "send"; readonly user: string; readonly text: string }
-  | { readonly op: "read"; readonly user: string; readonly since: number };
 
 const MAX_CLAIM = 64;
 
+const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** True if the frames are to be answered in this dialect: one frame, rubbish included. */
@@ -44,7 +33,7 @@ function parse(frames: readonly Uint8Array[]): Record<string, unknown> | undefin
 /** The request; undefined for anything that must be answered with {@linkcode FAILED}. */
 export function decodeRegistry002(
   frames: readonly Uint8Array[],
-): RegistryRequest002 | undefined {
+): RegistryAsk | undefined {
   const object = parse(frames);
   switch (object?.action) {
     case "register": {
@@ -65,7 +54,7 @@ export function decodeRegistry002(
 export function decodeGroup002(
   frames: readonly Uint8Array[],
   now: number,
-): GroupRequest002 | undefined {
+): GroupAsk | undefined {
   const object = parse(frames);
   const user = claimed(object?.user_uuid);
   if (!object || !user) return undefined;
@@ -76,18 +65,18 @@ export function decodeGroup002(
       return { op: "leave", user };
     case "sendMessage": {
       const { message } = object;
-      return typeof message === "string" && message.isWellFormed()
-        ? { op: "send", user, text: message }
-        : undefined;
+      if (typeof message !== "string" || !message.isWellFormed()) return undefined;
+      if (encoder.encode(message).length > MAX_TEXT) return undefined;
+      return { op: "send", user, text: message };
     }
     case "getMessage": {
       const { timestamp } = object;
       if (timestamp === null || timestamp === undefined || timestamp === "") {
-        return { op: "read", user, since: 0 };
+        return { op: "history", user, since: 0 };
       }
       if (typeof timestamp !== "string") return undefined;
       try {
-        return { op: "read", user, since: Math.max(0, parseTime(timestamp, now)) };
+        return { op: "history", user, since: Math.max(0, parseTime(timestamp, now)) };
       } catch {
         return undefined;
       }
@@ -121,7 +110,7 @@ export function encodeList002(groups: Iterable<{ name: string; address: string }
 
 /** Messages as that dialect shows them: local time with microseconds, no time zone. */
 export function encodeMessages002(
-  messages: Iterable<{ author: string; text: string; at: number }>,
+  messages: Iterable<Said>,
 ): string {
   const list = Array.from(messages, ({ author, text, at }) => ({
     user_uuid: isClaimed(author) ? author.slice(CLAIM.length) : author,
@@ -138,3 +127,11 @@ function ascii(json: string): string {
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
+
+/** Dialect 002. */
+export const DIALECT_002: Dialect = {
+  speaks: is002,
+  failed: FAILED,
+  group: { decode: decodeGroup002, done: SUCCESS, history: encodeMessages002 },
+  registry: { decode: decodeRegistry002, registered: REGISTERED, list: encodeList002 },
+};

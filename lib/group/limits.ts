@@ -64,8 +64,13 @@ export class Limits {
     this.#buckets.unproved.forget(connection);
   }
 
-  /** Somebody came with an invite that is none. @throws {Refusal} `rate_limited`: too many do */
-  wrongInvite(now: number): void {
+  /**
+   * A request was refused. Who guesses invites, guesses for everybody.
+   *
+   * @throws {Refusal} `rate_limited`: too many do
+   */
+  refused(error: unknown, now: number): void {
+    if (!(error instanceof Refusal) || error.code !== "bad_invite") return;
     const wait = this.#wrong.take("", 1, now);
     if (wait === 0) return;
     const message = "Cannot enter now: too many wrong invites, try again later";

@@ -1,7 +1,8 @@
-/** Answers `read`: batches of a range, cut to it exactly, as JSON text. */
+/** Reads the log for those who ask: pages of batches, cut to a range exactly, and whole histories. */
 
 import type { Log, ReadBatch } from "../log/log.ts";
 import { type Batch, cutBatch, encodeBatch } from "../protocol/batch.ts";
+import type { PlainMessage } from "./request.ts";
 import { MAX_FRAME, MAX_READ, READ_UNITS } from "../protocol/limits.ts";
 
 /** The checked fields of a `read` request. */
@@ -14,8 +15,8 @@ export interface ReadRequest {
   readonly last: boolean;
 }
 
-/** JSON text of the reply: `{epoch, head, tail, more, batches}`. */
-export async function readReply(
+/** JSON text of a page: `{epoch, head, tail, more, batches}`. */
+export async function readPage(
   log: Log,
   request: ReadRequest,
   at: { epoch: string; head: number; tail: number },
@@ -75,44 +76,34 @@ function cutText(batch: ReadBatch, after: number, before: number): string {
   return encodeBatch(cutBatch(JSON.parse(batch.json) as Batch, after, before));
 }
 
-/** A message for a reader without paging. */
-export interface PlainMessage {
-  readonly author: string;
-  readonly text: string;
-  readonly at: number;
-}
-
 /** Most messages that a reader without paging is given, and most bytes of its reply: the newest. */
 const ALL_MESSAGES = 10_000;
 const ALL_BYTES = MAX_FRAME - 1_024;
 
 /**
- * The newest messages since a time, ascending, for a dialect that cannot page.
+ * The newest messages of a log, ascending, for a dialect that cannot page.
  *
- * @param page asks for one page, as {@linkcode readReply} answers it
- * @param size how many bytes a message takes in the reply, which must fit into one frame
+ * @param page the last page before a seq, or of all, as {@linkcode readPage} answers it
+ * @param measure how many bytes a message takes in the reply, which must fit into one frame
  */
 export async function readAll(
-  page: (request: ReadRequest) => Promise<string>,
-  since: number,
-  size: (message: PlainMessage) => number,
+  page: (before: number | undefined) => Promise<string>,
+  measure: (message: PlainMessage) => number,
 ): Promise<PlainMessage[]> {
   const newest: PlainMessage[] = [];
   let before: number | undefined;
   let bytes = 0;
   while (true) {
-    const reply = JSON.parse(
-      await page({ since, limit: 1_000, last: true, ...(before ? { before } : {}) }),
-    ) as { more: boolean; batches: Batch[] };
-    for (const { author, at, messages = [] } of reply.batches.reverse()) {
+    const { more, batches } = JSON.parse(await page(before)) as { more: boolean; batches: Batch[] };
+    for (const { author, at, messages = [] } of batches.reverse()) {
       for (const [, text] of messages.toReversed()) {
         const message = { author, text, at };
-        bytes += size(message);
+        bytes += measure(message);
         if (newest.length >= ALL_MESSAGES || bytes > ALL_BYTES) return newest.reverse();
         newest.push(message);
       }
     }
-    if (!reply.more || reply.batches.length === 0) return newest.reverse();
-    before = reply.batches[reply.batches.length - 1].first;
+    if (!more || batches.length === 0) return newest.reverse();
+    before = batches[batches.length - 1].first;
   }
 }

@@ -1,29 +1,21 @@
-/** A running group: requests in, the service asked, replies out. */
+/** A running group: its sockets, timers and announcing. */
 
-import { Refusal } from "../errors.ts";
+import { DIALECT_002 } from "../dialects/seed002.ts";
 import type { SigningKey } from "../identity/keys.ts";
-import {
-  BadRequest,
-  decodeRequest,
-  encodeError,
-  encodeOk,
-  encodeOkText,
-} from "../protocol/codec.ts";
-import { MAX_TEXT, RENEW_EVERY } from "../protocol/limits.ts";
-import { parseAddress, type RegistryAddress } from "../text/addresses.ts";
-import { GROUP_OPS } from "../protocol/schema.ts";
-import { FAILED, is002 } from "../dialects/seed002.ts";
 import type { Log } from "../log/log.ts";
+import { MAX_TEXT, RENEW_EVERY } from "../protocol/limits.ts";
+import type { GroupRecord } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
-import { type Session, SessionServer } from "../session/server.ts";
+import { SessionServer } from "../session/server.ts";
 import { Tickets } from "../session/ticket.ts";
+import { parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
-import type { Accounts, Bounds, Frames, Peer, Transport } from "../transport/transport.ts";
+import type { Accounts, Bounds, Transport } from "../transport/transport.ts";
 import { Announcer } from "./announcer.ts";
-import { runCommand } from "./commands.ts";
+import { DialectFront } from "./fronts/dialects.ts";
+import { OwnFront } from "./fronts/own.ts";
+import { Group, type GroupIdentity } from "./group.ts";
 import type { Keep, Rates } from "./limits.ts";
-import { answer002 } from "./plain.ts";
-import { type Answer, type GroupIdentity, GroupService } from "./service.ts";
 
 /** Where log lines go. */
 export interface GroupLogger {
@@ -66,11 +58,10 @@ export class GroupServer implements AsyncDisposable {
   readonly address: string;
   /** Resolves when the server is closed: with the error that stopped it, if one did. */
   readonly stopped: Promise<Error | undefined>;
-  readonly service: GroupService;
+  readonly group: Group;
   readonly #options: GroupServerOptions;
   readonly #sessions: SessionServer;
   readonly #announcer: Announcer;
-  readonly #tickets: Tickets;
   readonly #timers: ReturnType<typeof setInterval>[];
   #stop!: (error: Error | undefined) => void;
   #failure: Error | undefined;
@@ -83,65 +74,65 @@ export class GroupServer implements AsyncDisposable {
    */
   static async start(given: GroupServerOptions): Promise<GroupServer> {
     const options = { ...given, logger: harmless(given.logger) };
-    const { logger, transport, address, log, identity, key, now = Date.now, rates, keep } = options;
-    const tickets = new Tickets(key.secretKey, now);
+    const { logger, log, identity, key, now = Date.now, rates, keep, plain = false } = options;
     const start = await log.open();
-    let group: GroupServer | undefined;
-    const service = new GroupService({
+    let server: GroupServer | undefined;
+    const failed = (error: unknown) => logger.warn(failure(error));
+    const group = new Group({
       identity,
       log,
       start,
       now,
       ...(rates ? { rates } : {}),
       ...(keep ? { keep } : {}),
-      encode: (packet) => group!.#sessions.encodeFeed(packet),
-      failed: (error) => logger.warn(failure(error)),
-      broken: (error) => group?.fail(error),
+      encode: (packet) => server!.#sessions.encodeFeed(packet),
+      line: (text) => logger.info(text),
+      failed,
+      broken: (error) => server?.fail(error),
       full: (now) =>
         now
           ? logger.warn("The disk of the log is full: what is sent is refused until there is room")
           : logger.info("The log is written again: its disk has room"),
     });
     try {
-      await service.prune();
+      await group.prune();
+      const tickets = new Tickets(key.secretKey, now);
+      const record = () => server!.record();
+      const ticket = (user: string) => tickets.issue(user);
+      const own = new OwnFront({ group, ticket, record, failed });
+      const dialects = new DialectFront({ group, dialects: [DIALECT_002], serves: plain });
       // Nothing arrives before the line after it has run.
       const sessions = await SessionServer.start({
-        transport,
-        address,
+        transport: options.transport,
+        address: options.address,
         bounds: boundsFor(options),
         tickets,
-        identity: () => ({ says: { group: group!.record() }, sign: (text) => key.sign(text) }),
-        onRequest: (session, json) => group!.#receive(session, json),
-        onClear: (peer, frames) => group!.#receiveClear(peer, frames),
-        onGone: (session) => service.gone(session),
-        onLeft: (peer) => service.left(peer),
+        identity: () => ({ says: { group: record() }, sign: (text) => key.sign(text) }),
+        onRequest: (session, json) => own.receive(session, json),
+        onClear: (peer, frames) => dialects.receive(peer, frames),
+        onGone: (session) => own.gone(session),
+        onLeft: (peer) => group.forget(peer.id),
         warn: (text) => logger.warn(text),
       });
-      group = new GroupServer(options, service, sessions, tickets);
-      await group.#announcer.start();
-      return group;
+      server = new GroupServer(options, group, sessions);
+      await server.#announcer.start();
+      return server;
     } catch (error) {
-      if (group) await group.close();
+      if (server) await server.close();
       else {
-        await service.close();
+        await group.close();
         await log.close();
       }
       throw error;
     }
   }
 
-  private constructor(
-    options: GroupServerOptions,
-    service: GroupService,
-    sessions: SessionServer,
-    tickets: Tickets,
-  ) {
+  private constructor(options: GroupServerOptions, group: Group, sessions: SessionServer) {
     const { identity, advertise, now = Date.now } = options;
     const { id, name, access, key, nonce } = identity;
     this.#options = options;
-    this.service = service;
+    this.group = group;
     this.#sessions = sessions;
-    this.#tickets = tickets;
     this.name = name;
     const endpoint = parseAddress(sessions.address); // None for ipc:///PATH.
     this.address = endpoint && advertise ? `${advertise}:${endpoint.port}` : sessions.address;
@@ -157,8 +148,8 @@ export class GroupServer implements AsyncDisposable {
       warn: (text) => options.logger.warn(text),
     });
     this.#timers = [
-      setInterval(() => service.feed.head(service.head), RENEW_EVERY),
-      setInterval(() => void service.prune().catch((error) => this.fail(error)), PRUNE_EVERY),
+      setInterval(() => group.announce(), RENEW_EVERY),
+      setInterval(() => void group.prune().catch((error) => this.fail(error)), PRUNE_EVERY),
     ];
   }
 
@@ -173,63 +164,8 @@ export class GroupServer implements AsyncDisposable {
   }
 
   /** The group's signed record, as its registries and all who connect get it. */
-  record(): ReturnType<Announcer["record"]> {
+  record(): GroupRecord {
     return this.#announcer.record();
-  }
-
-  /** One request of a session. Never throws. */
-  #receive(session: Session, json: Uint8Array): void {
-    const served = session.serving();
-    let id: number | null = null;
-    const refuse = (error: unknown) => {
-      served();
-      if (!(error instanceof Refusal)) this.#options.logger.warn(failure(error));
-      session.reply(encodeError(error instanceof BadRequest ? error.id : id, error));
-    };
-    try {
-      const request = decodeRequest(json, GROUP_OPS);
-      id = request.id;
-      const answer: Answer<object | string> = {
-        ok: (value) => {
-          served();
-          const text = typeof value === "string"
-            ? encodeOkText(request.id, value)
-            : encodeOk(request.id, value);
-          session.reply(text);
-        },
-        refuse,
-      };
-      runCommand(
-        {
-          service: this.service,
-          session,
-          size: json.length,
-          answer,
-          ticket: (user) => this.#tickets.issue(user),
-          record: () => this.record(),
-        },
-        request,
-        (line, user) => this.#line(line, user),
-      );
-    } catch (error) {
-      refuse(error);
-    }
-  }
-
-  /** One message that is not of our protocol. */
-  #receiveClear(peer: Peer, frames: Frames): void {
-    if (!is002(frames)) return peer.cut("speaks no protocol known here");
-    if (!this.#options.plain) return void peer.send([FAILED]);
-    answer002(
-      this.service,
-      peer,
-      frames,
-      (line, user) => this.#line(line, user),
-    );
-  }
-
-  #line(line: string, user: string): void {
-    this.#options.logger.info(`${line} FROM ${user}`);
   }
 
   /** Stops because of a failed log. */
@@ -247,7 +183,7 @@ export class GroupServer implements AsyncDisposable {
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#announcer.close();
-    await this.service.close();
+    await this.group.close();
     await this.#sessions.close();
     try {
       await this.#options.log.close();

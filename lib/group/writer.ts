@@ -6,32 +6,32 @@
  */
 
 import { DiskFull, Refusal } from "../errors.ts";
-import type { Commit, Log, MemberRow, ReadBatch, StoredBatch } from "../log/log.ts";
+import type { Commit, Log, MemberRow, Place, ReadBatch, StoredBatch } from "../log/log.ts";
 import { type Batch, encodeEntries } from "../protocol/batch.ts";
-import { apply, type Draft, type GroupState, place, touched } from "./state.ts";
+import type { Decision, Places } from "./decide/decision.ts";
+import { apply, type Changes, type GroupState, place, touched } from "./state.ts";
 
-/** Something that wants entries in the log. Exactly one of `done` and `failed` is called, once. */
-export interface Job {
+/** Something to be decided when it is its turn. */
+export interface Job<R> {
   /** How much of the queue's bound it takes, bytes. */
   readonly size: number;
-  /** Messages that may be in the log already, asked before `decide`. */
+  /** Messages that may be in the log already, whose places are looked up before it is decided. */
   readonly messages?: {
     readonly author: string;
     /** Their mids; the author's greatest mid is in the state by now. */
     suspects(state: GroupState): readonly string[];
   };
-  /** What to append; nothing is fine. Throws a Refusal. */
-  decide(state: GroupState, seen: Places, now: number): readonly Draft[];
-  /** Values to change in the same transaction, asked after `decide`; undefined removes one. */
-  values?(state: GroupState): Changes;
-  /** Called when all is on disk, with the batches of its drafts. */
-  done(batches: readonly Batch[]): void;
-  failed(error: unknown): void;
+  /** @throws {Refusal} and nothing changes */
+  decide(state: GroupState, seen: Places, now: number): Decision<R>;
 }
 
-/** Changes of named values; undefined removes one. */
-export type Changes = Readonly<Record<string, string | undefined>>;
-type Places = ReadonlyMap<string, { readonly seq: number; readonly at: number }>;
+/** A job in the queue, and how it is answered: one of both, once. */
+interface Waiting<R> {
+  readonly job: Job<R>;
+  resolve(reply: R): void;
+  reject(error: unknown): void;
+}
+
 const NOWHERE: Places = new Map();
 
 const MAX_QUEUE_JOBS = 10_000;
@@ -52,16 +52,10 @@ export interface WriterOptions {
   broken(error: unknown): void;
 }
 
-interface Staged {
-  readonly job: Job;
-  readonly batches: Batch[];
-  readonly refusal?: unknown;
-}
-
-/** See the head of this file. */
+/** Decides, appends and applies what is asked of a group. */
 export class Writer {
   readonly #options: WriterOptions;
-  #queue: Job[] = [];
+  #queue: Waiting<unknown>[] = [];
   #bytes = 0;
   #running: Promise<void> | undefined;
   #refuse: Refusal | undefined;
@@ -71,19 +65,25 @@ export class Writer {
     this.#options = options;
   }
 
-  /** Queues a job. It is decided in the order of submission. */
-  submit(job: Job): void {
-    if (this.#refuse) return job.failed(this.#refuse);
+  /**
+   * Decides a job after all that were submitted before; resolves with its reply when it is on disk.
+   *
+   * @throws {Refusal} its own, `busy`, `disk_full`, `stopping`
+   */
+  submit<R>(job: Job<R>): Promise<R> {
+    if (this.#refuse) return Promise.reject(this.#refuse);
     if (this.#queue.length >= MAX_QUEUE_JOBS || this.#bytes + job.size > MAX_QUEUE_BYTES) {
-      return job.failed(
+      return Promise.reject(
         new Refusal("busy", "Cannot accept that now: too much waits to be written, try again", {
           retryAfter: 250,
         }),
       );
     }
-    this.#queue.push(job);
-    this.#bytes += job.size;
-    this.#running ??= this.#run();
+    return new Promise<R>((resolve, reject) => {
+      this.#queue.push({ job, resolve, reject } as Waiting<unknown>);
+      this.#bytes += job.size;
+      this.#running ??= this.#run();
+    });
   }
 
   /** Refuses what comes, finishes what waits. */
@@ -106,11 +106,11 @@ export class Writer {
     }
   }
 
-  #take(): Job[] {
+  #take(): Waiting<unknown>[] {
     let bytes = 0;
     let n = 0;
     const most = Math.min(this.#queue.length, MAX_COMMIT_JOBS);
-    while (n < most && (n === 0 || bytes < MAX_COMMIT_BYTES)) bytes += this.#queue[n++].size;
+    while (n < most && (n === 0 || bytes < MAX_COMMIT_BYTES)) bytes += this.#queue[n++].job.size;
     this.#bytes -= bytes;
     if (n === this.#queue.length) {
       const all = this.#queue;
@@ -120,19 +120,26 @@ export class Writer {
     return this.#queue.splice(0, n);
   }
 
-  async #commit(jobs: Job[]): Promise<void> {
-    const { log, state } = this.#options;
+  async #commit(waiting: readonly Waiting<unknown>[]): Promise<void> {
+    const { log, state, committed } = this.#options;
+    const expectedHead = state.head;
     const undo: (() => void)[] = [];
-    const staged: Staged[] = [];
+    const answers: (() => void)[] = [];
     const batches: Batch[] = [];
     const values: Record<string, string | undefined> = {};
-    for (const job of jobs) {
+    for (const { job, resolve, reject } of waiting) {
       try {
-        const own = await this.#stage(job, batches, undo);
-        Object.assign(values, this.#change(job, undo));
-        staged.push({ job, batches: own });
+        const { placed, changes, reply } = await this.#stage(job, batches, undo);
+        Object.assign(values, changes);
+        answers.push(() => {
+          try {
+            resolve(reply(placed));
+          } catch (error) {
+            reject(error); // It is on disk all the same, and others wait for their answers.
+          }
+        });
       } catch (refusal) {
-        staged.push({ job, batches: [], refusal });
+        answers.push(() => reject(refusal));
       }
     }
     let read: readonly ReadBatch[] = [];
@@ -143,22 +150,16 @@ export class Writer {
       } catch (error) {
         for (const step of undo.reverse()) step();
         const full = error instanceof DiskFull;
-        const refusal = full
-          ? new Refusal("disk_full", "Cannot write: the group's disk is full, try again later", {
-            retryAfter: 2_000,
-            cause: error,
-          })
-          : new Refusal("stopping", "Cannot write: the group's log failed and it is stopping");
-        for (const { job } of staged) job.failed(refusal);
+        const refusal = unwritten(full, error);
+        for (const { reject } of waiting) reject(refusal);
         if (full) return this.#isFull(true);
         throw error;
       }
     }
-    for (const { job, batches: own, refusal } of staged) {
-      if (refusal) job.failed(refusal);
-      else job.done(own);
-    }
-    if (read.length > 0) this.#options.committed(batches, read);
+    for (const answer of answers) answer();
+    if (read.length === 0) return;
+    await undefined; // The answers are on their way before the feed is.
+    committed(batches, read);
   }
 
   #isFull(full: boolean): void {
@@ -167,46 +168,57 @@ export class Writer {
     this.#options.full(full);
   }
 
-  async #stage(job: Job, batches: Batch[], undo: (() => void)[]): Promise<Batch[]> {
-    const { state, now, log } = this.#options;
-    let seen = NOWHERE;
-    if (job.messages) {
-      const { author, suspects } = job.messages;
-      if (state.members.has(author) && !state.lastMid.has(author)) {
-        const before = await log.lastMid(author) ?? "";
-        state.lastMid.set(author, batches.reduce((last, b) => later(last, b, author), before));
-      }
-      const mids = suspects(state);
-      if (mids.length > 0) {
-        seen = new Map([...await log.find(author, mids), ...among(batches, author, mids)]);
-      }
-    }
+  /** Decides a job and applies what it came to. */
+  async #stage<R>({ decide, messages }: Job<R>, batches: Batch[], undo: (() => void)[]) {
+    const { state, now } = this.#options;
+    const seen = messages ? await this.#places(messages, batches) : NOWHERE;
     const time = now();
-    return job.decide(state, seen, time).map((draft) => {
+    const { drafts, values: changes = {}, reply } = decide(state, seen, time);
+    const placed = drafts.map((draft) => {
       const batch = place(state, draft, time);
       undo.push(rememberer(state, batch));
       apply(state, batch);
       batches.push(batch);
       return batch;
     });
-  }
-
-  #change(job: Job, undo: (() => void)[]): Changes {
-    const { state } = this.#options;
-    const changes = job.values?.(state) ?? {};
     for (const [name, value] of Object.entries(changes)) {
       undo.push(restorer(state.values, name));
       if (value === undefined) state.values.delete(name);
       else state.values.set(name, value);
     }
-    return changes;
+    return { placed, changes, reply };
+  }
+
+  /** Where messages stand, in the log or among the batches that wait for this very commit. */
+  async #places(
+    { author, suspects }: NonNullable<Job<unknown>["messages"]>,
+    batches: readonly Batch[],
+  ): Promise<Places> {
+    const { state, log } = this.#options;
+    if (state.members.has(author) && !state.lastMid.has(author)) {
+      const before = await log.lastMid(author) ?? "";
+      state.lastMid.set(author, batches.reduce((last, b) => later(last, b, author), before));
+    }
+    const mids = suspects(state);
+    if (mids.length === 0) return NOWHERE;
+    return new Map([...await log.find(author, mids), ...among(batches, author, mids)]);
   }
 
   #break(error: unknown): void {
     this.#refuse = new Refusal("stopping", "Cannot write: the group's log failed");
-    for (const job of this.#queue.splice(0)) job.failed(this.#refuse);
+    for (const { reject } of this.#queue.splice(0)) reject(this.#refuse);
     this.#options.broken(error);
   }
+}
+
+function unwritten(full: boolean, cause: unknown): Refusal {
+  if (!full) {
+    return new Refusal("stopping", "Cannot write: the group's log failed and it is stopping");
+  }
+  return new Refusal("disk_full", "Cannot write: the group's disk is full, try again later", {
+    retryAfter: 2_000,
+    cause,
+  });
 }
 
 /** Puts back what `apply` may change for a batch. */
@@ -244,15 +256,12 @@ function among(
   batches: readonly Batch[],
   author: string,
   mids: readonly string[],
-): [string, { seq: number; at: number }][] {
+): [string, Place][] {
   const wanted = new Set(mids);
   return batches
     .filter((batch) => batch.author === author && batch.messages)
     .flatMap(({ first, at, messages }) =>
-      messages!.map(([mid], i): [string, { seq: number; at: number }] => [
-        mid,
-        { seq: first + i, at },
-      ])
+      messages!.map(([mid], i): [string, Place] => [mid, { seq: first + i, at }])
     )
     .filter(([mid]) => wanted.has(mid));
 }

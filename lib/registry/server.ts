@@ -1,15 +1,16 @@
-/** A registry at its socket: requests in, the state asked, answers out. */
+/** A running registry: its socket and timers. */
 
-import { is002 } from "../dialects/seed002.ts";
+import { DIALECT_002 } from "../dialects/seed002.ts";
 import type { SigningKey } from "../identity/keys.ts";
-import { type Session, SessionServer } from "../session/server.ts";
-import type { Accounts, Bounds, Frames, Peer, Transport } from "../transport/transport.ts";
-import { IDLE_AFTER, REGISTRY_BOUNDS } from "./bounds.ts";
-import { Keeper } from "./keeper.ts";
+import { SessionServer } from "../session/server.ts";
 import { type NameStore, NO_NAMES } from "../store/name_store.ts";
+import type { Accounts, Bounds, Peer, Transport } from "../transport/transport.ts";
+import { IDLE_AFTER, REGISTRY_BOUNDS } from "./bounds.ts";
+import { DialectFront } from "./fronts/dialects.ts";
+import { OwnFront } from "./fronts/own.ts";
 import { isListening } from "./probe.ts";
-import { RegistryService, type RegistryServiceOptions } from "./service.ts";
-import { type RegistryLimits, RegistryState } from "./state.ts";
+import { Registry, type RegistryOptions } from "./registry.ts";
+import type { RegistryLimits, RegistryState } from "./state.ts";
 
 /** How often groups without a key are tried, and what is due is done, ms. */
 const TICK = 2_000;
@@ -28,7 +29,7 @@ export interface RegistryServerOptions {
   readonly names?: NameStore;
   readonly limits?: RegistryLimits;
   readonly bounds?: Bounds;
-  readonly requests?: RegistryServiceOptions["requests"];
+  readonly requests?: RegistryOptions["requests"];
   /** A connection on which nothing was asked for this long is ended, ms; default a minute. */
   readonly idleAfter?: number;
   readonly logger: { info(text: string): void; warn(text: string): void };
@@ -38,16 +39,13 @@ export interface RegistryServerOptions {
 
 /** A running registry. */
 export class RegistryServer implements AsyncDisposable {
-  readonly state: RegistryState;
   /** `IP:PORT#KEY`: what users and groups are given. */
   readonly address: string;
   /** Resolves when the server is closed. */
   readonly stopped: Promise<Error | undefined>;
   readonly #options: RegistryServerOptions;
-  readonly #keeper: Keeper;
+  readonly #registry: Registry;
   readonly #server: SessionServer;
-  readonly #now: () => number;
-  readonly #service: RegistryService;
   /** When each connection asked last, in a session or in the dialect; who did not is a stranger. */
   readonly #asked = new Map<Peer, number>();
   #stop!: (error: Error | undefined) => void;
@@ -58,43 +56,60 @@ export class RegistryServer implements AsyncDisposable {
   /** Binds and answers from then on. @throws {Error} the address cannot be bound */
   static async start(options: RegistryServerOptions): Promise<RegistryServer> {
     const { transport, address, key, names = NO_NAMES, bounds = REGISTRY_BOUNDS } = options;
-    let registry: RegistryServer | undefined;
+    const { logger, limits, requests, now = Date.now } = options;
+    let server: RegistryServer | undefined;
+    let registry: Registry | undefined;
     try {
+      registry = new Registry({
+        names,
+        ...(limits ? { limits } : {}),
+        ...(requests ? { requests } : {}),
+        logger,
+        now,
+      });
+      const failed = (error: unknown) =>
+        logger.warn(`A request failed: ${(error as Error)?.stack ?? error}`);
+      const own = new OwnFront(registry, failed);
+      const asked = (peer: Peer) => server?.asked(peer);
+      const dialects = new DialectFront({ registry, dialects: [DIALECT_002], asked });
       const says = { registry: { key: key.publicKey } };
-      const server = await SessionServer.start({
+      const sessions = await SessionServer.start({
         transport,
         address,
         bounds,
         identity: () => ({ says, sign: (text) => key.sign(text) }),
-        onRequest: (session, plaintext) => registry?.receive(session, plaintext),
-        onClear: (peer, frames) => registry?.receiveClear(peer, frames),
-        onLeft: (peer) => registry?.left(peer),
-        warn: (text) => options.logger.warn(text),
+        onRequest: (session, json) => {
+          asked(session.peer);
+          own.receive(session, json);
+        },
+        onClear: (peer, frames) => dialects.receive(peer, frames),
+        onLeft: (peer) => server?.left(peer),
+        warn: (text) => logger.warn(text),
       });
-      registry = new RegistryServer(options, names, server);
-      return registry;
+      server = new RegistryServer(options, registry, sessions);
+      return server;
     } catch (error) {
       names.close();
       throw error;
     }
   }
 
-  private constructor(options: RegistryServerOptions, names: NameStore, server: SessionServer) {
+  private constructor(
+    options: RegistryServerOptions,
+    registry: Registry,
+    server: SessionServer,
+  ) {
     this.#options = options;
+    this.#registry = registry;
     this.#server = server;
-    this.#now = options.now ?? Date.now;
     this.address = `${server.address}#${options.key.publicKey}`;
-    this.state = new RegistryState(options.limits);
-    this.#keeper = new Keeper(this.state, names, (text) => options.logger.warn(text));
-    this.#service = new RegistryService({
-      ...(options.requests ? { requests: options.requests } : {}),
-      state: this.state,
-      keeper: this.#keeper,
-      logger: options.logger,
-      now: this.#now,
-    });
     this.stopped = new Promise((resolve) => (this.#stop = resolve));
     this.#timer = setInterval(() => this.#tick(), TICK);
+  }
+
+  /** What it knows. */
+  get state(): RegistryState {
+    return this.#registry.state;
   }
 
   /** Its public key. */
@@ -117,33 +132,10 @@ export class RegistryServer implements AsyncDisposable {
     return this.#asked.size;
   }
 
-  /** One request of a session. Never throws. */
-  receive(session: Session, plaintext: Uint8Array): void {
-    const now = performance.now(); // The date may jump, and no lease with it.
-    this.#admit(session.peer, now);
-    const reply = this.#service.answer(plaintext, session.peer.ip, now);
-    if (typeof reply === "string") session.reply(reply);
-    else void this.#later(session, reply);
-  }
-
-  async #later(session: Session, reply: Promise<string>): Promise<void> {
-    const served = session.serving();
-    session.reply(await reply);
-    served();
-  }
-
-  /** One message in the clear: dialect 002, rubbish included. Never throws. */
-  receiveClear(peer: Peer, frames: Frames): void {
-    if (!is002(frames)) return peer.cut("speaks neither this protocol nor the dialect");
-    const now = performance.now();
-    const { text, good } = this.#service.answer002(frames, peer.ip, now);
-    if (good) this.#admit(peer, now);
-    peer.send([text]);
-  }
-
-  #admit(peer: Peer, now: number): void {
+  /** A connection asked something: it is no stranger's any more, and not idle. */
+  asked(peer: Peer): void {
     peer.admit();
-    this.#asked.set(peer, now);
+    this.#asked.set(peer, performance.now());
   }
 
   /** A connection is gone. */
@@ -152,10 +144,8 @@ export class RegistryServer implements AsyncDisposable {
   }
 
   #tick(): void {
-    const now = performance.now();
-    this.state.sweep(now);
-    this.#keeper.tick(now, this.#now());
-    this.#endIdle(now);
+    this.#registry.tick();
+    this.#endIdle(performance.now());
     this.#probing ??= this.#probe().finally(() => (this.#probing = undefined));
   }
 
@@ -169,11 +159,12 @@ export class RegistryServer implements AsyncDisposable {
   }
 
   async #probe(): Promise<void> {
-    const all = this.state.probes();
+    const { state } = this.#registry;
+    const all = state.probes();
     while (all.length > 0 && !this.#closing) {
       await Promise.all(
         all.splice(0, PROBES).map(async ({ name, address }) =>
-          this.state.probed(name, address, await isListening(address))
+          state.probed(name, address, await isListening(address))
         ),
       );
     }
@@ -188,7 +179,7 @@ export class RegistryServer implements AsyncDisposable {
     clearInterval(this.#timer);
     await this.#server.close();
     await this.#probing;
-    this.#keeper.close();
+    this.#registry.close();
     this.#stop(undefined);
   }
 

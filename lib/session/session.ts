@@ -56,6 +56,11 @@ export class Session {
     this.transcript = transcript;
   }
 
+  /** Of its connection; never used again by the same server. */
+  get id(): string {
+    return this.peer.id;
+  }
+
   /** False after the end. */
   get open(): boolean {
     return this.#open;

@@ -46,7 +46,7 @@ test("copies of a running group are made by the group itself", () =>
     assert.equal(await copies.backup(data, file), 1);
     assert.equal((await copies.verify(data)).head, 1);
     await assert.rejects(copies.backup(data, file), { name: "UsageError", message: /it exists/ });
-    assert.equal((await copies.verifyFile(file)).head, group.service.head);
+    assert.equal((await copies.verifyFile(file)).head, group.group.head);
   }));
 
 test("copies refuse what is none, and a log without a key", () =>

@@ -46,10 +46,10 @@ await fault(async (fault) => {
   fault.expect(last.code === 0, `the last send: ${last.output}`);
   const follower = follow(common, followed);
   fault.onClose(() => follower.kill());
-  await until(() => followed.has(group.service.head), 20_000, "the follow to reach the head");
+  await until(() => followed.has(group.group.head), 20_000, "the follow to reach the head");
   await follower.kill();
   let missed = 0;
-  for (let seq = 2; seq <= group.service.head; seq++) if (!followed.has(seq)) missed++;
+  for (let seq = 2; seq <= group.group.head; seq++) if (!followed.has(seq)) missed++;
   fault.figure("missed", missed);
   fault.expect(missed === 0, `the follow missed ${missed} entries`);
   await group.close();

@@ -87,7 +87,7 @@ async function lies(fault: Fault): Promise<void> {
   const user = await kept(fault, connect({ name: "seeker", registries: [liar.address] }));
   const named = await user.join(NAME).then(() => "joined", () => "refused");
   fault.expect(named === "refused", `a registry that answers with another group: ${named}`);
-  fault.expect(other.service.state.members.get(user.id) === undefined, "it is a member there");
+  fault.expect(other.group.state.members.get(user.id) === undefined, "it is a member there");
   fault.count("lies");
 }
 

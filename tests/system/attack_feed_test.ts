@@ -88,7 +88,7 @@ test("attack: a member on another's network path forges hints, and no message", 
       await between(address, (packet, { way }) => {
         const head = way === "down" && packet[0] === KIND.feed ? readFeedHead(packet) : undefined;
         if (!head || head.generation !== Number(generation)) return [packet];
-        const forged = frames(group.service.head)[head.counter % 4];
+        const forged = frames(group.group.head)[head.counter % 4];
         counts.add("forged");
         const text = JSON.stringify(forged);
         return [feedPacket(sealing, head.generation, head.counter, text), packet];

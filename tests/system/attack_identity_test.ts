@@ -112,7 +112,7 @@ test("attack: a founder's proof is worth nothing to the member who gets it", asy
     }
     row("a founder's proof, relayed by a look-alike", counts.all);
     assert.deepEqual(counts.all, { bad_proof: total, no_session: total });
-    assert.equal(group.service.state.members.get(mallory.user)?.role, "member");
+    assert.equal(group.group.state.members.get(mallory.user)?.role, "member");
   });
 });
 
@@ -153,7 +153,7 @@ test("attack: who stands between a founder and the group opens nothing, and cann
     });
     assert.ok(mixed > 0);
     assert.equal(leaked, 0);
-    assert.equal(group.service.state.members.get(mallory.user)?.role, "member");
+    assert.equal(group.group.state.members.get(mallory.user)?.role, "member");
     assert.ok((await founder.send("Lab", "all is well")).seq > 0);
   });
 });

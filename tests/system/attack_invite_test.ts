@@ -32,7 +32,7 @@ test("attack: random invite tokens open nothing", async () => {
     }));
     row("random invite tokens", { tried: total, ...counts.all });
     assert.equal(counts.of("bad_invite") + counts.of("rate_limited"), total);
-    assert.equal(group.service.state.members.size, 1);
+    assert.equal(group.group.state.members.size, 1);
     assert.equal(await codeOf(hands[0].ask("join", { invite: good })), "ok");
   });
 });
@@ -62,7 +62,7 @@ test("attack: an invite altered in any character leads nowhere", async () => {
       `${guests} of ${link.length} got in`,
     );
     assert.ok(counts.of("UsageError") + counts.of("bad_invite") > 150);
-    assert.equal(group.service.state.members.size, 1 + guests);
+    assert.equal(group.group.state.members.size, 1 + guests);
   });
 });
 
@@ -75,14 +75,14 @@ test("attack: of many who redeem one invite at the same time exactly as many win
       const crowd = await Promise.all(
         Array.from({ length: many }, async () => keep(await Hand.proved(address))),
       );
-      const before = group.service.state.members.size;
+      const before = group.group.state.members.size;
       const counts = new Counts();
       const join = (one: Hand) => codeOf(one.ask("join", { invite: token }));
       await Promise.all(crowd.map(async (one) => counts.add(await join(one))));
       row(`an invite for ${uses}, redeemed at once`, { tried: many, ...counts.all });
       assert.equal(counts.of("ok"), uses);
       assert.equal(counts.of("ok") + counts.of("bad_invite") + counts.of("rate_limited"), many);
-      assert.equal(group.service.state.members.size, before + uses);
+      assert.equal(group.group.state.members.size, before + uses);
       // Who won and did not hear of it asks again and is in; who lost is not.
       const codes = new Counts();
       for (const one of crowd) codes.add(await join(one));
@@ -112,7 +112,7 @@ test("attack: an invite that has expired, or whose maker is out, opens nothing",
     }
     row("invites expired, or of a former admin", counts.all);
     assert.deepEqual(counts.all, { bad_invite: 4 });
-    assert.equal(group.service.state.members.size, 1);
+    assert.equal(group.group.state.members.size, 1);
   });
 });
 
@@ -123,7 +123,7 @@ test("attack: a private group is listed, and a stranger gets nothing of it", asy
     assert.deepEqual((await stranger.list()).map(({ name }) => name), ["Lab"]);
     assert.equal(await codeOf(stranger.join("Lab")), "forbidden");
     await founder.send("Lab", "inside");
-    const { head } = group.service;
+    const { head } = group.group;
     const counts = new Counts();
     const rounds = sized(20, 400);
     const ops = ["join", "leave", "read", "members", "subscribe", "typing", "invite"];
@@ -137,7 +137,7 @@ test("attack: a private group is listed, and a stranger gets nothing of it", asy
     });
     row("strangers at a private group", counts.all);
     assert.deepEqual(Object.keys(counts.all), ["forbidden", "no_session", "not_member"]);
-    assert.equal(group.service.head, head);
-    assert.equal(group.service.state.members.size, 1);
+    assert.equal(group.group.head, head);
+    assert.equal(group.group.state.members.size, 1);
   });
 });

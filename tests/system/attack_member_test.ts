@@ -50,7 +50,7 @@ class Insider {
 }
 
 async function insider(keep: Keep, { address, founder, group }: World): Promise<Insider> {
-  const isPrivate = group.service.identity.access === "private";
+  const isPrivate = group.group.identity.access === "private";
   const invite = isPrivate ? parseInvite(await founder.invite("Lab"))!.token : undefined;
   const one = new Insider(keep(await Hand.member(address, invite ? { invite } : {})));
   await one.follow();
@@ -142,14 +142,16 @@ test("attack: what is decided in the same commit as a removal does not reach who
     for (let round = 0; round < sized(2, 20); round++) {
       const mallory = await insider(keep, here);
       const mid = midMaker();
-      const answer = { ok() {}, refuse() {} };
       const actor = { user: founder.id, name: "founder", key: newSigningKey().publicKey };
-      group.service.act(actor, { action: "remove", user: mallory.hand.user }, answer);
+      const asked = { actor, from: "here", size: 100 };
+      const gone = { action: "remove", user: mallory.hand.user } as const;
+      void group.group.handle<"act">({ op: "act", ...gone, ...asked });
       for (let i = 0; i < 50; i++) {
-        group.service.send(actor, { messages: [[mid(), `secret ${i}`]], size: 100 }, answer);
+        const messages = [[mid(), `secret ${i}`] as const];
+        void group.group.handle<"send">({ op: "send", messages, ...asked });
       }
       const done = (await founder.send("Lab", "last")).seq;
-      assert.equal(group.service.head, done);
+      assert.equal(group.group.head, done);
       while (await codeOf(mallory.hand.reply()) !== "cut");
       mallory.hand.pushes.forEach((push) => mallory.learn(push));
       counts.removals++;
@@ -178,7 +180,7 @@ test("attack: a demoted reader and a muted member cannot send, and leaving does 
       await hand.ask("join");
     };
     assert.equal(await codeOf(hand.send("as a member")), "ok");
-    const { head } = group.service;
+    const { head } = group.group;
     await founder.act("Lab", { action: "demote", user: hand.user });
     await sends("as a reader");
     await comeBack();

@@ -188,13 +188,13 @@ test("attack: a member who asks more than its part is refused, and the others ar
     };
     for (const [what, { n, ask }] of Object.entries(asks)) {
       await using hand = await Hand.member(address);
-      const followers = group.service.feed.followers;
+      const followers = group.group.feed.followers;
       const counts = new Counts();
       for (let i = 0; i < n; i++) counts.add(await codeOf(ask(hand)));
       row(`${what} without a pause`, counts.all);
       const refused = what === "requests that are none" ? "bad_request" : "rate_limited";
       assert.ok(counts.of(refused) > 0, what);
-      assert.ok(group.service.feed.followers <= followers + 1, what);
+      assert.ok(group.group.feed.followers <= followers + 1, what);
     }
     await witness.ask("ping");
     const pushed = witness.pushes.length;
@@ -213,7 +213,7 @@ test("attack: one user has 64 connections at most", async () => {
     const total = sized(80, 500);
     for (let i = 0; i < total; i++) keep(await Hand.proved(address, { key: first.key }));
     await until(() => first.wire.tcp.ended, 5_000, "the oldest is cut");
-    const { length } = group.service.presence.of(first.user);
+    const { length } = group.group.presence.of(first.user);
     row("connections of one user", { tried: total, held: length });
     assert.equal(length, 64);
     await chatter.hears(3);

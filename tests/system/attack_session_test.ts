@@ -82,7 +82,7 @@ test("attack: a handshake with any byte altered on its way opens no session", as
     const before = flips.filter(({ way, n }) => way === "up" || n === 0);
     flips.splice(0, flips.length, ...before, ...flips.filter((flip) => !before.includes(flip)));
     await times(before.length, AT_ONCE, () => attempt(other));
-    assert.equal(group.service.presence.of(userId(other.publicKey)).length, 0);
+    assert.equal(group.group.presence.of(userId(other.publicKey)).length, 0);
     await times(flips.length - before.length, AT_ONCE, () => attempt(newSigningKey()));
     row("a handshake with each byte flipped", { tried: flips.length, opened });
     assert.ok(flips.length > 300);
@@ -96,9 +96,9 @@ test("attack: a recorded session is good for nobody, nowhere, again", async () =
     const { group, address } = await world(keep, keep(new Folder()).path);
     const victim = keep(await Hand.member(address));
     await victim.send("once");
-    const { head } = group.service;
+    const { head } = group.group;
     const counts = new Counts();
-    const sessions = group.service.presence.of(victim.user).length;
+    const sessions = group.group.presence.of(victim.user).length;
     await times(sized(60, 1_000), AT_ONCE, async (i) => {
       await using replay = await Hand.connected(address);
       // All of it, from the hello on, or with a hello of its own.
@@ -109,8 +109,8 @@ test("attack: a recorded session is good for nobody, nowhere, again", async () =
     });
     row("a recorded session, replayed", counts.all);
     assert.deepEqual(Object.keys(counts.all), ["cut"]);
-    assert.equal(group.service.head, head);
-    assert.equal(group.service.presence.of(victim.user).length, sessions);
+    assert.equal(group.group.head, head);
+    assert.equal(group.group.presence.of(victim.user).length, sessions);
     assert.ok((await victim.send("still me")).accepted);
   });
 });
@@ -138,12 +138,12 @@ test("attack: a sealed packet is worthless on another connection, whatever it as
     const rounds = sized(5, 100);
     for (let i = 0; i < rounds * asks.length; i++) {
       const [op, fields] = asks[i % asks.length];
-      const { head } = group.service;
+      const { head } = group.group;
       const packet = victim.request(op, fields);
       await using thief = await Hand.proved(address);
       await thief.put(packet);
       counts.add(await codeOf(thief.reply()));
-      assert.equal(group.service.head, head);
+      assert.equal(group.group.head, head);
       // Hers is still good: nobody took it.
       await victim.put(packet);
       assert.ok("ok" in await victim.reply());
@@ -160,7 +160,7 @@ test("attack: a sealed packet is worthless on another connection, whatever it as
 test("attack: packets out of order, twice, left out, cut and prolonged end their session", async () => {
   await closing(async (keep) => {
     const { group, address } = await world(keep, keep(new Folder()).path, { rate: Infinity });
-    const { head } = group.service;
+    const { head } = group.group;
     const tricks: Record<string, (hand: Hand, one: Uint8Array) => Uint8Array[]> = {
       "out of order": (hand, one) => [hand.request("ping"), one],
       "left out": (hand) => [hand.request("ping")],
@@ -194,7 +194,7 @@ test("attack: packets out of order, twice, left out, cut and prolonged end their
     row("packets out of order, twice, left out, altered", counts.all);
     assert.deepEqual(answered.all, {});
     // One join for each good one of two.
-    assert.ok(group.service.head <= head + rounds);
+    assert.ok(group.group.head <= head + rounds);
   });
 });
 
@@ -263,6 +263,6 @@ test("attack: nobody claims another's user id", async () => {
     row("another's user id", counts.all);
     const tried = sized(60, 1_000);
     assert.deepEqual(counts.all, { bad_proof: 2 * tried, no_session: tried });
-    assert.equal(group.service.presence.of(victim.user).length, 1);
+    assert.equal(group.group.presence.of(victim.user).length, 1);
   });
 });

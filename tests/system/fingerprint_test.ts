@@ -15,7 +15,7 @@ test("two members compute the same fingerprint, and it is the hash that the grou
     await bob.join("Lab");
     const own = await alice.fingerprint("Lab");
     assert.deepEqual(await bob.fingerprint("Lab"), own);
-    const { epoch, head, hash } = group.service;
+    const { state: { epoch }, head, hash } = group.group;
     assert.deepEqual(own, { epoch, from: 1, seq: head, hash });
     const before = await bob.fingerprint("Lab", { at: 1_000 });
     assert.ok(before.seq >= 1_000 && before.seq < 1_256);

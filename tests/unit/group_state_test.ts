@@ -10,25 +10,14 @@ import {
   signedText,
 } from "../../lib/protocol/batch.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
-import { decideAct } from "../../lib/group/roles.ts";
-import { Members } from "../../lib/group/members.ts";
-import { Values } from "../../lib/group/values.ts";
-import {
-  type Actor,
-  apply,
-  decideJoin,
-  decideLeave,
-  decideSend,
-  type Draft,
-  type GroupState,
-  place,
-  type Role,
-  suspects,
-} from "../../lib/group/state.ts";
+import { suspects as suspectsOf } from "../../lib/group/decide/messages.ts";
+import type { Role } from "../../lib/group/members.ts";
+import type { Known } from "../../lib/group/request.ts";
+import { type Actor, apply, type Draft, type GroupState } from "../../lib/group/state.ts";
+import { carryOut, decide, emptyState, join, send } from "./deciding.ts";
 import { fixedKey, midAt, NOW, randomFrom } from "./fixtures.ts";
 
 const GROUP = "00000000-0000-8000-8000-000000000001";
-const NOTHING = new Map();
 
 function person(first: number, name: string): Actor & { sign(list: readonly Message[]): string } {
   const key = fixedKey(first);
@@ -44,40 +33,24 @@ const alice = person(0, "alice");
 const bob = person(100, "bob");
 
 function fresh(founder = alice.user, access: GroupState["access"] = "open"): GroupState {
-  return {
-    id: GROUP,
-    name: "Lab",
-    founder,
-    access,
-    members: new Members(),
-    head: 0,
-    at: 0,
-    lastMid: new Map(),
-    values: new Values(),
-  };
+  return emptyState({ id: GROUP, founder, access });
 }
 
 /** Places and applies drafts as the server does. */
 function run(state: GroupState, drafts: readonly (Draft | undefined)[], now = NOW): Batch[] {
-  return drafts.filter((draft) => draft !== undefined).map((draft) => {
-    const batch = place(state, draft, now);
-    apply(state, batch);
-    return batch;
-  });
+  return carryOut(state, { drafts: drafts.filter((draft) => draft !== undefined) }, now);
+}
+
+function leave(state: GroupState, who: Actor): Draft {
+  return decide(state, "leave", who).drafts[0];
+}
+
+function suspects(state: GroupState, actor: Actor, messages: Message[], after?: string): string[] {
+  return suspectsOf(state, { actor, messages, after } as unknown as Known<"send">);
 }
 
 function texts(from: number, n: number, ms = NOW): Message[] {
   return Array.from({ length: n }, (_, i): Message => [midAt(ms, from + i), `t${from + i}`]);
-}
-
-function send(
-  state: GroupState,
-  who: Actor,
-  list: readonly Message[],
-  seen: Map<string, { seq: number; at: number }> = NOTHING,
-  now = NOW,
-) {
-  return decideSend(state, who, list, undefined, seen, now);
 }
 
 const refused = (code: string) => (error: unknown) =>
@@ -85,8 +58,8 @@ const refused = (code: string) => (error: unknown) =>
 
 test("group: the founder joins as founder, everybody else as member", () => {
   const state = fresh();
-  run(state, [decideJoin(state, alice)]);
-  run(state, [decideJoin(state, bob)]);
+  run(state, [join(state, alice)]);
+  run(state, [join(state, bob)]);
   assert.deepEqual(
     [...state.members.values()].map(({ name, role, since }) => [name, role, since]),
     [
@@ -98,16 +71,16 @@ test("group: the founder joins as founder, everybody else as member", () => {
 
 test("group: a group without a founder has none", () => {
   const state = fresh("");
-  run(state, [decideJoin(state, { user: "", name: "nobody" })].slice(1));
-  run(state, [decideJoin(state, alice)]);
+  run(state, [join(state, { user: "", name: "nobody" })].slice(1));
+  run(state, [join(state, alice)]);
   assert.equal(state.members.get(alice.user)?.role, "member");
 });
 
 test("group: joining again changes nothing, and under another name only the name", () => {
   const state = fresh();
-  run(state, [decideJoin(state, alice)]);
-  assert.equal(decideJoin(state, alice), undefined);
-  run(state, [decideJoin(state, { ...alice, name: "Alice" })]);
+  run(state, [join(state, alice)]);
+  assert.equal(join(state, alice), undefined);
+  run(state, [join(state, { ...alice, name: "Alice" })]);
   const member = state.members.get(alice.user)!;
   assert.deepEqual([member.name, member.role, member.since], ["Alice", "founder", 1]);
   assert.equal(state.head, 2);
@@ -115,24 +88,24 @@ test("group: joining again changes nothing, and under another name only the name
 
 test("group: who left is no member, and may come back", () => {
   const state = fresh();
-  run(state, [decideJoin(state, bob)]);
-  run(state, [decideLeave(state, bob)]);
+  run(state, [join(state, bob)]);
+  run(state, [leave(state, bob)]);
   assert.equal(state.members.has(bob.user), false);
-  assert.throws(() => decideLeave(state, bob), refused("not_member"));
+  assert.throws(() => leave(state, bob), refused("not_member"));
   assert.throws(() => send(state, bob, texts(0, 1)), refused("not_member"));
-  run(state, [decideJoin(state, bob)]);
+  run(state, [join(state, bob)]);
   assert.equal(state.members.get(bob.user)?.since, 3);
 });
 
 test("group: what a member who is gone sent last is forgotten", () => {
   const ways: ((state: GroupState) => Draft)[] = [
-    (state) => decideLeave(state, bob),
-    (state) => decideAct(state, alice, { action: "remove", user: bob.user }, NOW),
-    (state) => decideAct(state, alice, { action: "ban", user: bob.user }, NOW),
+    (state) => leave(state, bob),
+    (state) => decide(state, "act", alice, { action: "remove", user: bob.user }).drafts[0],
+    (state) => decide(state, "act", alice, { action: "ban", user: bob.user }).drafts[0],
   ];
   for (const go of ways) {
     const state = fresh();
-    run(state, [decideJoin(state, alice), decideJoin(state, bob)]);
+    run(state, [join(state, alice), join(state, bob)]);
     run(state, send(state, bob, texts(0, 1)).drafts);
     assert.deepEqual([...state.lastMid.keys()], [bob.user]);
     run(state, [go(state)]);
@@ -142,7 +115,7 @@ test("group: what a member who is gone sent last is forgotten", () => {
 
 test("group: a join of a log that kept keys of connections folds like any other", () => {
   const state = fresh();
-  const [batch] = run(state, [decideJoin(state, bob)]);
+  const [batch] = run(state, [join(state, bob)]);
   const old = fresh();
   apply(old, { ...batch, body: { ...batch.body, curve: "x".repeat(40) } });
   assert.deepEqual(old, state);
@@ -160,7 +133,7 @@ test("group: only members send, and readers do not", () => {
 
 test("group: seqs begin at 1 and have no gap, whatever the number of messages", () => {
   const state = fresh();
-  const batches = run(state, [decideJoin(state, alice)]);
+  const batches = run(state, [join(state, alice)]);
   for (const n of [1, 256, 3]) {
     batches.push(...run(state, send(state, alice, texts(n * 1_000, n)).drafts));
   }
@@ -176,7 +149,7 @@ test("group: the clock of the log never goes back", () => {
   const at = [NOW, NOW - 5_000, NOW - 1, NOW + 1].map((now, i) =>
     run(
       state,
-      [i === 0 ? decideJoin(state, alice) : send(state, alice, texts(i, 1)).drafts[0]],
+      [i === 0 ? join(state, alice) : send(state, alice, texts(i, 1)).drafts[0]],
       now,
     )[0].at
   );
@@ -185,7 +158,7 @@ test("group: the clock of the log never goes back", () => {
 
 test("group: a mid more than a day ahead of the clock is refused, one of a day is taken", () => {
   const state = fresh();
-  run(state, [decideJoin(state, alice)]);
+  run(state, [join(state, alice)]);
   const day = 86_400_000;
   assert.equal(send(state, alice, texts(0, 1, NOW + day)).drafts.length, 1);
   assert.throws(() => send(state, alice, texts(0, 1, NOW + day + 1)), refused("bad_request"));
@@ -193,57 +166,71 @@ test("group: a mid more than a day ahead of the clock is refused, one of a day i
 
 test("group: only mids up to the greatest of their author can be duplicates", () => {
   const state = fresh();
-  run(state, [decideJoin(state, alice), decideJoin(state, bob)]);
-  assert.deepEqual(suspects(state, alice.user, texts(0, 3)), []);
+  run(state, [join(state, alice), join(state, bob)]);
+  assert.deepEqual(suspects(state, alice, texts(0, 3)), []);
   run(state, send(state, alice, texts(0, 3)).drafts);
   const again = texts(1, 5);
-  assert.deepEqual(suspects(state, alice.user, again), [midAt(NOW, 1), midAt(NOW, 2)]);
-  assert.deepEqual(suspects(state, alice.user, texts(3, 2)), []);
-  assert.deepEqual(suspects(state, bob.user, again), []);
+  assert.deepEqual(suspects(state, alice, again), [midAt(NOW, 1), midAt(NOW, 2)]);
+  assert.deepEqual(suspects(state, alice, texts(3, 2)), []);
+  assert.deepEqual(suspects(state, bob, again), []);
   run(state, send(state, alice, texts(-0, 1)).drafts);
   assert.equal(state.lastMid.get(alice.user), midAt(NOW, 2));
 });
 
+test("group: a request that follows another is taken where that one was accepted", () => {
+  const state = fresh();
+  run(state, [join(state, alice)]);
+  const [first, second, third] = [texts(0, 2), texts(2, 2), texts(4, 2)];
+  const after = first[1][0];
+  assert.throws(() => send(state, alice, second, { after }), refused("out_of_order"));
+  run(state, send(state, alice, first).drafts);
+  assert.equal(send(state, alice, second, { after }).drafts.length, 1);
+  run(state, send(state, alice, third).drafts);
+  // Not the newest any more, so that its place is asked for.
+  assert.deepEqual(suspects(state, alice, texts(6, 1), after), [after]);
+  const seen = new Map([[after, { seq: 3, at: NOW }]]);
+  assert.equal(send(state, alice, texts(6, 1), { after, seen }).drafts.length, 1);
+  assert.throws(() => send(state, alice, texts(6, 1), { after }), refused("out_of_order"));
+  run(state, [join(state, bob)]);
+  assert.throws(() => send(state, bob, second, { after }), refused("out_of_order"));
+});
+
 test("group: messages that are in the log keep their place, the others fill in around them", () => {
   const state = fresh();
-  run(state, [decideJoin(state, alice)]);
+  run(state, [join(state, alice)]);
   const list = texts(0, 6);
   const sig = alice.sign(list);
   const seen = new Map([1, 2, 4].map((i) => [list[i][0], { seq: 100 + i, at: 7 }]));
-  const plan = decideSend(state, alice, list, sig, seen, NOW);
-  assert.deepEqual(plan.runs, [
-    { draft: 0 },
+  const plan = send(state, alice, list, { sig, seen });
+  const batches = run(state, plan.drafts);
+  assert.deepEqual(plan.reply(batches).accepted, [
+    { from: 2, count: 1, at: NOW },
     { from: 101, count: 1, at: 7, duplicate: true },
     { from: 102, count: 1, at: 7, duplicate: true },
-    { draft: 1 },
+    { from: 3, count: 1, at: NOW },
     { from: 104, count: 1, at: 7, duplicate: true },
-    { draft: 2 },
+    { from: 4, count: 1, at: NOW },
   ]);
-  const batches = run(state, plan.drafts);
   assert.deepEqual(batches.map((batch) => batch.messages), [[list[0]], [list[3]], [list[5]]]);
   for (const batch of batches) assert.equal(checkSignature(GROUP, batch), "valid");
 });
 
 test("group: a request that is in the log as a whole appends nothing", () => {
   const state = fresh();
-  run(state, [decideJoin(state, alice)]);
+  run(state, [join(state, alice)]);
   const list = texts(0, 3);
-  const plan = send(
-    state,
-    alice,
-    list,
-    new Map(list.map(([mid], i) => [mid, { seq: i + 2, at: 7 }])),
-  );
-  assert.deepEqual(plan.drafts, []);
-  assert.deepEqual(plan.runs.map((run) => "from" in run && run.from), [2, 3, 4]);
+  const seen = new Map(list.map(([mid], i) => [mid, { seq: i + 2, at: 7 }]));
+  const { drafts, reply } = send(state, alice, list, { seen });
+  assert.deepEqual(drafts, []);
+  assert.deepEqual(reply([]).accepted.map(({ from }) => from), [2, 3, 4]);
 });
 
 test("group: deciding changes nothing", () => {
   const state = fresh();
-  run(state, [decideJoin(state, alice)]);
+  run(state, [join(state, alice)]);
   const before = structuredClone(state);
-  decideJoin(state, bob);
-  decideLeave(state, alice);
+  join(state, bob);
+  leave(state, alice);
   send(state, alice, texts(0, 3));
   assert.deepEqual(structuredClone(state), before);
 });
@@ -260,10 +247,10 @@ test("group: replaying all batches from their JSON gives the same state", () => 
       try {
         const name = random() < 0.2 ? `${who.name}${i}` : who.name;
         const drafts = what < 0.2
-          ? [decideJoin(state, { ...who, name })]
+          ? [join(state, { ...who, name })]
           : what < 0.3
-          ? [decideLeave(state, who)]
-          : send(state, who, texts(i * 10, 1 + Math.floor(random() * 9)), NOTHING, now).drafts;
+          ? [leave(state, who)]
+          : send(state, who, texts(i * 10, 1 + Math.floor(random() * 9)), { now }).drafts;
         log.push(...run(state, drafts, now).map(encodeBatch));
       } catch (error) {
         if (!refused("not_member")(error)) throw error;

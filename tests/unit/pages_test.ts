@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Pages } from "../../lib/group/pages.ts";
+import { Pages } from "../../lib/session/pages.ts";
 import { until } from "../support.ts";
 
 function reader() {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeMessages002 } from "../../lib/dialects/seed002.ts";
-import { readAll, readReply, type ReadRequest } from "../../lib/group/reading.ts";
+import { readAll, readPage, type ReadRequest } from "../../lib/group/reading.ts";
 import { memoryLog } from "../../lib/log/memory.ts";
 import type { Log } from "../../lib/log/log.ts";
 import { type Batch, encodeBatch, entriesOf } from "../../lib/protocol/batch.ts";
@@ -44,7 +44,7 @@ interface Page {
 
 function reader({ log, head }: { log: Log; head: number }) {
   return (request: Partial<ReadRequest>): Promise<string> =>
-    readReply(log, { limit: 1_000, last: false, ...request }, { epoch: "e", head, tail: 1 });
+    readPage(log, { limit: 1_000, last: false, ...request }, { epoch: "e", head, tail: 1 });
 }
 
 function seqs({ batches }: Page): number[] {
@@ -150,7 +150,8 @@ test("a reader without paging gets the newest that fit into one frame, in order"
     const bytes = new TextEncoder().encode(letter).length;
     const text = letter.repeat(Math.floor(65_000 / bytes));
     const read = reader(await logOf(Array.from({ length: 30 }, (_, i) => [`${i} ${text}`])));
-    const list = await readAll(read, 0, (message) => encodeMessages002([message]).length);
+    const page = (before?: number) => read({ last: true, ...(before ? { before } : {}) });
+    const list = await readAll(page, (message) => encodeMessages002([message]).length);
     const reply = encodeMessages002(list);
     assert.ok(reply.length < MAX_FRAME, `${letter}: ${reply.length}`);
     assert.ok(reply.length > MAX_FRAME - 500_000, `${letter}: ${reply.length}`);
@@ -168,6 +169,8 @@ test("a reader without paging gets everything since a moment, over many pages", 
     (_, i) => Array.from({ length: 1 + Math.floor(random() * 100) }, (_, k) => `${i}.${k}`),
   );
   const read = reader(await logOf(lists));
-  const list = await readAll(read, NOW + 5, () => 1);
+  const page = (before?: number) =>
+    read({ since: NOW + 5, last: true, ...(before ? { before } : {}) });
+  const list = await readAll(page, () => 1);
   assert.deepEqual(list.map(({ text }) => text), lists.slice(5).flat());
 });

@@ -1,25 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "../../lib/errors.ts";
-import { type Act, decideAct } from "../../lib/group/roles.ts";
-import { Members } from "../../lib/group/members.ts";
-import { banKey, muteKey, Values } from "../../lib/group/values.ts";
-import { makeInvite, openInvite, useInvite } from "../../lib/group/invites.ts";
+import { openInvite, useInvite } from "../../lib/group/decide/invites.ts";
+import { type Member, Members, type Role } from "../../lib/group/members.ts";
+import type { Request } from "../../lib/group/request.ts";
 import {
   type Actor,
   apply,
-  decideJoin,
-  decideSend,
+  type Draft,
   type GroupState,
-  type Member,
   place,
-  type Role,
   touched,
 } from "../../lib/group/state.ts";
+import { banKey, muteKey } from "../../lib/group/values.ts";
 import type { ACTIONS } from "../../lib/protocol/schema.ts";
+import { carryOut, decide, emptyState, join, send as sending } from "./deciding.ts";
 import { midAt, NOW } from "./fixtures.ts";
 
 type Action = typeof ACTIONS[number];
+type Act = Pick<Request<"act">, "action" | "user" | "role" | "for" | "topic">;
 
 const ROLES: Role[] = ["founder", "admin", "member", "reader"];
 const refused = (code: string) => (error: unknown) =>
@@ -32,17 +31,17 @@ function actor(user: string): Actor {
 /** A group with one member of each role, called like the role, and a second admin. */
 function group(access: GroupState["access"] = "open"): GroupState {
   const member = (user: string, role: Role): Member => ({ user, name: user, role, since: 1 });
-  return {
-    id: "g",
-    name: "Lab",
+  return emptyState({
     founder: "founder",
     access,
     members: new Members([...ROLES.map((role) => member(role, role)), member("admin2", "admin")]),
     head: 4,
-    at: 0,
-    lastMid: new Map(),
-    values: new Values(),
-  };
+  });
+}
+
+/** The entry of an action. */
+function decideAct(state: GroupState, by: Actor, what: Act, now = NOW): Draft {
+  return decide(state, "act", by, what, { now }).drafts[0];
 }
 
 /** Decides, and applies what was decided. */
@@ -115,23 +114,24 @@ test("roles: a banned user is out, stays out, and may come back when unbanned", 
   const state = group();
   act(state, "admin", { action: "ban", user: "member" });
   assert.equal(state.members.has("member"), false);
-  assert.throws(() => decideJoin(state, actor("member")), refused("banned"));
-  assert.throws(() => decideJoin(state, actor("member"), "admin"), refused("banned"));
+  assert.throws(() => join(state, actor("member")), refused("banned"));
+  invited(state, "founder", { role: "admin" });
+  assert.throws(() => join(state, actor("member"), "token"), refused("banned"));
   assert.equal(state.values.get(banKey("member")), "member");
   act(state, "admin", { action: "unban", user: "member" });
-  assert.equal(decideJoin(state, actor("member"))?.kind, "join");
+  assert.equal(join(state, actor("member"))?.kind, "join");
 });
 
 test("roles: who never was a member can be banned, too", () => {
   const state = group();
   act(state, "admin", { action: "ban", user: "stranger" });
-  assert.throws(() => decideJoin(state, actor("stranger")), refused("banned"));
+  assert.throws(() => join(state, actor("stranger")), refused("banned"));
 });
 
 test("roles: a muted member cannot send until the time is over or it is unmuted", () => {
   const state = group();
   const send = (now: number) => () =>
-    decideSend(state, actor("member"), [[midAt(NOW), "hi"]], undefined, new Map(), now);
+    sending(state, actor("member"), [[midAt(NOW), "hi"]], { now });
   act(state, "admin", { action: "mute", user: "member", for: 1_000 });
   assert.throws(send(NOW + 999), refused("muted"));
   assert.equal(send(NOW + 1_000)().drafts.length, 1);
@@ -146,9 +146,8 @@ test("roles: leaving and coming back does not end a mute", () => {
   const state = group();
   act(state, "admin", { action: "mute", user: "member" });
   state.members.delete("member");
-  apply(state, place(state, decideJoin(state, actor("member"))!, NOW));
-  const send = () =>
-    decideSend(state, actor("member"), [[midAt(NOW), ""]], undefined, new Map(), NOW);
+  apply(state, place(state, join(state, actor("member"))!, NOW));
+  const send = () => sending(state, actor("member"), [[midAt(NOW), ""]]);
   assert.throws(send, refused("muted"));
 });
 
@@ -156,12 +155,13 @@ test("roles: leaving and coming back, even by an invite, does not undo a demotio
   const state = group();
   act(state, "admin", { action: "demote", user: "member" });
   state.members.delete("member");
-  const back = decideJoin(state, actor("member"), "member")!;
+  invited(state, "admin");
+  const back = join(state, actor("member"), "token")!;
   assert.equal(back.body!.role, "reader");
   apply(state, place(state, back, NOW));
   act(state, "admin", { action: "promote", user: "member" });
   state.members.delete("member");
-  assert.equal(decideJoin(state, actor("member"))!.body!.role, "member");
+  assert.equal(join(state, actor("member"))!.body!.role, "member");
 });
 
 test("roles: admins set the topic", () => {
@@ -198,28 +198,22 @@ test("roles: what an entry says it touches is all that it changes", () => {
 
 test("a private group lets in its founder, its members, and who is invited", () => {
   const state = group("private");
-  assert.throws(() => decideJoin(state, actor("stranger")), refused("forbidden"));
-  assert.equal(decideJoin(state, actor("stranger"), "reader")?.body?.role, "reader");
-  assert.equal(decideJoin(state, { user: "member", name: "renamed" })?.body?.role, "member");
+  assert.throws(() => join(state, actor("stranger")), refused("forbidden"));
+  invited(state, "admin", { role: "reader" });
+  assert.equal(join(state, actor("stranger"), "token")?.body?.role, "reader");
+  assert.equal(join(state, { user: "member", name: "renamed" })?.body?.role, "member");
   state.members.delete("founder");
-  assert.equal(decideJoin(state, actor("founder"))?.body?.role, "founder");
+  assert.equal(join(state, actor("founder"))?.body?.role, "founder");
 });
 
-/** Makes an invite and keeps it, as the writer does. */
-function invited(
-  state: GroupState,
-  by: string,
-  terms: Partial<Parameters<typeof makeInvite>[3]> = {},
-) {
-  const all = { uses: 1, expires: NOW + 1_000, role: "member" as const, ...terms };
-  keep(state, makeInvite(state, state.members.get(by)!, "token", all, NOW));
+/** Makes an invite. */
+function invited(state: GroupState, by: string, given: object = {}, now = NOW): void {
+  const terms = { token: "token", uses: 1, for: 1_000, role: "member", ...given };
+  carryOut(state, decide(state, "invite", actor(by), terms, { now }));
 }
 
 function keep(state: GroupState, values: Readonly<Record<string, string | undefined>>): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (value === undefined) state.values.delete(name);
-    else state.values.set(name, value);
-  }
+  carryOut(state, { drafts: [], values });
 }
 
 test("invites: who may make one depends on the group and on what it gives", () => {
@@ -269,30 +263,14 @@ test("invites: the token itself is kept nowhere, and expired ones are swept out"
   const state = group();
   invited(state, "member");
   assert.equal(JSON.stringify([...state.values]).includes("token"), false);
-  keep(
-    state,
-    makeInvite(state, state.members.get("member")!, "later", {
-      uses: 1,
-      expires: NOW + 9_000,
-      role: "member",
-    }, NOW + 5_000),
-  );
+  invited(state, "member", { token: "later", for: 4_000 }, NOW + 5_000);
   assert.equal(state.values.size, 1);
 });
 
 test("invites: so many may be open at once, and those that expired make room", () => {
   const state = group();
   const make = (token: string, expires: number, now = NOW) =>
-    keep(
-      state,
-      makeInvite(
-        state,
-        state.members.get("member")!,
-        token,
-        { uses: 1, expires, role: "member" },
-        now,
-      ),
-    );
+    invited(state, "member", { token, for: expires - now }, now);
   for (let i = 0; i < 10_000; i++) make(`${i}`, NOW + 1_000 + i);
   assert.throws(() => make("more", NOW + 9_000), refused("busy"));
   assert.throws(() => make("more", NOW + 90_000, NOW + 999), refused("busy"));

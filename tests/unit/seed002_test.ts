@@ -51,7 +51,7 @@ test("dialect 002 reads each request of its table", () => {
 test("dialect 002 reads messages since a moment, or all", () => {
   const since = (timestamp: unknown) => {
     const request = group({ action: "getMessage", user_uuid: UUID, timestamp });
-    return request?.op === "read" ? request.since : undefined;
+    return request?.op === "history" ? request.since : undefined;
   };
   for (const all of [null, undefined, ""]) assert.equal(since(all), 0);
   const shown = formatPython(NOW);

@@ -11,7 +11,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: `    let read: readonly ReadBatch[] = [];
     if (batches.length`,
     replace: `    let read: readonly ReadBatch[] = [];
-    for (const { job, batches: own, refusal } of staged) if (!refusal) job.done(own);
+    for (const answer of answers) answer();
     await new Promise((resolve) => setTimeout(resolve, 20)); // more may come that share the fsync
     if (batches.length`,
   },
@@ -34,9 +34,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "kill_registry",
     what: "forgets who took a name",
-    file: "lib/registry/service.ts",
-    find:
-      `    if (outcome === "taken") keeper.keep({ name: record.name, key: record.key, seen: date });\n`,
+    file: "lib/registry/registry.ts",
+    find: "      if (taken) this.#keeper.keep(taken);\n",
     replace: "",
   },
   {
@@ -85,11 +84,9 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "disk_full",
     what: "acknowledges what found no room",
     file: "lib/group/writer.ts",
-    find: "        for (const { job } of staged) job.failed(refusal);\n",
-    replace: `        for (const { job, batches: own } of staged) {
-          if (full) job.done(own);
-          else job.failed(refusal);
-        }\n`,
+    find: "        for (const { reject } of waiting) reject(refusal);\n",
+    replace: `        if (full) for (const answer of answers) answer();
+        else for (const { reject } of waiting) reject(refusal);\n`,
   },
   {
     fault: "disk_full",
@@ -115,9 +112,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "clock_jumps",
     what: "measures leases by the date",
-    file: "lib/registry/server.ts",
-    find: "const now = performance.now(); // The date may jump, and no lease with it.",
-    replace: "const now = this.#now();",
+    file: "lib/registry/registry.ts",
+    find: "const clock = performance.now(); // The date may jump, and no lease with it.",
+    replace: "const clock = this.#options.now();",
   },
   {
     fault: "slow_members",
@@ -138,23 +135,21 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "partition",
     what: "takes a message again that it has",
-    file: "lib/group/state.ts",
-    find: "  return messages.filter(([mid]) => mid <= last).map(([mid]) => mid);",
-    replace: "  return [];",
+    file: "lib/group/decide/messages.ts",
+    find: "messages.map(([mid]) => mid).filter((mid) => mid <= last);",
+    replace: "[];",
   },
   {
     fault: "malformed",
     what: "a request that cannot be read ends the registry",
-    file: "lib/registry/service.ts",
-    find: `    if (!(error instanceof Refusal)) {
-      this.#options.logger.warn(`,
-    replace: `    if (error instanceof BadRequest) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-    if (!(error instanceof Refusal)) {
-      this.#options.logger.warn(`,
+    file: "lib/registry/fronts/own.ts",
+    find: `      if (!(error instanceof Refusal)) this.#failed(error);`,
+    replace: `      if (error instanceof BadRequest) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+      if (!(error instanceof Refusal)) this.#failed(error);`,
   },
   {
     fault: "malformed",
@@ -182,9 +177,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "five_programs",
     what: "takes a message again that it has",
-    file: "lib/group/state.ts",
-    find: "  return messages.filter(([mid]) => mid <= last).map(([mid]) => mid);",
-    replace: "  return [];",
+    file: "lib/group/decide/messages.ts",
+    find: "messages.map(([mid]) => mid).filter((mid) => mid <= last);",
+    replace: "[];",
   },
   {
     fault: "upgrade",

@@ -1,46 +1,26 @@
-/** Who may do what to whom. Pure; the table is the policy. */
+/** What admins do to members and to the group. Pure; the table is the policy. */
 
-import { Refusal } from "../errors.ts";
-import type { ACTIONS } from "../protocol/schema.ts";
-import type { Actor, Draft, GroupState, Member, Role } from "./state.ts";
-import { banKey, muteKey } from "./values.ts";
+import { Refusal } from "../../errors.ts";
+import { compareRoles, type Member, type Role } from "../members.ts";
+import type { Known } from "../request.ts";
+import type { GroupState } from "../state.ts";
+import { banKey, muteKey } from "../values.ts";
+import { authorOf, type Decide, requireMember } from "./decision.ts";
 
-/** Something an admin does. */
-export interface Act {
-  readonly action: typeof ACTIONS[number];
-  readonly user?: string;
-  readonly role?: Exclude<Role, "founder">;
-  /** How long a mute lasts, ms; absent: until it is taken back. */
-  readonly for?: number;
-  readonly topic?: string;
-}
-
-const RANK: Readonly<Record<Role, number>> = { reader: 0, member: 1, admin: 2, founder: 3 };
-
-/** True if the first role is at least the second. */
-export function atLeast(role: Role, needed: Role): boolean {
-  return RANK[role] >= RANK[needed];
-}
+type Act = Known<"act">;
 
 /**
  * The entry of an action. An admin acts on members of a lower role, and gives roles below its own.
  *
- * @throws {Refusal} `forbidden`, `not_found`, `bad_request`
+ * Refuses `forbidden`, `not_found`, `bad_request`.
  */
-export function decideAct(state: GroupState, actor: Actor, act: Act, now: number): Draft {
-  const own = state.members.get(actor.user);
-  if (!own || !atLeast(own.role, "admin")) {
-    throw new Refusal("forbidden", `Cannot ${act.action} in "${state.name}": only admins may`);
-  }
+export const decideAct: Decide<"act"> = (state, act, _, now) => {
+  const body = bodyOf(state, requireMember(state, act.actor.user), act, now);
   return {
-    count: 1,
-    kind: act.action,
-    author: actor.user,
-    name: actor.name,
-    ...(actor.key ? { key: actor.key } : {}),
-    body: bodyOf(state, own, act, now),
+    drafts: [{ count: 1, kind: act.action, ...authorOf(act.actor), body }],
+    reply: ([placed]) => ({ seq: placed.first }),
   };
-}
+};
 
 function bodyOf(state: GroupState, own: Member, act: Act, now: number): Record<string, unknown> {
   const { action } = act;
@@ -82,12 +62,12 @@ function newRole(own: Member, member: Member, { action, role }: Act): Role {
     (up
       ? (member.role === "reader" ? "member" : "admin")
       : (member.role === "admin" ? "member" : "reader"));
-  if (up ? RANK[next] <= RANK[member.role] : RANK[next] >= RANK[member.role]) {
+  if (up ? compareRoles(next, member.role) <= 0 : compareRoles(next, member.role) >= 0) {
     const message = `Cannot ${action}: the member is ${member.role} now, ${next} is not ` +
       (up ? "higher" : "lower");
     throw new Refusal("bad_request", message);
   }
-  if (RANK[next] >= RANK[own.role]) {
+  if (compareRoles(next, own.role) >= 0) {
     throw new Refusal("forbidden", `Cannot ${action}: only a role below your own can be given`);
   }
   return next;
@@ -96,7 +76,7 @@ function newRole(own: Member, member: Member, { action, role }: Act): Role {
 function below(state: GroupState, own: Member, action: string, user: string): Member {
   const member = state.members.get(user);
   if (!member) throw noSuch(action, "member");
-  if (RANK[member.role] >= RANK[own.role]) {
+  if (compareRoles(member.role, own.role) >= 0) {
     throw new Refusal("forbidden", `Cannot ${action}: that member's role is not below yours`);
   }
   return member;

@@ -1,11 +1,11 @@
 /** Invites: random tokens, stored as hashes, single- or N-use, expiring. Pure. */
 
-import { Refusal } from "../errors.ts";
-import { sha256 } from "../identity/keys.ts";
-import { atLeast } from "./roles.ts";
-import type { GroupState, Member, Role } from "./state.ts";
-import { inviteName } from "./values.ts";
-import type { Changes } from "./writer.ts";
+import { Refusal } from "../../errors.ts";
+import { sha256 } from "../../identity/keys.ts";
+import { atLeast, type Member, type Role } from "../members.ts";
+import type { Changes, GroupState } from "../state.ts";
+import { inviteName } from "../values.ts";
+import { type Decide, requireMember } from "./decision.ts";
 
 /** What is kept of an invite. */
 interface Invite {
@@ -26,28 +26,28 @@ function nameOf(token: string): string {
 }
 
 /**
- * The values that make an invite.
+ * The value that makes an invite of the request's token; no entry tells of it.
  *
- * @throws {Refusal} `forbidden` without the role for it; `busy` when there are too many
+ * Refuses `forbidden` without the role for it, and `busy` when there are too many.
  */
-export function makeInvite(
-  state: GroupState,
-  by: Member,
-  token: string,
-  { uses, expires, role }: { uses: number; expires: number; role: Exclude<Role, "founder"> },
-  now: number,
-): Changes {
-  if (!mayInvite(state, by, role)) {
+export const decideInvite: Decide<"invite"> = (state, request, _, now) => {
+  const { actor, token, uses, role } = request;
+  if (!mayInvite(state, requireMember(state, actor.user), role)) {
     throw new Refusal("forbidden", `Cannot invite to "${state.name}": your role does not allow it`);
   }
   const dead = state.values.expiredInvites(now, SWEEP);
   if (state.values.invites - dead.length >= MAX_INVITES) {
     throw new Refusal("busy", `Cannot invite: ${MAX_INVITES} invites are open`);
   }
-  const invite: Invite = { uses, expires, role, by: by.user };
+  const expires = now + request.for;
+  const invite: Invite = { uses, expires, role, by: actor.user };
   const swept = Object.fromEntries(dead.map((name) => [name, undefined]));
-  return { ...swept, [nameOf(token)]: JSON.stringify(invite) };
-}
+  return {
+    drafts: [],
+    values: { ...swept, [nameOf(token)]: JSON.stringify(invite) },
+    reply: () => ({ token, expires }),
+  };
+};
 
 function mayInvite(state: GroupState, by: Member, role: Role): boolean {
   const needed = state.access === "private" ? "admin" : "member";

@@ -1,7 +1,6 @@
 /**
- * Makes the pages of the log that members ask for: for each connection one after the other, and
- * none while it does not take what it has. A request that waits holds a hundred bytes, a page half
- * a megabyte.
+ * Makes the pages that are asked for: for each connection one after the other, and none while it
+ * does not take what it has. A request that waits holds a hundred bytes, a page half a megabyte.
  */
 
 import { setImmediate, setTimeout } from "node:timers/promises";
@@ -26,7 +25,7 @@ export interface Page {
   drop(): void;
 }
 
-/** See the head of this file. Bounded by the requests that a connection may have under way. */
+/** Pages that wait. Bounded by the requests that a connection may have under way. */
 export class Pages {
   readonly #waiting = new Map<Reader, Page[]>();
 

@@ -1,0 +1,46 @@
+/** Who comes and who goes. Pure. */
+
+import { Refusal } from "../../errors.ts";
+import type { Role } from "../members.ts";
+import type { GroupState } from "../state.ts";
+import { banKey, readerKey } from "../values.ts";
+import { authorOf, type Decide } from "./decision.ts";
+import { openInvite, useInvite } from "./invites.ts";
+
+/**
+ * The entry that lets the actor in; none where it is a member already under this name.
+ *
+ * Refuses `bad_invite`, `banned`, and `forbidden` in a private group without an invite.
+ */
+export const decideJoin: Decide<"join"> = (state, { actor, invite }, _, now) => {
+  const { epoch, head } = state;
+  const known = state.members.get(actor.user);
+  // A member who comes with an invite lost the answer to its first try.
+  const token = known ? undefined : invite;
+  const invited = token === undefined ? undefined : openInvite(state, token, now).role;
+  if (state.values.has(banKey(actor.user))) {
+    throw new Refusal("banned", `Cannot enter "${state.name}": you are banned from it`);
+  }
+  const role = known?.role ?? newcomersRole(state, actor.user, invited);
+  const reply = () => ({ epoch, head, role });
+  if (known?.name === actor.name) return { drafts: [], reply };
+  return {
+    drafts: [{ count: 1, kind: "join", ...authorOf(actor), body: { role } }],
+    values: token === undefined ? {} : useInvite(state, token, now),
+    reply,
+  };
+};
+
+function newcomersRole(state: GroupState, user: string, invited: Role | undefined): Role {
+  if (user === state.founder) return "founder";
+  if (state.access === "private" && !invited) {
+    throw new Refusal("forbidden", `Cannot join "${state.name}": it is private, ask for an invite`);
+  }
+  return state.values.has(readerKey(user)) ? "reader" : invited ?? "member";
+}
+
+/** The entry that lets the actor go. */
+export const decideLeave: Decide<"leave"> = (_, { actor }) => ({
+  drafts: [{ count: 1, kind: "leave", ...authorOf(actor), body: {} }],
+  reply: () => ({}),
+});

@@ -1,0 +1,243 @@
+/**
+ * A group: answers requests, which are plain values, by the rules of `operations.ts`. Owns state,
+ * writer, feed and presence; knows nothing of frames, sockets and sessions.
+ */
+
+import { Refusal } from "../errors.ts";
+import { randomToken } from "../identity/keys.ts";
+import { hashOf } from "../log/chain.ts";
+import type { Log, LogStart, ReadBatch } from "../log/log.ts";
+import { type Batch, CLAIM } from "../protocol/batch.ts";
+import type { Encoded } from "../transport/transport.ts";
+import type { Decision } from "./decide/decision.ts";
+import { Feed } from "./feed.ts";
+import { type Keep, Limits, type Rates } from "./limits.ts";
+import { Members, toMember } from "./members.ts";
+import { type Operation, OPERATIONS, permit } from "./operations.ts";
+import { type Connection, Presence } from "./presence.ts";
+import type { View } from "./queries.ts";
+import type { Known, Op, Reply, Request } from "./request.ts";
+import type { GroupState } from "./state.ts";
+import { Values } from "./values.ts";
+import { Writer, type WriterOptions } from "./writer.ts";
+
+/** What makes a group itself: made once, kept with its data. */
+export interface GroupIdentity {
+  /** UUID made of key, name and nonce. */
+  readonly id: string;
+  readonly name: string;
+  readonly key: string;
+  readonly nonce: string;
+  /** User id of the founder; empty when there is none. */
+  readonly founder: string;
+  readonly access: "open" | "private";
+}
+
+export interface GroupOptions extends Pick<WriterOptions, "broken" | "full"> {
+  readonly identity: GroupIdentity;
+  readonly log: Log;
+  readonly start: LogStart;
+  readonly now: () => number;
+  readonly rates?: Rates;
+  readonly keep?: Keep;
+  /** Makes a packet of the feed ready for all who follow. */
+  encode(packet: Uint8Array): Encoded;
+  /** What was asked, one line a request. */
+  line(text: string): void;
+  /** Something that nobody asked for failed here. */
+  failed(error: unknown): void;
+}
+
+/** What a job takes of the writer's bounds at least, bytes. */
+const LEAST = 512;
+
+/** A group in this process. */
+export class Group implements View {
+  readonly identity: GroupIdentity;
+  readonly feed: Feed;
+  readonly state: GroupState;
+  readonly log: Log;
+  readonly presence: Presence = new Presence();
+  readonly now: () => number;
+  readonly #limits: Limits;
+  readonly #keep: Keep;
+  readonly #line: (text: string) => void;
+  readonly #writer: Writer;
+  #head: number;
+  #hash: string;
+  #tail: number;
+
+  constructor(options: GroupOptions) {
+    const { identity, log, start, now, broken, full, keep = {} } = options;
+    const { id, name, founder, access } = identity;
+    this.identity = identity;
+    this.log = log;
+    this.now = now;
+    this.#keep = keep;
+    this.#limits = new Limits(options.rates);
+    this.#line = (text) => options.line(text);
+    this.feed = new Feed({
+      epoch: start.epoch,
+      encode: (packet) => options.encode(packet),
+      failed: (error) => options.failed(error),
+    });
+    this.#head = start.head;
+    this.#hash = start.hash;
+    this.#tail = start.tail;
+    this.state = {
+      id,
+      name,
+      epoch: start.epoch,
+      founder,
+      access,
+      members: new Members(start.members.map(({ json }) => toMember(json))),
+      head: start.head,
+      at: start.at,
+      lastMid: new Map(),
+      values: new Values(Object.entries(start.values)),
+    };
+    const committed = (batches: readonly Batch[], read: readonly ReadBatch[]) =>
+      this.#committed(batches, read);
+    this.#writer = new Writer({ log, state: this.state, now, broken, full, committed });
+    if (start.head === 0) this.#found();
+  }
+
+  /** Highest seq that is on disk: what readers may see. */
+  get head(): number {
+    return this.#head;
+  }
+
+  /** Hash of all that is on disk, base64url. */
+  get hash(): string {
+    return this.#hash;
+  }
+
+  get tail(): number {
+    return this.#tail;
+  }
+
+  /**
+   * Answers a request; one that changes something when that is on disk, all in one order.
+   *
+   * @throws {Refusal} what the rules say, or the operation
+   */
+  handle<K extends Op>(request: Request<K>): Promise<Reply<K>> {
+    try {
+      // One operation for one request: what TypeScript cannot follow over a union.
+      const operation = OPERATIONS[request.op as K] as Operation<K>;
+      const known = this.#admit(request, operation);
+      if ("decide" in operation) return this.#decide(operation, known);
+      permit(this.state, request, operation);
+      return Promise.resolve(operation.query(this, known));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Takes a request from its budgets, and writes it down. @throws {Refusal} */
+  #admit<K extends Op>(request: Request<K>, operation: Operation<K>): Known<K> {
+    const { who, budget, cost = 1, line } = operation;
+    const { actor, from } = request;
+    const now = this.now();
+    if (who === "anyone") this.#limits.take("unproved", from, 1, now);
+    else if (!actor) throw new Refusal("no_session", "Cannot serve the request: prove a key first");
+    else {
+      const n = typeof cost === "number" ? cost : cost(request);
+      // Anyone can claim many ids, so that a connection has no more than one of them would have.
+      if (!actor.key) this.#limits.take(budget, from, n, now);
+      this.#limits.take(budget, actor.user, n, now);
+      if (line) this.#line(`${line} FROM ${actor.user}`);
+    }
+    const drawn = "draws" in operation ? { token: randomToken() } : undefined;
+    return (drawn ? { ...request, ...drawn } : request) as Known<K>;
+  }
+
+  #decide<K extends Op>(
+    operation: Extract<Operation<K>, { decide: unknown }>,
+    request: Known<K>,
+  ): Promise<Reply<K>> {
+    const { suspects } = operation;
+    const author = request.actor.user;
+    return this.#writer.submit<Reply<K>>({
+      size: Math.max(LEAST, request.size),
+      ...(suspects ? { messages: { author, suspects: (state) => suspects(state, request) } } : {}),
+      decide: (state, seen, now): Decision<Reply<K>> => {
+        permit(state, request, operation);
+        try {
+          return operation.decide(state, request, seen, now);
+        } catch (error) {
+          this.#limits.refused(error, now);
+          throw error;
+        }
+      },
+    });
+  }
+
+  /** Somebody proved a key on a connection. */
+  enter(user: string, connection: Connection): void {
+    this.presence.add(user, connection);
+  }
+
+  /** Whose connection it was is there no more; the connection itself may go on. */
+  exit(user: string | undefined, connection: Connection): void {
+    this.feed.unfollow(connection);
+    if (user !== undefined) this.presence.remove(user, connection);
+  }
+
+  /** A connection is gone. */
+  forget(connection: string): void {
+    this.#limits.forget(connection);
+  }
+
+  /** Drops the content of what need not be kept. */
+  async prune(): Promise<void> {
+    const { entries, time } = this.#keep;
+    if (entries === undefined && time === undefined) return;
+    this.#tail = await this.log.drop({
+      ...(entries === undefined ? {} : { keepFrom: this.#head - entries + 1 }),
+      ...(time === undefined ? {} : { olderThan: this.now() - time }),
+    });
+  }
+
+  /** Tells those who follow how far the log goes. */
+  announce(): void {
+    this.feed.head(this.#head);
+  }
+
+  /** Refuses new work and waits until what was accepted is on disk. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+    this.feed.close();
+  }
+
+  #committed(batches: readonly Batch[], read: readonly ReadBatch[]): void {
+    const last = read[read.length - 1];
+    this.#head = last.first + last.count - 1;
+    this.#hash = hashOf(last);
+    let quiet = true;
+    for (const { kind, author, body } of batches) {
+      quiet &&= kind === "join" || kind === "leave";
+      if (kind === "leave") this.#out(author, undefined);
+      else if (kind === "remove") this.#out(body!.user as string, "removed from the group");
+      else if (kind === "ban") this.#out(body!.user as string, "banned from the group");
+    }
+    this.feed.entries(read, quiet);
+  }
+
+  /** From here on the user hears nothing; `why` its connections are cut, or they stay. */
+  #out(user: string, why: string | undefined): void {
+    // Who came back with the same commit stays; nobody who only claims its id ever had a key.
+    if (this.state.members.has(user) || user.startsWith(CLAIM)) return;
+    const connections = this.presence.of(user);
+    this.feed.out(connections, why !== undefined);
+    if (why !== undefined) { for (const connection of connections) connection.cut(why); }
+  }
+
+  #found(): void {
+    const { id: author, name, key, nonce, founder } = this.identity;
+    const body = { nonce, founder };
+    const drafts = [{ count: 1, kind: "founded", author, name, key, body } as const];
+    this.#writer.submit({ size: LEAST, decide: () => ({ drafts, reply: () => {} }) })
+      .catch(() => {}); // Whoever runs the group is told by `full` and `broken`.
+  }
+}

@@ -1,0 +1,128 @@
+/** THE table of a registry's operations: what each costs, what is logged, how it is answered. Pure. */
+
+import { Refusal } from "../errors.ts";
+import { verifies } from "../identity/keys.ts";
+import { unregisterText } from "../protocol/record.ts";
+import type { REGISTRY_REPLIES, RegistryRequest, ReplyOf } from "../protocol/schema.ts";
+import type { TakenName } from "../store/name_store.ts";
+import { FREE_AFTER, GROUPS_A_REQUEST } from "./bounds.ts";
+import type { RegistryState } from "./state.ts";
+
+/** What only dialects ask for: a lease without a key. */
+interface DialectFields {
+  readonly register_keyless: { readonly name: string; readonly address: string };
+}
+
+/** Everything that can be asked. */
+export type Op = RegistryRequest["op"] | keyof DialectFields;
+
+type Fields<K extends Op> = K extends keyof DialectFields ? DialectFields[K]
+  : Omit<Extract<RegistryRequest, { op: K }>, "id" | "op">;
+
+/** Who asks. */
+interface Asked<K extends Op> {
+  readonly op: K;
+  /** Empty where the engine cannot tell. */
+  readonly ip: string;
+  /** Whom a dialect names. */
+  readonly user?: string;
+}
+
+/** A checked request of any front: a plain value. */
+export type Request<K extends Op = Op> = { [P in K]: Asked<P> & Fields<P> }[K];
+
+/** What is answered. */
+export type Reply<K extends Op> = K extends keyof typeof REGISTRY_REPLIES
+  ? ReplyOf<typeof REGISTRY_REPLIES, K>
+  : Record<never, never>;
+
+/** The time: `clock` never jumps, and leases are measured by it; records expire by the `date`. */
+export interface Time {
+  /** ms. */
+  readonly clock: number;
+  /** ms since 1970. */
+  readonly date: number;
+}
+
+/** What a request comes to. */
+export interface Outcome<R> {
+  readonly reply: R;
+  /** Logged. */
+  readonly line?: string;
+  /** A name that is to be kept from now on. */
+  readonly taken?: TakenName;
+  /** The reply waits until this name is on disk. */
+  readonly name?: string;
+  /** What it costs as well, requests. */
+  readonly cost?: number;
+}
+
+/** One operation's row. Beside what it says a request costs its IP 1. */
+export interface Operation<K extends Op> {
+  /** Logged whatever it comes to. */
+  line?(request: Request<K>): string;
+  /** Costs nothing. */
+  isFree?(state: RegistryState, request: Request<K>, time: Time): boolean;
+  /** Answered for each connection one after the other, and only while it takes what it has. */
+  readonly paced?: true;
+  /** A name that costs the IP one of its new names, unless a key has it. */
+  newName?(request: Request<K>): string;
+  /** Changes the state, or throws a Refusal and does not. */
+  answer(state: RegistryState, request: Request<K>, time: Time): Outcome<Reply<K>>;
+}
+
+/** THE table. */
+export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
+  ping: { answer: (_state, _request, { date }) => ({ reply: { at: date } }) },
+  register: {
+    // A group that renews in time, as it should.
+    isFree(state, { record }, { clock }) {
+      const renewed = state.holds(record) ? state.renewedAt(record.name) : undefined;
+      return renewed !== undefined && clock - renewed >= FREE_AFTER;
+    },
+    newName: ({ record }) => record.name,
+    answer(state, { record, ip }, { clock, date }) {
+      const { name, key, address } = record;
+      const outcome = state.register(record, ip, clock, date);
+      return {
+        reply: {},
+        name,
+        ...(outcome === "renewed" ? {} : { line: `JOIN REQUEST FROM ${address}` }),
+        ...(outcome === "taken" ? { taken: { name, key, seen: date } } : {}),
+      };
+    },
+  },
+  unregister: {
+    answer(state, { group, version, sig }) {
+      const record = state.recordOf(group);
+      if (!record) return { reply: {} };
+      if (!verifies(record.key, unregisterText(group, version), sig)) {
+        throw new Refusal("bad_signature", "Cannot unregister: the signature does not verify");
+      }
+      if (!state.unregister(group, version)) return { reply: {} };
+      return { reply: {}, line: `LEAVE REQUEST FROM ${record.address}` };
+    },
+  },
+  list: {
+    paced: true,
+    line: ({ ip, user }) => `GROUP LIST REQUEST FROM ${user ?? (ip || "unknown")}`,
+    answer(state, range, { clock }) {
+      const page = state.list(range, clock);
+      return { reply: page, cost: page.groups.length / GROUPS_A_REQUEST };
+    },
+  },
+  resolve: {
+    answer(state, { group }, { clock }) {
+      const listing = state.resolve(group, clock);
+      if (listing) return { reply: { group: listing } };
+      throw new Refusal("not_found", "Cannot find that group: no group of that name is listed");
+    },
+  },
+  register_keyless: {
+    line: ({ address }) => `JOIN REQUEST FROM ${address}`,
+    answer(state, { name, address, ip }, { clock }) {
+      state.registerKeyless(name, address, ip, clock);
+      return { reply: {} };
+    },
+  },
+};

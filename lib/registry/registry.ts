@@ -1,0 +1,105 @@
+/**
+ * A registry: answers requests, which are plain values, by the rules of `operations.ts`. Owns the
+ * state and what is kept of it; knows nothing of frames, sockets and sessions.
+ */
+
+import { Refusal } from "../errors.ts";
+import type { NameStore } from "../store/name_store.ts";
+import { Buckets } from "../structures/buckets.ts";
+import { networkOf } from "../transport/ip.ts";
+import { NEW_NAMES, REQUESTS } from "./bounds.ts";
+import { Keeper } from "./keeper.ts";
+import {
+  type Op,
+  type Operation,
+  OPERATIONS,
+  type Reply,
+  type Request,
+  type Time,
+} from "./operations.ts";
+import { type RegistryLimits, RegistryState } from "./state.ts";
+
+export interface RegistryOptions {
+  /** Keeps the names taken; closed with the registry. */
+  readonly names: NameStore;
+  readonly limits?: RegistryLimits;
+  /** What one IP may ask, a second and at once; default {@linkcode REQUESTS}. */
+  readonly requests?: { readonly rate: number; readonly burst: number };
+  readonly logger: { info(text: string): void; warn(text: string): void };
+  /** The date, ms since 1970. */
+  readonly now: () => number;
+}
+
+/** A registry in this process. */
+export class Registry {
+  readonly state: RegistryState;
+  readonly #options: RegistryOptions;
+  readonly #keeper: Keeper;
+  readonly #requests: Buckets;
+  readonly #newNames = new Buckets(NEW_NAMES.rate, NEW_NAMES.burst);
+
+  /** Restores the names of earlier runs. */
+  constructor(options: RegistryOptions) {
+    const { names, limits, requests: { rate, burst } = REQUESTS, logger } = options;
+    this.#options = options;
+    this.state = new RegistryState(limits);
+    this.#keeper = new Keeper(this.state, names, (text) => logger.warn(text));
+    this.#requests = new Buckets(rate, burst);
+  }
+
+  /**
+   * Answers a request; one that takes a name when that is on disk.
+   *
+   * @throws {Refusal} `rate_limited`, or what the operation says
+   */
+  handle<K extends Op>(request: Request<K>): Promise<Reply<K>> {
+    const { state } = this;
+    const { logger } = this.#options;
+    try {
+      // One operation for one request: what TypeScript cannot follow over a union.
+      const operation = OPERATIONS[request.op as K] as Operation<K>;
+      const time = this.#time();
+      if (!operation.isFree?.(state, request, time)) this.#charge(request, operation, time);
+      if (operation.line) logger.info(operation.line(request));
+      const { reply, line, taken, name, cost } = operation.answer(state, request, time);
+      if (line) logger.info(line);
+      if (cost) this.#requests.charge(networkOf(request.ip), cost, time.clock);
+      if (taken) this.#keeper.keep(taken);
+      const kept = name === undefined ? undefined : this.#keeper.kept(name);
+      return kept ? kept.then(() => reply) : Promise.resolve(reply);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #time(): Time {
+    const clock = performance.now(); // The date may jump, and no lease with it.
+    return { clock, date: this.#options.now() };
+  }
+
+  /** @throws {Refusal} `rate_limited` */
+  #charge<K extends Op>(request: Request<K>, { newName }: Operation<K>, { clock }: Time): void {
+    const origin = networkOf(request.ip);
+    const name = newName?.(request);
+    let wait = this.#requests.take(origin, 1, clock);
+    if (wait === 0 && name !== undefined && !this.state.isTaken(name)) {
+      wait = this.#newNames.take(origin, 1, clock);
+    }
+    if (wait === 0) return;
+    throw new Refusal("rate_limited", "Cannot serve the request: this IP asks too much", {
+      retryAfter: wait,
+    });
+  }
+
+  /** Does what is due: leases that ended, dates that moved, names that are free again. */
+  tick(): void {
+    const { clock, date } = this.#time();
+    this.state.sweep(clock);
+    this.#keeper.tick(clock, date);
+  }
+
+  /** Writes what waits. */
+  close(): void {
+    this.#keeper.close();
+  }
+}
