@@ -19,7 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   protocol: ["errors.ts", "identity", "text"],
   dialects: ["errors.ts", "identity", "text", "protocol"],
   transport: ["errors.ts", "structures", "text", "protocol"],
-  session: ["errors.ts", "structures", "identity", "text", "protocol", "transport"],
+  session: ["errors.ts", "structures", "identity", "text", "protocol", "dialects", "transport"],
   log: ["errors.ts", "identity", "text", "protocol"],
   store: ["errors.ts", "identity", "text", "protocol", "log"],
   registry: [

@@ -15,13 +15,7 @@ import {
   messageHash,
   signedText,
 } from "../lib/protocol/batch.ts";
-import {
-  encodeError,
-  encodeOk,
-  encodeOkText,
-  encodePush,
-  encodeRequest,
-} from "../lib/protocol/codec.ts";
+import { encodeError, encodeOk, encodePush, encodeRequest } from "../lib/protocol/codec.ts";
 import { encodeInvite } from "../lib/protocol/invite.ts";
 import { proofText, serverText, signRecord, unregisterText } from "../lib/protocol/record.ts";
 import type { Message } from "../lib/protocol/schema.ts";
@@ -215,7 +209,7 @@ function replies() {
   const answers = good.map(([from, op, ok]) => ({
     from,
     op,
-    json: typeof ok === "string" ? encodeOkText(++id, ok) : encodeOk(++id, ok),
+    json: encodeOk(++id, ok),
   }));
   const refusals = [
     encodeError(++id, new Refusal("not_member", "Cannot do that: join it first")),

@@ -29,7 +29,7 @@ export interface AnnouncerOptions {
   warn(text: string): void;
 }
 
-/** See the head of this file. */
+/** The leases of one group. */
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #leases: readonly Lease[];

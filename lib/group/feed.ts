@@ -70,7 +70,7 @@ interface Waiting {
   readonly bytes: number;
 }
 
-/** See the head of this file. */
+/** The live feed of one group. */
 export class Feed {
   readonly #options: FeedOptions;
   readonly #followers = new Set<Follower>();

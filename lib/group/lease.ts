@@ -29,11 +29,11 @@ export interface LeaseOptions {
 /** A registry whose clock is further off is not believed, ms. */
 const MAX_AHEAD = 86_400_000 + CLOCK_SLACK;
 /** How long a registry is left alone that has another key, or gave the name to another, ms. */
-const PATIENCE = 10_000;
+const LEFT_ALONE = 10_000;
 /** By how much a version grows that was too small by the registry's own clock, ms. */
 const STEP = 30_000;
 
-/** See the head of this file. */
+/** One lease. */
 export class Lease {
   readonly #options: LeaseOptions;
   #client: SessionClient | undefined;
@@ -77,7 +77,7 @@ export class Lease {
   async #failed(error: unknown): Promise<Refusal | undefined> {
     if (this.#closed || error instanceof Closed) return undefined;
     if (error instanceof IdentityChanged) {
-      this.#rest(PATIENCE);
+      this.#rest(LEFT_ALONE);
       await this.#disconnect(); // The session was refused: a look after that needs another.
     }
     if (!(error instanceof Refusal)) {
@@ -87,9 +87,9 @@ export class Lease {
     if (error.code === "stale_record" && await this.#setClock()) return undefined;
     const text = `${sentence(error)} (${this.#options.registry.address})`;
     this.#say(text, text, true);
-    if (error.retryAfter !== undefined) this.#rest(Math.min(error.retryAfter, PATIENCE));
+    if (error.retryAfter !== undefined) this.#rest(Math.min(error.retryAfter, LEFT_ALONE));
     if (error.code !== "name_taken") return undefined;
-    this.#rest(PATIENCE);
+    this.#rest(LEFT_ALONE);
     return error;
   }
 

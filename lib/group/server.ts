@@ -1,6 +1,5 @@
 /** A running group: its sockets, timers and announcing. */
 
-import { DIALECT_002 } from "../dialects/seed002.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import type { Log } from "../log/log.ts";
 import { MAX_TEXT, RENEW_EVERY } from "../protocol/limits.ts";
@@ -12,8 +11,8 @@ import { parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import type { Accounts, Bounds, Transport } from "../transport/transport.ts";
 import { Announcer } from "./announcer.ts";
-import { DialectFront } from "./fronts/dialects.ts";
-import { OwnFront } from "./fronts/own.ts";
+import { dialectFront } from "./fronts/dialects.ts";
+import { ownFront } from "./fronts/own.ts";
 import { Group, type GroupIdentity } from "./group.ts";
 import type { Keep, Rates } from "./limits.ts";
 
@@ -99,8 +98,8 @@ export class GroupServer implements AsyncDisposable {
       const tickets = new Tickets(key.secretKey, now);
       const record = () => server!.record();
       const ticket = (user: string) => tickets.issue(user);
-      const own = new OwnFront({ group, ticket, record, failed });
-      const dialects = new DialectFront({ group, dialects: [DIALECT_002], serves: plain });
+      const own = ownFront({ group, ticket, record, failed });
+      const dialects = dialectFront(group, plain);
       // Nothing arrives before the line after it has run.
       const sessions = await SessionServer.start({
         transport: options.transport,
@@ -110,7 +109,7 @@ export class GroupServer implements AsyncDisposable {
         identity: () => ({ says: { group: record() }, sign: (text) => key.sign(text) }),
         onRequest: (session, json) => own.receive(session, json),
         onClear: (peer, frames) => dialects.receive(peer, frames),
-        onGone: (session) => own.gone(session),
+        onGone: (session) => group.exit(session.actor?.user, session),
         onLeft: (peer) => group.forget(peer.id),
         warn: (text) => logger.warn(text),
       });

@@ -149,14 +149,9 @@ export function encodeRequest(id: number, op: string, fields: object): string {
   return JSON.stringify({ id, op, ...fields });
 }
 
-/** A good reply as JSON text. */
-export function encodeOk(id: number, ok: object): string {
-  return encodeOkText(id, JSON.stringify(ok));
-}
-
-/** A good reply whose body is JSON text already. */
-export function encodeOkText(id: number, ok: string): string {
-  return `{"id":${id},"ok":${ok}}`;
+/** A good reply as JSON text; its body may be JSON text already. */
+export function encodeOk(id: number, ok: object | string): string {
+  return `{"id":${id},"ok":${typeof ok === "string" ? ok : JSON.stringify(ok)}}`;
 }
 
 /** A refusal as JSON text. Anything that is not a {@linkcode Refusal} becomes `internal`. */

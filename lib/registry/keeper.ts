@@ -4,7 +4,7 @@ import { Refusal, sentence } from "../errors.ts";
 import type { NameStore, TakenName } from "../store/name_store.ts";
 import type { RegistryState } from "./state.ts";
 
-/** See the head of this file. */
+/** Writes down what the state takes. */
 export class Keeper {
   readonly #state: RegistryState;
   readonly #names: NameStore;

@@ -27,7 +27,7 @@ interface Kept {
   readonly among?: { readonly all: Entry<Lease>; readonly there: Entry<Lease> };
 }
 
-/** See the head of this file. */
+/** The leases of one registry. */
 export class Leases {
   readonly #leases = new Map<string, Kept>();
   readonly #sorted = new SortedList();

@@ -7,7 +7,7 @@ export interface Entry<T> {
   newer: Entry<T> | undefined;
 }
 
-/** See the head of this file. */
+/** A list by recency. */
 export class Recency<T> {
   #oldest: Entry<T> | undefined;
   #newest: Entry<T> | undefined;

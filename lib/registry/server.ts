@@ -1,13 +1,11 @@
 /** A running registry: its socket and timers. */
 
-import { DIALECT_002 } from "../dialects/seed002.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import { SessionServer } from "../session/server.ts";
 import { type NameStore, NO_NAMES } from "../store/name_store.ts";
 import type { Accounts, Bounds, Peer, Transport } from "../transport/transport.ts";
 import { IDLE_AFTER, REGISTRY_BOUNDS } from "./bounds.ts";
-import { DialectFront } from "./fronts/dialects.ts";
-import { OwnFront } from "./fronts/own.ts";
+import { dialectFront, ownFront } from "./fronts.ts";
 import { isListening } from "./probe.ts";
 import { Registry, type RegistryOptions } from "./registry.ts";
 import type { RegistryLimits, RegistryState } from "./state.ts";
@@ -46,8 +44,8 @@ export class RegistryServer implements AsyncDisposable {
   readonly #options: RegistryServerOptions;
   readonly #registry: Registry;
   readonly #server: SessionServer;
-  /** When each connection asked last, in a session or in the dialect; who did not is a stranger. */
-  readonly #asked = new Map<Peer, number>();
+  /** When each connection asked last, in a session or in a dialect; who did not is a stranger. */
+  readonly #asked: Map<Peer, number>;
   #stop!: (error: Error | undefined) => void;
   #timer: ReturnType<typeof setInterval>;
   #probing: Promise<void> | undefined;
@@ -57,10 +55,8 @@ export class RegistryServer implements AsyncDisposable {
   static async start(options: RegistryServerOptions): Promise<RegistryServer> {
     const { transport, address, key, names = NO_NAMES, bounds = REGISTRY_BOUNDS } = options;
     const { logger, limits, requests, now = Date.now } = options;
-    let server: RegistryServer | undefined;
-    let registry: Registry | undefined;
     try {
-      registry = new Registry({
+      const registry = new Registry({
         names,
         ...(limits ? { limits } : {}),
         ...(requests ? { requests } : {}),
@@ -69,9 +65,13 @@ export class RegistryServer implements AsyncDisposable {
       });
       const failed = (error: unknown) =>
         logger.warn(`A request failed: ${(error as Error)?.stack ?? error}`);
-      const own = new OwnFront(registry, failed);
-      const asked = (peer: Peer) => server?.asked(peer);
-      const dialects = new DialectFront({ registry, dialects: [DIALECT_002], asked });
+      const asked = new Map<Peer, number>();
+      const heard = (peer: Peer) => {
+        peer.admit(); // It is a stranger no more, and not idle.
+        asked.set(peer, performance.now());
+      };
+      const own = ownFront(registry, failed);
+      const dialects = dialectFront(registry, heard);
       const says = { registry: { key: key.publicKey } };
       const sessions = await SessionServer.start({
         transport,
@@ -79,15 +79,14 @@ export class RegistryServer implements AsyncDisposable {
         bounds,
         identity: () => ({ says, sign: (text) => key.sign(text) }),
         onRequest: (session, json) => {
-          asked(session.peer);
+          heard(session.peer);
           own.receive(session, json);
         },
         onClear: (peer, frames) => dialects.receive(peer, frames),
-        onLeft: (peer) => server?.left(peer),
+        onLeft: (peer) => asked.delete(peer),
         warn: (text) => logger.warn(text),
       });
-      server = new RegistryServer(options, registry, sessions);
-      return server;
+      return new RegistryServer(options, registry, sessions, asked);
     } catch (error) {
       names.close();
       throw error;
@@ -98,8 +97,10 @@ export class RegistryServer implements AsyncDisposable {
     options: RegistryServerOptions,
     registry: Registry,
     server: SessionServer,
+    asked: Map<Peer, number>,
   ) {
     this.#options = options;
+    this.#asked = asked;
     this.#registry = registry;
     this.#server = server;
     this.address = `${server.address}#${options.key.publicKey}`;
@@ -130,17 +131,6 @@ export class RegistryServer implements AsyncDisposable {
   /** Connections that asked something. */
   get askers(): number {
     return this.#asked.size;
-  }
-
-  /** A connection asked something: it is no stranger's any more, and not idle. */
-  asked(peer: Peer): void {
-    peer.admit();
-    this.#asked.set(peer, performance.now());
-  }
-
-  /** A connection is gone. */
-  left(peer: Peer): void {
-    this.#asked.delete(peer);
   }
 
   #tick(): void {

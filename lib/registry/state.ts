@@ -35,7 +35,7 @@ const LIST_BYTES = MAX_FRAME - 4_096;
 /** Most leases dropped by one request, and most names freed at once. */
 const AT_ONCE = 1_000;
 
-/** See the head of this file. */
+/** The state of one registry. */
 export class RegistryState {
   readonly #limits: Required<RegistryLimits>;
   readonly #names: TakenNames;

@@ -22,7 +22,7 @@ interface Taken {
   version: number;
 }
 
-/** See the head of this file. */
+/** The names of one registry. */
 export class TakenNames {
   readonly #limits: { readonly names: number; readonly namesPerKey: number };
   /** In the order in which they were seen. */

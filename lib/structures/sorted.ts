@@ -6,7 +6,7 @@
 /** A run that grows beyond this is cut in two. */
 const LONGEST = 512;
 
-/** See the head of this file. In the order of UTF-16 units, each text once. */
+/** Texts in the order of their UTF-16 units, each once. */
 export class SortedList {
   /** Never empty runs, in order. */
   readonly #runs: string[][] = [];

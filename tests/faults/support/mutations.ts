@@ -142,14 +142,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "malformed",
     what: "a request that cannot be read ends the registry",
-    file: "lib/registry/fronts/own.ts",
-    find: `      if (!(error instanceof Refusal)) this.#failed(error);`,
+    file: "lib/session/session_front.ts",
+    find: `      if (!(error instanceof Refusal)) failed(error);`,
     replace: `      if (error instanceof BadRequest) {
         queueMicrotask(() => {
           throw error;
         });
       }
-      if (!(error instanceof Refusal)) this.#failed(error);`,
+      if (!(error instanceof Refusal)) failed(error);`,
   },
   {
     fault: "malformed",
