@@ -3,7 +3,7 @@
 import { GONE_AFTER } from "../protocol/limits.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
 import { SortedList } from "../structures/sorted.ts";
-import { type Entry, Recency } from "./recency.ts";
+import { type Entry, Recency } from "../structures/recency.ts";
 
 /** Where a group lives, for a while. */
 export interface Lease {
