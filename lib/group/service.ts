@@ -7,7 +7,7 @@ import { Refusal } from "../errors.ts";
 import { randomToken, userId } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
 import { hashOf } from "../log/chain.ts";
-import type { Log, LogStart, ReadBatch } from "../log/log.ts";
+import { type Log, type LogStart, type ReadBatch, requirePower } from "../log/log.ts";
 import { type Batch, CLAIM } from "../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MAX_MEMBERS, MAX_TEXT } from "../protocol/limits.ts";
 import type { Message } from "../protocol/schema.ts";
@@ -268,7 +268,8 @@ export class GroupService {
   async prune(): Promise<void> {
     const { entries, time } = this.#keep;
     if (entries === undefined && time === undefined) return;
-    this.#tail = await this.#log.drop({
+    const drop = requirePower(this.#log, "drop", "keep the newest entries only");
+    this.#tail = await drop({
       ...(entries === undefined ? {} : { keepFrom: this.#durable - entries + 1 }),
       ...(time === undefined ? {} : { olderThan: this.now() - time }),
     });

@@ -122,6 +122,7 @@ export class Writer {
 
   async #commit(jobs: Job[]): Promise<void> {
     const { log, state } = this.#options;
+    const { head } = state;
     const undo: (() => void)[] = [];
     const staged: Staged[] = [];
     const batches: Batch[] = [];
@@ -138,7 +139,7 @@ export class Writer {
     let read: readonly ReadBatch[] = [];
     if (batches.length > 0 || Object.keys(values).length > 0) {
       try {
-        read = await log.append(toCommit(state, batches, values));
+        read = await log.append(head, toCommit(state, batches, values));
         this.#isFull(false);
       } catch (error) {
         for (const step of undo.reverse()) step();
