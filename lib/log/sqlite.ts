@@ -21,7 +21,7 @@ import { clusters, packMids, spanEnd, unpackMids } from "./mids.ts";
 import { type RowChange, rowCrc, RowSum } from "./row_sum.ts";
 import { copyFile, writeCopy } from "./sqlite_copy.ts";
 import { type LogFile, logFile, type SqliteOptions } from "./sqlite_file.ts";
-import { cast, firstOf, page, SLICE, slice, texts, verify } from "./sqlite_rows.ts";
+import { cast, checkedPage, firstOf, SLICE, slice, texts, verify } from "./sqlite_rows.ts";
 import { type AuthorRow, midsOf, type SpanRow } from "./sqlite_schema.ts";
 
 /** The log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
@@ -131,7 +131,7 @@ class SqliteLog implements Log {
       const to = Math.min(this.#link.seq, newest, before - 1);
       if (from > to) return [];
       const rows = (last ? sql.descending : sql.ascending).iterate(from, to);
-      return page(this.#file, rows, range).map((row) => {
+      return checkedPage(this.#file, rows, range).map((row) => {
         if (row.json === null) throw damaged(this.#file.path, row.first);
         return readable(row);
       });
@@ -187,7 +187,7 @@ class SqliteLog implements Log {
 
   #start(): LogStart {
     const sql = this.#file.sql;
-    const newest = page(this.#file, sql.newest.iterate(), { ...SLICE, last: true }).at(-1);
+    const newest = checkedPage(this.#file, sql.newest.iterate(), { ...SLICE, last: true }).at(-1);
     if (newest) this.#link = linkAfter(newest);
     // A page that is lost takes the newest rows with it, or all.
     if (firstOf(sql.newestOfIndex.get()) !== newest?.first) throw damaged(this.#file.path, 0);

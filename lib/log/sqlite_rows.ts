@@ -15,11 +15,11 @@ export const SLICE: ReadRange = { limit: 2_560, bytes: 1_048_576 };
 
 /** Batches whose first seq lies in `[from, to]`; at most a slice, at least one where there is one. */
 export function slice(file: LogFile, from: number, to: number): BatchRow[] {
-  return page(file, file.sql.ascending.iterate(from, to), SLICE);
+  return checkedPage(file, file.sql.ascending.iterate(from, to), SLICE);
 }
 
 /** What fits a range of the batches that a statement answers, ascending. */
-export function page(file: LogFile, rows: unknown, range: ReadRange): BatchRow[] {
+export function checkedPage(file: LogFile, rows: unknown, range: ReadRange): BatchRow[] {
   return checked(file, fillPage(cast<Iterable<BatchRow>>(rows), range));
 }
 
