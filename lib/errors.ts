@@ -87,6 +87,19 @@ export class DiskFull extends Error {
   override readonly name = "DiskFull";
 }
 
+/** An append was made for another head than the log has; nothing of it was kept, the log still works. */
+export class HeadMoved extends Error {
+  override readonly name = "HeadMoved";
+  readonly expected: number;
+  readonly actual: number;
+
+  constructor(expected: number, actual: number) {
+    super(`Cannot append after entry ${expected}: the log's newest entry is ${actual}`);
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
 /** A write or an fsync failed: what is on disk is unknown, the process must stop. */
 export class LogFailed extends Error {
   override readonly name = "LogFailed";

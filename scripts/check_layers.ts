@@ -14,14 +14,15 @@ import { dirname, join, normalize, relative } from "node:path";
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   structures: [],
+  disk: ["errors.ts"],
   identity: ["errors.ts"],
   text: ["errors.ts", "identity"],
   protocol: ["errors.ts", "identity", "text"],
   dialects: ["errors.ts", "identity", "text", "protocol"],
   transport: ["errors.ts", "structures", "text", "protocol"],
   session: ["errors.ts", "structures", "identity", "text", "protocol", "dialects", "transport"],
-  log: ["errors.ts", "identity", "text", "protocol"],
-  store: ["errors.ts", "identity", "text", "protocol", "log"],
+  log: ["errors.ts", "disk", "identity", "protocol"],
+  store: ["errors.ts", "disk", "protocol"],
   registry: [
     "errors.ts",
     "structures",
@@ -48,6 +49,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cli: ["errors.ts", "identity", "text", "protocol"],
   run: [
     "errors.ts",
+    "disk",
     "identity",
     "text",
     "protocol",
@@ -63,8 +65,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that only composition and their own folder may import. */
-const ADAPTERS =
-  /^(transport\/(zmtp|libzmq)\/.*|(log|store)\/(sqlite\w*|memory\w*|migrations)\.ts)$/;
+const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|(log|store)\/(sqlite|memory)\w*\.ts)$/;
 
 /** Where adapters are named. */
 const COMPOSITION = /^run\/(open_\w+|engines)\.ts$/;
@@ -72,7 +73,7 @@ const COMPOSITION = /^run\/(open_\w+|engines)\.ts$/;
 /** Packages and built-ins that only these files may import. */
 const ONLY: Readonly<Record<string, RegExp>> = {
   "zeromq": /^lib\/transport\/libzmq\/zmq\.ts$/,
-  "node:sqlite": /^lib\/(log|store)\/sqlite\w*\.ts$/,
+  "node:sqlite": /^lib\/disk\/sqlite\.ts$/,
   "valibot": /^lib\/protocol\//,
 };
 
@@ -159,9 +160,7 @@ function checkFile(from: string, target: string): string | undefined {
   if (!to.startsWith("lib/")) return `${from} imports ${to}: lib/ imports nothing above it`;
   const [here, there] = [from, to].map((path) => path.slice("lib/".length));
   const [layer, other] = [here, there].map((path) => path.split("/")[0]);
-  const own = dirname(here) === dirname(there) ||
-    (["log", "store"].includes(layer) && ["log", "store"].includes(other));
-  if (ADAPTERS.test(there) && !own && !COMPOSITION.test(here)) {
+  if (ADAPTERS.test(there) && dirname(here) !== dirname(there) && !COMPOSITION.test(here)) {
     return `${from} imports ${to}: composition names adapters (lib/run/open_*.ts, engines.ts); use its interface`;
   }
   if (layer === other) return undefined;

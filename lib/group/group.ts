@@ -6,7 +6,7 @@
 import { Refusal } from "../errors.ts";
 import { randomToken } from "../identity/keys.ts";
 import { hashOf } from "../log/chain.ts";
-import type { Log, LogStart, ReadBatch } from "../log/log.ts";
+import { type Log, type LogStart, type ReadBatch, requirePower } from "../log/log.ts";
 import { type Batch, CLAIM } from "../protocol/batch.ts";
 import type { Encoded } from "../transport/transport.ts";
 import type { Decision } from "./decide/decision.ts";
@@ -193,7 +193,8 @@ export class Group implements View {
   async prune(): Promise<void> {
     const { entries, time } = this.#keep;
     if (entries === undefined && time === undefined) return;
-    this.#tail = await this.log.drop({
+    const drop = requirePower(this.log, "drop", "keep the newest entries only");
+    this.#tail = await drop({
       ...(entries === undefined ? {} : { keepFrom: this.#head - entries + 1 }),
       ...(time === undefined ? {} : { olderThan: this.now() - time }),
     });

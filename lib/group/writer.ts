@@ -6,9 +6,9 @@
  */
 
 import { DiskFull, Refusal } from "../errors.ts";
-import type { Commit, Log, MemberRow, Place, ReadBatch, StoredBatch } from "../log/log.ts";
+import type { Commit, Log, MemberRow, Place, Places, ReadBatch, StoredBatch } from "../log/log.ts";
 import { type Batch, encodeEntries } from "../protocol/batch.ts";
-import type { Decision, Places } from "./decide/decision.ts";
+import type { Decision } from "./decide/decision.ts";
 import { apply, type Changes, type GroupState, place, touched } from "./state.ts";
 
 /** Something to be decided when it is its turn. */
@@ -122,7 +122,7 @@ export class Writer {
 
   async #commit(waiting: readonly Waiting<unknown>[]): Promise<void> {
     const { log, state, committed } = this.#options;
-    const expectedHead = state.head;
+    const { head } = state;
     const undo: (() => void)[] = [];
     const answers: (() => void)[] = [];
     const batches: Batch[] = [];
@@ -145,7 +145,7 @@ export class Writer {
     let read: readonly ReadBatch[] = [];
     if (batches.length > 0 || Object.keys(values).length > 0) {
       try {
-        read = await log.append(toCommit(state, batches, values));
+        read = await log.append(head, toCommit(state, batches, values));
         this.#isFull(false);
       } catch (error) {
         for (const step of undo.reverse()) step();

@@ -4,8 +4,10 @@
  * A batch is what one author appended at one moment: 1 to 256 consecutive entries that share
  * author, kind and time. Batches are stored and served as the JSON text that travels on the wire,
  * so that an entry is encoded once for log, reads and live feed. The engines (`sqlite.ts`,
- * `memory.ts`) pass one contract suite.
+ * `memory.ts`) pass one contract suite, and one more for each power they have.
  */
+
+import { UsageError } from "../errors.ts";
 
 /** A batch as the log keeps it. */
 export interface StoredBatch {
@@ -75,6 +77,9 @@ export interface Place {
   readonly at: number;
 }
 
+/** Where messages stand, by their mids. */
+export type Places = ReadonlyMap<string, Place>;
+
 /** What a log is when it opens. */
 export interface LogStart {
   /** Random id of this log, UUID; another epoch means another history. */
@@ -91,44 +96,85 @@ export interface LogStart {
 }
 
 /**
- * The engine's interface. One writer: `append` is never called while another runs.
- * Reads may run at any time and see whole commits only.
+ * What every engine can do. One writer: `append` is never called while another runs. Reads may run
+ * at any time and see whole commits only. After `close` all but `close` reject with {Closed}.
  */
 export interface Log extends AsyncDisposable {
+  /** The engine's name, for sentences. */
+  readonly engine: string;
   /** @throws {FolderUnusable} held by another process, or of a newer version; {LogDamaged} */
   open(): Promise<LogStart>;
   /**
-   * Durable when it resolves; answers the batches as readers will see them (with `hash`).
+   * Appends to a log whose head is `expectedHead`; durable when it resolves. Answers the batches as
+   * readers will see them (with `hash`).
    *
-   * @throws {DiskFull} nothing was kept, the log still works; {LogFailed} stop the process
+   * @throws {HeadMoved} the head is another; {DiskFull}: nothing was kept, the log still works
+   * @throws {RangeError} the batches do not follow the head: a defect of the caller, nothing was kept
+   * @throws {LogFailed} unknown what was kept, and from then on always: stop the process
    */
-  append(commit: Commit): Promise<readonly ReadBatch[]>;
+  append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]>;
   /** Batches that hold at least one entry of the range, whole, ascending. @throws {LogDamaged} */
   read(range: ReadRange): Promise<readonly ReadBatch[]>;
   /** The places of those mids of an author that are in the log, dropped ones included. */
-  find(author: string, mids: readonly string[]): Promise<ReadonlyMap<string, Place>>;
+  find(author: string, mids: readonly string[]): Promise<Places>;
   /** The greatest mid of an author, of dropped content too; undefined where there is none. */
   lastMid(author: string): Promise<string | undefined>;
-  /**
-   * Drops the content of all batches that end before seq `keepFrom` or are older than `olderThan`
-   * (ms), never the newest batch; their mids and places stay, so that dedupe and seq stay true.
-   * Answers the new tail.
-   */
-  drop(limits: { keepFrom?: number; olderThan?: number }): Promise<number>;
-  /** Size on disk in bytes; 0 for a log in memory. */
-  size(): number;
-  /**
-   * Reads everything and recomputes every checksum and hash.
-   *
-   * @throws {LogDamaged} with the first seq that is not what was written
-   */
-  verify(): Promise<{ entries: number; batches: number; head: number }>;
-  /**
-   * Writes a whole copy, consistent at one seq, to a new file while the log goes on. `values` are
-   * kept in the copy only.
-   *
-   * @throws {UsageError} the file exists or cannot be written; {DiskFull}; {LogDamaged}
-   */
-  backup(file: string, values?: Readonly<Record<string, string>>): Promise<{ head: number }>;
+  /** What only some engines can; undefined where this one cannot. May be asked before `open`. */
+  power<Name extends keyof Powers>(name: Name): Powers[Name] | undefined;
+  /** Again is harmless. */
   close(): Promise<void>;
+}
+
+/** What only some engines can do, asked for by name. */
+export interface Powers {
+  readonly drop: Drop;
+  readonly verify: Verify;
+  readonly copy: Copy;
+}
+
+/**
+ * Drops the content of all batches that end before seq `keepFrom` or are older than `olderThan`
+ * (ms), never the newest batch; their mids and places stay, so that dedupe and seq stay true.
+ * Answers the new tail. Throws as `append` does where there is no room, and {LogDamaged}.
+ */
+export type Drop = (limits: DropLimits) => Promise<number>;
+
+export interface DropLimits {
+  readonly keepFrom?: number;
+  readonly olderThan?: number;
+}
+
+/**
+ * Reads everything and recomputes every checksum and hash; others are served meanwhile. Throws
+ * {LogDamaged} with the first seq that is not what was written.
+ */
+export type Verify = () => Promise<Checked>;
+
+/** What a check found whole. */
+export interface Checked {
+  readonly entries: number;
+  readonly batches: number;
+  readonly head: number;
+}
+
+/**
+ * Writes a whole copy, consistent at one seq, to a new file; answers its head. Throws {UsageError}
+ * when the file exists or cannot be written, {DiskFull}, {LogDamaged}.
+ */
+export type Copy = (file: string, options?: CopyOptions) => Promise<{ readonly head: number }>;
+
+export interface CopyOptions {
+  /** Values that are kept in the copy only. */
+  readonly values?: Readonly<Record<string, string>>;
+}
+
+/** A power that the caller cannot do without to `action`. @throws {UsageError} the engine has none */
+export function requirePower<Name extends keyof Powers>(
+  log: Log,
+  name: Name,
+  action: string,
+): Powers[Name] {
+  const power = log.power(name);
+  if (power) return power;
+  throw new UsageError(`Cannot ${action}: a log that is kept by "${log.engine}" cannot do that`);
 }

@@ -2,9 +2,21 @@
 /** A log that lives as long as its process: for tests and for groups that want no history on disk. */
 
 import { randomUUID } from "node:crypto";
-import { Closed, LogDamaged, UsageError } from "../errors.ts";
+import { Closed, HeadMoved, LogDamaged } from "../errors.ts";
 import { firstBad, hashText, linkAfter, readable, seal, type SealedBatch, START } from "./chain.ts";
-import type { Commit, Log, LogStart, MemberRow, Place, ReadBatch, ReadRange } from "./log.ts";
+import type {
+  Checked,
+  Commit,
+  DropLimits,
+  Log,
+  LogStart,
+  MemberRow,
+  Place,
+  Places,
+  Powers,
+  ReadBatch,
+  ReadRange,
+} from "./log.ts";
 import { fillPage } from "./page.ts";
 
 /** A log in memory; what it held is gone after `close`. */
@@ -13,6 +25,7 @@ export function memoryLog(): Log {
 }
 
 class MemoryLog implements Log {
+  readonly engine = "memory";
   readonly #epoch = randomUUID();
   readonly #batches: SealedBatch[] = [];
   readonly #places = new Map<string, Map<string, Place>>();
@@ -23,6 +36,10 @@ class MemoryLog implements Log {
   #kept = 0;
   #link = START;
   #closed = false;
+  readonly #powers: Partial<Powers> = {
+    drop: (limits) => this.#drop(limits),
+    verify: () => this.#verify(),
+  };
 
   async open(): Promise<LogStart> {
     this.#guard();
@@ -37,9 +54,10 @@ class MemoryLog implements Log {
     };
   }
 
-  async append(commit: Commit): Promise<readonly ReadBatch[]> {
+  async append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]> {
     this.#guard();
     let link = this.#link;
+    if (expectedHead !== link.seq) throw new HeadMoved(expectedHead, link.seq);
     const sealed = commit.batches.map((batch) => {
       const { first, count, at, json } = batch;
       const whole = { first, count, at, json, ...seal(link, batch) };
@@ -63,7 +81,7 @@ class MemoryLog implements Log {
     return fillPage(this.#range(range), range).map(readable);
   }
 
-  async find(author: string, mids: readonly string[]): Promise<ReadonlyMap<string, Place>> {
+  async find(author: string, mids: readonly string[]): Promise<Places> {
     this.#guard();
     const places = this.#places.get(author);
     const found = new Map<string, Place>();
@@ -79,9 +97,20 @@ class MemoryLog implements Log {
     return this.#lastMid.get(author);
   }
 
-  async drop(limits: { keepFrom?: number; olderThan?: number }): Promise<number> {
+  power<Name extends keyof Powers>(name: Name): Powers[Name] | undefined {
+    return this.#powers[name];
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #drop({ keepFrom = 0, olderThan = 0 }: DropLimits): Promise<number> {
     this.#guard();
-    const { keepFrom = 0, olderThan = 0 } = limits;
     const kept = Math.max(
       this.#index((batch) => batch.first + batch.count > keepFrom),
       this.#index((batch) => batch.at >= olderThan),
@@ -92,11 +121,7 @@ class MemoryLog implements Log {
     return this.#tail();
   }
 
-  size(): number {
-    return 0;
-  }
-
-  async verify(): Promise<{ entries: number; batches: number; head: number }> {
+  async #verify(): Promise<Checked> {
     this.#guard();
     let link = START;
     for (const batch of this.#batches) {
@@ -111,19 +136,6 @@ class MemoryLog implements Log {
       link = linkAfter(batch);
     }
     return { entries: link.seq, batches: this.#batches.length, head: link.seq };
-  }
-
-  async backup(file: string): Promise<{ head: number }> {
-    this.#guard();
-    throw new UsageError(`Cannot back up to ${file}: a log in memory has no copy on disk`);
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
   }
 
   #guard() {

@@ -18,7 +18,7 @@ export function rowCrc(table: string, key: string, text: string): number {
 /** Rows of these are added and never changed, so that what each adds to the sum is not kept. */
 const ONLY_ADDED: ReadonlySet<string> = new Set(["author"]);
 
-/** See the head of this file. The sum is the XOR of all rows' checksums. */
+/** The sum of all rows: the XOR of their checksums. */
 export class RowSum {
   readonly #crcs = new Map<string, number>();
   #sum = 0;

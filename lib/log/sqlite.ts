@@ -1,224 +1,280 @@
-/** The log's file: WAL, synced at each commit, held by one process. Only importer of node:sqlite. */
+// deno-lint-ignore-file require-await -- the interface is asynchronous, SQLite is not
+/** The log as rows of SQLite, one a batch. */
 
-import { randomUUID } from "node:crypto";
-import fs from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { Closed, DiskFull, FolderUnusable, LogFailed, UsageError } from "../errors.ts";
-import type { Log } from "./log.ts";
-import { migrate, MIGRATIONS } from "./migrations.ts";
-import { addValues, writeCopy } from "./sqlite_copy.ts";
-import {
-  copyError,
-  damagedWal,
-  openError,
-  readError,
-  SQLITE,
-  sqliteCode,
-} from "./sqlite_errors.ts";
-import { type LogFile, SqliteLog } from "./sqlite_log.ts";
-import { PRAGMAS, prepareAll, type Statements } from "./sqlite_statements.ts";
-import { damagedAt } from "./wal.ts";
-
-/** Bounds of a log. */
-export interface SqliteOptions {
-  /**
-   * Bytes that the database may grow to, in whole pages; without it the disk is the bound. When it
-   * is reached, `append` throws {@linkcode DiskFull} until `drop` has made room inside.
-   */
-  readonly maxBytes?: number;
-}
-
-/** How often the room on the disk is looked at, ms. */
-const LOOK_EVERY = 100;
-/** A write-ahead log may take this much, and the database the same again, bytes. */
-const LITTLE_ROOM = 128 * 1_048_576;
+import { setImmediate } from "node:timers/promises";
+import { damaged } from "../disk/sqlite_errors.ts";
+import { HeadMoved } from "../errors.ts";
+import { hashText, type Link, linkAfter, readable, seal, START, textCrc } from "./chain.ts";
+import type {
+  Checked,
+  Commit,
+  DropLimits,
+  Log,
+  LogStart,
+  Place,
+  Places,
+  Powers,
+  ReadBatch,
+  ReadRange,
+} from "./log.ts";
+import { clusters, packMids, spanEnd, unpackMids } from "./mids.ts";
+import { type RowChange, rowCrc, RowSum } from "./row_sum.ts";
+import { copyFile, writeCopy } from "./sqlite_copy.ts";
+import { type LogFile, logFile, type SqliteOptions } from "./sqlite_file.ts";
+import { cast, checkedPage, firstOf, SLICE, slice, texts, verify } from "./sqlite_rows.ts";
+import { type AuthorRow, midsOf, type SpanRow } from "./sqlite_schema.ts";
 
 /** The log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
 export function sqliteLog(folder: string, options: SqliteOptions = {}): Log {
-  return new SqliteLog(new SqliteFile(folder, options));
+  return new SqliteLog(logFile(folder, options));
 }
 
-class SqliteFile implements LogFile {
-  readonly path: string;
-  readonly #folder: string;
-  readonly #maxBytes?: number;
-  #db?: DatabaseSync;
-  #sql?: Statements<StatementSync>;
-  #closed = false;
-  #failed?: LogFailed;
-  /** When the room on the disk was looked at. */
-  #looked = -Infinity;
-
-  constructor(folder: string, { maxBytes }: SqliteOptions) {
-    this.#folder = folder;
-    if (maxBytes !== undefined) this.#maxBytes = maxBytes;
-    this.path = join(folder, "log.db");
-  }
-
-  get sql(): Statements<StatementSync> {
-    if (this.#sql) return this.#sql;
-    const why = this.#closed ? "was closed" : "was not opened";
-    throw new Closed(`Cannot use the log in ${this.#folder}: it ${why}`);
-  }
-
-  open() {
-    if (this.#closed) throw new Closed(`Cannot open the log in ${this.#folder}: it was closed`);
-    if (this.#db) throw new UsageError(`Cannot open the log in ${this.#folder}: it is open`);
-    try {
-      this.#make();
-      this.#checkWal();
-      const db = this.#db = new DatabaseSync(this.path);
-      for (const pragma of PRAGMAS) db.prepare(`PRAGMA ${pragma}`).all();
-      if (!this.#carryOver()) throw new LogFailed(`Cannot write ${this.path}: the disk failed`);
-      this.#migrate(db);
-      this.#bound(db);
-      this.#sql = prepareAll(db);
-    } catch (error) {
-      this.close();
-      throw openError(this.#folder, this.path, error);
-    }
-  }
-
-  transaction(action: string, work: () => void) {
-    const { begin, commit } = this.sql;
-    if (this.#failed) throw this.#failed;
-    try {
-      begin.run();
-      work();
-      commit.run();
-    } catch (cause) {
-      const code = sqliteCode(cause);
-      const undone = this.#undone();
-      if (undone && code === 0) throw cause;
-      if (undone && code === SQLITE.full && this.#carryOver()) {
-        throw new DiskFull(`Cannot ${action}: the disk is full`, { cause });
-      }
-      // What is on disk is unknown now, and a second fsync may say yes without writing.
-      throw this.#fail(action, cause);
-    }
-    this.#spareRoom();
-  }
-
-  #fail(action: string, cause?: unknown): LogFailed {
-    const message = `Cannot ${action}: ${this.path} could not be written`;
-    return this.#failed = new LogFailed(message, { cause });
-  }
-
-  /**
-   * On a disk with little room, carries the write-ahead log over before it takes what the database
-   * needs for that: once nothing is left, neither could shrink.
-   */
-  #spareRoom() {
-    const now = performance.now();
-    if (now - this.#looked < LOOK_EVERY) return;
-    this.#looked = now;
-    if (roomIn(this.#folder) < LITTLE_ROOM && !this.#carryOver()) this.#fail("carry over");
-  }
-
-  reading<T>(work: () => T, seq = 0): T {
-    try {
-      return work();
-    } catch (error) {
-      throw readError(this.path, seq, error);
-    }
-  }
-
-  size(): number {
-    return [this.path, `${this.path}-wal`]
-      .map((file) => fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0)
-      .reduce((sum, size) => sum + size);
-  }
-
-  copy(file: string, values: Readonly<Record<string, string>>) {
-    const { copy } = this.sql;
-    if (fs.existsSync(file)) throw new UsageError(`Cannot back up to ${file}: it exists`);
-    try {
-      writeCopy(file, (part) => {
-        copy.run(part);
-        addValues(part, values);
-      });
-    } catch (error) {
-      throw copyError(this.path, file, error);
-    }
-  }
-
-  close() {
-    this.#closed = true;
-    this.#sql = undefined;
-    this.#db?.close();
-    this.#db = undefined;
-  }
-
-  #make() {
-    fs.mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    // Never opened where it exists: closing it again would release this process's locks on it.
-    if (!fs.existsSync(this.path)) fs.writeFileSync(this.path, "", { flag: "wx", mode: 0o600 });
-  }
-
-  /** Before SQLite opens it: whatever it does not understand there, it removes when it closes. */
-  #checkWal() {
-    const wal = `${this.path}-wal`;
-    if (!fs.existsSync(wal)) return;
-    const bad = damagedAt(fs.readFileSync(wal));
-    // A process that holds the folder may write just now: then it is another byte a moment later.
-    if (bad === undefined || damagedAt(fs.readFileSync(wal)) !== bad) return;
-    throw damagedWal(wal, bad);
-  }
-
-  /**
-   * Empties the write-ahead log, as far as there is room: at the start that of an earlier process
-   * (see `wal.ts`), on a full disk to give back what it takes. False when the disk failed.
-   */
-  #carryOver(): boolean {
-    try {
-      this.#db?.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
-      return true;
-    } catch (error) {
-      return sqliteCode(error) === SQLITE.full;
-    }
-  }
-
-  #migrate(db: DatabaseSync) {
-    db.exec("BEGIN IMMEDIATE");
-    const version = migrate(db);
-    if (version > MIGRATIONS.length) {
-      throw new FolderUnusable(
-        `Cannot open ${this.#folder}: its format is ${version}, this version of zgroup knows ` +
-          `up to ${MIGRATIONS.length}`,
-      );
-    }
-    if (version === 0) {
-      const set = db.prepare("INSERT INTO meta VALUES (?, ?)");
-      set.run("epoch", randomUUID());
-      set.run("tail", 1);
-    }
-    db.exec("COMMIT");
-  }
-
-  #bound(db: DatabaseSync) {
-    if (this.#maxBytes === undefined) return;
-    const { page_size } = db.prepare("PRAGMA page_size").get() as { page_size: number };
-    db.prepare(`PRAGMA max_page_count = ${Math.floor(this.#maxBytes / page_size)}`).get();
-  }
-
-  /** Whether no transaction is left open after an error; some of SQLite's errors end it. */
-  #undone(): boolean {
-    try {
-      this.sql.rollback.run();
-      return true;
-    } catch (error) {
-      return error instanceof Error && error.message.includes("no transaction is active");
-    }
-  }
-}
-
-/** Bytes that can still be written to the disk of a folder; Infinity where the system does not tell. */
-function roomIn(folder: string): number {
+/**
+ * Checks a whole copy of a log.
+ *
+ * @throws {LogDamaged} with the first bad seq; {UsageError} it is none; {FolderUnusable} newer
+ */
+export async function verifyCopy(path: string): Promise<Checked> {
+  const log = new SqliteLog(copyFile(path));
   try {
-    const { bavail, bsize } = fs.statfsSync(folder);
-    return bavail * bsize;
-  } catch {
-    return Infinity;
+    await log.open();
+    return await log.power("verify")();
+  } finally {
+    await log.close();
+  }
+}
+
+/** Authors whose row id is kept at hand; that of another is asked of the file. */
+const MAX_AUTHORS = 16_384;
+
+class SqliteLog implements Log {
+  readonly engine = "sqlite";
+  readonly #file: LogFile;
+  #link: Link = START;
+  #tail = 1;
+  readonly #authors = new Map<string, number>();
+  readonly #rowSum = new RowSum();
+  readonly #powers: Powers = {
+    drop: (limits) => this.#drop(limits),
+    verify: () => verify(this.#file, this.#link.seq, () => this.#tail),
+    copy: async (file, { values = {} } = {}) => {
+      writeCopy(this.#file, file, values);
+      return { head: this.#link.seq };
+    },
+  };
+
+  constructor(file: LogFile) {
+    this.#file = file;
+  }
+
+  async open(): Promise<LogStart> {
+    this.#file.open();
+    try {
+      return this.#file.reading(() => this.#start());
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
+  }
+
+  async append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]> {
+    const sql = this.#file.sql;
+    let link = this.#link;
+    if (expectedHead !== link.seq) throw new HeadMoved(expectedHead, link.seq);
+    const sealed = commit.batches.map((batch) => {
+      const whole = { ...batch, ...seal(link, batch) };
+      link = linkAfter(whole);
+      return whole;
+    });
+    const authors = new Map<string, number>();
+    const changes: RowChange[] = [];
+    this.#file.transaction("append", () => {
+      for (const { first, count, at, author, mids, hash, crcs, json } of sealed) {
+        let id = authors.get(author) ?? this.#authorId(author);
+        if (id === undefined) {
+          id = Number(sql.addAuthor.run(author).lastInsertRowid);
+          authors.set(author, id);
+          changes.push(["author", String(id), author]);
+        }
+        const lo = mids.length > 0 ? packMids(mids.slice(0, 1)) : null;
+        const hi = mids.length > 0 ? packMids(mids.slice(-1)) : null;
+        sql.add.run(first, count, at, id, lo, hi, hash, crcs, json);
+      }
+      for (const { user, json } of commit.members ?? []) {
+        sql.setMember.run(user, json, textCrc(user, json));
+        changes.push(["member", user, json]);
+      }
+      for (const user of commit.gone ?? []) {
+        sql.removeMember.run(user);
+        changes.push(["member", user, undefined]);
+      }
+      for (const [name, text] of Object.entries(commit.values ?? {})) {
+        if (text === undefined) sql.removeValue.run(name);
+        else sql.setValue.run(name, text, textCrc(name, text));
+        changes.push(["value", name, text]);
+      }
+      this.#writeSum(changes);
+    });
+    this.#rowSum.apply(changes);
+    for (const [user, id] of authors) this.#keepAuthor(user, id);
+    this.#link = link;
+    return sealed.map(readable);
+  }
+
+  async read(range: ReadRange): Promise<readonly ReadBatch[]> {
+    const sql = this.#file.sql;
+    return this.#file.reading(() => {
+      const { after = 0, before = Infinity, since, until, last } = range;
+      const oldest = since === undefined ? 1 : firstOf(sql.since.get(since)) ?? Infinity;
+      const newest = until === undefined ? Infinity : firstOf(sql.until.get(until)) ?? 0;
+      const from = Math.max(this.#tail, oldest, firstOf(sql.holding.get(after + 1)) ?? 1);
+      const to = Math.min(this.#link.seq, newest, before - 1);
+      if (from > to) return [];
+      const rows = (last ? sql.descending : sql.ascending).iterate(from, to);
+      return checkedPage(this.#file, rows, range).map((row) => {
+        if (row.json === null) throw damaged(this.#file.path, row.first);
+        return readable(row);
+      });
+    });
+  }
+
+  async find(author: string, mids: readonly string[]): Promise<Places> {
+    const sql = this.#file.sql;
+    const found = new Map<string, Place>();
+    this.#file.reading(() => {
+      const id = this.#authorId(author);
+      if (id === undefined) return;
+      for (const cluster of clusters(mids)) {
+        const low = cluster[0];
+        const high = cluster[cluster.length - 1];
+        const bounds = [low, spanEnd(high), high].map((mid) => packMids([mid]));
+        const wanted = new Set(cluster);
+        for (const span of cast<Iterable<SpanRow>>(sql.near.iterate(id, ...bounds))) {
+          const [lo, hi] = [...unpackMids(span.lo), ...unpackMids(span.hi)];
+          if (!cluster.some((mid) => lo <= mid && mid <= hi)) continue;
+          const [row] = slice(this.#file, span.first, span.first);
+          for (const [i, mid] of midsOf(row).entries()) {
+            if (wanted.delete(mid)) found.set(mid, { seq: row.first + i, at: row.at });
+          }
+          if (wanted.size === 0) break;
+        }
+      }
+    });
+    return found;
+  }
+
+  async lastMid(author: string): Promise<string | undefined> {
+    const sql = this.#file.sql;
+    return this.#file.reading(() => {
+      const id = this.#authorId(author);
+      if (id === undefined) return undefined;
+      const row = cast<{ hi: Uint8Array } | undefined>(sql.lastMid.get(id));
+      return row && unpackMids(row.hi)[0];
+    });
+  }
+
+  power<Name extends keyof Powers>(name: Name): Powers[Name] {
+    return this.#powers[name];
+  }
+
+  async close(): Promise<void> {
+    this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #start(): LogStart {
+    const sql = this.#file.sql;
+    const newest = checkedPage(this.#file, sql.newest.iterate(), { ...SLICE, last: true }).at(-1);
+    if (newest) this.#link = linkAfter(newest);
+    // A page that is lost takes the newest rows with it, or all.
+    if (firstOf(sql.newestOfIndex.get()) !== newest?.first) throw damaged(this.#file.path, 0);
+    const [epoch, tail] = ["epoch", "tail"]
+      .map((name) => cast<{ value: unknown } | undefined>(sql.meta.get(name))?.value);
+    const { seq, at, hash } = this.#link;
+    if (typeof epoch !== "string" || typeof tail !== "number" || !(tail >= 1 && tail <= seq + 1)) {
+      throw damaged(this.#file.path, 0);
+    }
+    this.#tail = tail;
+    this.#rowSum.apply([["meta", "epoch", epoch], ["meta", "tail", String(tail)]]);
+    // Authors are looked up by the index, and it must say what the table says.
+    let differ = 0;
+    for (const { id, user } of cast<Iterable<AuthorRow>>(sql.authors.iterate())) {
+      this.#rowSum.apply([["author", String(id), user]]);
+      differ ^= rowCrc("author", String(id), user);
+    }
+    for (const { id, user } of cast<Iterable<AuthorRow>>(sql.authorsOfIndex.iterate())) {
+      differ ^= rowCrc("author", String(id), user);
+    }
+    if (differ !== 0) throw damaged(this.#file.path, 0);
+    const members = texts(this.#file, sql.members).map(({ name, text }) => ({
+      user: name,
+      json: text,
+    }));
+    const values = texts(this.#file, sql.values).map(({ name, text }) => [name, text]);
+    this.#rowSum.apply(members.map(({ user, json }) => ["member", user, json]));
+    this.#rowSum.apply(values.map(([name, text]) => ["value", name, text]));
+    // Logs that were begun before there was a sum get one with the next change.
+    const sum = cast<{ value: unknown } | undefined>(sql.meta.get("sum"))?.value;
+    if (sum !== undefined && sum !== this.#rowSum.value) throw damaged(this.#file.path, 0);
+    return {
+      epoch,
+      head: seq,
+      at,
+      hash: hashText(hash),
+      tail,
+      members,
+      values: Object.fromEntries(values),
+    };
+  }
+
+  #authorId(author: string): number | undefined {
+    const kept = this.#authors.get(author);
+    if (kept !== undefined) return kept;
+    const row = cast<{ id: number } | undefined>(this.#file.sql.author.get(author));
+    if (row) this.#keepAuthor(author, row.id);
+    return row?.id;
+  }
+
+  #keepAuthor(author: string, id: number) {
+    if (this.#authors.size >= MAX_AUTHORS) this.#authors.delete(this.#authors.keys().next().value!);
+    this.#authors.set(author, id);
+  }
+
+  async #drop({ keepFrom = 0, olderThan = 0 }: DropLimits): Promise<number> {
+    const sql = this.#file.sql;
+    const keep = this.#file.reading(() => {
+      const bySeq = firstOf(sql.holding.get(keepFrom)) ?? 1;
+      const byAge = firstOf(sql.since.get(olderThan) ?? sql.holding.get(this.#link.seq)) ?? 1;
+      return Math.max(bySeq, byAge);
+    });
+    while (this.#tail < keep) {
+      this.#dropSlice(keep);
+      await setImmediate();
+    }
+    return this.#tail;
+  }
+
+  #dropSlice(keep: number) {
+    const sql = this.#file.sql;
+    const rows = this.#file.reading(() => slice(this.#file, this.#tail, keep - 1));
+    if (rows.length === 0) throw damaged(this.#file.path, this.#tail);
+    const packed = rows.map((row) => packMids(midsOf(row)));
+    const tail = linkAfter(rows[rows.length - 1]).seq + 1;
+    const change: RowChange = ["meta", "tail", String(tail)];
+    this.#file.transaction("drop", () => {
+      for (const [i, { first }] of rows.entries()) sql.drop.run(packed[i], first);
+      sql.setMeta.run("tail", tail);
+      this.#writeSum([change]);
+    });
+    this.#rowSum.apply([change]);
+    this.#tail = tail;
+  }
+
+  /** Within the transaction that makes the changes. */
+  #writeSum(changes: readonly RowChange[]) {
+    if (changes.length > 0) this.#file.sql.setMeta.run("sum", this.#rowSum.after(changes));
   }
 }

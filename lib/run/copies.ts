@@ -7,7 +7,6 @@ import { randomUUID } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
-  mkdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
@@ -15,25 +14,19 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { makeFolder, replace, syncFolder } from "../disk/files.ts";
 import { FolderUnusable, UsageError } from "../errors.ts";
-import type { Log } from "../log/log.ts";
-import { type Wish, wishOf } from "./requests.ts";
+import { type Checked, type Log, requirePower } from "../log/log.ts";
+import { askHolder, type HolderReplies, type HolderRequest } from "./requests.ts";
 
-/** What a copy needs of the log's engine. */
+/** What copies need of the log's engine. */
 export interface CopyEngine {
   /** The log of a folder. */
   log(folder: string): Log;
-  /** The copy in a file, only to be read. */
-  copy(file: string): Log;
+  /** Checks a whole copy. @throws {LogDamaged} with the first bad seq; {UsageError} it is none */
+  verify(file: string): Promise<Checked>;
   /** Gives a copy another epoch and takes a value out of it. */
   renew(file: string, epoch: string, value: string): string | undefined;
-}
-
-/** What a check found whole. */
-export interface Checked {
-  readonly entries: number;
-  readonly batches: number;
-  readonly head: number;
 }
 
 /** The value of a copy that holds the group's key. */
@@ -42,7 +35,7 @@ const IDENTITY = "identity";
 export const IDENTITY_FILE = "group.json";
 const LOG_FILE = "log.db";
 
-/** See the head of this file. */
+/** Makes copies of groups' logs, checks them, and makes groups of them. */
 export class Copies {
   readonly #engine: CopyEngine;
 
@@ -52,36 +45,31 @@ export class Copies {
 
   /** Copies the group of a folder to a new file, while it runs or not. Answers the copy's head. */
   async backup(folder: string, file: string): Promise<number> {
-    requireGroup(folder);
-    const target = resolve(file);
-    const { head } = await this.#hold(
-      folder,
-      (log) => this.backupOf(log, folder, target),
-      { op: "backup", file: target },
-    );
+    const { head } = await this.#held(folder, { op: "backup", file: resolve(file) });
     return head;
   }
 
-  /** Copies a log that is open. */
-  backupOf(log: Log, folder: string, file: string): Promise<{ head: number }> {
-    return log.backup(file, { [IDENTITY]: readFileSync(join(folder, IDENTITY_FILE), "utf8") });
-  }
-
   /** Checks the whole log of a folder, while its group runs or not. @throws {LogDamaged} */
-  async verify(folder: string): Promise<Checked> {
-    requireGroup(folder);
-    return await this.#hold(folder, (log) => log.verify(), { op: "verify" }) as unknown as Checked;
+  verify(folder: string): Promise<Checked> {
+    return this.#held(folder, { op: "verify" });
   }
 
   /** Checks a whole copy. @throws {LogDamaged} with the first bad seq; {UsageError} it is none */
-  async verifyFile(file: string): Promise<Checked> {
-    const log = this.#engine.copy(file);
-    try {
-      await log.open();
-      return await log.verify();
-    } finally {
-      await log.close();
-    }
+  verifyFile(file: string): Promise<Checked> {
+    return this.#engine.verify(file);
+  }
+
+  /** Does with the open log of a folder what is asked. @throws {UsageError} its engine cannot */
+  async handle<Request extends HolderRequest>(
+    log: Log,
+    folder: string,
+    request: Request,
+  ): Promise<HolderReplies[Request["op"]]>;
+  async handle(log: Log, folder: string, request: HolderRequest): Promise<object> {
+    if (request.op === "verify") return await requirePower(log, "verify", "check the log")();
+    const copy = requirePower(log, "copy", `back up to ${request.file}`);
+    const identity = readFileSync(join(folder, IDENTITY_FILE), "utf8");
+    return await copy(request.file, { values: { [IDENTITY]: identity } });
   }
 
   /**
@@ -96,24 +84,24 @@ export class Copies {
       throw new UsageError(`Cannot restore to ${folder}: there is a group in it`);
     }
     const checked = await this.verifyFile(file);
-    const part = `${resolve(folder)}.${randomUUID()}`;
-    mkdirSync(dirname(part), { recursive: true, mode: 0o700 });
-    mkdirSync(part, { mode: 0o700 });
+    const target = resolve(folder);
+    const part = `${target}.${randomUUID()}`;
+    makeFolder(part);
     try {
       const log = join(part, LOG_FILE);
-      writeFileSync(log, "", { mode: 0o600 });
-      copyFileSync(file, log);
+      replace(log, (copy) => copyFileSync(file, copy));
       const identity = this.#engine.renew(log, randomUUID(), IDENTITY);
       requireIdentity(file, identity, name);
-      writeFileSync(join(part, IDENTITY_FILE), identity, { mode: 0o600, flush: true });
+      replace(join(part, IDENTITY_FILE), (file) => writeFileSync(file, identity));
       const opened = this.#engine.log(part);
       try {
         await opened.open();
       } finally {
         await opened.close();
       }
-      if (existsSync(folder)) rmdirSync(folder); // Only an empty one.
-      renameSync(part, folder);
+      if (existsSync(target)) rmdirSync(target); // Only an empty one.
+      renameSync(part, target);
+      syncFolder(dirname(target));
     } finally {
       rmSync(part, { recursive: true, force: true });
     }
@@ -121,18 +109,18 @@ export class Copies {
   }
 
   /** Works on the log of a folder, or asks the process that holds it. */
-  async #hold<T>(
+  async #held<Request extends HolderRequest>(
     folder: string,
-    work: (log: Log) => Promise<T>,
-    wish: Wish,
-  ): Promise<T | Record<string, number>> {
+    request: Request,
+  ): Promise<HolderReplies[Request["op"]]> {
+    requireGroup(folder);
     const log = this.#engine.log(folder);
     try {
       await log.open();
-      return await work(log);
+      return await this.handle(log, folder, request);
     } catch (error) {
       if (!(error instanceof FolderUnusable)) throw error;
-      return await wishOf(folder, wish);
+      return await askHolder(folder, request);
     } finally {
       await log.close();
     }

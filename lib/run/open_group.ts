@@ -1,11 +1,10 @@
 /** Opens a group: names the adapters it is made of. */
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { load, loadOrMake, save } from "../disk/files.ts";
 import { Refusal, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
 import { GroupServer } from "../group/server.ts";
-import { load, loadOrMake } from "../identity/files.ts";
 import {
   groupId,
   newSigningKey,
@@ -14,10 +13,9 @@ import {
   signingKey,
   userId,
 } from "../identity/keys.ts";
-import type { Log } from "../log/log.ts";
 import { memoryLog } from "../log/memory.ts";
-import { sqliteLog } from "../log/sqlite.ts";
-import { renewCopy, sqliteCopy } from "../log/sqlite_copy.ts";
+import { sqliteLog, verifyCopy } from "../log/sqlite.ts";
+import { renewCopy } from "../log/sqlite_copy.ts";
 import { DEFAULT_REGISTRY, parseAddress } from "../text/addresses.ts";
 import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
@@ -26,8 +24,8 @@ import { Copies } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { type LogSink, SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
-import { fulfilWishes } from "./requests.ts";
-import { userFile, write } from "./user_file.ts";
+import { answerRequests } from "./requests.ts";
+import { userFile } from "./user_file.ts";
 
 /** What a group is started with. */
 export interface OpenGroupOptions {
@@ -131,8 +129,12 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
       logger,
     });
     const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
-    if (portsFile && port !== undefined) write(portsFile, { main: port });
-    if (stored) answerWishes(group, log, folder);
+    if (portsFile && port !== undefined) save(portsFile, { main: port });
+    if (stored) {
+      // Does for other programs what only the holder of the folder can do.
+      const answering = answerRequests(folder, (request) => copies.handle(log, folder, request));
+      void group.stopped.then(() => answering.close());
+    }
     return group;
   } catch (error) {
     if (!(error instanceof Refusal && error.code === "name_taken")) throw error;
@@ -143,22 +145,15 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
 }
 
 /** Copies and checks of groups' logs, for programs beside the group's own. */
-export const copies: Copies = new Copies({ log: sqliteLog, copy: sqliteCopy, renew: renewCopy });
+export const copies: Copies = new Copies({
+  log: sqliteLog,
+  verify: verifyCopy,
+  renew: renewCopy,
+});
 
 /** Where a group's data is kept in a home. */
 export function groupFolder(home: string, name: string): string {
   return join(home, "groups", folderName(checkName(name)));
-}
-
-/** Does for other programs what only the holder of the folder can do, as long as the group runs. */
-function answerWishes(group: GroupServer, log: Log, folder: string): void {
-  const wishes = fulfilWishes(folder, async (wish) => {
-    const done = wish.op === "backup"
-      ? await copies.backupOf(log, folder, wish.file)
-      : await log.verify();
-    return { ...done };
-  });
-  void group.stopped.then(() => wishes.close());
 }
 
 /** A folder's name for any group's name: never `..`, never longer than file systems take. */
@@ -175,7 +170,6 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     founder: home ? founderOf(home) : "",
   });
   if (!folder) return make();
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = loadOrMake(join(folder, "group.json"), make);
   if (file.name !== name) {
     throw new UsageError(

@@ -1,7 +1,7 @@
 /** Opens a registry: names the adapters it is made of. */
 
 import { join } from "node:path";
-import { loadOrMake } from "../identity/files.ts";
+import { loadOrMake } from "../disk/files.ts";
 import { newSigningKey, type SigningKey, signingKey } from "../identity/keys.ts";
 import { sqliteNames } from "../store/sqlite_name_store.ts";
 import { REGISTRY_BOUNDS } from "../registry/bounds.ts";

@@ -1,5 +1,6 @@
 /** Opens a user: names the adapters it is made of. */
 
+import { save } from "../disk/files.ts";
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
 import { memoryStore } from "../store/memory_user_store.ts";
@@ -10,7 +11,7 @@ import { checkRegistry } from "./checks.ts";
 import { engineName, transportFor } from "./engines.ts";
 import { SILENT } from "./logging.ts";
 import { type Machine, machineFor } from "./machine.ts";
-import { identityPath, userFile, write } from "./user_file.ts";
+import { identityPath, userFile } from "./user_file.ts";
 
 export { keptName, systemName } from "./user_file.ts";
 
@@ -29,7 +30,8 @@ export interface OpenUserOptions {
 /**
  * Opens a user: its identity is made on the first call for a `home`.
  *
- * @throws {FolderUnusable} `home` cannot be used; {UsageError} the name cannot be used
+ * @throws {FolderUnusable} `home` cannot be used; {DiskFull}; {LogDamaged}; {UsageError} the name
+ * cannot be used
  */
 export async function openUser(options: OpenUserOptions = {}): Promise<User> {
   const { home, registries = [DEFAULT_REGISTRY] } = options;
@@ -44,7 +46,7 @@ export async function openUser(options: OpenUserOptions = {}): Promise<User> {
     name: file.name,
     registries,
     mid: midMaker(),
-    renamed: (name) => home && write(identityPath(home), { ...file, name }),
+    renamed: (name) => home && save(identityPath(home), { ...file, name }),
   });
 }
 

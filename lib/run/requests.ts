@@ -1,42 +1,54 @@
 /**
- * How a command asks the process that holds a group's folder: by a file in that folder, which is
- * readable by its owner only. The lock on the log is exclusive, so nobody else can do the work.
+ * How a command asks the holder, the process that has a group's folder open: by a file in that
+ * folder, which is readable by its owner only. The lock on the log is exclusive, so nobody else can
+ * do the work.
  */
 
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { randomToken } from "../identity/keys.ts";
+import { load, save } from "../disk/files.ts";
 import { FolderUnusable, sentence, UsageError } from "../errors.ts";
+import { randomToken } from "../identity/keys.ts";
+import type { Checked } from "../log/log.ts";
 
 /** What can be asked. */
-export type Wish =
+export type HolderRequest =
   | { readonly op: "backup"; readonly file: string }
   | { readonly op: "verify" };
 
-type Answer = { readonly ok: Record<string, number> } | { readonly error: string };
+/** What is answered, by `op`. */
+export interface HolderReplies {
+  readonly backup: { readonly head: number };
+  readonly verify: Checked;
+}
+
+/** Does what is asked. */
+export type Handle = (request: HolderRequest) => Promise<HolderReplies[HolderRequest["op"]]>;
+
+type Answer = { readonly ok: unknown } | { readonly error: string };
 
 /** How often the holder looks, ms. */
 const LOOK_EVERY = 500;
-/** A holder that has not taken a wish within this does not look, ms. */
+/** A holder that has not taken a request within this does not look, ms. */
 const TAKEN_WITHIN = 5_000;
 /** A check of a large log takes minutes, ms. */
 const DONE_WITHIN = 3_600_000;
 
-const wishFile = (folder: string) => join(folder, "wish.json");
+// Read by other versions of zgroup: do not rename.
+const requestFile = (folder: string) => join(folder, "wish.json");
 const answerFile = (folder: string, id: string) => join(folder, `answer-${id}.json`);
 
-/** Fulfils the wishes left in a folder, one at a time, until it is closed. */
-export function fulfilWishes(
-  folder: string,
-  fulfil: (wish: Wish) => Promise<Record<string, number>>,
-): { close(): void } {
+/** Answers the requests left in a folder, one at a time, until it is closed. */
+export function answerRequests(folder: string, handle: Handle): { close(): void } {
   let busy = false;
   const timer = setInterval(async () => {
-    if (busy || !existsSync(wishFile(folder))) return;
+    if (busy || !existsSync(requestFile(folder))) return;
     busy = true;
     try {
-      await take(folder, fulfil);
+      await answerNext(folder, handle);
+    } catch {
+      // Who asked will say that nobody answered.
     } finally {
       busy = false;
     }
@@ -44,41 +56,37 @@ export function fulfilWishes(
   return { close: () => clearInterval(timer) };
 }
 
-async function take(
-  folder: string,
-  fulfil: (wish: Wish) => Promise<Record<string, number>>,
-): Promise<void> {
-  try {
-    const text = readFileSync(wishFile(folder), "utf8");
-    rmSync(wishFile(folder));
-    const { id, ...wish } = JSON.parse(text);
-    if (!/^[\w-]{16,64}$/.test(id)) return;
-    const answer: Answer = await fulfil(wish).then(
-      (ok) => ({ ok }),
-      (error) => ({ error: sentence(error) }),
-    );
-    write(answerFile(folder, id), answer);
-  } catch {
-    // Whoever wished it will say that nobody answered.
-  }
+async function answerNext(folder: string, handle: Handle): Promise<void> {
+  const asked = load<HolderRequest & { id: string }>(requestFile(folder));
+  rmSync(requestFile(folder));
+  if (!asked || !/^[\w-]{16,64}$/.test(asked.id)) return;
+  const { id, ...request } = asked;
+  const answer: Answer = await handle(request).then(
+    (ok) => ({ ok }),
+    (error) => ({ error: sentence(error) }),
+  );
+  save(answerFile(folder, id), answer);
 }
 
 /**
- * Asks the process that holds a folder.
+ * Asks the holder of a folder.
  *
- * @throws {FolderUnusable} nobody takes the wish; {UsageError} the holder could not do it
+ * @throws {FolderUnusable} nobody takes the request; {UsageError} the holder could not do it
  */
-export async function wishOf(folder: string, wish: Wish): Promise<Record<string, number>> {
+export async function askHolder<Request extends HolderRequest>(
+  folder: string,
+  request: Request,
+): Promise<HolderReplies[Request["op"]]> {
   const id = randomToken();
-  write(wishFile(folder), { id, ...wish });
+  save(requestFile(folder), { id, ...request });
   const begin = performance.now();
   try {
     for (;;) {
-      const answer = answered(folder, id);
-      if (answer && "ok" in answer) return answer.ok;
+      const answer = load<Answer>(answerFile(folder, id));
+      if (answer && "ok" in answer) return answer.ok as HolderReplies[Request["op"]];
       if (answer) throw new UsageError(answer.error);
       const waited = performance.now() - begin;
-      const taken = !existsSync(wishFile(folder));
+      const taken = !existsSync(requestFile(folder));
       if (waited > (taken ? DONE_WITHIN : TAKEN_WITHIN)) {
         throw new FolderUnusable(
           `Cannot ask the process that holds ${folder}: it does not answer; stop it and try again`,
@@ -88,17 +96,6 @@ export async function wishOf(folder: string, wish: Wish): Promise<Record<string,
     }
   } finally {
     rmSync(answerFile(folder, id), { force: true });
-    if (performance.now() - begin > TAKEN_WITHIN) rmSync(wishFile(folder), { force: true });
+    if (performance.now() - begin > TAKEN_WITHIN) rmSync(requestFile(folder), { force: true });
   }
-}
-
-function answered(folder: string, id: string): Answer | undefined {
-  const file = answerFile(folder, id);
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-}
-
-function write(file: string, value: object): void {
-  const part = `${file}.${randomToken(6)}`;
-  writeFileSync(part, JSON.stringify(value), { mode: 0o600 });
-  renameSync(part, file);
 }

@@ -1,10 +1,9 @@
 /** The file of a user's key and name. */
 
-import { renameSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { load, loadOrMake } from "../identity/files.ts";
-import { newSigningKey, randomToken } from "../identity/keys.ts";
+import { load, loadOrMake, save } from "../disk/files.ts";
+import { newSigningKey } from "../identity/keys.ts";
 import { nameProblem, normalName } from "../text/names.ts";
 import { checkName } from "./checks.ts";
 
@@ -36,15 +35,8 @@ export function userFile(home: string | undefined, wanted?: string): UserFile {
   const file = loadOrMake(path, make);
   if (!name || name === file.name) return file;
   const renamed = { ...file, name };
-  write(path, renamed);
+  save(path, renamed);
   return renamed;
-}
-
-/** Puts a file in the place of another: whole, or not at all. */
-export function write(path: string, file: object): void {
-  const temporary = `${path}.${randomToken(6)}`;
-  writeFileSync(temporary, JSON.stringify(file, null, 2) + "\n", { mode: 0o600, flush: true });
-  renameSync(temporary, path);
 }
 
 /** The name of the system's user where it can be one of ours, else `user`. */

@@ -1,4 +1,4 @@
-/** Which key took which name, kept across restarts. The engine is in `lib/log/`. */
+/** Which key took which name, kept across restarts. */
 
 /** A name, the key that took it, and when its group was seen last. */
 export interface TakenName {

@@ -1,22 +1,31 @@
 /** A registry's names in SQLite, held by one process; many changes share one synced transaction. */
 
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { FolderUnusable, LogFailed } from "../errors.ts";
+import {
+  type Database,
+  type Migration,
+  openDatabase,
+  type Opening,
+  type Statements,
+} from "../disk/sqlite.ts";
+import { LogFailed } from "../errors.ts";
 import type { NameStore, TakenName } from "./name_store.ts";
 
-/** `PRAGMA user_version` is how many of these a database went through: append, never edit. */
-const MIGRATIONS: readonly ((db: DatabaseSync, now: number) => void)[] = [
-  (db) =>
-    db.exec(
-      "CREATE TABLE taken (name TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID",
-    ),
-  (db, now) => {
+/** The schema of `names.db`: append to the list, never edit what stands in it. */
+const migrations = (now: () => number): readonly Migration[] => [
+  "CREATE TABLE taken (name TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  (db) => {
     db.exec("ALTER TABLE taken ADD COLUMN seen INTEGER NOT NULL DEFAULT 0");
-    db.prepare("UPDATE taken SET seen = ?").run(now);
+    db.prepare("UPDATE taken SET seen = ?").run(now());
   },
 ];
+
+const SQL = {
+  all: "SELECT name, key, seen FROM taken ORDER BY seen",
+  // A commit of which nobody knows whether it came to be is put right by the next taker.
+  set: "INSERT OR REPLACE INTO taken (name, key, seen) VALUES (?, ?, ?)",
+  see: "UPDATE taken SET seen = ? WHERE name = ? AND key = ?",
+  free: "DELETE FROM taken WHERE name = ?",
+} as const;
 
 /** For how long changes are collected, ms. */
 const COLLECT = 20;
@@ -33,39 +42,17 @@ export interface SqliteNamesOptions {
 /**
  * The names kept in `folder`, which is made (mode 0700) if missing.
  *
- * @throws {FolderUnusable} held by another process, not writable, or of a newer version
+ * @throws {FolderUnusable} held by another process, not writable, or of a newer version;
+ * {DiskFull}; {LogDamaged}; {LogFailed}
  */
 export function sqliteNames(folder: string, options: SqliteNamesOptions = {}): NameStore {
-  const file = join(folder, "names.db");
-  let db: DatabaseSync | undefined;
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (!existsSync(file)) writeFileSync(file, "", { flag: "wx", mode: 0o600 });
-    db = new DatabaseSync(file);
-    db.exec(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
-    );
-    migrate(db, (options.now ?? Date.now)());
-    return new SqliteNames(db, file, options);
-  } catch (cause) {
-    db?.close();
-    const locked = /locked|busy/.test((cause as Error).message);
-    const why = locked
-      ? "another registry uses it; stop that one, or give this one another --home"
-      : (cause as Error).message;
-    throw new FolderUnusable(`Cannot use the folder ${folder}: ${why}`, { cause });
-  }
-}
-
-/** What dies half way leaves the version before. */
-function migrate(db: DatabaseSync, now: number): void {
-  db.exec("BEGIN IMMEDIATE");
-  const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
-  if (user_version > MIGRATIONS.length) {
-    throw new Error("a newer zgroup wrote it; update this one");
-  }
-  for (const step of MIGRATIONS.slice(user_version)) step(db, now);
-  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+  const opening: Opening = {
+    sharing: "alone",
+    migrations: migrations(options.now ?? Date.now),
+    cannot: `Cannot use the folder ${folder}`,
+    held: "another registry uses it; stop that one, or give this one another --home",
+  };
+  return openDatabase(folder, "names.db", opening, (db) => new SqliteNames(db, options));
 }
 
 /** One change of rows, in the order of its coming. */
@@ -76,43 +63,37 @@ interface Change {
 }
 
 class SqliteNames implements NameStore {
-  readonly #db: DatabaseSync;
-  readonly #file: string;
+  readonly #db: Database;
   readonly #options: SqliteNamesOptions;
-  readonly #set: ReturnType<DatabaseSync["prepare"]>;
-  readonly #see: ReturnType<DatabaseSync["prepare"]>;
-  readonly #free: ReturnType<DatabaseSync["prepare"]>;
+  readonly #sql: Statements<keyof typeof SQL>;
   #waiting: Change[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the last transaction was, ms by `performance.now()`. */
   #written = -Infinity;
   #open = true;
 
-  constructor(db: DatabaseSync, file: string, options: SqliteNamesOptions) {
+  constructor(db: Database, options: SqliteNamesOptions) {
     this.#db = db;
-    this.#file = file;
     this.#options = options;
-    // A commit of which nobody knows whether it came to be is put right by the next taker.
-    this.#set = db.prepare("INSERT OR REPLACE INTO taken (name, key, seen) VALUES (?, ?, ?)");
-    this.#see = db.prepare("UPDATE taken SET seen = ? WHERE name = ? AND key = ?");
-    this.#free = db.prepare("DELETE FROM taken WHERE name = ?");
+    this.#sql = db.prepareAll(SQL);
   }
 
   all(): readonly TakenName[] {
-    const rows = this.#db.prepare("SELECT name, key, seen FROM taken ORDER BY seen").all();
-    return rows as unknown as TakenName[];
+    return this.#sql.all.all() as TakenName[];
   }
 
   add({ name, key, seen }: TakenName): Promise<void> {
-    return this.#change([() => this.#set.run(name, key, seen)]);
+    return this.#change([() => this.#sql.set.run(name, key, seen)]);
   }
 
   see(taken: readonly TakenName[]): Promise<void> {
-    return this.#change(taken.map(({ name, key, seen }) => () => this.#see.run(seen, name, key)));
+    return this.#change(
+      taken.map(({ name, key, seen }) => () => this.#sql.see.run(seen, name, key)),
+    );
   }
 
   free(names: readonly string[]): Promise<void> {
-    return this.#change(names.map((name) => () => this.#free.run(name)));
+    return this.#change(names.map((name) => () => this.#sql.free.run(name)));
   }
 
   #change(rows: readonly (() => void)[]): Promise<void> {
@@ -137,7 +118,9 @@ class SqliteNames implements NameStore {
     this.#waiting = this.#waiting.slice(part.length);
     this.#timer = this.#waiting.length > 0 ? setTimeout(() => this.#flush(), 0) : undefined;
     try {
-      this.#write(part);
+      this.#db.transaction(() => {
+        for (const { rows } of part) for (const row of rows) row();
+      });
     } catch (cause) {
       const error = this.#failed("it could not be written", cause);
       for (const { reject } of part) reject(error);
@@ -148,23 +131,8 @@ class SqliteNames implements NameStore {
     this.#options.committed?.(rows);
   }
 
-  #write(changes: readonly Change[]): void {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      for (const { rows } of changes) for (const row of rows) row();
-      this.#db.exec("COMMIT");
-    } catch (error) {
-      try {
-        this.#db.exec("ROLLBACK");
-      } catch {
-        // SQLite itself took it back: there is no transaction any more.
-      }
-      throw error;
-    }
-  }
-
   #failed(why: string, cause?: unknown): LogFailed {
-    return new LogFailed(`Cannot keep names in ${this.#file}: ${why}`, { cause });
+    return new LogFailed(`Cannot keep names in ${this.#db.path}: ${why}`, { cause });
   }
 
   close(): void {

@@ -1,9 +1,6 @@
 /** A user's folder in SQLite: known groups, cursors, outbox. Open in several programs at once. */
 
-import { chmodSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { FolderUnusable } from "../errors.ts";
+import { type Database, openDatabase, type Opening, type Statements } from "../disk/sqlite.ts";
 import type { Message } from "../protocol/schema.ts";
 import type { StoredGroup, UserStore } from "./user_store.ts";
 
@@ -24,128 +21,93 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE pin (address TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
+const SQL = {
+  groups: "SELECT * FROM known ORDER BY name, id",
+  save: `INSERT INTO known (id, name, address, key, joined, role) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address,
+      key = excluded.key, joined = excluded.joined, role = excluded.role`,
+  forget: "DELETE FROM known WHERE id = ?",
+  keepTicket: "UPDATE known SET ticket = ? WHERE id = ?",
+  pinned: "SELECT key FROM pin WHERE address = ?",
+  pin: "INSERT OR REPLACE INTO pin (address, key) VALUES (?, ?)",
+  // Not ?1 and ?2: the first versions of Node with SQLite take those for names.
+  moveCursor: `UPDATE known SET epoch = ?, cursor = ?
+    WHERE id = ? AND (epoch <> ? OR cursor < ?)`,
+  enqueue: "INSERT OR IGNORE INTO outbox (known, mid, text) VALUES (?, ?, ?)",
+  pending: "SELECT mid, text FROM outbox WHERE known = ? ORDER BY mid",
+  settle: "DELETE FROM outbox WHERE known = ? AND mid = ?",
+} as const;
+
 /**
  * The store in `folder`, which is made (mode 0700) if missing.
  *
- * @throws {FolderUnusable} not writable, not a database, or of a newer version
+ * @throws {FolderUnusable} not writable, or of a newer version; {DiskFull}; {LogDamaged}
  */
 export function sqliteStore(folder: string): UserStore {
-  let db: DatabaseSync | undefined;
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const file = join(folder, "user.db");
-    db = new DatabaseSync(file);
-    chmodSync(file, 0o600);
-    // A message must survive the end of this process; fsync at each checkpoint is enough for that.
-    db.exec("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-    migrate(db);
-    return new SqliteStore(db);
-  } catch (cause) {
-    db?.close();
-    if (cause instanceof FolderUnusable) throw cause;
-    throw new FolderUnusable(`Cannot use the folder ${folder}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-}
-
-function migrate(db: DatabaseSync): void {
-  db.exec("BEGIN IMMEDIATE");
-  const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
-  if (user_version < MIGRATIONS.length) {
-    for (const sql of MIGRATIONS.slice(user_version)) db.exec(sql);
-    db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
-  }
-  db.exec("COMMIT");
-  if (user_version > MIGRATIONS.length) {
-    throw new FolderUnusable(
-      "Cannot use the user's folder: a newer zgroup wrote it; update this one",
-    );
-  }
+  const opening: Opening = {
+    sharing: "shared",
+    migrations: MIGRATIONS,
+    cannot: `Cannot use the folder ${folder}`,
+    held: "it is locked by another program that writes, try again",
+  };
+  return openDatabase(folder, "user.db", opening, (db) => new SqliteStore(db));
 }
 
 class SqliteStore implements UserStore {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, ReturnType<DatabaseSync["prepare"]>>();
+  readonly #db: Database;
+  readonly #sql: Statements<keyof typeof SQL>;
   #closed = false;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: Database) {
     this.#db = db;
+    this.#sql = db.prepareAll(SQL);
   }
 
   groups(): StoredGroup[] {
-    const rows = this.#sql("SELECT * FROM known ORDER BY name, id").all();
-    return rows.map((row) => ({ ...row, joined: row.joined === 1 }) as unknown as StoredGroup);
+    const rows = this.#sql.groups.all() as (Omit<StoredGroup, "joined"> & { joined: number })[];
+    return rows.map((row) => ({ ...row, joined: row.joined === 1 }));
   }
 
   save(group: Parameters<UserStore["save"]>[0]): void {
     const { id, name, address, key, joined, role } = group;
-    this.#sql(`
-      INSERT INTO known (id, name, address, key, joined, role) VALUES (?, ?, ?, ?, ?, ?)
-      ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address,
-        key = excluded.key, joined = excluded.joined, role = excluded.role
-    `).run(id, name, address, key, joined ? 1 : 0, role);
+    this.#sql.save.run(id, name, address, key, joined ? 1 : 0, role);
   }
 
   forget(id: string): void {
-    this.#sql("DELETE FROM known WHERE id = ?").run(id);
+    this.#sql.forget.run(id);
   }
 
   keepTicket(id: string, ticket: string): void {
-    this.#sql("UPDATE known SET ticket = ? WHERE id = ?").run(ticket, id);
+    this.#sql.keepTicket.run(ticket, id);
   }
 
   pinned(address: string): string | undefined {
-    const row = this.#sql("SELECT key FROM pin WHERE address = ?").get(address);
-    return row?.key as string | undefined;
+    return (this.#sql.pinned.get(address) as { key: string } | undefined)?.key;
   }
 
   pin(address: string, key: string): void {
-    this.#sql("INSERT OR REPLACE INTO pin (address, key) VALUES (?, ?)").run(address, key);
+    this.#sql.pin.run(address, key);
   }
 
   moveCursor(id: string, epoch: string, seq: number): void {
-    // Not ?1 and ?2: the first versions of Node with SQLite take those for names.
-    this.#sql(`
-      UPDATE known SET epoch = ?, cursor = ?
-      WHERE id = ? AND (epoch <> ? OR cursor < ?)
-    `).run(epoch, seq, id, epoch, seq);
+    this.#sql.moveCursor.run(epoch, seq, id, epoch, seq);
   }
 
   enqueue(group: string, messages: readonly Message[]): void {
-    this.#transaction(() => {
-      const insert = this.#sql("INSERT OR IGNORE INTO outbox (known, mid, text) VALUES (?, ?, ?)");
-      for (const [mid, text] of messages) insert.run(group, mid, text);
+    this.#db.transaction(() => {
+      for (const [mid, text] of messages) this.#sql.enqueue.run(group, mid, text);
     });
   }
 
   pending(group: string): Message[] {
-    const rows = this.#sql("SELECT mid, text FROM outbox WHERE known = ? ORDER BY mid").all(group);
-    return rows.map(({ mid, text }) => [mid as string, text as string]);
+    const rows = this.#sql.pending.all(group) as { mid: string; text: string }[];
+    return rows.map(({ mid, text }) => [mid, text]);
   }
 
   settle(group: string, mids: readonly string[]): void {
-    this.#transaction(() => {
-      const remove = this.#sql("DELETE FROM outbox WHERE known = ? AND mid = ?");
-      for (const mid of mids) remove.run(group, mid);
+    this.#db.transaction(() => {
+      for (const mid of mids) this.#sql.settle.run(group, mid);
     });
-  }
-
-  #transaction(work: () => void): void {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      work();
-      this.#db.exec("COMMIT");
-    } catch (error) {
-      this.#db.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  #sql(text: string): ReturnType<DatabaseSync["prepare"]> {
-    let statement = this.#statements.get(text);
-    if (!statement) this.#statements.set(text, statement = this.#db.prepare(text));
-    return statement;
   }
 
   close(): void {

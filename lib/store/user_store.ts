@@ -1,4 +1,4 @@
-/** What a user keeps on disk. The engines are in `lib/log/`; several programs may share one. */
+/** What a user keeps; several programs may share one store. */
 
 import type { Message } from "../protocol/schema.ts";
 

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { copies } from "../../lib/run/open_group.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
 import { Group, type GroupServer } from "../../mod.ts";
-import { inFolder } from "./log_support.ts";
+import { inFolder, powerOf } from "./log_support.ts";
 
 /** A folder with a stopped group in it; what its `group.json` holds. */
 async function madeGroup(data: string): Promise<string> {
@@ -58,7 +58,7 @@ test("copies refuse what is none, and a log without a key", () =>
     await assert.rejects(copies.backup(join(folder, "none"), file), /there is no log in it/);
     const log = sqliteLog(data);
     await log.open();
-    await log.backup(file);
+    await powerOf(log, "copy")(file);
     await log.close();
     await assert.rejects(copies.restore(file, join(folder, "other")), /without the group's key/);
   }));

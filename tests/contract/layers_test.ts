@@ -55,6 +55,10 @@ const PLANTED: [what: string, path: string, text: string][] = [
   ["of zeromq", "lib/transport/libzmq/other.ts", 'import * as zmq from "zeromq";'],
   ["of zeromq with its version", "lib/group/a.ts", 'import * as zmq from "npm:zeromq@6";'],
   ["of node:sqlite", "lib/user/a.ts", 'import { DatabaseSync } from "node:sqlite";'],
+  ["of node:sqlite by an engine", "lib/log/sqlite.ts", 'import * as s from "node:sqlite";'],
+  ["of the log by a store", "lib/store/a.ts", 'import { x } from "../log/log.ts";'],
+  ["of a store by the log", "lib/log/a.ts", 'import type { x } from "../store/a.ts";'],
+  ["of an engine of the log", "lib/group/b.ts", 'import { x } from "../log/sqlite_rows.ts";'],
   ["of valibot", "lib/group/a.ts", 'import * as v from "valibot";'],
   ["Deno.*", "lib/run/a.ts", "export const pid = Deno.pid;"],
 ];

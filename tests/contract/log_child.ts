@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
-import { Writer } from "./log_support.ts";
+import { append, Writer } from "./log_support.ts";
 
 const [mode, folder] = process.argv.slice(2);
 const log = sqliteLog(folder);
@@ -22,14 +22,14 @@ async function appendUntilError(writer: Writer) {
   for (;;) {
     try {
       const batch = writer.many(10);
-      await log.append({ batches: [batch] });
+      await append(log, batch);
       say(batch.first + batch.count - 1);
     } catch (error) {
       say(name(error));
       break;
     }
   }
-  await log.append({ batches: [] }).catch((error) => say(name(error)));
+  await log.append(writer.next - 11, { batches: [] }).catch((error) => say(name(error)));
   const [newest] = await log.read({ last: true, limit: 1 });
   say(`newest ${newest.first + newest.count - 1}`);
 }

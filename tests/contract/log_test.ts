@@ -1,32 +1,16 @@
-/** One suite over every engine of the log. */
+/** What every engine of the log can do: one suite over all of them. */
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { Closed } from "../../lib/errors.ts";
-import type { Log, LogStart } from "../../lib/log/log.ts";
-import { memoryLog } from "../../lib/log/memory.ts";
-import { sqliteLog } from "../../lib/log/sqlite.ts";
-import { closing } from "../support.ts";
-import { ALICE, BOB, fill, firsts, inFolder, mid, Writer } from "./log_support.ts";
+import { Closed, HeadMoved, UsageError } from "../../lib/errors.ts";
+import { type Log, requirePower } from "../../lib/log/log.ts";
+import { ALICE, append, BOB, ENGINES, fill, firsts, logSuite, mid, Writer } from "./log_support.ts";
 
-const ENGINES: Readonly<Record<string, (folder: string) => Log>> = {
-  sqlite: sqliteLog,
-  memory: memoryLog,
-};
+const POWERS = ["drop", "verify", "copy"] as const;
 
-for (const [name, make] of Object.entries(ENGINES)) {
-  /** A test with an open log. */
-  const logTest = (criterion: string, body: (log: Log, start: LogStart) => Promise<void>) =>
-    test(`${name} log ${criterion}`, () =>
-      inFolder((folder) =>
-        closing(async (keep) => {
-          const log = keep(make(folder));
-          await body(log, await log.open());
-        })
-      ));
-
-  logTest("starts empty", async (log, start) => {
+logSuite((logTest) => {
+  logTest("starts empty", async ({ log, start }) => {
     assert.match(
       start.epoch,
       /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
@@ -44,19 +28,17 @@ for (const [name, make] of Object.entries(ENGINES)) {
     assert.deepEqual(await log.read({}), []);
     assert.deepEqual(await log.read({ last: true }), []);
     assert.deepEqual(await log.find(ALICE, [mid(1)]), new Map());
-    assert.equal(await log.drop({ keepFrom: 5, olderThan: 5 }), 1);
-    assert.deepEqual(await log.verify(), { entries: 0, batches: 0, head: 0 });
   });
 
-  logTest("reads back what it was given, with the hash of all before", async (log) => {
+  logTest("reads back what it was given, with the hash of all before", async ({ log }) => {
     const writer = new Writer();
     const batches = [
       writer.join(),
       writer.many(3, { text: 'ü "\u2028" \u0000 😀' }),
       writer.join(),
     ];
-    const answered = await log.append({ batches: batches.slice(0, 2) });
-    const more = await log.append({ batches: batches.slice(2) });
+    const answered = await append(log, ...batches.slice(0, 2));
+    const more = await append(log, ...batches.slice(2));
     let hash: Uint8Array = new Uint8Array(32);
     const wanted = batches.map(({ first, count, at, json }) => {
       hash = createHash("sha256").update(hash).update(json).digest();
@@ -64,32 +46,84 @@ for (const [name, make] of Object.entries(ENGINES)) {
     });
     assert.deepEqual(await log.read({}), wanted);
     assert.deepEqual([...answered, ...more], wanted);
-    assert.deepEqual(await log.verify(), { entries: 5, batches: 3, head: 5 });
   });
 
-  logTest("refuses a batch that does not follow", async (log) => {
-    const good = new Writer(1, 1_000).many(2);
-    await log.append({ batches: [good] });
+  logTest("refuses a commit for another head, and keeps nothing of it", async (opened) => {
+    const { log, again } = opened;
+    const refuses = async (actual: number) => {
+      const before = await told(log);
+      for (const expected of [actual - 1, actual + 1, actual + 2, -1, NaN]) {
+        const next = new Writer(expected + 1, 9_000).many(1, { author: BOB });
+        const moved = (error: unknown) =>
+          error instanceof HeadMoved && Object.is(error.expected, expected) &&
+          error.actual === actual;
+        const values = { refused: "x", kept: "changed" };
+        const members = [{ user: BOB, json: "{}" }];
+        const rest = { members, gone: [ALICE], values };
+        for (const batches of [[next], [new Writer(actual + 1, 9_000).many(1)], []]) {
+          await assert.rejects(log.append(expected, { batches, ...rest }), moved);
+        }
+      }
+      assert.deepEqual(await told(log), before);
+    };
+    await refuses(0);
+    const writer = new Writer();
+    const members = [{ user: ALICE, json: "1" }];
+    await log.append(0, { batches: [writer.many(3)], members, values: { kept: "1" } });
+    await refuses(3);
+    await append(log, writer.many(2));
+    await refuses(5);
+    const { hash } = JSON.parse((await log.read({ last: true, limit: 1 }))[0].json);
+    const { log: same, start } = await again();
+    assert.deepEqual({ ...start, epoch: "" }, {
+      epoch: "",
+      head: 5,
+      at: 1_000,
+      hash,
+      tail: 1,
+      members,
+      values: { kept: "1" },
+    });
+    await append(same, writer.many(1));
+  });
+
+  logTest("takes one of two commits for the same head", async ({ log }) => {
+    const [one, other] = [new Writer(), new Writer()];
+    await append(log, one.many(2));
+    await assert.rejects(append(log, other.many(2)), { name: "HeadMoved", expected: 0, actual: 2 });
+    await log.append(2, { batches: [], values: { a: "1" } });
+    await log.append(2, { batches: [], values: { a: "2" } });
+    await append(log, one.many(1));
+    await assert.rejects(log.append(2, { batches: [], values: { a: "3" } }), HeadMoved);
+    assert.deepEqual(await firsts(log, {}), [1, 3]);
+  });
+
+  logTest("refuses batches that do not follow the head", async ({ log, again }) => {
+    await append(log, new Writer(1, 1_000).many(2));
+    const [third, sixth] = [new Writer(3).many(2), new Writer(6).many(1)];
     for (
-      const bad of [
-        new Writer(2).many(1),
-        new Writer(4).many(1),
-        new Writer(3).many(1, { at: 999 }),
-        new Writer(3).messages({ mids: [mid(1), mid(60_002)] }),
-        { ...new Writer(3).many(2), count: 1 },
-        { ...new Writer(3).join(), count: 2 },
-        { ...new Writer(3).many(2), mids: [mid(3)] },
+      const batches of [
+        [new Writer(2).many(1)],
+        [new Writer(4).many(1)],
+        [third, sixth],
+        [third, third],
+        [new Writer(3).many(1, { at: 999 })],
+        [new Writer(3).messages({ mids: [mid(1), mid(60_002)] })],
+        [{ ...new Writer(3).many(2), count: 1 }],
+        [{ ...new Writer(3).join(), count: 2 }],
+        [{ ...new Writer(3).many(2), mids: [mid(3)] }],
       ]
     ) {
       const wanted = { name: "RangeError", message: /^Cannot append batch \d: / };
-      await assert.rejects(log.append({ batches: [bad] }), wanted);
+      await assert.rejects(log.append(2, { batches, values: { kept: "no" } }), wanted);
     }
     assert.deepEqual(await firsts(log, {}), [1]);
-    await log.append({ batches: [new Writer(3).many(1)] });
-    assert.equal((await log.verify()).head, 3);
+    await append(log, new Writer(3).many(1));
+    const { start } = await again();
+    assert.deepEqual([start.head, start.values], [3, {}]);
   });
 
-  logTest("reads whole batches that hold an entry of the range", async (log) => {
+  logTest("reads whole batches that hold an entry of the range", async ({ log }) => {
     await fill(log, [4, 1, 5, 2]); // first 1, 5, 6, 11; at 1000, 1010, 1020, 1030
     const cases: [Parameters<Log["read"]>[0], number[]][] = [
       [{}, [1, 5, 6, 11]],
@@ -123,16 +157,15 @@ for (const [name, make] of Object.entries(ENGINES)) {
     }
   });
 
-  logTest("finds the bounds of a time that many batches share", async (log) => {
+  logTest("finds the bounds of a time that many batches share", async ({ log }) => {
     const writer = new Writer();
     const times = [5, 5, 7, 7, 7, 9];
-    await log.append({ batches: times.map((at) => writer.many(1, { at })) });
+    await append(log, ...times.map((at) => writer.many(1, { at })));
     assert.deepEqual(await firsts(log, { since: 7, until: 7 }), [3, 4, 5]);
     assert.deepEqual(await firsts(log, { since: 5, until: 6 }), [1, 2]);
-    assert.equal(await log.drop({ olderThan: 7 }), 3);
   });
 
-  logTest("stops a read at its limits, oldest or newest first", async (log) => {
+  logTest("stops a read at its limits, oldest or newest first", async ({ log }) => {
     const [batch] = await fill(log, [4, 1, 5, 2]);
     const one = batch.json.length + `,"hash":""`.length + 43;
     const cases: [Parameters<Log["read"]>[0], number[]][] = [
@@ -157,23 +190,22 @@ for (const [name, make] of Object.entries(ENGINES)) {
     assert.deepEqual(await firsts(log, { bytes: both - 1 }), [1]);
   });
 
-  logTest("answers at most 1,000 entries unless told", async (log) => {
+  logTest("answers at most 1,000 entries unless told", async ({ log }) => {
     await fill(log, [256, 256, 256, 231, 1, 1]);
     assert.deepEqual(await firsts(log, {}), [1, 257, 513, 769, 1_000]);
   });
 
-  logTest("finds messages by author and mid", async (log) => {
+  logTest("finds messages by author and mid", async ({ log }) => {
     const writer = new Writer();
-    await log.append({
-      batches: [
-        writer.messages({ at: 1_000, mids: [mid(10), mid(20), mid(60_010)] }),
-        writer.messages({ at: 1_001, mids: [mid(15), mid(30), mid(60_000)] }),
-        writer.join({ author: ALICE }),
-        writer.messages({ at: 1_002, mids: [mid(20)], author: BOB }),
-        writer.messages({ at: 1_003, mids: [mid(20, 1)] }),
-        writer.messages({ at: 1_004, mids: [mid(200_000)] }),
-      ],
-    });
+    await append(
+      log,
+      writer.messages({ at: 1_000, mids: [mid(10), mid(20), mid(60_010)] }),
+      writer.messages({ at: 1_001, mids: [mid(15), mid(30), mid(60_000)] }),
+      writer.join({ author: ALICE }),
+      writer.messages({ at: 1_002, mids: [mid(20)], author: BOB }),
+      writer.messages({ at: 1_003, mids: [mid(20, 1)] }),
+      writer.messages({ at: 1_004, mids: [mid(200_000)] }),
+    );
     const all = [200_000, 60_010, 60_000, 30, 20, 15, 10].map((ms) => mid(ms));
     const absent = [mid(10, 1), mid(16), mid(60_011), mid(199_999), mid(300_000), mid(0)];
     const wanted = new Map([
@@ -198,64 +230,40 @@ for (const [name, make] of Object.entries(ENGINES)) {
     assert.deepEqual(await log.find(ALICE, []), new Map());
   });
 
-  logTest("knows the greatest mid of each author, whatever the order they came in", async (log) => {
-    const writer = new Writer();
-    await log.append({
-      batches: [
+  logTest(
+    "knows the greatest mid of each author, whatever the order they came in",
+    async ({ log }) => {
+      const writer = new Writer();
+      await append(
+        log,
         writer.messages({ mids: [mid(10), mid(20)] }),
         writer.messages({ mids: [mid(15, 1)] }),
         writer.join({ author: "silent" }),
         writer.messages({ mids: [mid(90_000)], author: BOB }),
-      ],
-    });
-    assert.equal(await log.lastMid(ALICE), mid(20));
-    assert.equal(await log.lastMid(BOB), mid(90_000));
-    assert.equal(await log.lastMid("silent"), undefined);
-    assert.equal(await log.lastMid("nobody"), undefined);
-    await log.append({ batches: [writer.messages({ mids: [mid(20, 1)] })] });
-    assert.equal(await log.drop({ keepFrom: 99 }), 6);
-    assert.equal(await log.lastMid(ALICE), mid(20, 1));
-    assert.equal(await log.lastMid(BOB), mid(90_000));
+      );
+      assert.equal(await log.lastMid(ALICE), mid(20));
+      assert.equal(await log.lastMid(BOB), mid(90_000));
+      assert.equal(await log.lastMid("silent"), undefined);
+      assert.equal(await log.lastMid("nobody"), undefined);
+      await append(log, writer.messages({ mids: [mid(20, 1)] }));
+      assert.equal(await log.lastMid(ALICE), mid(20, 1));
+    },
+  );
+
+  logTest("keeps members and values of a commit without batches", async ({ log, again }) => {
+    assert.deepEqual(await log.append(0, { batches: [], values: { a: "1", b: "2" } }), []);
+    await log.append(0, { batches: [], members: [{ user: ALICE, json: "{}" }] });
+    await append(log, new Writer().many(2));
+    await log.append(2, { batches: [], values: { a: undefined, c: "3" }, gone: [BOB] });
+    const { start } = await again();
+    assert.deepEqual(start.values, { b: "2", c: "3" });
+    assert.deepEqual([start.head, start.members], [2, [{ user: ALICE, json: "{}" }]]);
   });
 
-  logTest("drops by seq and by age, and never the newest batch", async (log) => {
-    await fill(log, [4, 1, 5, 2]);
-    assert.equal(await log.drop({}), 1);
-    assert.equal(await log.drop({ keepFrom: 4 }), 1);
-    assert.equal(await log.drop({ keepFrom: 5 }), 5);
-    assert.equal(await log.drop({ keepFrom: 2 }), 5, "never back");
-    assert.deepEqual(await firsts(log, {}), [5, 6, 11]);
-    assert.equal(await log.drop({ olderThan: 1_020 }), 6);
-    assert.equal(await log.drop({ keepFrom: 11, olderThan: 1_000 }), 11);
-    assert.equal(await log.drop({ keepFrom: 99, olderThan: 9_999 }), 11);
-    assert.deepEqual(await firsts(log, { after: 2, since: 1_000 }), [11]);
-    assert.deepEqual(await firsts(log, { before: 11, last: true }), []);
-    assert.deepEqual(await firsts(log, { until: 1_010 }), []);
-  });
-
-  logTest("keeps mids, places and the chain of what it dropped", async (log) => {
-    const batches = await fill(log, [300, 1, 256, 2]);
-    await log.append({ batches: [new Writer(560, 2_000).join()] });
-    assert.equal(await log.drop({ keepFrom: 560 }), 560);
-    for (const { author, mids, first, at } of batches) {
-      const places = mids.map((mid, i) => [mid, { seq: first + i, at }] as const);
-      assert.deepEqual(await log.find(author, mids), new Map(places));
-    }
-    assert.deepEqual(await log.verify(), { entries: 560, batches: 5, head: 560 });
-    await log.append({ batches: [new Writer(561, 2_000).many(1)] });
-    assert.equal((await log.verify()).head, 561);
-  });
-
-  logTest("keeps members and values of a commit without batches", async (log) => {
-    assert.deepEqual(await log.append({ batches: [], values: { a: "1", b: "2" } }), []);
-    await log.append({ batches: [], members: [{ user: ALICE, json: "{}" }] });
-    assert.deepEqual(await log.verify(), { entries: 0, batches: 0, head: 0 });
-  });
-
-  logTest("holds 100,000 entries and pages through them", async (log) => {
+  logTest("holds 100,000 entries and pages through them", async ({ log }) => {
     const writer = new Writer();
     for (let i = 0; i < 40; i++) {
-      await log.append({ batches: Array.from({ length: 10 }, () => writer.many(250)) });
+      await append(log, ...Array.from({ length: 10 }, () => writer.many(250)));
     }
     let after = 0;
     for (let pages = 0; after < 100_000; pages++) {
@@ -275,23 +283,44 @@ for (const [name, make] of Object.entries(ENGINES)) {
     );
   });
 
-  logTest("closes twice and then refuses everything", async (log) => {
-    await log.append({ batches: [new Writer().many(1)] });
+  logTest("closes twice and then refuses everything", async ({ log }) => {
+    await append(log, new Writer().many(1));
     await log.close();
     await log.close();
     for (
       const call of [
         () => log.open(),
-        () => log.append({ batches: [] }),
+        () => log.append(1, { batches: [] }),
         () => log.read({}),
         () => log.find(ALICE, [mid(1)]),
         () => log.lastMid(ALICE),
-        () => log.drop({}),
-        () => log.verify(),
-        () => log.backup("copy"),
       ]
     ) await assert.rejects(call, Closed);
   });
+});
+
+test("log: what an engine cannot do is refused with a sentence that names it", () => {
+  const cannot = Object.entries(ENGINES).flatMap(([name, { make }]) =>
+    POWERS.filter((power) => make("unused").power(power) === undefined)
+      .map((power) => `${name} ${power}`)
+  );
+  assert.deepEqual(cannot, ["memory copy"]);
+  assert.throws(
+    () => requirePower(ENGINES.memory.make(""), "copy", "back up to a file"),
+    (error) => error instanceof UsageError && /^Cannot back up to .*"memory"/.test(error.message),
+  );
+});
+
+/** All that a log says. */
+async function told(log: Log): Promise<unknown[]> {
+  const mids = [mid(1), mid(2), mid(9)];
+  return [
+    await log.read({}),
+    await log.find(ALICE, mids),
+    await log.find(BOB, mids),
+    await log.lastMid(ALICE),
+    await log.lastMid(BOB),
+  ];
 }
 
 function base64url(bytes: Uint8Array): string {

@@ -7,9 +7,10 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { migrate } from "../../lib/disk/sqlite.ts";
 import { FolderUnusable } from "../../lib/errors.ts";
-import { migrate, MIGRATIONS } from "../../lib/log/migrations.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
+import { MIGRATIONS } from "../../lib/log/sqlite_schema.ts";
 import { sqliteNames } from "../../lib/store/sqlite_name_store.ts";
 import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import { heldBy } from "./support/audit.ts";
@@ -97,7 +98,7 @@ await fault(async (fault) => {
 function halfWay(fault: Fault, folder: string, version: number): void {
   const db = new DatabaseSync(join(folder, "log.db"));
   db.exec("BEGIN IMMEDIATE");
-  migrate(db);
+  migrate(db, MIGRATIONS);
   db.exec("ROLLBACK");
   const row = db.prepare("PRAGMA user_version").get() as { user_version: number };
   fault.expect(row.user_version === version, "a migration that died changed the version");
@@ -110,7 +111,7 @@ async function untouched(fault: Fault): Promise<void> {
   mkdirSync(folder);
   const db = new DatabaseSync(join(folder, "log.db"));
   db.exec("BEGIN IMMEDIATE");
-  migrate(db);
+  migrate(db, MIGRATIONS);
   db.exec("ROLLBACK");
   db.close();
   const log = sqliteLog(folder);

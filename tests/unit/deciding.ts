@@ -1,7 +1,8 @@
 /** Decides requests on a state as a group does, without a log. */
 
 import { Members } from "../../lib/group/members.ts";
-import type { Decide, Decision, Places } from "../../lib/group/decide/decision.ts";
+import type { Decide, Decision } from "../../lib/group/decide/decision.ts";
+import type { Places } from "../../lib/log/log.ts";
 import { OPERATIONS, permit } from "../../lib/group/operations.ts";
 import type { Known, Op, Reply } from "../../lib/group/request.ts";
 import { type Actor, apply, type Draft, type GroupState, place } from "../../lib/group/state.ts";

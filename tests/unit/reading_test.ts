@@ -29,7 +29,7 @@ async function logOf(lists: readonly (readonly string[])[]): Promise<{ log: Log;
       messages,
     };
     const mids = messages.map(([mid]) => mid);
-    await log.append({
+    await log.append(first - 1, {
       batches: [{ first, count: texts.length, at, author: AUTHOR, mids, json: encodeBatch(batch) }],
     });
     first += texts.length;

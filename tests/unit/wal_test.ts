@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { damagedAt } from "../../lib/log/wal.ts";
+import { damagedAt } from "../../lib/disk/wal.ts";
 
 const PAGE = 512;
 const FRAME = 24 + PAGE;

@@ -1,7 +1,7 @@
 /** What the pure functions of this folder answer, and what several of them ask first. */
 
 import { Refusal } from "../../errors.ts";
-import type { Place } from "../../log/log.ts";
+import type { Places } from "../../log/log.ts";
 import type { Batch } from "../../protocol/batch.ts";
 import type { Member } from "../members.ts";
 import type { Known, Op, Reply } from "../request.ts";
@@ -16,9 +16,6 @@ export interface Decision<R> {
   /** The reply, once the drafts are on disk as these batches. */
   reply(placed: readonly Batch[]): R;
 }
-
-/** Places of messages that are in the log already. */
-export type Places = ReadonlyMap<string, Place>;
 
 /**
  * Decides one request, on the state that all requests before it have left.

@@ -2,12 +2,13 @@
 
 import { Refusal } from "../../errors.ts";
 import { midTime } from "../../identity/ids.ts";
+import type { Places } from "../../log/log.ts";
 import { type Batch, messageHash } from "../../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MID_AHEAD } from "../../protocol/limits.ts";
 import type { Known, Reply } from "../request.ts";
 import type { Actor, Draft, GroupState } from "../state.ts";
 import { muteKey } from "../values.ts";
-import { authorOf, type Decide, type Places, requireMember } from "./decision.ts";
+import { authorOf, type Decide, requireMember } from "./decision.ts";
 
 /** Where messages stand: `count` of them from seq `from` on, in the order of the request. */
 type Run = Reply<"send">["accepted"][number];

@@ -1,6 +1,7 @@
 /** What was promised, held against what a log holds: the invariants of every fault test. */
 
 import type { Fault } from "./fault.ts";
+import { requirePower } from "../../../lib/log/log.ts";
 import { sqliteLog } from "../../../lib/log/sqlite.ts";
 import type { Batch } from "../../../lib/protocol/batch.ts";
 
@@ -93,7 +94,7 @@ export async function heldBy(folder: string, fault: Fault): Promise<Held[]> {
   const log = sqliteLog(folder);
   try {
     const { head } = await log.open();
-    await log.verify();
+    await requirePower(log, "verify", "audit the log")();
     const held: Held[] = [];
     let next = 1;
     let time = 0;

@@ -1,30 +1,47 @@
-/** Every statement of the SQLite engine, and the rows they answer. */
+/** The schema of `log.db`, every statement, and the rows they answer. */
 
+import { randomUUID } from "node:crypto";
+import type { Migration } from "../disk/sqlite.ts";
 import { midsIn, type SealedBatch } from "./chain.ts";
 import { unpackMids } from "./mids.ts";
 
-/** Set in this order when a database is opened. */
-export const PRAGMAS = [
-  // A file that is made now: a request of 256 messages fills 5 to 35 of these, each two writes.
-  "page_size = 8192",
-  // Before anything is read: with it WAL needs no shared memory, and the first read locks the file
-  // until the process ends, however it ends.
-  "locking_mode = EXCLUSIVE",
-  "journal_mode = WAL",
-  "synchronous = FULL",
-  // A checkpoint stalls the commit that causes it; SQLite's 1,000 pages stall too often.
-  "wal_autocheckpoint = 2000",
-  "journal_size_limit = 67108864",
-  // What drop() removes is overwritten, not only unlinked.
-  "secure_delete = ON",
+// Small columns stand before `json`, which flows over into pages of its own.
+const VERSION_1 =
+  `CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE author (id INTEGER PRIMARY KEY, user TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE batch (
+    first INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    author INTEGER NOT NULL REFERENCES author (id),
+    lo BLOB,
+    hi BLOB,
+    hash BLOB NOT NULL,
+    crcs BLOB NOT NULL,
+    mids BLOB,
+    json TEXT
+  ) STRICT;
+  CREATE INDEX batch_at ON batch (at);
+  CREATE INDEX batch_mid ON batch (author, hi, lo) WHERE hi IS NOT NULL;
+  CREATE TABLE member (user TEXT PRIMARY KEY, json TEXT NOT NULL, crc INTEGER NOT NULL)
+    STRICT, WITHOUT ROWID;
+  CREATE TABLE value (name TEXT PRIMARY KEY, text TEXT NOT NULL, crc INTEGER NOT NULL)
+    STRICT, WITHOUT ROWID;`;
+
+/** `PRAGMA user_version` is how many of these a database went through: append, never edit. */
+export const MIGRATIONS: readonly Migration[] = [
+  (db) => {
+    db.exec(VERSION_1);
+    const set = db.prepare("INSERT INTO meta VALUES (?, ?)");
+    set.run("epoch", randomUUID());
+    set.run("tail", 1);
+  },
 ];
 
 const BATCH = "first, count, at, hash, crcs, mids, json";
 
-const SQL = {
-  begin: "BEGIN IMMEDIATE",
-  commit: "COMMIT",
-  rollback: "ROLLBACK",
+/** Every statement. */
+export const SQL = {
   meta: "SELECT value FROM meta WHERE name = ?",
   setMeta: "INSERT OR REPLACE INTO meta VALUES (?, ?)",
   authors: "SELECT id, user FROM author NOT INDEXED",
@@ -58,26 +75,7 @@ const SQL = {
     WHERE first >= ? ORDER BY first`,
   integrity: "PRAGMA integrity_check(1)",
   copy: "VACUUM INTO ?",
-};
-
-/** A prepared statement; which rows it answers, its SQL says. */
-export interface Statement {
-  run(...values: Value[]): { lastInsertRowid: number | bigint };
-  get(...values: Value[]): unknown;
-  all(...values: Value[]): unknown;
-  iterate(...values: Value[]): unknown;
-}
-
-type Value = string | number | Uint8Array | null;
-
-/** All statements, prepared. */
-export type Statements<S> = Readonly<Record<keyof typeof SQL, S>>;
-
-/** Prepares every statement; the schema must be there. */
-export function prepareAll<S>(db: { prepare(sql: string): S }): Statements<S> {
-  const prepared = Object.entries(SQL).map(([name, sql]) => [name, db.prepare(sql)]);
-  return Object.fromEntries(prepared);
-}
+} as const;
 
 /** A row of `batch`. */
 export interface BatchRow extends SealedBatch {
@@ -115,15 +113,4 @@ export interface AuthorRow {
 /** The mids of a batch, dropped or not. */
 export function midsOf({ json, mids }: BatchRow): string[] {
   return json === null ? unpackMids(mids ?? new Uint8Array()) : midsIn(json);
-}
-
-/** Whether the row's columns say what its JSON says. */
-export function agrees(row: WholeRow): boolean {
-  const mids = midsOf(row);
-  if (mids.length > 0 ? mids.length !== row.count : row.hi !== null) return false;
-  const [lo, hi] = [row.lo, row.hi].map((bytes) => bytes ? unpackMids(bytes)[0] : undefined);
-  if (mids[0] !== lo || mids[mids.length - 1] !== hi) return false;
-  if (row.json === null) return true;
-  const { first, count, at, author } = JSON.parse(row.json);
-  return first === row.first && count === row.count && at === row.at && author === row.user;
 }

@@ -1,8 +1,8 @@
 /** What SQLite's errors mean; Deno and Node report them differently. */
 
-import { DiskFull, FolderUnusable, LogDamaged, LogFailed, UsageError } from "../errors.ts";
+import { DiskFull, FolderUnusable, LogDamaged, LogFailed } from "../errors.ts";
 
-/** Primary result codes of SQLite that this log acts on. */
+/** Primary result codes of SQLite that are acted on. */
 export const SQLITE = {
   error: 1,
   busy: 5,
@@ -34,16 +34,24 @@ export function sqliteCode(error: unknown): number {
   return TEXTS.find(([text]) => error.message.startsWith(text))?.[1] ?? SQLITE.error;
 }
 
+/** Whether an error says that there is no room left. */
+export function isFull(error: unknown): boolean {
+  return sqliteCode(error) === SQLITE.full || (error as { code?: unknown }).code === "ENOSPC";
+}
+
+/** How the sentences of a database begin, and what to do when another process holds it. */
+export interface OpenWords {
+  /** Up to the colon: `Cannot open FOLDER`. */
+  readonly cannot: string;
+  readonly held: string;
+}
+
 /** What a failed open means for the person who started it. */
-export function openError(folder: string, file: string, cause: unknown): unknown {
-  if (cause instanceof LogDamaged) return cause;
-  const code = sqliteCode(cause) || (cause as { code?: unknown }).code;
-  switch (code) {
+export function openError(file: string, { cannot, held }: OpenWords, cause: unknown): unknown {
+  if (isFull(cause)) return new DiskFull(`${cannot}: the disk is full`, { cause });
+  switch (sqliteCode(cause) || (cause as { code?: unknown }).code) {
     case SQLITE.busy:
-      return new FolderUnusable(
-        `Cannot open ${folder}: another process uses it, stop that one or choose another folder`,
-        { cause },
-      );
+      return new FolderUnusable(`${cannot}: ${held}`, { cause });
     case SQLITE.readOnly:
     case SQLITE.cannotOpen:
     case "EACCES":
@@ -51,28 +59,19 @@ export function openError(folder: string, file: string, cause: unknown): unknown
     case "ENOTDIR":
     case "EPERM":
     case "EROFS":
-      return new FolderUnusable(
-        `Cannot open ${folder}: it must be a folder in which this user can write`,
-        { cause },
-      );
-    case SQLITE.full:
-    case "ENOSPC":
-      return new DiskFull(`Cannot open ${folder}: the disk is full`, { cause });
+      return new FolderUnusable(`${cannot}: it must be a folder in which this user can write`, {
+        cause,
+      });
     default:
       return readError(file, 0, cause);
   }
 }
 
-/** What a failed copy from `file` to `target` means. */
-export function copyError(file: string, target: string, cause: unknown): unknown {
-  const code = sqliteCode(cause) || (cause as { code?: unknown }).code;
-  if (code === SQLITE.corrupt) return damaged(file, 0, cause);
-  if (code === SQLITE.full || code === "ENOSPC") {
-    return new DiskFull(`Cannot back up to ${target}: the disk is full`, { cause });
-  }
-  return new UsageError(
-    `Cannot back up to ${target}: it must be a new file in a folder in which this user can write`,
-    { cause },
+/** The error for a database that a newer version wrote. */
+export function newer(cannot: string, version: number, known: number): FolderUnusable {
+  return new FolderUnusable(
+    `${cannot}: its format is ${version}, this version of zgroup knows up to ${known}; ` +
+      "use a newer one",
   );
 }
 
@@ -92,20 +91,15 @@ export function readError(file: string, seq: number, cause: unknown): unknown {
 
 /** The error for entries that cannot be trusted from `seq` on; 0 for the file as a whole. */
 export function damaged(file: string, seq: number, cause?: unknown): LogDamaged {
-  const where = seq > 0 ? ` from entry ${seq} on` : "";
-  return new LogDamaged(
-    file,
-    seq,
-    `Cannot trust ${file}${where}: it is not what was written, restore a copy`,
-    { cause },
-  );
+  return untrusted(file, seq, seq > 0 ? ` from entry ${seq} on` : "", cause);
 }
 
 /** The error for a write-ahead log that cannot be trusted from a byte on. */
 export function damagedWal(file: string, byte: number): LogDamaged {
-  return new LogDamaged(
-    file,
-    0,
-    `Cannot trust ${file} from byte ${byte} on: it is not what was written, restore a copy`,
-  );
+  return untrusted(file, 0, ` from byte ${byte} on`);
+}
+
+function untrusted(file: string, seq: number, where: string, cause?: unknown): LogDamaged {
+  const message = `Cannot trust ${file}${where}: it is not what was written, restore a copy`;
+  return new LogDamaged(file, seq, message, { cause });
 }

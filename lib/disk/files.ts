@@ -1,0 +1,158 @@
+/**
+ * Small files: there as a whole or not at all, also after a loss of power, and readable by their
+ * owner alone.
+ */
+
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { randomUUID } from "node:crypto";
+import { dirname, resolve } from "node:path";
+import { FolderUnusable } from "../errors.ts";
+
+/** The JSON object of a file; undefined when there is no file. @throws {FolderUnusable} */
+export function load<T extends object>(path: string): T | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined;
+    throw new FolderUnusable(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new FolderUnusable(
+      `Cannot read ${path}: it is not JSON; put a copy of it back, or move it away to start anew`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * The JSON object of a file, made by `make` when there is none. Two programs that make it at the
+ * same time get the same one. The file has mode 0600, its new folders 0700.
+ *
+ * @throws {FolderUnusable} the file cannot be read, written or parsed
+ */
+export function loadOrMake<T extends object>(path: string, make: () => T): T {
+  const kept = load<T>(path);
+  if (kept) return kept;
+  saving(path, () => {
+    makeFolder(dirname(path));
+    put(path, (part) => writeFileSync(part, toJson(make())), linkUnlessThere);
+  });
+  return load<T>(path)!;
+}
+
+/** Keeps an object as JSON in the place of what a file held, mode 0600. @throws {FolderUnusable} */
+export function save(path: string, value: object): void {
+  saving(path, () => replace(path, (part) => writeFileSync(part, toJson(value))));
+}
+
+/**
+ * Puts a file, mode 0600, in the place of another. `write` is given the name of an empty file
+ * beside it; what it throws is passed on, and leaves what was there.
+ */
+export function replace(path: string, write: (part: string) => void): void {
+  put(path, write, renameSync);
+}
+
+/** Makes a folder, and those above it that are missing, mode 0700. */
+export function makeFolder(path: string): void {
+  let folder = resolve(path);
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  while (first !== undefined && folder.length >= first.length) {
+    folder = dirname(folder);
+    syncFolder(folder);
+  }
+}
+
+/** Makes an empty file, mode 0600, unless there is something of that name, which is not touched. */
+export function touch(path: string): void {
+  try {
+    writeFileSync(path, "", { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/** Brings the names in a folder to the disk, where the system can. */
+export function syncFolder(path: string): void {
+  let folder: number;
+  try {
+    folder = openSync(path, "r");
+  } catch {
+    return; // Windows opens none, and who may write to a folder need not be able to read it.
+  }
+  try {
+    fsyncSync(folder);
+  } catch (error) {
+    if (!NO_FOLDER_SYNC.has(codeOf(error))) throw error;
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** What file systems answer that cannot sync a folder. */
+const NO_FOLDER_SYNC: ReadonlySet<unknown> = new Set(["EINVAL", "EISDIR", "ENOTSUP", "EPERM"]);
+
+/** Fills a file beside `path`, syncs it, and has it `named`; it is gone when anything fails. */
+function put(
+  path: string,
+  write: (part: string) => void,
+  named: (part: string, path: string) => void,
+): void {
+  const part = `${path}.${randomUUID().slice(0, 8)}.part`;
+  try {
+    writeFileSync(part, "", { flag: "wx", mode: 0o600 });
+    write(part);
+    sync(part);
+    named(part, path);
+  } finally {
+    rmSync(part, { force: true });
+  }
+  syncFolder(dirname(path));
+}
+
+function sync(path: string): void {
+  const file = openSync(path, "r+");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Where another program was first, its file counts. */
+function linkUnlessThere(part: string, path: string): void {
+  try {
+    linkSync(part, path);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+function saving(path: string, work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    throw new FolderUnusable(`Cannot write ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function toJson(value: object): string {
+  return JSON.stringify(value, null, 2) + "\n";
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}

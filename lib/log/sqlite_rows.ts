@@ -1,0 +1,102 @@
+/** Rows of a log's database as they are read back: each of them is what was written, or {LogDamaged}. */
+
+import { setImmediate } from "node:timers/promises";
+import type { Statement } from "../disk/sqlite.ts";
+import { damaged } from "../disk/sqlite_errors.ts";
+import { firstBad, holds, isWhole, linkAfter, START, textCrc } from "./chain.ts";
+import type { Checked, ReadRange } from "./log.ts";
+import { unpackMids } from "./mids.ts";
+import { fillPage } from "./page.ts";
+import type { LogFile } from "./sqlite_file.ts";
+import { type BatchRow, midsOf, type TextRow, type WholeRow } from "./sqlite_schema.ts";
+
+// What is handled between two turns of the event loop, and checked at open.
+export const SLICE: ReadRange = { limit: 2_560, bytes: 1_048_576 };
+
+/** Batches whose first seq lies in `[from, to]`; at most a slice, at least one where there is one. */
+export function slice(file: LogFile, from: number, to: number): BatchRow[] {
+  return checkedPage(file, file.sql.ascending.iterate(from, to), SLICE);
+}
+
+/** What fits a range of the batches that a statement answers, ascending. */
+export function checkedPage(file: LogFile, rows: unknown, range: ReadRange): BatchRow[] {
+  return checked(file, fillPage(cast<Iterable<BatchRow>>(rows), range));
+}
+
+/** The same consecutive rows. */
+function checked(file: LogFile, rows: BatchRow[]): BatchRow[] {
+  if (rows.length === 0) return rows;
+  const before = cast<BatchRow | undefined>(file.sql.previous.get(rows[0].first));
+  if (before && !isWhole(before)) throw damaged(file.path, before.first);
+  let link = before ? linkAfter(before) : START;
+  for (const row of rows) {
+    if (!holds(link, row)) throw damaged(file.path, firstBad(link, row) ?? row.first);
+    link = linkAfter(row);
+  }
+  return rows;
+}
+
+/** Rows of `member` or `value`. */
+export function texts(file: LogFile, statement: Statement): TextRow[] {
+  const rows = cast<TextRow[]>(statement.all());
+  const bad = rows.find(({ name, text, crc }) =>
+    typeof name !== "string" || typeof text !== "string" || textCrc(name, text) !== crc
+  );
+  if (bad) throw damaged(file.path, 0);
+  return rows;
+}
+
+/** Reads all that a log with this head and tail holds. */
+export async function verify(file: LogFile, head: number, tail: () => number): Promise<Checked> {
+  let link = START;
+  let batches = 0;
+  while (link.seq < head) {
+    for (const row of wholeRows(file, link.seq + 1)) {
+      const bad = firstBad(link, row) ?? (agrees(row) ? undefined : row.first);
+      if (bad !== undefined) throw damaged(file.path, bad);
+      if (row.json === null && row.first >= tail()) throw damaged(file.path, row.first);
+      link = linkAfter(row);
+      batches++;
+    }
+    await setImmediate();
+  }
+  const { members, values, integrity } = file.sql;
+  file.reading(() => {
+    texts(file, members);
+    texts(file, values);
+    const [answer] = Object.values(cast<object | undefined>(integrity.get()) ?? {});
+    if (answer !== "ok") throw damaged(file.path, 0, answer);
+  });
+  return { entries: link.seq, batches, head: link.seq };
+}
+
+function wholeRows(file: LogFile, from: number): WholeRow[] {
+  const { whole } = file.sql;
+  const rows = file.reading(
+    () => fillPage(cast<Iterable<WholeRow>>(whole.iterate(from)), SLICE),
+    from,
+  );
+  if (rows.length === 0) throw damaged(file.path, from);
+  return rows;
+}
+
+/** Whether the row's columns say what its JSON says. */
+function agrees(row: WholeRow): boolean {
+  const mids = midsOf(row);
+  if (mids.length > 0 ? mids.length !== row.count : row.hi !== null) return false;
+  const [lo, hi] = [row.lo, row.hi].map((bytes) => bytes ? unpackMids(bytes)[0] : undefined);
+  if (mids[0] !== lo || mids[mids.length - 1] !== hi) return false;
+  if (row.json === null) return true;
+  const { first, count, at, author } = JSON.parse(row.json);
+  return first === row.first && count === row.count && at === row.at && author === row.user;
+}
+
+/** `first` of a row, where there is one. */
+export function firstOf(row: unknown): number | undefined {
+  return cast<{ first?: number | null } | undefined>(row)?.first ?? undefined;
+}
+
+/** What the statement's SQL says that it answers. */
+export function cast<T>(rows: unknown): T {
+  return rows as T;
+}
