@@ -1,11 +1,17 @@
-/** PROTOCOL.md is the twin of the schema: every op, field, code and limit stands in it. */
+/** PROTOCOL.md is the twin of the schema: every op, field, reply, code and limit stands in it. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { CODES } from "../../lib/errors.ts";
 import * as limits from "../../lib/protocol/limits.ts";
-import { ACTIONS, GROUP_OPS, REGISTRY_OPS } from "../../lib/protocol/schema.ts";
+import {
+  ACTIONS,
+  GROUP_OPS,
+  GROUP_REPLIES,
+  REGISTRY_OPS,
+  REGISTRY_REPLIES,
+} from "../../lib/protocol/schema.ts";
 
 const text = readFileSync(new URL("../../PROTOCOL.md", import.meta.url), "utf8");
 
@@ -23,15 +29,22 @@ const UNSEEN = new Set([
 ]);
 
 describe("PROTOCOL.md", () => {
-  const tables = { Group: GROUP_OPS, Registry: REGISTRY_OPS };
-  for (const [name, table] of Object.entries(tables)) {
+  const tables: Record<string, [object, Record<string, unknown>]> = {
+    Group: [GROUP_OPS, GROUP_REPLIES],
+    Registry: [REGISTRY_OPS, REGISTRY_REPLIES],
+  };
+  for (const [name, [table, replies]] of Object.entries(tables)) {
     const section = text.split(`\n## ${name}\n`)[1]?.split("\n## ")[0] ?? "";
     for (const [op, schema] of Object.entries(table)) {
-      test(`names ${name}.${op} and its fields`, () => {
+      test(`names ${name}.${op}, its fields and those of its reply`, () => {
         const rows = section.match(new RegExp(`^\\| \`${op}\` +\\|.*$`, "gm")) ?? [];
         assert.equal(rows.length, 1, `${op} has ${rows.length} rows`);
         for (const field of Object.keys((schema as { entries: object }).entries)) {
           assert.ok(rows[0].includes(`\`${field}\``), `field ${field} of ${op} is missing`);
+        }
+        const ok = rows[0].split("|").at(-2)!;
+        for (const field of Object.keys((replies[op] as { entries: object }).entries)) {
+          assert.match(ok, new RegExp(`\\b${field}\\b`), `${field} of ${op}'s reply is missing`);
         }
       });
     }
