@@ -20,7 +20,7 @@ import { DEFAULT_REGISTRY, parseAddress, type RegistryAddress } from "../text/ad
 import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import { checkAddress, checkHost, checkName, checkRegistry } from "./checks.ts";
-import { Copies } from "./copies.ts";
+import { Copies, IDENTITY_FILE } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { type LogSink, SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
@@ -180,7 +180,7 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     founder: home ? founderOf(home) : "",
   });
   if (!folder) return make();
-  const file = loadOrMake(join(folder, "group.json"), make);
+  const file = loadOrMake(join(folder, IDENTITY_FILE), make);
   if (file.name !== name) {
     throw new UsageError(
       `Cannot start the group "${name}" in ${folder}: the folder belongs to "${file.name}"`,
