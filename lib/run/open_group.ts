@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { load, loadOrMake, save } from "../disk/files.ts";
 import { Refusal, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
-import { GroupServer } from "../group/server.ts";
+import { GroupServer, type GroupServerOptions } from "../group/server.ts";
 import {
   groupId,
   newSigningKey,
@@ -16,11 +16,11 @@ import {
 import { memoryLog } from "../log/memory.ts";
 import { sqliteLog, verifyCopy } from "../log/sqlite.ts";
 import { renewCopy } from "../log/sqlite_copy.ts";
-import { DEFAULT_REGISTRY, parseAddress } from "../text/addresses.ts";
+import { DEFAULT_REGISTRY, parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import { checkAddress, checkHost, checkName, checkRegistry } from "./checks.ts";
-import { Copies } from "./copies.ts";
+import { Copies, IDENTITY_FILE } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { type LogSink, SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
@@ -80,25 +80,15 @@ interface Ports {
  * {UsageError}; {Error} the address is in use
  */
 export async function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
-  const { home, address = "127.0.0.1:0", registries = [DEFAULT_REGISTRY] } = options;
-  const { log: logger = SILENT, plain = false, advertise, rate, keep, keepFor } = options;
-  const { memoryLimit } = options;
-  const access = options.private ? "private" : "open";
-  const name = checkName(options.name);
-  checkAddress(address);
-  const known = registries.map(checkRegistry);
-  if (plain && access === "private") {
-    throw new UsageError(
-      "Cannot start the group: --private lets in only who proves a key, leave out --plain",
-    );
-  }
-  if (advertise !== undefined) checkHost(advertise);
+  const { home, address = "127.0.0.1:0", memory, plain = false, advertise, rate } = options;
+  const { log: logger = SILENT, keep, keepFor } = options;
+  const { name, registries } = checked(options);
   const transport = await transportFor(options.transport, logger);
   const folder = options.data ?? (home && groupFolder(home, name));
-  const file = groupFile(folder, name, home);
-  const key = signingKey(file.secretKey);
-  const { nonce, founder } = file;
+  const { secretKey, nonce, founder } = groupFile(folder, name, home);
+  const key = signingKey(secretKey);
   const id = groupId(key.publicKey, name, nonce);
+  const access = options.private ? "private" : "open";
   warnOfFew(logger);
   if (plain) {
     logger.warn(
@@ -107,35 +97,55 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   }
   const portsFile = folder && join(folder, "ports.json");
   const ports = portsFile ? load<Ports>(portsFile) : undefined;
-  const stored = folder !== undefined && !options.memory;
+  const stored = folder !== undefined && !memory;
   const log = stored ? sqliteLog(folder) : memoryLog();
+  const group = await named(name, {
+    transport,
+    log,
+    identity: { id, name, key: key.publicKey, nonce, founder, access },
+    key,
+    address: address.endsWith(":0") && ports ? address.slice(0, -1) + ports.main : address,
+    bounds: boundsHere(DEFAULT_BOUNDS, options.memoryLimit),
+    pins: folder ? filePins(join(folder, "registries.json")) : memoryPins(),
+    registries: options.unlisted ? [] : registries,
+    plain,
+    ...(advertise ? { advertise } : {}),
+    ...(rate === undefined ? {} : { rates: ratesFor(rate) }),
+    keep: {
+      ...(keep === undefined ? {} : { entries: keep }),
+      ...(keepFor === undefined ? {} : { time: keepFor }),
+    },
+    logger,
+  });
+  const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
+  if (portsFile && port !== undefined) save(portsFile, { main: port });
+  if (stored) {
+    // Does for other programs what only the holder of the folder can do.
+    const answering = answerRequests(folder, (request) => copies.handle(log, folder, request));
+    void group.stopped.then(() => answering.close());
+  }
+  return group;
+}
+
+/** What a group is to be called and where it is to be told, when all that was given can be used. */
+function checked(options: OpenGroupOptions): { name: string; registries: RegistryAddress[] } {
+  const { address = "127.0.0.1:0", registries = [DEFAULT_REGISTRY], advertise } = options;
+  const name = checkName(options.name);
+  checkAddress(address);
+  const known = registries.map(checkRegistry);
+  if (options.plain && options.private) {
+    throw new UsageError(
+      "Cannot start the group: --private lets in only who proves a key, leave out --plain",
+    );
+  }
+  if (advertise !== undefined) checkHost(advertise);
+  return { name, registries: known };
+}
+
+/** Starts the server; a name that is taken is told with the way out. */
+async function named(name: string, options: GroupServerOptions): Promise<GroupServer> {
   try {
-    const group = await GroupServer.start({
-      transport,
-      log,
-      identity: { id, name, key: key.publicKey, nonce, founder, access },
-      key,
-      address: address.endsWith(":0") && ports ? address.slice(0, -1) + ports.main : address,
-      bounds: boundsHere(DEFAULT_BOUNDS, memoryLimit),
-      pins: folder ? filePins(join(folder, "registries.json")) : memoryPins(),
-      registries: options.unlisted ? [] : known,
-      plain,
-      ...(advertise ? { advertise } : {}),
-      ...(rate === undefined ? {} : { rates: ratesFor(rate) }),
-      keep: {
-        ...(keep === undefined ? {} : { entries: keep }),
-        ...(keepFor === undefined ? {} : { time: keepFor }),
-      },
-      logger,
-    });
-    const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
-    if (portsFile && port !== undefined) save(portsFile, { main: port });
-    if (stored) {
-      // Does for other programs what only the holder of the folder can do.
-      const answering = answerRequests(folder, (request) => copies.handle(log, folder, request));
-      void group.stopped.then(() => answering.close());
-    }
-    return group;
+    return await GroupServer.start(options);
   } catch (error) {
     if (!(error instanceof Refusal && error.code === "name_taken")) throw error;
     const message = `Cannot start the group "${name}": another group has this name at the ` +
@@ -170,7 +180,7 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     founder: home ? founderOf(home) : "",
   });
   if (!folder) return make();
-  const file = loadOrMake(join(folder, "group.json"), make);
+  const file = loadOrMake(join(folder, IDENTITY_FILE), make);
   if (file.name !== name) {
     throw new UsageError(
       `Cannot start the group "${name}" in ${folder}: the folder belongs to "${file.name}"`,

@@ -484,6 +484,14 @@ groupTest("goes on when what it logs to fails", {
   await alice.say("heard all the same");
 });
 
+test("a group that is to keep a part of its log does not start on one that cannot drop", async () => {
+  const log = Object.assign(memoryLog(), { power: () => undefined });
+  await assert.rejects(startGroup({ options: { log, keep: { entries: 3 } } }), {
+    name: "UsageError",
+    message: /^Cannot keep the newest entries only: .*"memory"/,
+  });
+});
+
 test("a group answers what it accepted before it closes, and takes nothing more", () =>
   closing(async (keep) => {
     const group = await startGroup({ options: { rates: ratesFor(Infinity) } });
