@@ -155,7 +155,7 @@ for (const [i, [what, example]] of ALL.entries()) {
     closing(async (keep) => {
       const file = written(example, keep(new Folder()).path, i);
       const command = onDeno ? [process.execPath, "run", "-A", config, file] : ours(file);
-      const run = keep(new Process(command, { DENO_NO_UPDATE_CHECK: "1" }));
+      const run = keep(new Process(command));
       assert.equal((await run.end(30_000)).code, 0, run.output);
       assert.deepEqual(run.output.split("\n").filter(Boolean), printed(example));
     }));
