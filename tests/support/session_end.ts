@@ -1,15 +1,24 @@
 /** A client's end of a session, packet by packet: what is sealed here, and what comes is opened. */
 
-import { decodeSaid, encodeRequest, type Reply } from "../../lib/protocol/codec.ts";
+import { Buffer } from "node:buffer";
+import type { Refusal } from "../../lib/errors.ts";
+import { decodeSaid, encodeRequest } from "../../lib/protocol/codec.ts";
 import type { Push } from "../../lib/protocol/schema.ts";
 import { readAnswer, type ServerIdentity, transcriptOf } from "../../lib/session/identity.ts";
 import { type CipherState, Initiator } from "../../lib/session/noise.ts";
 import { HEAD, KIND, PROLOGUE } from "../../lib/session/packet.ts";
 
+/** A reply; one of both is there. */
+export interface Answer {
+  readonly id: number | null;
+  readonly ok?: Record<string, unknown>;
+  readonly error?: Refusal;
+}
+
 /** See the head of this file; who carries the packets is somebody else's. */
 export class SessionEnd {
   /** Packets of the live feed, and pushes, as they came. */
-  readonly feed: Uint8Array[] = [];
+  readonly feed: Buffer[] = [];
   readonly pushes: Push[] = [];
   identity!: ServerIdentity;
   /** What a proof signs. */
@@ -45,10 +54,10 @@ export class SessionEnd {
   }
 
   /** The first reply among the packets that come; feed packets and pushes before it are kept. */
-  async reply(next: () => Promise<Uint8Array>): Promise<Reply> {
+  async reply(next: () => Promise<Uint8Array>): Promise<Answer> {
     for (;;) {
       const packet = await next();
-      if (packet[0] === KIND.feed) this.feed.push(packet);
+      if (packet[0] === KIND.feed) this.feed.push(Buffer.from(packet));
       else if (packet[0] !== KIND.sealed) throw new Error(`A packet of kind ${packet[0]} came`);
       else {
         const said = decodeSaid(this.#receive.open(packet.subarray(1)));
@@ -60,7 +69,7 @@ export class SessionEnd {
 }
 
 /** The `ok` of a reply. @throws {Refusal} what the server answered */
-export function okOf(reply: Reply): Record<string, unknown> {
-  if ("error" in reply) throw reply.error;
-  return reply.ok;
+export function okOf({ ok, error }: Answer): Record<string, unknown> {
+  if (error) throw error;
+  return ok!;
 }

@@ -5,10 +5,9 @@ import { Refusal } from "../../lib/errors.ts";
 import { newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
 import { messageHash, signedText } from "../../lib/protocol/batch.ts";
-import type { Reply } from "../../lib/protocol/codec.ts";
 import { proofText } from "../../lib/protocol/record.ts";
 import { KIND } from "../../lib/session/packet.ts";
-import { okOf, SessionEnd } from "../support/session_end.ts";
+import { type Answer, okOf, SessionEnd } from "../support/session_end.ts";
 import { Wire } from "./attack_wire.ts";
 
 /** The server hung up instead of answering. */
@@ -109,7 +108,7 @@ export class Hand extends SessionEnd implements AsyncDisposable {
   }
 
   /** The next reply; feed packets and pushes before it are kept. @throws {Cut} */
-  override reply(): Promise<Reply> {
+  override reply(): Promise<Answer> {
     return super.reply(() => this.packet());
   }
 

@@ -4,13 +4,13 @@ import type { Transport } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
 import { messageHash, signedText } from "../../lib/protocol/batch.ts";
-import { isOurs, type Reply } from "../../lib/protocol/codec.ts";
+import { isOurs } from "../../lib/protocol/codec.ts";
 import { MAGIC } from "../../lib/protocol/limits.ts";
 import { proofText } from "../../lib/protocol/record.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
 import { KIND } from "../../lib/session/packet.ts";
 import type { Channel, Frames, OutFrames } from "../../lib/transport/transport.ts";
-import { okOf, SessionEnd } from "../support/session_end.ts";
+import { type Answer, okOf, SessionEnd } from "../support/session_end.ts";
 
 /** How long an answer may take, ms. */
 const WITHIN = 5_000;
@@ -126,7 +126,7 @@ export class RawSession extends SessionEnd implements AsyncDisposable {
   }
 
   /** The next reply; pushes and feed packets before it are kept. */
-  override reply(): Promise<Reply> {
+  override reply(): Promise<Answer> {
     return super.reply(this.#packet);
   }
 
