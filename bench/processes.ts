@@ -19,7 +19,7 @@ export interface Running extends AsyncDisposable {
 }
 
 /** How a server is started. */
-export interface StartOptions {
+interface StartOptions {
   readonly command: readonly string[];
   /** Where its output goes; also its current folder. */
   readonly folder: string;

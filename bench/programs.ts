@@ -10,7 +10,7 @@ import { Process } from "../tests/support/process.ts";
 import { OURS, type Tree } from "./trees.ts";
 
 /** What a command may carry and give back. */
-export type Fields = Record<string, unknown>;
+type Fields = Record<string, unknown>;
 type Command = (fields: never) => Promise<unknown> | unknown;
 
 /** The child's side: serves commands until its input ends. */

@@ -13,7 +13,7 @@ export interface Shown {
 }
 
 /** Whose screen it is. */
-export interface ScreenOptions {
+interface ScreenOptions {
   readonly registry: string;
   readonly group: string;
   readonly home: string;

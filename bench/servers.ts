@@ -52,7 +52,7 @@ export function startRegistry(folder: string, tree: Tree = OURS): Promise<Runnin
 }
 
 /** Which group is started. */
-export interface GroupChoice {
+interface GroupChoice {
   readonly side?: "ours" | "before" | "before-curve";
   readonly tree?: Tree;
   readonly preload?: string;
@@ -77,7 +77,7 @@ export async function startGroup(choice: GroupChoice = {}): Promise<Service> {
 }
 
 /** nats-server with JetStream's file store. */
-export async function startNats(): Promise<Service> {
+async function startNats(): Promise<Service> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(new Folder());
   const command = ["nats-server", "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", "store"];
@@ -87,7 +87,7 @@ export async function startNats(): Promise<Service> {
 }
 
 /** redis-server that syncs each write. */
-export async function startRedis(): Promise<Service> {
+async function startRedis(): Promise<Service> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(new Folder());
   const port = `${await freePort()}`;

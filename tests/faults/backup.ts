@@ -9,7 +9,7 @@ import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Follower, joined, numbered, Sender } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
-import { runProgram } from "./support/run_program.ts";
+import { runProgram } from "./support/children.ts";
 import { startGroup, startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";

@@ -9,10 +9,9 @@ import { setTimeout } from "node:timers/promises";
 import { Group } from "../../mod.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
-import { Child } from "./support/children.ts";
+import { Child, runProgram } from "./support/children.ts";
 import { type Fault, fault } from "./support/fault.ts";
 import { startRegistry } from "./support/servers.ts";
-import { runProgram } from "./support/run_program.ts";
 
 const NAME = "Lab";
 const USER = "../../user.ts";

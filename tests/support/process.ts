@@ -18,7 +18,7 @@ export interface ProcessOptions {
 }
 
 /** What a process ended with. */
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly signal: string | null;
 }

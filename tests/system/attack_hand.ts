@@ -11,11 +11,11 @@ import { type Answer, okOf, SessionEnd } from "../support/session_end.ts";
 import { Wire } from "./attack_wire.ts";
 
 /** The server hung up instead of answering. */
-export class Cut extends Error {
+class Cut extends Error {
   override readonly name = "Cut";
 }
 
-export interface HandOptions {
+interface HandOptions {
   readonly key?: SigningKey;
   readonly name?: string;
   /** Own address, 127.0.0.x. */

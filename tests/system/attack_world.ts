@@ -54,7 +54,7 @@ export async function world(
 }
 
 /** A program of ours as a process of its own. */
-export interface Program {
+interface Program {
   readonly process: Process;
   readonly pid: number;
   /** `HOST:PORT`, for a registry with its key. */

@@ -1,4 +1,4 @@
-/** Programs under test, each in a process of its own. */
+/** Programs under test, each in a process of its own: of the faults, and zgroup's own. */
 
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -32,4 +32,15 @@ export class Child extends Process {
     const [all, heap] = (await this.ask("memory")).split(" ").map(Number);
     return { all, heap };
   }
+}
+
+/** Runs `group.ts`, `user.ts` or `registry.ts` to its end, for at most a minute. */
+export async function runProgram(
+  file: string,
+  ...args: string[]
+): Promise<{ readonly code: number | null; readonly output: string }> {
+  await using program = new Child(`../../${file}`, args);
+  program.finish();
+  const { code } = await program.end(60_000);
+  return { code, output: program.output };
 }

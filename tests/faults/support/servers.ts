@@ -10,7 +10,7 @@ import { Child } from "./children.ts";
 import type { Fault } from "./fault.ts";
 
 /** What a group is started with; see `OpenGroupOptions`. */
-export interface GroupProgram {
+interface GroupProgram {
   readonly name: string;
   /** Default: a free port of 127.0.0.1. */
   readonly address?: string;
