@@ -12,6 +12,7 @@
  * await user.join("Lab");
  * const { seq } = await user.send("Lab", "hi");
  * for await (const entry of user.read("Lab", { after: seq - 1 })) console.log(entry.text);
+ * //=> hi
  * ```
  *
  * @module
@@ -24,23 +25,156 @@ import { openRegistry, type OpenRegistryOptions } from "./lib/run/open_registry.
 import { openUser, type OpenUserOptions } from "./lib/run/open_user.ts";
 import type { User } from "./lib/user/user.ts";
 
-/** A registry in this process. */
+/**
+ * A registry in this process.
+ *
+ * @example
+ * ```ts
+ * import { Registry } from "./mod.ts";
+ *
+ * // With a `home` it keeps its key and who took which name.
+ * await using registry = await Registry.start({ host: "127.0.0.1", port: 0 });
+ * const [address, key] = registry.address.split("#");
+ * console.log(address.startsWith("127.0.0.1:"), key === registry.key);
+ * //=> true true
+ * ```
+ */
 export const Registry: {
   /** Binds and answers until `close()`. Without `home` nothing is kept. @throws {Error} */
   start(options?: OpenRegistryOptions): Promise<RegistryServer>;
 } = { start: openRegistry };
 
-/** A group in this process. */
+/**
+ * A group in this process.
+ *
+ * @example
+ * ```ts
+ * import { connect, Group, type LogSink, Registry } from "./mod.ts";
+ *
+ * await using registry = await Registry.start({ port: 0 });
+ * const registries = [registry.address];
+ * const log: LogSink = {
+ *   info: (text) => void (text.startsWith("JOIN") && console.log("somebody asks to join")),
+ *   warn: (text) => console.error(text),
+ *   close: () => Promise.resolve(),
+ * };
+ * // With a `home` the log is on disk, and the home's user is the founder.
+ * const group = await Group.start({ name: "Lab", registries, log });
+ * await using user = await connect({ name: "alice", registries });
+ * await user.join("Lab");
+ * //=> somebody asks to join
+ * await group.close();
+ * ```
+ */
 export const Group: {
   /** Opens the log, binds, registers, and answers until `close()`. @throws {Refusal} */
   start(options: OpenGroupOptions): Promise<GroupServer>;
 } = { start: openGroup };
 
-/** A user in this process. Without `home` it is a fresh one, and nothing is kept. */
+/**
+ * A user in this process. Without `home` it is a fresh one, and nothing is kept.
+ *
+ * @example Talk, and hear the others
+ * ```ts
+ * import { connect, Group, Registry } from "./mod.ts";
+ *
+ * await using registry = await Registry.start({ port: 0 });
+ * const registries = [registry.address];
+ * await using _group = await Group.start({ name: "Lab", registries });
+ * await using alice = await connect({ name: "alice", registries });
+ * await using bob = await connect({ name: "bob", registries });
+ * const { cursor } = await alice.join("Lab");
+ * await bob.join("Lab");
+ *
+ * const off = bob.on((event) => {
+ *   if (event.type === "typing") console.log(`${event.name} is typing`);
+ * });
+ * const stop = new AbortController();
+ * const { signal } = stop;
+ * const hearing = (async () => {
+ *   for await (const { kind, name, text, seq } of bob.follow("Lab", { after: cursor, signal })) {
+ *     bob.seen("Lab", seq);
+ *     if (kind !== "message") continue;
+ *     console.log(`${name}: ${text}`);
+ *     //=> alice: hi
+ *     stop.abort();
+ *   }
+ * })();
+ * alice.typing("Lab");
+ * const { seq } = await alice.send("Lab", "hi");
+ * await hearing;
+ * off();
+ *
+ * for await (const entry of bob.read("Lab", { last: true, limit: 1 })) {
+ *   console.log(entry.seq === seq, entry.signature);
+ *   //=> true valid
+ * }
+ * await bob.check();
+ * console.log(bob.joined().map(({ name, unread }) => `${name}: ${unread} unread`).join());
+ * //=> Lab: 0 unread
+ * await bob.leave("Lab");
+ * ```
+ *
+ * @example Run a group of one's own
+ * ```ts
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { connect, Group, Registry } from "./mod.ts";
+ *
+ * const home = mkdtempSync(join(tmpdir(), "zgroup-example-"));
+ * const registry = await Registry.start({ port: 0 });
+ * const registries = [registry.address];
+ * const founder = await connect({ home, name: "alice", registries });
+ * const group = await Group.start({ name: "Lab", home, registries, private: true });
+ * const { role } = await founder.join("Lab");
+ * const invite = await founder.invite("Lab", { uses: 1, for: 60_000, role: "reader" });
+ *
+ * const guest = await connect({ name: "bob", registries });
+ * await guest.join(invite);
+ * await guest.rename("Bob");
+ * await founder.act("Lab", { action: "promote", user: "Bob", role: "member" });
+ * await founder.act("Lab", { action: "topic", topic: "Tuesday's session" });
+ * console.log(role, await guest.topic("Lab"));
+ * //=> founder Tuesday's session
+ * const members = await guest.members("Lab");
+ * console.log(members.map(({ name, role }) => `${name} ${role}`).sort().join());
+ * //=> Bob member,alice founder
+ *
+ * for (const one of [guest, founder, group, registry]) await one.close();
+ * rmSync(home, { recursive: true });
+ * ```
+ *
+ * @example Look at what one trusts
+ * ```ts
+ * import { connect, Group, Registry } from "./mod.ts";
+ *
+ * await using registry = await Registry.start({ port: 0 });
+ * const registries = [registry.address];
+ * await using group = await Group.start({ name: "Lab", registries });
+ * await using user = await connect({ registries });
+ * await user.join("Lab");
+ *
+ * const listed = await user.list({ prefix: "L" });
+ * console.log(listed.map(({ name, state }) => `${name} ${state}`).join());
+ * //=> Lab live
+ * console.log(user.registryKeys()[0].key === registry.key);
+ * //=> true
+ * const { changed, now } = await user.trust("Lab");
+ * console.log(changed, now === group.key);
+ * //=> false true
+ * const { from, hash } = await user.fingerprint("Lab");
+ * console.log(from, hash.length);
+ * //=> 1 43
+ * console.log((await user.diagnose()).length);
+ * //=> 2
+ * ```
+ */
 export function connect(options?: OpenUserOptions): Promise<User> {
   return openUser(options);
 }
 
+/** What {@linkcode connect} gives. */
 export { User } from "./lib/user/user.ts";
 export {
   BadReply,
@@ -56,14 +190,14 @@ export {
   Unreachable,
   UsageError,
 } from "./lib/errors.ts";
+/** What {@linkcode Group} and {@linkcode Registry} give and take. */
 export type { GroupServer } from "./lib/group/server.ts";
-export type { Entry } from "./lib/protocol/batch.ts";
-export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";
 export type { RegistryServer } from "./lib/registry/server.ts";
 export type { OpenGroupOptions } from "./lib/run/open_group.ts";
 export type { OpenRegistryOptions } from "./lib/run/open_registry.ts";
-export type { OpenUserOptions } from "./lib/run/open_user.ts";
 export type { LogSink } from "./lib/run/logging.ts";
+/** What {@linkcode connect} takes, and what its user gives and takes. */
+export type { OpenUserOptions } from "./lib/run/open_user.ts";
 export type { Receipt } from "./lib/user/sender.ts";
 export type {
   Action,
@@ -74,3 +208,5 @@ export type {
   ReadOptions,
   UserEvent,
 } from "./lib/user/types.ts";
+export type { Entry } from "./lib/protocol/batch.ts";
+export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";

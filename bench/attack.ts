@@ -8,9 +8,11 @@
 import process from "node:process";
 import { connect, type User } from "../mod.ts";
 import { findGroup } from "./load/session.ts";
-import { endWithUs, pause, usage } from "./processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { percentile } from "../tests/support/percentile.ts";
+import { usage } from "../tests/support/usage.ts";
+import { endWithUs } from "./processes.ts";
 import { Program } from "./programs.ts";
-import { percentiles } from "./screens.ts";
 import { NAME, startGroup } from "./servers.ts";
 
 const SECONDS = Number(process.argv[2] ?? 10);
@@ -53,8 +55,7 @@ for (const [kind, what] of FLOODS) {
     made = Number(done.made);
   }
   clearInterval(look);
-  const { p50, p99, max } = percentiles(delays);
-  const times = [p50, p99, max].map((ms) => ms.toFixed(1));
+  const times = [0.5, 0.99, 1].map((share) => percentile(delays, share).toFixed(1));
   const cells = [what, ...times, delays.length, made, highest.toFixed(0)];
   console.log(`| ${cells.join(" | ")} |`);
   if (group.ended()) throw new Error("The group has ended");

@@ -3,7 +3,7 @@
 import { program } from "./programs.ts";
 
 /** One side's own JavaScript client. */
-export interface Client {
+interface Client {
   connect(address: string): Promise<void>;
   /** Resolves when the message is acknowledged. */
   publish(text: string): Promise<unknown>;
@@ -16,7 +16,7 @@ export interface Client {
 }
 
 /** How much to send, and how. */
-export interface Load {
+interface Load {
   /** Messages that wait for their acknowledgement at once. */
   readonly inFlight: number;
   /** Bytes of a message. */

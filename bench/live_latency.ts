@@ -7,9 +7,12 @@
 
 import process from "node:process";
 import { connect } from "../mod.ts";
-import { endWithUs, pause, temporaryFolder } from "./processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { Folder } from "../tests/support/folder.ts";
+import { percentile } from "../tests/support/percentile.ts";
+import { endWithUs } from "./processes.ts";
 import { Program } from "./programs.ts";
-import { percentiles, Screen } from "./screens.ts";
+import { openScreen } from "./screens.ts";
 import { NAME, startSide } from "./servers.ts";
 
 const SECONDS = Number(process.argv[2] ?? 30);
@@ -20,7 +23,7 @@ const GOALS = { p50: 10, p99: 50 };
 
 endWithUs();
 await using group = await startSide("ours");
-await using folder = await temporaryFolder();
+await using folder = new Folder();
 await using alice = await connect({ name: "alice", registries: [group.address] });
 await alice.join(NAME);
 // All but the sender and the person at the screen.
@@ -34,7 +37,7 @@ await members.ask("connect", {
 const spans: number[] = [];
 const now = () => performance.timeOrigin + performance.now();
 let shown = 0;
-await using _screen = await Screen.open({
+await using _screen = await openScreen({
   registry: group.address,
   group: NAME,
   home: `${folder.path}/bob`,
@@ -61,7 +64,7 @@ await Promise.all(sending);
 for (const end = performance.now() + 10_000; shown - before < total; await pause(10)) {
   if (performance.now() > end) throw new Error(`Only ${shown - before} of ${total} were shown`);
 }
-const { p50, p99, max } = percentiles(spans);
+const [p50, p99, max] = [0.5, 0.99, 1].map((share) => percentile(spans, share));
 const good = p50 < GOALS.p50 && p99 < GOALS.p99;
 console.log(
   `send to screen, ${RATE} messages/s, ${MEMBERS} members, ${spans.length} messages: ` +

@@ -3,7 +3,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { endWithUs, installed } from "./processes.ts";
+import process from "node:process";
+import { endWithUs, versionOf } from "./processes.ts";
 import { header } from "./header.ts";
 import { readme } from "./readme.ts";
 import { differences, type Result, table } from "./results.ts";
@@ -123,11 +124,11 @@ async function present(list: string): Promise<("nats" | "redis")[]> {
   for (const peer of list.split(",")) {
     if (peer === "none" || peer === "") continue;
     if (peer !== "nats" && peer !== "redis") throw new Error(`Cannot compare with "${peer}"`);
-    if (await installed(`${peer}-server`)) found.push(peer);
+    if (await versionOf(`${peer}-server`)) found.push(peer);
     else console.error(`${peer}-server is not installed: its figures are left out`);
   }
   return found;
 }
 
 endWithUs();
-Deno.exit(await main(Deno.args));
+process.exit(await main(process.argv.slice(2)));

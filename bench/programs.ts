@@ -3,20 +3,23 @@
  * every side of a comparison is driven in the same way and stays warm between rounds.
  */
 
-import { track, untrack } from "./processes.ts";
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { Process } from "../tests/support/process.ts";
 import { OURS, type Tree } from "./trees.ts";
 
 /** What a command may carry and give back. */
-export type Fields = Record<string, unknown>;
+type Fields = Record<string, unknown>;
 type Command = (fields: never) => Promise<unknown> | unknown;
 
 /** The child's side: serves commands until its input ends. */
 export async function program(commands: Readonly<Record<string, Command>>): Promise<void> {
   const answer = (value: object) => {
     const bytes = new TextEncoder().encode(JSON.stringify(value) + "\n");
-    for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+    for (let done = 0; done < bytes.length;) done += writeSync(1, bytes, done);
   };
-  for await (const line of lines(Deno.stdin.readable)) {
+  for await (const line of createInterface({ input: process.stdin })) {
     const { id, command, fields } = JSON.parse(line);
     // Not awaited: a command may wait for what the next one does.
     void (async () => {
@@ -27,7 +30,7 @@ export async function program(commands: Readonly<Record<string, Command>>): Prom
       }
     })();
   }
-  Deno.exit(0);
+  process.exit(0);
 }
 
 /** How a child is started. */
@@ -43,27 +46,25 @@ export interface ProgramOptions {
 /** The parent's side of a child. */
 export class Program implements AsyncDisposable {
   readonly name: string;
-  readonly #child: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #process: Process;
   readonly #waiting = new Map<number, PromiseWithResolvers<Fields>>();
   #id = 0;
 
   constructor({ file, tree = OURS, config }: ProgramOptions) {
     this.name = file;
     const configuration = config ? `${OURS.root}bench/${config}` : `${tree.root}deno.json`;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "-q", "--config", configuration, `${tree.root}bench/${file}`],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    track(this.#child.pid);
-    this.#input = this.#child.stdin.getWriter();
-    void this.#read();
+    const run = [process.execPath, "run", "-A", "-q", "--config", configuration];
+    this.#process = new Process([...run, `${tree.root}bench/${file}`], {
+      onLine: (line) => this.#answered(JSON.parse(line)),
+    });
+    void this.#process.ended.then(() => {
+      const reason = new Error(`${file} ended: ${this.#process.errors}`);
+      for (const { reject } of this.#waiting.values()) reject(reason);
+    });
   }
 
   get pid(): number {
-    return this.#child.pid;
+    return this.#process.pid;
   }
 
   /** Runs a command. Rejects when it fails, or when the program ends before it answers. */
@@ -71,36 +72,21 @@ export class Program implements AsyncDisposable {
     const id = ++this.#id;
     const waiting = Promise.withResolvers<Fields>();
     this.#waiting.set(id, waiting);
-    const line = JSON.stringify({ id, command, fields }) + "\n";
-    await this.#input.write(new TextEncoder().encode(line));
+    this.#process.write(JSON.stringify({ id, command, fields }) + "\n");
     return await waiting.promise as T;
   }
 
-  async #read(): Promise<void> {
-    for await (const line of lines(this.#child.stdout)) {
-      const { id, ok, error } = JSON.parse(line);
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (error) waiting?.reject(new Error(`${this.name}: ${error}`));
-      else waiting?.resolve(ok);
-    }
-    for (const { reject } of this.#waiting.values()) reject(new Error(`${this.name} ended`));
+  #answered({ id, ok, error }: { id: number; ok: Fields; error?: string }): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error) waiting?.reject(new Error(`${this.name}: ${error}`));
+    else waiting?.resolve(ok);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#input.close().catch(() => {});
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 2_000);
-    await this.#child.status;
+    this.#process.finish();
+    const timer = setTimeout(() => this.#process.signal("SIGKILL"), 2_000);
+    await this.#process.ended;
     clearTimeout(timer);
-    untrack(this.#child.pid);
-  }
-}
-
-async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
   }
 }

@@ -1,6 +1,8 @@
 /** The servers that are measured, each on a free port, with its data in a temporary folder. */
 
-import { freePort, type Running, start, temporaryFolder } from "./processes.ts";
+import { Folder } from "../tests/support/folder.ts";
+import { freePort } from "../tests/support/port.ts";
+import { type Running, start } from "./processes.ts";
 import { OURS, type Tree } from "./trees.ts";
 
 /**
@@ -50,7 +52,7 @@ export function startRegistry(folder: string, tree: Tree = OURS): Promise<Runnin
 }
 
 /** Which group is started. */
-export interface GroupChoice {
+interface GroupChoice {
   readonly side?: "ours" | "before" | "before-curve";
   readonly tree?: Tree;
   readonly preload?: string;
@@ -61,7 +63,7 @@ export interface GroupChoice {
 export async function startGroup(choice: GroupChoice = {}): Promise<Service> {
   const { side = "ours", tree = OURS, preload, env } = choice;
   await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await temporaryFolder());
+  const folder = stack.use(new Folder());
   const registry = stack.use(await startRegistry(folder.path, tree));
   const address = registry.ready[1];
   const command = deno("group.ts", [
@@ -75,9 +77,9 @@ export async function startGroup(choice: GroupChoice = {}): Promise<Service> {
 }
 
 /** nats-server with JetStream's file store. */
-export async function startNats(): Promise<Service> {
+async function startNats(): Promise<Service> {
   await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await temporaryFolder());
+  const folder = stack.use(new Folder());
   const command = ["nats-server", "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", "store"];
   const ready = /Listening for client connections on (\S+:\d+)[\s\S]*Server is ready/;
   const server = stack.use(await start({ command, folder: folder.path, ready }));
@@ -85,10 +87,10 @@ export async function startNats(): Promise<Service> {
 }
 
 /** redis-server that syncs each write. */
-export async function startRedis(): Promise<Service> {
+async function startRedis(): Promise<Service> {
   await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await temporaryFolder());
-  const port = `${freePort()}`;
+  const folder = stack.use(new Folder());
+  const port = `${await freePort()}`;
   const command = [
     "redis-server",
     ...["--bind", "127.0.0.1", "--port", port, "--dir", folder.path, "--save", ""],

@@ -27,7 +27,7 @@ export interface RowSide {
   readonly program: Program;
 }
 
-export interface RowSides extends AsyncDisposable {
+interface RowSides extends AsyncDisposable {
   readonly all: readonly RowSide[];
 }
 

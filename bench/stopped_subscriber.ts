@@ -9,8 +9,13 @@
 
 import process from "node:process";
 import { connect } from "../mod.ts";
-import { endWithUs, pause, temporaryFolder, usage } from "./processes.ts";
-import { percentiles, Screen, type Shown } from "./screens.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { Folder } from "../tests/support/folder.ts";
+import { percentile } from "../tests/support/percentile.ts";
+import type { Process } from "../tests/support/process.ts";
+import { usage } from "../tests/support/usage.ts";
+import { endWithUs } from "./processes.ts";
+import { openScreen, type Shown } from "./screens.ts";
 import { NAME, startSide } from "./servers.ts";
 
 const SECONDS = Number(process.argv[2] ?? 60);
@@ -22,7 +27,7 @@ const MEMORY = 20;
 
 endWithUs();
 await using group = await startSide("ours");
-await using folder = await temporaryFolder();
+await using folder = new Folder();
 await using alice = await connect({ name: "alice", registries: [group.address] });
 await alice.join(NAME);
 
@@ -44,12 +49,12 @@ class Watch {
 
 const watches = Array.from({ length: 3 }, () => new Watch());
 await using stack = new AsyncDisposableStack();
-const screens: Screen[] = [];
+const screens: Process[] = [];
 for (const [i, watch] of watches.entries()) {
   const home = `${folder.path}/${i}`;
   const show = watch.show.bind(watch);
   screens.push(
-    stack.use(await Screen.open({ registry: group.address, group: NAME, home, show })),
+    stack.use(await openScreen({ registry: group.address, group: NAME, home, show })),
   );
 }
 const [stopped, ...others] = watches;
@@ -76,7 +81,8 @@ async function phase(name: string, seconds: number) {
     memory = Math.max(memory, usage(group.pid).memory);
     await pause(500);
   }
-  const found = { ...percentiles(others.flatMap(({ spans }) => spans)), memory };
+  const spans = others.flatMap(({ spans }) => spans);
+  const found = { p50: percentile(spans, 0.5), p99: percentile(spans, 0.99), memory };
   console.log(
     `${name}: p50 ${found.p50.toFixed(1)} ms, p99 ${found.p99.toFixed(1)} ms, ` +
       `group up to ${memory.toFixed(1)} MiB, others at ${others.map(({ last }) => last).join(" ")}`,
@@ -86,11 +92,11 @@ async function phase(name: string, seconds: number) {
 
 await phase("warming up", WARM);
 const before = await phase("all run", WARM);
-screens[0].kill("SIGSTOP");
+screens[0].signal("SIGSTOP");
 const stoppedAt = stopped.last;
 const during = await phase("one stopped", SECONDS);
 console.log(`the stopped one has shown ${stoppedAt}, missed ${sent - stopped.count}`);
-screens[0].kill("SIGCONT");
+screens[0].signal("SIGCONT");
 const back = performance.now();
 const mark = sent;
 while (stopped.count < mark && performance.now() - back < 60_000) await pause(10);

@@ -1,7 +1,9 @@
 /** Source trees that are measured: ours, and that of an older commit, made for the run. */
 
 import { copyFile } from "node:fs/promises";
-import { temporaryFolder } from "./processes.ts";
+import process from "node:process";
+import { must } from "../scripts/run_command.ts";
+import { Folder } from "../tests/support/folder.ts";
 
 /** A copy of this repository with its dependencies. */
 export interface Tree {
@@ -28,12 +30,12 @@ export async function checkOut(revision: string): Promise<OldTree | undefined> {
   const commit = await git("rev-parse", "--short", "--verify", "--quiet", `${revision}^{commit}`)
     .catch(() => undefined);
   if (commit === undefined) return undefined;
-  const folder = await temporaryFolder();
+  const folder = new Folder();
   const root = `${folder.path}/`;
   try {
     await git("archive", "--output", `${root}tree.tar`, commit);
-    await run("tar", ["-xf", "tree.tar"], root);
-    await run(Deno.execPath(), ["install", "-q"], root);
+    await must(["tar", "-xf", "tree.tar"], { cwd: root });
+    await must([process.execPath, "install", "-q"], { cwd: root });
     for (const file of LENT) await copyFile(`${OURS.root}bench/${file}`, `${root}bench/${file}`);
   } catch (error) {
     await folder[Symbol.asyncDispose]();
@@ -43,13 +45,6 @@ export async function checkOut(revision: string): Promise<OldTree | undefined> {
 }
 
 /** What git says of our tree. @throws {Error} with what it complains of */
-export function git(...args: string[]): Promise<string> {
-  return run("git", args, OURS.root);
-}
-
-async function run(program: string, args: string[], cwd: string): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args, cwd }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
-  if (!success) throw new Error(`${program} ${args[0]} failed: ${text(stderr)}`);
-  return text(stdout);
+export async function git(...args: string[]): Promise<string> {
+  return (await must(["git", ...args], { cwd: OURS.root })).trim();
 }

@@ -31,7 +31,7 @@ export const CODES = [
   "internal", // a defect of the server; its log says more
 ] as const;
 
-/** One of {@linkcode CODES}. */
+/** Why a request was refused: one of the codes of PROTOCOL.md, as {@linkcode Refusal} has it. */
 export type Code = typeof CODES[number];
 
 const RETRIABLE: ReadonlySet<string> = new Set<Code>([
@@ -42,7 +42,24 @@ const RETRIABLE: ReadonlySet<string> = new Set<Code>([
   "stopping",
 ]);
 
-/** A request that was understood and refused; travels as `{code, message}`. */
+/**
+ * A request that was understood and refused; travels as `{code, message}`.
+ *
+ * @example
+ * ```ts
+ * import { connect, Refusal, Registry } from "./mod.ts";
+ *
+ * await using registry = await Registry.start({ port: 0 });
+ * await using user = await connect({ registries: [registry.address] });
+ * try {
+ *   await user.join("Nowhere");
+ * } catch (error) {
+ *   if (!(error instanceof Refusal)) throw error;
+ *   console.log(error.code);
+ *   //=> not_found
+ * }
+ * ```
+ */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly code: Code;
@@ -56,7 +73,10 @@ export class Refusal extends Error {
   }
 }
 
-/** Nobody answered in time; the same request may be sent again with the same `mid`. */
+/**
+ * Nobody answered in time; the same request may be sent again with the same `mid`. See
+ * {@linkcode isRetriable}.
+ */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
   readonly address: string;
@@ -67,22 +87,51 @@ export class Unreachable extends Error {
   }
 }
 
-/** A server answered what it may not; asking it again changes nothing. */
+/** A server answered what it may not; asking it again changes nothing. See {@linkcode isRetriable}. */
 export class BadReply extends Error {
   override readonly name = "BadReply";
 }
 
-/** The socket, client or server was closed before the work was done. */
+/**
+ * The socket, client or server was closed before the work was done.
+ *
+ * @example
+ * ```ts
+ * import { Closed, connect, Group, Registry } from "./mod.ts";
+ *
+ * await using registry = await Registry.start({ port: 0 });
+ * const registries = [registry.address];
+ * await using _group = await Group.start({ name: "Lab", registries });
+ * const user = await connect({ registries });
+ * await user.join("Lab");
+ * await user.close();
+ * await user.send("Lab", "too late").catch((error) => console.log(error instanceof Closed));
+ * //=> true
+ * ```
+ */
 export class Closed extends Error {
   override readonly name = "Closed";
 }
 
-/** What a person typed or an embedder passed is not usable; nothing was done. */
+/**
+ * What a person typed or an embedder passed is not usable; nothing was done.
+ *
+ * @example
+ * ```ts
+ * import { connect, UsageError } from "./mod.ts";
+ *
+ * await connect({ name: "two\nlines" }).catch((error) => console.log(error instanceof UsageError));
+ * //=> true
+ * ```
+ */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The log has no room; nothing of the batch was kept, reads go on. */
+/**
+ * The log has no room; nothing of the batch was kept, reads go on. Members get a
+ * {@linkcode Refusal} with the code `disk_full`. See {@linkcode isRetriable}.
+ */
 export class DiskFull extends Error {
   override readonly name = "DiskFull";
 }
@@ -100,12 +149,37 @@ export class HeadMoved extends Error {
   }
 }
 
-/** A write or an fsync failed: what is on disk is unknown, the process must stop. */
+/**
+ * A write or an fsync failed: what is on disk is unknown, the process must stop. See
+ * {@linkcode isRetriable}.
+ */
 export class LogFailed extends Error {
   override readonly name = "LogFailed";
 }
 
-/** Stored bytes are not what was written; says the file and the first bad seq or row. */
+/**
+ * Stored bytes are not what was written; says the file and the first bad seq or row.
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { Group, LogDamaged } from "./mod.ts";
+ *
+ * const data = mkdtempSync(join(tmpdir(), "zgroup-example-"));
+ * await (await Group.start({ name: "Lab", data, unlisted: true })).close();
+ * writeFileSync(join(data, "log.db"), "rubbish".repeat(1_000));
+ * try {
+ *   await Group.start({ name: "Lab", data, unlisted: true });
+ * } catch (error) {
+ *   if (!(error instanceof LogDamaged)) throw error;
+ *   console.log(error.file === join(data, "log.db"), error.seq);
+ *   //=> true 0
+ * }
+ * rmSync(data, { recursive: true });
+ * ```
+ */
 export class LogDamaged extends Error {
   override readonly name = "LogDamaged";
   readonly file: string;
@@ -119,12 +193,49 @@ export class LogDamaged extends Error {
   }
 }
 
-/** A data folder is held by another process, or was written by a newer version. */
+/**
+ * A data folder is held by another process, or was written by a newer version.
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { FolderUnusable, Group } from "./mod.ts";
+ *
+ * const data = mkdtempSync(join(tmpdir(), "zgroup-example-"));
+ * const group = await Group.start({ name: "Lab", data, unlisted: true });
+ * await Group.start({ name: "Lab", data, unlisted: true })
+ *   .catch((error) => console.log(error instanceof FolderUnusable));
+ * //=> true
+ * await group.close();
+ * rmSync(data, { recursive: true });
+ * ```
+ */
 export class FolderUnusable extends Error {
   override readonly name = "FolderUnusable";
 }
 
-/** The group under a known name has another identity than the one pinned at the first join. */
+/**
+ * The group under a known name has another identity than the one pinned at the first join.
+ *
+ * @example
+ * ```ts
+ * import { connect, Group, IdentityChanged } from "./mod.ts";
+ *
+ * const former = await Group.start({ name: "Lab", unlisted: true });
+ * const { address } = former;
+ * await using user = await connect({ registries: [] });
+ * await user.join(address);
+ * await former.close();
+ *
+ * await using _other = await Group.start({ name: "Lab", address, unlisted: true });
+ * await user.join(address).catch((error) => console.log(error instanceof IdentityChanged));
+ * //=> true
+ * await user.trust("Lab"); // Whoever looked, and knows why, accepts it.
+ * await user.join("Lab");
+ * ```
+ */
 export class IdentityChanged extends Error {
   override readonly name = "IdentityChanged";
   readonly group: string;
@@ -135,7 +246,30 @@ export class IdentityChanged extends Error {
   }
 }
 
-/** True if the same request, with the same `mid`, may be sent again after a pause. */
+/**
+ * True if the same request, with the same `mid`, may be sent again after a pause.
+ *
+ * @example
+ * ```ts
+ * import { BadReply, connect, DiskFull, Group, isRetriable, LogFailed } from "./mod.ts";
+ * import { Unreachable } from "./mod.ts";
+ *
+ * function advice(error: unknown): string {
+ *   if (error instanceof Unreachable) return "it is in the outbox, and goes out by itself";
+ *   if (isRetriable(error)) return "wait, and try again";
+ *   if (error instanceof BadReply) return "the server has a defect";
+ *   if (error instanceof DiskFull || error instanceof LogFailed) return "look at the group's disk";
+ *   return "do something else";
+ * }
+ *
+ * const group = await Group.start({ name: "Lab", unlisted: true });
+ * await using user = await connect({ registries: [] });
+ * await user.join(group.address);
+ * await group.close();
+ * await user.send("Lab", "hi", { within: 200 }).catch((error) => console.log(advice(error)));
+ * //=> it is in the outbox, and goes out by itself
+ * ```
+ */
 export function isRetriable(error: unknown): boolean {
   if (error instanceof Unreachable) return true;
   return error instanceof Refusal && RETRIABLE.has(error.code);

@@ -18,6 +18,7 @@ export function packageProblems(
   dependencies: readonly string[],
 ): string[] {
   const paths = new Set(files.map(({ path }) => path));
+  const imported = new Set<string>();
   const problems = ["mod.js", "mod.d.ts", "package.json", ...bins]
     .filter((path) => !paths.has(path))
     .map((path) => `${path} is missing`);
@@ -32,9 +33,14 @@ export function packageProblems(
     }
     if (!bins.includes(path) && code.startsWith("#!")) problems.push(`${path} has a #! line`);
     for (const [, , specifier] of code.matchAll(SPECIFIER)) {
+      imported.add(specifier);
       const problem = specifierProblem(specifier, path, paths, dependencies);
       if (problem) problems.push(`${path} imports "${specifier}": ${problem}`);
     }
+  }
+  for (const name of dependencies) {
+    const used = [...imported].some((one) => one === name || one.startsWith(`${name}/`));
+    if (!used) problems.push(`${name} is a dependency that nothing imports: only tests need it`);
   }
   return problems;
 }

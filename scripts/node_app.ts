@@ -38,6 +38,17 @@ export async function npmInstall(folder: string, node: Node, what: readonly stri
   await must(["npm", "install", ...quiet, ...what], { cwd: folder, env: withNode(node) });
 }
 
+/** Installs what only tests import: it stands in deno.json, and is no dependency of the package. */
+export async function installTestPackages(folder: string, node: Node): Promise<void> {
+  const installed = join(folder, "node_modules", "zgroup", "package.json");
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(installed, "utf8"));
+  const { imports } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  const packages = Object.entries(imports as Record<string, string>)
+    .filter(([name]) => !Object.hasOwn({ ...dependencies, ...optionalDependencies }, name))
+    .map(([, specifier]) => specifier.replace(/^npm:/, ""));
+  await npmInstall(folder, node, packages);
+}
+
 /** A declaration with `using`, which Node 22 does not read. */
 const USING = /^\s*(?:await )?using \w/m;
 

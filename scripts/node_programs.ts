@@ -1,9 +1,9 @@
 /** The installed programs, as a person runs them. */
 
 import { mkdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { type Node, npmInstall, withNode } from "./node_app.ts";
+import { freePort } from "../tests/support/port.ts";
 import { type Ended, run } from "./run_command.ts";
 
 interface Expected {
@@ -90,13 +90,4 @@ async function check(bin: string, expected: Expected, node: Node, folder: string
 
 function how({ code, stdout, stderr, late }: Ended): string {
   return `${late ? "not done in time" : `exit code ${code}`}\n${stdout}---\n${stderr}`;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on("error", reject).listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }

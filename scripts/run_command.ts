@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 
 /** How a command is run. */
-export interface CommandOptions {
+interface CommandOptions {
   readonly cwd: string;
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { buildNpm, LOWEST_NODE } from "./build_npm.ts";
-import { addTests, fetchNode, type Node, npmInstall } from "./node_app.ts";
+import { addTests, fetchNode, installTestPackages, type Node, npmInstall } from "./node_app.ts";
 import { checkGlobalInstall, checkPrograms } from "./node_programs.ts";
 import { checkConsumer, checkTypes } from "./node_consumer.ts";
 import { runTests } from "./node_tests.ts";
@@ -26,6 +26,7 @@ async function main(): Promise<boolean> {
     const nodes: Node[] = [];
     for (const version of NODES) nodes.push(await fetchNode(version, folder));
     await npmInstall(app, nodes[0], [archive]);
+    await installTestPackages(app, nodes[0]);
     await checkTypes(join(folder, "types"), nodes[0], archive);
     console.log("types: a strict consumer compiles");
     await checkGlobalInstall(join(folder, "global"), nodes[0], archive);

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { MAGIC } from "../../lib/protocol/limits.ts";
 import { ephemeral } from "../../lib/session/noise.ts";
 import { HEAD } from "../../lib/session/packet.ts";
-import { pause } from "../processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
 import { program } from "../programs.ts";
 import { dial, writeAll } from "../wire/scan.ts";
 import { command, concat, encodeFrame, encodeMessage, GREETING, READY } from "../wire/zmtp.ts";

@@ -4,7 +4,7 @@ import { groupId, newSigningKey, randomToken } from "../../lib/identity/keys.ts"
 import { RECORD_LIFE } from "../../lib/protocol/limits.ts";
 import { signRecord } from "../../lib/protocol/record.ts";
 import type { GroupRecord } from "../../lib/protocol/schema.ts";
-import { pause } from "../processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
 import { program } from "../programs.ts";
 import { RawSession } from "./session.ts";
 

@@ -1,6 +1,7 @@
 /** Live subscribers that cost next to nothing: raw sockets that count messages by their headers. */
 
-import { pause } from "../processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { percentile } from "../../tests/support/percentile.ts";
 import { program } from "../programs.ts";
 import { type Measured, NAME } from "../servers.ts";
 import { FeedCounter } from "../wire/feed.ts";
@@ -152,8 +153,6 @@ await program({
   /** Time from each call to each receipt, ms: percentiles. */
   latency({ calls }: { calls: number[] }) {
     const spans = count.arrivals!.map(([ordinal, at]) => at - calls[ordinal]);
-    spans.sort((a, b) => a - b);
-    const share = (of: number) => spans[Math.min(spans.length - 1, Math.floor(of * spans.length))];
-    return { p50: share(0.5), p99: share(0.99) };
+    return { p50: percentile(spans, 0.5), p99: percentile(spans, 0.99) };
   },
 });

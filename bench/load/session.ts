@@ -11,9 +11,9 @@ import type { Pace } from "../wire/scan.ts";
 import { encodeMessage, type FrameHead, ZmtpConnection } from "../wire/zmtp.ts";
 
 /** What a request is answered. */
-export type Ok = Record<string, unknown>;
+type Ok = Record<string, unknown>;
 
-export interface RawOptions {
+interface RawOptions {
   /** The key pair of the handshake; default a fresh one. */
   readonly own?: Ephemeral;
   readonly ticket?: Uint8Array;

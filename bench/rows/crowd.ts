@@ -1,6 +1,9 @@
 /** crowd: many real members join, follow, and hear one message a second. */
 
-import { pause, temporaryFolder, usage } from "../processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { Folder } from "../../tests/support/folder.ts";
+import { percentile } from "../../tests/support/percentile.ts";
+import { usage } from "../../tests/support/usage.ts";
 import { Program } from "../programs.ts";
 import { compare, limited, none, NOT_SLOWER, once, type Result } from "../results.ts";
 import { type Service, startGroup } from "../servers.ts";
@@ -108,7 +111,7 @@ function* broken(row: string, ours: number, unit: string, note: string): Generat
 /** Lets a crowd join, follow, and hear. */
 async function gather({ quick }: Setting, members: number, tree?: Tree): Promise<Crowd> {
   await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await temporaryFolder());
+  const folder = stack.use(new Folder());
   const probe = `${folder.path}/probe`;
   const group = stack.use(
     await startGroup({
@@ -241,8 +244,6 @@ async function heldBy(probe: string): Promise<number> {
 }
 
 function percentiles(spans: Heard["spans"]): Pick<Crowd, "p50" | "p99" | "last"> {
-  const sorted = spans.map(([, ms]) => ms).toSorted((a, b) => a - b);
-  const at = (share: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-  return { p50: at(0.5), p99: at(0.99), last: sorted.at(-1) ?? 0 };
+  const all = spans.map(([, ms]) => ms);
+  return { p50: percentile(all, 0.5), p99: percentile(all, 0.99), last: percentile(all, 1) };
 }

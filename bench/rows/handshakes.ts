@@ -1,6 +1,6 @@
 /** handshakes: how many a second one core of a group's would do. */
 
-import { usage } from "../processes.ts";
+import { usage } from "../../tests/support/usage.ts";
 import { Program } from "../programs.ts";
 import { once, type Result } from "../results.ts";
 import { median } from "../rounds.ts";

@@ -1,6 +1,6 @@
 /** history: the last 1,000 of many since a time, and all of them in pages, read by the clients. */
 
-import { pause } from "../processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
 import { compare, type Goals, type Result } from "../results.ts";
 import { rounds } from "../rounds.ts";
 import { openProgram, openSides, type Setting } from "../setting.ts";

@@ -1,6 +1,7 @@
 /** idle: what registry, group and nats-server take while nobody says anything. */
 
-import { cpuOver, pause, usage } from "../processes.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { cpuOver, usage } from "../../tests/support/usage.ts";
 import type { Program } from "../programs.ts";
 import { limited, once, type Result } from "../results.ts";
 import { type Service, type SideName, startSide } from "../servers.ts";

@@ -1,6 +1,7 @@
 /** scale: does it stay as fast when there is more of everything? */
 
-import { cpuOver, temporaryFolder } from "../processes.ts";
+import { Folder } from "../../tests/support/folder.ts";
+import { cpuOver } from "../../tests/support/usage.ts";
 import type { Program } from "../programs.ts";
 import { compare, limited, once, type Result } from "../results.ts";
 import { type Figures, median, ratioOf, rounds, type Side } from "../rounds.ts";
@@ -67,7 +68,7 @@ function of(figures: Figures, names: readonly SideName[], size: number): Figures
 
 /** Messages a second into a new group whose log holds so many. */
 async function fresh({ host, load, client }: Record<string, Program>, side: string, size: number) {
-  await using folder = await temporaryFolder();
+  await using folder = new Folder();
   const { address } = await host.ask("open", { folder: folder.path });
   await load.ask("connect", { side, address });
   await load.ask("run", { count: size, size: 100 });
@@ -83,7 +84,7 @@ async function ofRegistry(setting: Setting, names: readonly SideName[]): Promise
   await using stack = new AsyncDisposableStack();
   const opened: { name: SideName; pid: number; groups: Program }[] = [];
   for (const name of names) {
-    const folder = stack.use(await temporaryFolder());
+    const folder = stack.use(new Folder());
     const tree = name === "before" ? setting.before : undefined;
     const registry = stack.use(await startRegistry(folder.path, tree));
     const groups = stack.use(programFor(setting, name, "load/groups.ts"));

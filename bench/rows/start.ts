@@ -1,6 +1,7 @@
 /** start: how long a person waits for a group to be ready, and for a command to be done. */
 
-import { temporaryFolder } from "../processes.ts";
+import { must } from "../../scripts/run_command.ts";
+import { Folder } from "../../tests/support/folder.ts";
 import { compare, type Result } from "../results.ts";
 import { rounds } from "../rounds.ts";
 import { deno, NAME, type SideName, startSide } from "../servers.ts";
@@ -35,7 +36,7 @@ async function commands(setting: Setting, names: readonly SideName[]): Promise<R
   for (const name of names) {
     const tree = name === "before" ? setting.before : undefined;
     const service = stack.use(await startSide(name, setting.before));
-    const { path } = stack.use(await temporaryFolder());
+    const { path } = stack.use(new Folder());
     const options = ["--registry", service.address, "--home", path];
     const user = (...words: string[]) => command(tree, [...words, ...options]);
     await user("join", NAME);
@@ -54,10 +55,8 @@ async function commands(setting: Setting, names: readonly SideName[]): Promise<R
 
 /** Runs one command of a tree's `user.ts`; how long that took, ms. */
 async function command(tree: Tree | undefined, words: readonly string[]): Promise<number> {
-  const [program, ...args] = deno("user.ts", words, { ...(tree ? { tree } : {}) });
+  const command = deno("user.ts", words, { ...(tree ? { tree } : {}) });
   const begin = performance.now();
-  const { success, stderr } = await new Deno.Command(program, { args, stdin: "null" }).output();
-  const took = performance.now() - begin;
-  if (!success) throw new Error(`user.ts ${words[0]}: ${new TextDecoder().decode(stderr)}`);
-  return took;
+  await must(command, { cwd: "." });
+  return performance.now() - begin;
 }

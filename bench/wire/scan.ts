@@ -4,7 +4,7 @@
  * Looks at `buffer[start, end)` and answers where the next unread byte is. Beyond `end`: so many
  * bytes that have not come yet are skipped. Before `end`: the rest is shown again with more.
  */
-export type Scan = (buffer: Uint8Array, start: number, end: number) => number;
+type Scan = (buffer: Uint8Array, start: number, end: number) => number;
 
 /** Bytes read at once. */
 const CHUNK = 131_072;

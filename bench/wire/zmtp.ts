@@ -20,7 +20,7 @@ export interface FrameHead {
  * Called for each frame of a message once {@linkcode PEEK} bytes of it, or all, are there. False
  * asks for the whole frame: then it is called again when all of it has arrived.
  */
-export type OnFrame = (buffer: Uint8Array, frame: FrameHead, end: number) => boolean;
+type OnFrame = (buffer: Uint8Array, frame: FrameHead, end: number) => boolean;
 
 /** Bytes of a frame that are there before a handler is asked. */
 const PEEK = 96;

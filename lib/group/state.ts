@@ -135,3 +135,37 @@ export function touched({ kind, author, body }: Batch): {
       return { users: [user], values: [] };
   }
 }
+
+/** How to put back what {@linkcode apply} is about to change for a batch. */
+export function remember(state: GroupState, batch: Batch): () => void {
+  const { head, at, members, lastMid } = state;
+  const { users, values } = touched(batch);
+  const steps = [
+    restorer(lastMid, batch.author),
+    ...users.flatMap((user) => [restorer(members, user), restorer(lastMid, user)]),
+    ...values.map((name) => restorer(state.values, name)),
+  ];
+  return () => {
+    state.head = head;
+    state.at = at;
+    for (const step of steps) step();
+  };
+}
+
+/** Changes named values; answers how to put back what they were. */
+export function change({ values }: GroupState, changes: Changes): () => void {
+  const steps = Object.keys(changes).map((name) => restorer(values, name));
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) values.delete(name);
+    else values.set(name, value);
+  }
+  return () => steps.forEach((step) => step());
+}
+
+function restorer<V>(map: Map<string, V>, key: string): () => void {
+  const value = map.get(key);
+  return () => {
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
+  };
+}

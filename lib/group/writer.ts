@@ -9,7 +9,7 @@ import { DiskFull, Refusal } from "../errors.ts";
 import type { Commit, Log, MemberRow, Place, Places, ReadBatch, StoredBatch } from "../log/log.ts";
 import { type Batch, encodeEntries } from "../protocol/batch.ts";
 import type { Decision } from "./decide/decision.ts";
-import { apply, type Changes, type GroupState, place, touched } from "./state.ts";
+import { apply, change, type Changes, type GroupState, place, remember, touched } from "./state.ts";
 
 /** Something to be decided when it is its turn. */
 export interface Job<R> {
@@ -176,16 +176,12 @@ export class Writer {
     const { drafts, values: changes = {}, reply } = decide(state, seen, time);
     const placed = drafts.map((draft) => {
       const batch = place(state, draft, time);
-      undo.push(rememberer(state, batch));
+      undo.push(remember(state, batch));
       apply(state, batch);
       batches.push(batch);
       return batch;
     });
-    for (const [name, value] of Object.entries(changes)) {
-      undo.push(restorer(state.values, name));
-      if (value === undefined) state.values.delete(name);
-      else state.values.set(name, value);
-    }
+    undo.push(change(state, changes));
     return { placed, changes, reply };
   }
 
@@ -219,30 +215,6 @@ function unwritten(full: boolean, cause: unknown): Refusal {
     retryAfter: 2_000,
     cause,
   });
-}
-
-/** Puts back what `apply` may change for a batch. */
-function rememberer(state: GroupState, batch: Batch): () => void {
-  const { head, at } = state;
-  const { users, values } = touched(batch);
-  const steps = [
-    restorer(state.lastMid, batch.author),
-    ...users.flatMap((user) => [restorer(state.members, user), restorer(state.lastMid, user)]),
-    ...values.map((name) => restorer(state.values, name)),
-  ];
-  return () => {
-    state.head = head;
-    state.at = at;
-    for (const step of steps) step();
-  };
-}
-
-function restorer<V>(map: Map<string, V>, key: string): () => void {
-  const value = map.get(key);
-  return () => {
-    if (value === undefined) map.delete(key);
-    else map.set(key, value);
-  };
 }
 
 /** The greater of a mid and an author's last in a batch. */

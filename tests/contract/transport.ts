@@ -21,7 +21,7 @@ import type {
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 
-export const onDeno = "Deno" in globalThis;
+const onDeno = "Deno" in globalThis;
 export const LOCAL = "127.0.0.1:0";
 
 /** The engine of the server, and that of its clients. */
@@ -95,7 +95,7 @@ export function echo(transport: Transport, more: Partial<ServeOptions> = {}): Pr
   return serve(transport, (peer, frames) => void peer.send(frames), more);
 }
 
-export interface Talker extends Channel {
+interface Talker extends Channel {
   /** What came, each message as text. */
   readonly got: string[][];
   /** `connected`, and why it was gone, in order. */

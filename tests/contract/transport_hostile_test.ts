@@ -223,7 +223,7 @@ await attack("never reading holds no more than may wait", 10 * MEBIBYTE, async (
 async function server(keep: Keep, files: number, connections: number): Promise<string> {
   const command = ours("tests/contract/transport_echo.ts", String(connections));
   const limited = ["bash", "-c", `ulimit -n ${files} && exec "$@"`, "bash", ...command];
-  return await keep(new Process(limited, { DENO_NO_UPDATE_CHECK: "1" })).line(/^127/);
+  return await keep(new Process(limited)).line(/^127/);
 }
 
 /** Processor time of a process so far is asked of itself: the echo answers `cpu` with it, ms. */

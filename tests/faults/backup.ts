@@ -5,31 +5,27 @@
 
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Registry } from "../../mod.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Follower, joined, numbered, Sender } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
-import { runProgram } from "./support/run_program.ts";
-import { GroupProcess } from "./support/servers.ts";
+import { runProgram } from "./support/children.ts";
+import { startGroup, startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";
 /** Members find the group at its other address within this, ms. */
 const FOUND_WITHIN = 20_000;
 
 await fault(async (fault) => {
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
-  for (let i = 0; i < fault.size(1, 10); i++) await once(fault, registry.address, i);
+  const registries = await startRegistry(fault);
+  for (let i = 0; i < fault.size(1, 10); i++) await once(fault, registries[0], i);
 });
 
 async function once(fault: Fault, registry: string, round: number): Promise<void> {
   const registries = [registry];
   const name = `${NAME} ${round}`;
   const data = join(fault.folder, `first ${round}`);
-  const group = new GroupProcess({ name, address: "127.0.0.1:0", data, registries });
-  await group.start();
-  fault.onClose(() => group.child.kill());
+  const group = await startGroup(fault, { name, data, registries });
   const ledger = new Ledger();
   const [reader, ...users] = await joined(fault, registries, name, ["r", ...numbered("s", 4)]);
   const follower = new Follower(reader);
@@ -72,9 +68,12 @@ async function once(fault: Fault, registry: string, round: number): Promise<void
     `the copy ends at ${head}, ${told} was acknowledged before it was made`,
   );
   fault.count("acked_at_copy", ledger.keepUpTo(head));
-  const second = new GroupProcess({ name, address: "127.0.0.2:0", data: elsewhere, registries });
-  await second.start();
-  fault.onClose(() => second.child.kill());
+  const second = await startGroup(fault, {
+    name,
+    address: "127.0.0.2:0",
+    data: elsewhere,
+    registries,
+  });
   const begin = performance.now();
   const acked = ledger.acked;
   await until(() => ledger.acked > acked + 20, FOUND_WITHIN, "members at the other address");

@@ -17,7 +17,7 @@ import { Child } from "./support/children.ts";
 import { Follower, joined, numbered, Sender } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
 import { preload } from "./support/preload.ts";
-import { GroupProcess } from "./support/servers.ts";
+import { startGroup } from "./support/servers.ts";
 
 const NAME = "Lab";
 const DAY = 86_400;
@@ -63,12 +63,10 @@ await fault(async (fault) => {
   fault.onClose(() => registry.kill());
   const registries = [(await registry.line()).split(" ")[1]];
   const data = join(fault.folder, "data");
-  const group = new GroupProcess(
-    { name: NAME, address: "127.0.0.1:0", data, registries },
-    { ...env, ZG_CLOCK: clocks.group.file },
-  );
-  await group.start();
-  fault.onClose(() => group.child.kill());
+  const group = await startGroup(fault, { name: NAME, data, registries }, {
+    ...env,
+    ZG_CLOCK: clocks.group.file,
+  });
   const ledger = new Ledger();
   const [reader, ...users] = await joined(fault, registries, NAME, ["r", ...numbered("s", 4)]);
   const follower = new Follower(reader);

@@ -10,14 +10,13 @@
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Registry } from "../../mod.ts";
 import { until } from "../support.ts";
 import { type Held, heldBy } from "./support/audit.ts";
 import { BACK_WITHIN, Crowd } from "./support/crowd.ts";
 import { type Fault, fault } from "./support/fault.ts";
 import { Mutator } from "./support/mutate.ts";
 import type { Report } from "./programs/members.ts";
-import { GroupProcess } from "./support/servers.ts";
+import { startGroup, startRegistry } from "./support/servers.ts";
 import { LIMIT, Watch } from "./support/watch.ts";
 
 const NAME = "Lab";
@@ -25,20 +24,15 @@ const NAME = "Lab";
 const STRANGERS = 8;
 
 await fault(async (fault) => {
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
-  const registries = [registry.address];
+  const registries = await startRegistry(fault);
   const data = join(fault.folder, "data");
-  const group = new GroupProcess({
+  const group = await startGroup(fault, {
     name: NAME,
-    address: "127.0.0.1:0",
     data,
     registries,
     rate: 500,
     memoryLimit: LIMIT,
   });
-  await group.start();
-  fault.onClose(() => group.child.kill());
   const crowd = new Crowd(fault, { registries, group: NAME, wanted: fault.size(60, 3_000) });
   const begin = performance.now();
   await until(() => crowd.all("joined"), 20 * BACK_WITHIN, "all to join");

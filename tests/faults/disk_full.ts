@@ -7,12 +7,12 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { connect, Refusal, Registry } from "../../mod.ts";
+import { connect, Refusal } from "../../mod.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Follower, joined, numbered, Sender } from "./support/chat.ts";
 import { type Fault, fault, Skipped } from "./support/fault.ts";
-import { GroupProcess } from "./support/servers.ts";
+import { startGroup, startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";
 /** Writing resumes within this after there is room again, ms: clients are told to wait 2 s. */
@@ -20,13 +20,9 @@ const RESUMES_WITHIN = 6_000;
 
 await fault(async (fault) => {
   const disk = smallDisk(fault);
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
-  const registries = [registry.address];
+  const registries = await startRegistry(fault);
   const data = join(disk, "group");
-  const group = new GroupProcess({ name: NAME, address: "127.0.0.1:0", data, registries });
-  await group.start();
-  fault.onClose(() => group.child.kill());
+  const group = await startGroup(fault, { name: NAME, data, registries });
   const ledger = new Ledger();
   const [reader, ...users] = await joined(fault, registries, NAME, ["r", ...numbered("s", 4)]);
   const follower = new Follower(reader);

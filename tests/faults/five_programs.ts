@@ -6,24 +6,22 @@
 
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Group, Registry } from "../../mod.ts";
+import { Group } from "../../mod.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
-import { Child } from "./support/children.ts";
+import { Child, runProgram } from "./support/children.ts";
 import { type Fault, fault } from "./support/fault.ts";
-import { runProgram } from "./support/run_program.ts";
+import { startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";
 const USER = "../../user.ts";
 
 await fault(async (fault) => {
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
-  const registries = [registry.address];
+  const registries = await startRegistry(fault);
   const data = join(fault.folder, "data");
   const group = await Group.start({ name: NAME, data, registries, rate: Infinity });
   fault.onClose(() => group.close());
-  const common = ["--home", join(fault.folder, "home"), "--registry", registry.address];
+  const common = ["--home", join(fault.folder, "home"), "--registry", registries[0]];
   const joined = await runProgram("user.ts", "join", NAME, "--name", "alice", ...common);
   fault.expect(joined.code === 0, `join: ${joined.output}`);
 

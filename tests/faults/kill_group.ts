@@ -6,12 +6,12 @@
 
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Registry } from "../../mod.ts";
 import { until } from "../support.ts";
+import { percentile } from "../support/percentile.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
-import { Follower, joined, numbered, percentile, Sender } from "./support/chat.ts";
+import { Follower, joined, numbered, Sender } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
-import { answers, GroupProcess } from "./support/servers.ts";
+import { answers, startGroup, startRegistry } from "./support/servers.ts";
 
 /** Groups killed side by side, so that one may start while another works. */
 const LANES = 4;
@@ -20,15 +20,14 @@ const SENDERS = 8;
 const ANSWERS_WITHIN = 2_000;
 
 await fault(async (fault) => {
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
+  const registries = await startRegistry(fault);
   const kills = fault.size(24, 1_000);
   const back: number[] = [];
   const acks: number[] = [];
   const lanes = Array.from(
     { length: LANES },
     (_, lane) =>
-      runLane(fault, registry.address, `Lane ${lane}`, Math.ceil(kills / LANES), back, acks),
+      runLane(fault, registries[0], `Lane ${lane}`, Math.ceil(kills / LANES), back, acks),
   );
   await Promise.all(lanes);
   fault.figure("answers_ms_p50", percentile(back, 0.5));
@@ -48,9 +47,7 @@ async function runLane(
 ): Promise<void> {
   const registries = [registry];
   const data = join(fault.folder, encodeURIComponent(name));
-  const group = new GroupProcess({ name, address: "127.0.0.1:0", data, registries });
-  await group.start();
-  fault.onClose(() => group.child.kill());
+  const group = await startGroup(fault, { name, data, registries });
   const ledger = new Ledger();
   const users = await joined(fault, registries, name, numbered(`${name} sender`, SENDERS));
   const senders = users.map((user) => new Sender(user, name, ledger, () => fault.int(0, 10)));

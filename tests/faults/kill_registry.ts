@@ -8,9 +8,10 @@ import { setTimeout } from "node:timers/promises";
 import { connect, Group, Refusal, Unreachable, type User } from "../../mod.ts";
 import { parseAddress, splitRegistry } from "../../lib/text/addresses.ts";
 import { until } from "../support.ts";
+import { percentile } from "../support/percentile.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Child } from "./support/children.ts";
-import { joined, numbered, percentile, Sender } from "./support/chat.ts";
+import { joined, numbered, Sender } from "./support/chat.ts";
 import { fault } from "./support/fault.ts";
 
 const GROUPS = 10;

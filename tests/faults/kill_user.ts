@@ -5,20 +5,19 @@
 
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Group, Registry } from "../../mod.ts";
+import { Group } from "../../mod.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Child } from "./support/children.ts";
 import { type Fault, fault } from "./support/fault.ts";
+import { startRegistry } from "./support/servers.ts";
 
 /** Users killed side by side. */
 const LANES = 4;
 const GROUP = "Lab";
 
 await fault(async (fault) => {
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
+  const registries = await startRegistry(fault);
   const data = join(fault.folder, "group");
-  const registries = [registry.address];
   const group = await Group.start({ name: GROUP, data, registries, rate: Infinity });
   fault.onClose(() => group.close());
   const ledger = new Ledger();
@@ -74,6 +73,6 @@ async function runLane(
     fault.count("kills");
   }
   const { child } = run(0);
-  const code = await child.ended;
+  const { code } = await child.ended;
   fault.expect(code === 0, `the last run ended with ${code}: ${child.errors}`);
 }

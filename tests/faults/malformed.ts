@@ -16,7 +16,7 @@ import { Child } from "./support/children.ts";
 import { joined } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
 import { Mutator } from "./support/mutate.ts";
-import { answers, GroupProcess } from "./support/servers.ts";
+import { answers, startGroup } from "./support/servers.ts";
 
 /** Requests between two good ones of others, all in one session. */
 const CHUNK = 250;
@@ -45,9 +45,7 @@ await fault(async (fault) => {
   const registries = [(await registry.line()).split(" ")[1]];
   const start = async (name: string, more: { plain?: boolean; private?: boolean }) => {
     const data = join(fault.folder, name);
-    const group = new GroupProcess({ name, address: "127.0.0.1:0", data, registries, ...more });
-    await group.start();
-    fault.onClose(() => group.child.kill());
+    const group = await startGroup(fault, { name, data, registries, ...more });
     return group;
   };
   const plain = await start("Plain", { plain: true });

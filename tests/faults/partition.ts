@@ -6,13 +6,12 @@
 
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Registry } from "../../mod.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Follower, joined, numbered, Sender } from "./support/chat.ts";
 import { fault } from "./support/fault.ts";
 import { type Cut, Proxy } from "./support/proxy.ts";
-import { GroupProcess } from "./support/servers.ts";
+import { startGroup, startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";
 /** All members have the same sequence again within this, ms. */
@@ -36,19 +35,14 @@ const FULL: readonly Partition[] = (["both", "up", "down", "broken"] as const)
   .concat([1, 1.5, 2].map((seconds) => ["feed", seconds]));
 
 await fault(async (fault) => {
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
-  const registries = [registry.address];
+  const registries = await startRegistry(fault);
   const data = join(fault.folder, "data");
-  const group = new GroupProcess({
+  const group = await startGroup(fault, {
     name: NAME,
-    address: "127.0.0.1:0",
     advertise: "127.0.0.2",
     data,
     registries,
   });
-  await group.start();
-  fault.onClose(() => group.child.kill());
   const proxy = new Proxy("127.0.0.2", "127.0.0.1");
   fault.onClose(() => proxy[Symbol.asyncDispose]());
   await proxy.forward(Number(group.address.split(":")[1]));

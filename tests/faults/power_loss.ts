@@ -61,7 +61,7 @@ async function recordOf(fault: Fault): Promise<Buffer> {
   const child = new Child("programs/power_group.ts", [JSON.stringify(options)], {
     env: { ...env, ZG_POWER_DIR: folder, ZG_POWER_LOG: file },
   });
-  const code = await child.ended;
+  const { code } = await child.ended;
   if (code !== 0) throw new Error(`the group ended with ${code}: ${child.errors}`);
   return readFileSync(file);
 }

@@ -5,13 +5,14 @@
 
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Registry } from "../../mod.ts";
 import { until } from "../support.ts";
+import { usage } from "../support/usage.ts";
+import { percentile } from "../support/percentile.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
-import { Child, residentMb } from "./support/children.ts";
-import { joined, numbered, percentile } from "./support/chat.ts";
+import { Child } from "./support/children.ts";
+import { joined, numbered } from "./support/chat.ts";
 import { fault } from "./support/fault.ts";
-import { GroupProcess } from "./support/servers.ts";
+import { startGroup, startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";
 /** Messages a second, each of a kilobyte. */
@@ -22,13 +23,9 @@ const COST = 20;
 const LATER = [1.5, 5] as const;
 
 await fault(async (fault) => {
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
-  const registries = [registry.address];
+  const registries = await startRegistry(fault);
   const data = join(fault.folder, "data");
-  const group = new GroupProcess({ name: NAME, address: "127.0.0.1:0", data, registries });
-  await group.start();
-  fault.onClose(() => group.child.kill());
+  const group = await startGroup(fault, { name: NAME, data, registries });
   const ledger = new Ledger();
   const heads = new Map<string, number>();
   const member = async (name: string, pause: number, after = 0) => {
@@ -73,7 +70,7 @@ await fault(async (fault) => {
     const memory: number[] = [];
     for (let i = 0; i < seconds * 10; i++) {
       await setTimeout(100);
-      memory.push(residentMb(group.child.pid));
+      memory.push(usage(group.child.pid).memory);
     }
     return { p99: percentile(late, 0.99), memory: percentile(memory, 0.9) };
   };

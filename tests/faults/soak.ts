@@ -7,13 +7,14 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { connect, Registry } from "../../mod.ts";
+import { connect } from "../../mod.ts";
 import { until } from "../support.ts";
+import { usage } from "../support/usage.ts";
+import { percentile } from "../support/percentile.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
-import { residentMb } from "./support/children.ts";
-import { percentile, Sender } from "./support/chat.ts";
+import { Sender } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
-import { GroupProcess } from "./support/servers.ts";
+import { startGroup, startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";
 /** Memory and descriptors may differ by this between the beginning and the end. */
@@ -81,23 +82,19 @@ await fault(async (fault) => {
   const minutes = fault.minutes ?? fault.size(0.25, 60);
   const members = fault.size(40, 200);
   const killEvery = fault.size(5_000, 60_000);
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
+  const registries = await startRegistry(fault);
   const data = join(fault.folder, "data");
-  const group = new GroupProcess({
+  const group = await startGroup(fault, {
     name: NAME,
-    address: "127.0.0.1:0",
     data,
-    registries: [registry.address],
+    registries,
   });
-  await group.start();
-  fault.onClose(() => group.child.kill());
   const ledger = new Ledger();
   const seen = new Seen();
   const here: Awaited<ReturnType<typeof live>>[] = [];
   let came = 0;
   const come = async () =>
-    here.push(await live(fault, registry.address, { ledger, seen, members }, `member ${++came}`));
+    here.push(await live(fault, registries[0], { ledger, seen, members }, `member ${++came}`));
   for (let i = 0; i < members; i++) await come();
 
   const samples: { group: number; users: number; fds: number; userFds: number }[] = [];
@@ -110,8 +107,8 @@ await fault(async (fault) => {
     if (performance.now() < kill) continue;
     // Each life of the group is measured at its end: a restart begins with little.
     samples.push({
-      group: residentMb(group.child.pid),
-      users: residentMb(process.pid),
+      group: usage(group.child.pid).memory,
+      users: usage(process.pid).memory,
       fds: descriptors(group.child.pid),
       userFds: descriptors(process.pid),
     });

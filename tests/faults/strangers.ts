@@ -8,13 +8,12 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { MAX_PACKET } from "../../lib/protocol/limits.ts";
 import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
-import { Registry } from "../../mod.ts";
 import { until } from "../support.ts";
 import { Hand } from "../system/attack_hand.ts";
 import { Tcp, Wire } from "../system/attack_wire.ts";
 import { joined } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
-import { GroupProcess } from "./support/servers.ts";
+import { type GroupProcess, startGroup, startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";
 const MIB = 1_048_576;
@@ -27,19 +26,14 @@ const HOLDERS = 24;
 const SILENCE_ENDS = DEFAULT_BOUNDS.admitWithin;
 
 await fault(async (fault) => {
-  const registry = await Registry.start({ port: 0 });
-  fault.onClose(() => registry.close());
-  const registries = [registry.address];
+  const registries = await startRegistry(fault);
   const data = join(fault.folder, "data");
-  const group = new GroupProcess({
+  const group = await startGroup(fault, {
     name: NAME,
-    address: "127.0.0.1:0",
     data,
     registries,
     memoryLimit: LIMIT,
   });
-  await group.start();
-  fault.onClose(() => group.child.kill());
   const [member] = await joined(fault, registries, NAME, ["member"]);
   const lost: string[] = [];
   member.on((event) => {

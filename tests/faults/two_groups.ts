@@ -23,7 +23,7 @@ await fault(async (fault) => {
     const second = new GroupProcess(options);
     second.spawn();
     const goesOn = setTimeout(() => second.child.signal("SIGKILL"), ENDS_WITHIN);
-    const code = await second.child.ended;
+    const { code } = await second.child.ended;
     clearTimeout(goesOn);
     const said = SENTENCE.test(second.child.errors);
     fault.expect(code === 1 && said, `a second process: ${code}, ${second.child.errors}`);

@@ -6,7 +6,7 @@ import { tcpServer, Wire } from "./attack_wire.ts";
 export type Way = "up" | "down";
 
 /** Where a packet is: which connection since the start, and which packet there of that way. */
-export interface Place {
+interface Place {
   readonly way: Way;
   readonly connection: number;
   readonly n: number;

@@ -11,6 +11,7 @@ import { encodeAnswer } from "../../lib/session/identity.ts";
 import { Responder } from "../../lib/session/noise.ts";
 import { HEAD, PROLOGUE } from "../../lib/session/packet.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
+import { dice } from "../support/random.ts";
 import { closing } from "../support.ts";
 import { Hand } from "./attack_hand.ts";
 import { greeting, message, PING, ready, Tcp, tcpServer, Wire } from "./attack_wire.ts";
@@ -60,17 +61,6 @@ function mutated(bytes: Buffer, random: (below: number) => number): Buffer {
     }
   }
   return out;
-}
-
-/** A random number below `n`; the same in each run (mulberry32). */
-function dice(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * n);
-  };
 }
 
 /** Says the bytes and goes, with FIN or RST. */

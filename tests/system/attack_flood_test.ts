@@ -4,17 +4,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
 import { closing } from "../support.ts";
+import { usage } from "../support/usage.ts";
 import { codeOf, Hand } from "./attack_hand.ts";
 import {
   Chatter,
-  cpuSeconds,
   flood,
   FULL,
   highest,
   LINUX,
   processWorld,
   program,
-  residentMiB,
   row,
   sized,
 } from "./attack_world.ts";
@@ -56,17 +55,17 @@ test(
         keep(new Folder()).path,
       );
       const chatter = await Chatter.in(keep, registries);
-      const rest = residentMiB(pid);
+      const rest = usage(pid).memory;
       const proved = ["invalid JSON of who proved a key", "deep JSON of who proved a key"];
       for (const kind of [...FLOODS, ...proved]) {
         const heard = chatter.count;
-        const [before, ms] = [cpuSeconds(pid), sized(300, 10_000)];
+        const [before, ms] = [usage(pid).cpu, sized(300, 10_000)];
         const { most, done } = await highest(pid, () => flood(kind, address, ms));
         await chatter.hears(3);
         row(kind, {
           ...done,
           seconds: ms / 1_000,
-          "CPU s": (cpuSeconds(pid) - before).toFixed(1),
+          "CPU s": (usage(pid).cpu - before).toFixed(1),
           "peak MiB": most,
           heard: chatter.count - heard,
         });
@@ -84,7 +83,7 @@ test("attack: floods of strangers cost a registry little", { skip }, async () =>
     const args = ["--port", "0", "--home", keep(new Folder()).path, "--quiet"];
     const registry = await program(keep, "registry.ts", args);
     const address = bare(registry.address);
-    const rest = residentMiB(registry.pid);
+    const rest = usage(registry.pid).memory;
     for (const kind of FULL ? FLOODS : ["endless MORE", "PING, nothing read", "messages"]) {
       const ms = sized(300, 5_000);
       const { most, done } = await highest(registry.pid, () => flood(kind, address, ms));
@@ -101,7 +100,7 @@ test("attack: connections that are idle, half open or slow keep nobody out", { s
   await closing(async (keep) => {
     const { registries, address, pid } = await processWorld(keep, keep(new Folder()).path);
     const chatter = await Chatter.in(keep, registries);
-    const rest = residentMiB(pid);
+    const rest = usage(pid).memory;
     for (const kind of ["idle", "half open", "one byte a second"]) {
       const heard = chatter.count;
       // At full size until all are cut that did not prove themselves in time.

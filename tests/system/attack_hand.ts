@@ -5,20 +5,17 @@ import { Refusal } from "../../lib/errors.ts";
 import { newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
 import { messageHash, signedText } from "../../lib/protocol/batch.ts";
-import { decodeSaid, encodeRequest, type Reply } from "../../lib/protocol/codec.ts";
 import { proofText } from "../../lib/protocol/record.ts";
-import type { Push } from "../../lib/protocol/schema.ts";
-import { readAnswer, type ServerIdentity, transcriptOf } from "../../lib/session/identity.ts";
-import { type CipherState, Initiator } from "../../lib/session/noise.ts";
-import { HEAD, KIND, PROLOGUE } from "../../lib/session/packet.ts";
+import { KIND } from "../../lib/session/packet.ts";
+import { type Answer, okOf, SessionEnd } from "../support/session_end.ts";
 import { Wire } from "./attack_wire.ts";
 
 /** The server hung up instead of answering. */
-export class Cut extends Error {
+class Cut extends Error {
   override readonly name = "Cut";
 }
 
-export interface HandOptions {
+interface HandOptions {
   readonly key?: SigningKey;
   readonly name?: string;
   /** Own address, 127.0.0.x. */
@@ -30,25 +27,16 @@ export interface HandOptions {
 const mid = midMaker();
 
 /** One connection with a session, of somebody who has a key and every intention. */
-export class Hand implements AsyncDisposable {
+export class Hand extends SessionEnd implements AsyncDisposable {
   readonly wire: Wire;
   readonly key: SigningKey;
   readonly user: string;
   readonly name: string;
   /** Packets that were sent, as they went out. */
   readonly sent: Uint8Array[] = [];
-  /** Packets of the live feed, and pushes, as they came. */
-  readonly feed: Buffer[] = [];
-  readonly pushes: Push[] = [];
-  identity!: ServerIdentity;
-  /** What a proof signs. */
-  transcript = "";
-  #initiator!: Initiator;
-  #send!: CipherState;
-  #receive!: CipherState;
-  #id = 0;
 
   private constructor(wire: Wire, { key = newSigningKey(), name = "mallory" }: HandOptions) {
+    super();
     this.wire = wire;
     this.key = key;
     this.user = userId(key.publicKey);
@@ -91,12 +79,6 @@ export class Hand implements AsyncDisposable {
     return hand;
   }
 
-  /** The packet of a hello of ours. */
-  hello(ticket: Uint8Array = new Uint8Array(0)): Uint8Array {
-    this.#initiator = new Initiator(PROLOGUE);
-    return this.#initiator.write(ticket, HEAD.hello);
-  }
-
   /** Sends a packet as it is. */
   async put(packet: Uint8Array): Promise<boolean> {
     this.sent.push(packet);
@@ -116,27 +98,8 @@ export class Hand implements AsyncDisposable {
       await this.put(this.hello(ticket));
       const answer = await this.packet();
       if (answer[0] === KIND.reset && String(answer.subarray(1)) === "busy") continue;
-      if (answer[0] !== KIND.answer) throw new Error(`No answer but a packet of kind ${answer[0]}`);
       return this.take(answer);
     }
-  }
-
-  /** Takes the answer to our hello. @throws {Error} it is none */
-  take(answer: Uint8Array): void {
-    const read = this.#initiator.read(answer.subarray(1));
-    this.identity = readAnswer(read.payload, read.before);
-    this.transcript = transcriptOf(read.hash);
-    [this.#send, this.#receive] = [read.send, read.receive];
-  }
-
-  /** The next sealed packet, with any plaintext; to be sent in the order in which they are made. */
-  seal(plaintext: string | Uint8Array): Uint8Array {
-    return this.#send.seal(plaintext, HEAD.sealed);
-  }
-
-  /** The packet of a request. */
-  request(op: string, fields: object = {}): Uint8Array {
-    return this.seal(encodeRequest(++this.#id, op, fields));
   }
 
   /** Seals and sends any plaintext. */
@@ -145,25 +108,14 @@ export class Hand implements AsyncDisposable {
   }
 
   /** The next reply; feed packets and pushes before it are kept. @throws {Cut} */
-  async reply(): Promise<Reply> {
-    for (;;) {
-      const packet = await this.packet();
-      if (packet[0] === KIND.feed) this.feed.push(packet);
-      else if (packet[0] !== KIND.sealed) throw new Error(`A packet of kind ${packet[0]} came`);
-      else {
-        const said = decodeSaid(this.#receive.open(packet.subarray(1)));
-        if (!("push" in said)) return said;
-        this.pushes.push(said);
-      }
-    }
+  override reply(): Promise<Answer> {
+    return super.reply(() => this.packet());
   }
 
   /** The `ok` of a request. @throws {Refusal}; {Cut} */
   async ask(op: string, fields: object = {}): Promise<Record<string, unknown>> {
     if (!await this.put(this.request(op, fields))) throw new Cut("Cannot ask: it hung up");
-    const reply = await this.reply();
-    if ("error" in reply) throw reply.error;
-    return reply.ok;
+    return okOf(await this.reply());
   }
 
   /** A proof for this session, signed by the right key or by another. */

@@ -6,19 +6,11 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { connect } from "../../mod.ts";
 import { closing, until } from "../support.ts";
+import { percentile } from "../support/percentile.ts";
+import { usage } from "../support/usage.ts";
 import { codeOf, Hand } from "./attack_hand.ts";
 import { Tcp } from "./attack_wire.ts";
-import {
-  Chatter,
-  cpuSeconds,
-  flood,
-  FULL,
-  LINUX,
-  percentile,
-  processWorld,
-  row,
-  sized,
-} from "./attack_world.ts";
+import { Chatter, flood, FULL, LINUX, processWorld, row, sized } from "./attack_world.ts";
 import { Folder } from "./world.ts";
 
 const skip = LINUX ? false : "time and descriptors are read from /proc";
@@ -83,9 +75,9 @@ test("attack: with 256 descriptors, strangers take none from members, and member
     const froms = Array.from({ length: 40 }, (_, i) => `127.0.0.${100 + i}`);
     const strangers = await crowd(address, froms, 400);
     try {
-      const [from, began, cpu] = [chatter.count, performance.now(), cpuSeconds(pid)];
+      const [from, began, cpu] = [chatter.count, performance.now(), usage(pid).cpu];
       await until(() => performance.now() - began > sized(1_500, 20_000), 30_000, "a while");
-      const share = (cpuSeconds(pid) - cpu) / (performance.now() - began) * 1_000;
+      const share = (usage(pid).cpu - cpu) / (performance.now() - began) * 1_000;
       const heard = chatter.count - from;
       assert.ok(heard > 5);
       // From one address, whatever the others do: a quarter of all is the most of another.
@@ -118,9 +110,9 @@ test("attack: with no descriptor left the loop does not spin, and strangers are 
     const limited = spawnSync("prlimit", ["--pid", String(pid), "--nofile=100:20000"]);
     assert.equal(limited.status, 0, String(limited.stderr));
     const strangers = await crowd(address, ["127.0.0.66"], 300);
-    const [from, began, cpu] = [chatter.count, performance.now(), cpuSeconds(pid)];
+    const [from, began, cpu] = [chatter.count, performance.now(), usage(pid).cpu];
     await until(() => performance.now() - began > sized(2_000, 20_000), 30_000, "a while");
-    const share = (cpuSeconds(pid) - cpu) / (performance.now() - began) * 1_000;
+    const share = (usage(pid).cpu - cpu) / (performance.now() - began) * 1_000;
     const heard = chatter.count - from;
     await strangers.stop();
     const back = performance.now();
@@ -150,9 +142,9 @@ test("attack: handshakes of strangers take a fifth of a core, and members come f
       await alice.join("Lab");
     }
     const ms = sized(2_500, 20_000);
-    const [before, quiet] = [cpuSeconds(pid), chatter.delays.length];
+    const [before, quiet] = [usage(pid).cpu, chatter.delays.length];
     const flooding = flood("hellos on one connection", address, ms, "127.0.0.66");
-    await until(() => cpuSeconds(pid) - before > 0.2, 10_000, "the flood");
+    await until(() => usage(pid).cpu - before > 0.2, 10_000, "the flood");
     const times: number[] = [];
     const began = performance.now();
     while (performance.now() - began < ms - 1_500 || times.length === 0) {
@@ -163,7 +155,7 @@ test("attack: handshakes of strangers take a fifth of a core, and members come f
       await chatter.hears(4); // What members do costs time, too, and is not what is measured.
     }
     const done = await flooding;
-    const cores = (cpuSeconds(pid) - before) / (ms / 1_000);
+    const cores = (usage(pid).cpu - before) / (ms / 1_000);
     row("handshakes of strangers without a pause", {
       ...done,
       "a second": Math.round(done.answered / (ms / 1_000)),

@@ -8,6 +8,7 @@ import { MAX_PACKET } from "../../lib/protocol/limits.ts";
 import { readFeedHead } from "../../lib/session/packet.ts";
 import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
 import { closing, until } from "../support.ts";
+import { usage } from "../support/usage.ts";
 import { codeOf, Hand } from "./attack_hand.ts";
 import { command, frame, PING } from "./attack_wire.ts";
 import {
@@ -16,7 +17,6 @@ import {
   highest,
   LINUX,
   processWorld,
-  residentMiB,
   row,
   sized,
   times,
@@ -266,7 +266,7 @@ test("attack: the same in a process of its own, by its resident memory", {
     await user.join("Lab");
     for (let i = 0; i < 8; i++) await user.send("Lab", "x".repeat(60_000));
     const chatter = await Chatter.in(keep, registries);
-    const rest = residentMiB(pid);
+    const rest = usage(pid).memory;
     const members = sized(20, 100);
     const { most } = await highest(pid, async () => {
       const from = chatter.count;

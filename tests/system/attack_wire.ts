@@ -179,7 +179,7 @@ export function ready(type = "DEALER", more: Uint8Array = new Uint8Array(0)): Ui
 export const PING: Uint8Array = command("PING", Uint8Array.of(0, 0));
 
 /** The next frame; undefined when the other side hung up. */
-export async function readFrame(
+async function readFrame(
   tcp: Tcp,
 ): Promise<{ flags: number; body: Buffer } | undefined> {
   const head = await tcp.read(2);

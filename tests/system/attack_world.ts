@@ -1,11 +1,11 @@
 /** What the attacks share: servers to attack, a member who must not notice, and their counts. */
 
-import { readFileSync } from "node:fs";
 import { platform } from "node:os";
 import process from "node:process";
 import { connect, Group, Registry } from "../../mod.ts";
 import type { GroupServer, OpenGroupOptions, User } from "../../mod.ts";
 import { until } from "../support.ts";
+import { usage } from "../support/usage.ts";
 import { ours, Process } from "./processes.ts";
 
 /** True for the numbers of the whole suite instead of those of an ordinary run. */
@@ -54,7 +54,7 @@ export async function world(
 }
 
 /** A program of ours as a process of its own. */
-export interface Program {
+interface Program {
   readonly process: Process;
   readonly pid: number;
   /** `HOST:PORT`, for a registry with its key. */
@@ -89,26 +89,13 @@ export async function processWorld(
   return { registries: [registry.address], ...await program(keep, "group.ts", args, limits) };
 }
 
-/** Resident memory of a process, MiB. */
-export function residentMiB(pid: number): number {
-  const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kib) / 1_024;
-}
-
-/** Time of a core that a process has taken since its start, s. */
-export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
-  return (Number(user) + Number(system)) / 100;
-}
-
 /** The highest memory of a process while something is done, MiB. */
 export async function highest<T>(
   pid: number,
   work: () => Promise<T>,
 ): Promise<{ readonly most: number; readonly done: T }> {
-  let most = residentMiB(pid);
-  const look = setInterval(() => (most = Math.max(most, residentMiB(pid))), 10);
+  let most = usage(pid).memory;
+  const look = setInterval(() => (most = Math.max(most, usage(pid).memory)), 10);
   try {
     return { done: await work(), most: Math.round(most) };
   } finally {
@@ -231,10 +218,4 @@ export class Chatter implements AsyncDisposable {
     await this.#user.close();
     await this.#running;
   }
-}
-
-/** A percentile, ms. */
-export function percentile(delays: readonly number[], p: number): number {
-  const sorted = delays.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? NaN;
 }

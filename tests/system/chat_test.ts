@@ -44,13 +44,17 @@ async function world(
     await Registry.start({ port: 0, transport: servers, ...(home ? { home } : {}) }),
   );
   const registries = [registry.address];
-  return {
-    registry,
-    group: async (name: string, options: object = {}): Promise<GroupServer> =>
-      keep(await Group.start({ name, registries, transport: servers, ...options })),
-    user: async (name: string): Promise<User> =>
-      keep(await connect({ name, registries, transport: users })),
+  const group = async (name: string, options: object = {}): Promise<GroupServer> =>
+    keep(await Group.start({ name, registries, transport: servers, ...options }));
+  const user = async (name: string): Promise<User> =>
+    keep(await connect({ name, registries, transport: users }));
+  /** A user who has joined the group of a name. */
+  const member = async (name: string, group = "Lab"): Promise<User> => {
+    const one = await user(name);
+    await one.join(group);
+    return one;
   };
+  return { registry, group, user, member };
 }
 
 for (const engines of ENGINES) {
@@ -101,10 +105,9 @@ for (const engines of ENGINES) {
 
 test("a chat: a read takes after, before, since, until, limit and last", () =>
   closing(async (keep) => {
-    const { group, user } = await world(keep);
+    const { group, member } = await world(keep);
     await group("Lab");
-    const alice = await user("alice");
-    await alice.join("Lab");
+    const alice = await member("alice");
     const receipts = await Promise.all(
       Array.from({ length: 10 }, (_, i) => alice.send("Lab", `t${i}`)),
     );
@@ -239,10 +242,9 @@ test("a group takes nothing behind a request that it did not accept", () =>
 
 test("much that is sent at once keeps its order where the group makes it wait", () =>
   closing(async (keep) => {
-    const { group, user } = await world(keep);
+    const { group, member } = await world(keep);
     await group("Lab");
-    const alice = await user("alice");
-    await alice.join("Lab");
+    const alice = await member("alice");
     const count = DEFAULT_RATES.burst + DEFAULT_RATES.messages;
     const sent = Array.from({ length: count }, (_, i) => `${i}`.padEnd(7_000, "."));
     await Promise.all(sent.map((text) => alice.send("Lab", text, { within: 60_000 })));
@@ -254,10 +256,9 @@ for (const engines of ENGINES) {
   test(`a group started again on its data keeps members, log and epoch${over(engines)}`, () =>
     closing(async (keep) => {
       const { path } = keep(new Folder());
-      const { group, user } = await world(keep, { engines });
+      const { group, member } = await world(keep, { engines });
       const lab = await group("Lab", { data: path });
-      const alice = await user("alice");
-      await alice.join("Lab");
+      const alice = await member("alice");
       await alice.send("Lab", "before");
       const before = await Array.fromAsync(alice.read("Lab"));
       await lab.close();
@@ -333,11 +334,10 @@ for (const engines of ENGINES) {
   test(`a registry that was away has its whole list again, and nobody stopped talking${over(engines)}`, () =>
     closing(async (keep) => {
       const home = keep(new Folder()).path;
-      const { registry, group, user } = await world(keep, { engines, home });
+      const { registry, group, member } = await world(keep, { engines, home });
       await group("Lab");
       await group("Class");
-      const alice = await user("alice");
-      await alice.join("Lab");
+      const alice = await member("alice");
       await registry.close();
       await alice.send("Lab", "without a registry");
 

@@ -64,7 +64,7 @@ test("a group killed again and again loses and doubles nothing that it acknowled
     for (let kill = 0; kill < KILLS; kill++) {
       const before = all();
       await until(() => all() >= before + BETWEEN, 30_000, `${BETWEEN} acknowledgements`);
-      group.kill("SIGKILL");
+      group.signal("SIGKILL");
       assert.equal((await group.end(5_000)).signal, "SIGKILL");
       group = await start();
     }

@@ -1,21 +1,15 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { connect, Group, Registry } from "../../mod.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
 import { closing } from "../support.ts";
+import { freePort } from "../support/port.ts";
 import { ours, Process } from "./processes.ts";
 import { Folder, portOf } from "./world.ts";
 
 /** An address where nothing listens. */
 async function deadAddress(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return `127.0.0.1:${port}`;
+  return `127.0.0.1:${await freePort()}`;
 }
 
 function addressIn(line: string): string {
@@ -33,7 +27,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
         keep(new Process(ours("registry.ts", "--port", port, "--home", path)));
       const registry = start("0");
       const address = addressIn(await registry.line(/listens on/));
-      registry.kill(signal);
+      registry.signal(signal);
       assert.deepEqual(await registry.end(STOP_WITHIN), { code: 0, signal: null }, registry.output);
 
       const again = start(String(portOf(address)));
@@ -51,7 +45,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       assert.deepEqual((await user.list()).map((listing) => listing.address), [address]);
       await user.join("Lab");
 
-      group.kill(signal);
+      group.signal(signal);
       assert.deepEqual(await group.end(STOP_WITHIN), { code: 0, signal: null }, group.output);
       assert.deepEqual(await user.list(), []);
     }));
@@ -66,7 +60,7 @@ test("group.ts refuses a folder that another group holds, with a sentence and 1"
     const second = keep(new Process([...command, "--data", path, "--home", path]));
     assert.equal((await second.end(10_000)).code, 1, second.output);
     assert.match(second.output, /^FAILED: Cannot .*(held|another|in use)/m);
-    first.kill("SIGTERM");
+    first.signal("SIGTERM");
     assert.equal((await first.end(STOP_WITHIN)).code, 0, first.output);
   }));
 
@@ -77,13 +71,13 @@ test("group.ts starts while its registry is away, and is listed when it comes", 
     const { path } = keep(new Folder());
     const group = keep(
       new Process(ours("group.ts", "Lab", "127.0.0.1:0", ...options), {
-        ZGROUP_HOME: path,
+        env: { ZGROUP_HOME: path },
       }),
     );
     await group.line(/listens on/);
     const registry = keep(
       new Process(ours("registry.ts", "--port", `${portOf(address)}`), {
-        ZGROUP_HOME: path,
+        env: { ZGROUP_HOME: path },
       }),
     );
     await registry.line(/listens on/);

@@ -4,8 +4,9 @@ import { Group, Registry, type User } from "../../mod.ts";
 import { KIND } from "../../lib/session/packet.ts";
 import type { Transport } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
+import { dice } from "../support/random.ts";
 import { closing, until } from "../support.ts";
-import { dice, Ear, groupProcess, type Keep, member, upTo, userOver } from "./live_world.ts";
+import { Ear, groupProcess, type Keep, member, upTo, userOver } from "./live_world.ts";
 import { ours, Process } from "./processes.ts";
 import { ENGINES, Folder, over } from "./world.ts";
 
@@ -102,7 +103,7 @@ async function killed(
       for (let left = 200 + random(600); left > 0 && seqs.length !== whole; left--) {
         seqs.push(JSON.parse(await follow.line(/seq/)).seq);
       }
-      follow.kill("SIGKILL");
+      follow.signal("SIGKILL");
     }
     return { seqs, comings };
   })();
@@ -135,7 +136,7 @@ for (const engines of ENGINES) {
       const sending = sendAll(alice, texts, 16);
       for (const part of [0.2, 0.5, 0.8]) {
         await steady.hears(texts[Math.floor(texts.length * part)]);
-        group.kill("SIGKILL");
+        group.signal("SIGKILL");
         await group.ended;
         group = await start();
       }

@@ -107,12 +107,3 @@ export async function groupProcess(keep: Keep, home: string, registry: string, .
 export function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i + 1);
 }
-
-/** A random number below `n`, the same in each run. */
-export function dice(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor(state / 2 ** 32 * n);
-  };
-}

@@ -20,8 +20,7 @@ function start(
   return (...args: string[]) => {
     const path = runtime === HERE ? process.execPath : there!;
     const running = new Process([...programCommand(program, runtime, path), ...args], {
-      ZGROUP_HOME: home,
-      ZGROUP_TRANSPORT: program === "user" ? users : servers,
+      env: { ZGROUP_HOME: home, ZGROUP_TRANSPORT: program === "user" ? users : servers },
     });
     running.finish();
     return running;

@@ -43,8 +43,8 @@ for (const both of [false, true]) {
       sender.write(texts.join("\n") + "\n");
       const receipts = [];
       while (receipts.length < 1_000) receipts.push(JSON.parse(await sender.line(/seq/)));
-      if (both) group.kill("SIGKILL");
-      sender.kill("SIGKILL");
+      if (both) group.signal("SIGKILL");
+      sender.signal("SIGKILL");
       await sender.ended;
       if (both) {
         await group.ended;

@@ -4,14 +4,13 @@ import type { Transport } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { newSigningKey, type SigningKey, userId } from "../../lib/identity/keys.ts";
 import { messageHash, signedText } from "../../lib/protocol/batch.ts";
-import { decodeSaid, encodeRequest, isOurs } from "../../lib/protocol/codec.ts";
+import { isOurs } from "../../lib/protocol/codec.ts";
 import { MAGIC } from "../../lib/protocol/limits.ts";
 import { proofText } from "../../lib/protocol/record.ts";
-import type { Message, Push } from "../../lib/protocol/schema.ts";
-import { readAnswer, type ServerIdentity, transcriptOf } from "../../lib/session/identity.ts";
-import { type CipherState, Initiator } from "../../lib/session/noise.ts";
-import { HEAD, KIND, PROLOGUE } from "../../lib/session/packet.ts";
+import type { Message } from "../../lib/protocol/schema.ts";
+import { KIND } from "../../lib/session/packet.ts";
 import type { Channel, Frames, OutFrames } from "../../lib/transport/transport.ts";
+import { type Answer, okOf, SessionEnd } from "../support/session_end.ts";
 
 /** How long an answer may take, ms. */
 const WITHIN = 5_000;
@@ -86,19 +85,11 @@ export class RawPeer implements AsyncDisposable {
 }
 
 /** An open session, in which nobody is proved. */
-export class RawSession implements AsyncDisposable {
+export class RawSession extends SessionEnd implements AsyncDisposable {
   readonly peer: RawPeer;
-  readonly pushes: Push[] = [];
-  /** Packets of the live feed, as they came. */
-  readonly feed: Uint8Array[] = [];
-  identity!: ServerIdentity;
-  /** What a proof signs. */
-  transcript = "";
-  #send!: CipherState;
-  #receive!: CipherState;
-  #id = 0;
 
   private constructor(peer: RawPeer) {
+    super();
     this.peer = peer;
   }
 
@@ -116,49 +107,33 @@ export class RawSession implements AsyncDisposable {
   }
 
   /** A handshake on the connection that there is: what was before it counts no more. */
-  async shake(ticket: Uint8Array = new Uint8Array(0)): Promise<void> {
-    const initiator = new Initiator(PROLOGUE);
-    this.peer.send(MAGIC, initiator.write(ticket, HEAD.hello));
-    let [, answer] = await this.#packet();
-    while (answer[0] === KIND.feed || answer[0] === KIND.sealed) [, answer] = await this.#packet();
-    if (answer[0] !== KIND.answer) throw new Error(`No answer but a packet of kind ${answer[0]}`);
-    const { payload, before, send, receive, hash } = initiator.read(answer.subarray(1));
-    this.identity = readAnswer(payload, before);
-    this.transcript = transcriptOf(hash);
-    [this.#send, this.#receive] = [send, receive];
+  async shake(ticket?: Uint8Array): Promise<void> {
+    this.peer.send(MAGIC, this.hello(ticket));
+    let answer = await this.#packet();
+    while (answer[0] === KIND.feed || answer[0] === KIND.sealed) answer = await this.#packet();
+    this.take(answer);
   }
 
-  async #packet(): Promise<Frames> {
+  readonly #packet = async (): Promise<Uint8Array> => {
     const frames = await this.peer.next();
     if (frames.length !== 2 || !isOurs(frames)) throw new Error("Not a message of this protocol");
-    return frames;
-  }
+    return frames[1];
+  };
 
   /** Seals any text, or any bytes. */
   say(plaintext: string | Uint8Array): void {
-    this.peer.send(MAGIC, this.#send.seal(plaintext, HEAD.sealed));
+    this.peer.send(MAGIC, this.seal(plaintext));
   }
 
   /** The next reply; pushes and feed packets before it are kept. */
-  async reply(): Promise<{ id: number | null; ok?: Record<string, unknown>; error?: Error }> {
-    for (;;) {
-      const [, packet] = await this.#packet();
-      if (packet[0] === KIND.feed) this.feed.push(packet);
-      else if (packet[0] !== KIND.sealed) throw new Error(`A packet of kind ${packet[0]} came`);
-      else {
-        const said = decodeSaid(this.#receive.open(packet.subarray(1)));
-        if (!("push" in said)) return said;
-        this.pushes.push(said);
-      }
-    }
+  override reply(): Promise<Answer> {
+    return super.reply(this.#packet);
   }
 
   /** The `ok` of a request. @throws {Refusal} what the server answered */
   async ask(op: string, fields: object = {}): Promise<Record<string, unknown>> {
-    this.say(encodeRequest(++this.#id, op, fields));
-    const { ok, error } = await this.reply();
-    if (error) throw error;
-    return ok!;
+    this.peer.send(MAGIC, this.request(op, fields));
+    return okOf(await this.reply());
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,19 +1,8 @@
 /** What the system tests share: folders that go away, ports, engines. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseAddress, splitRegistry } from "../../lib/text/addresses.ts";
 
-/** A folder that is removed with what is in it. */
-export class Folder implements AsyncDisposable {
-  readonly path: string = mkdtempSync(join(tmpdir(), "zgroup-test-"));
-
-  // deno-lint-ignore require-await -- the interface is asynchronous
-  async [Symbol.asyncDispose](): Promise<void> {
-    rmSync(this.path, { recursive: true, force: true });
-  }
-}
+export { Folder } from "../support/folder.ts";
 
 /** `HOST:PORT` of `HOST:PORT#KEY`, for who knows no keys. */
 export function bare(address: string): string {

@@ -5,7 +5,14 @@ import type { Decide, Decision } from "../../lib/group/decide/decision.ts";
 import type { Places } from "../../lib/log/log.ts";
 import { OPERATIONS, permit } from "../../lib/group/operations.ts";
 import type { Known, Op, Reply } from "../../lib/group/request.ts";
-import { type Actor, apply, type Draft, type GroupState, place } from "../../lib/group/state.ts";
+import {
+  type Actor,
+  apply,
+  change,
+  type Draft,
+  type GroupState,
+  place,
+} from "../../lib/group/state.ts";
 import { Values } from "../../lib/group/values.ts";
 import type { Batch } from "../../lib/protocol/batch.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
@@ -55,10 +62,7 @@ export function carryOut(
     apply(state, batch);
     return batch;
   });
-  for (const [name, value] of Object.entries(values)) {
-    if (value === undefined) state.values.delete(name);
-    else state.values.set(name, value);
-  }
+  change(state, values);
   return placed;
 }
 

@@ -264,25 +264,20 @@ test("feed: what waits for others in a great crowd is not hurried by a head, nor
     feed.entries([batch(1)], false);
     await heard(ear, 1);
     feed.entries([batch(2, "", "join")], true);
-    // Behind the time for which a frame with batches is head enough.
-    await until(
-      () => {
-        feed.head(2);
-        return performance.now() - began > 600;
-      },
-      5_000,
-      "a while",
-    );
+    /** Says the head again and again until so long after the beginning, ms. */
+    const heads = (ms: number) =>
+      until(
+        () => {
+          feed.head(2);
+          return performance.now() - began > ms;
+        },
+        5_000,
+        `${ms} ms`,
+      );
+    await heads(600); // Behind the time for which a frame with batches is head enough.
     assert.equal(frames(), 1);
     await heard(ear, 2);
-    await until(
-      () => {
-        feed.head(2);
-        return performance.now() - began > 1_450;
-      },
-      5_000,
-      "another while",
-    );
+    await heads(1_450);
     assert.deepEqual(ear.heard, [1, 2]);
   }));
 

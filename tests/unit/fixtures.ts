@@ -3,6 +3,8 @@
 import { Buffer } from "node:buffer";
 import { type SigningKey, signingKey } from "../../lib/identity/keys.ts";
 
+export { randomFrom } from "../support/random.ts";
+
 /** A key whose 32 secret bytes are `first`, `first + 1`, … */
 export function fixedKey(first: number): SigningKey {
   const seed = Buffer.from(Array.from({ length: 32 }, (_, i) => (first + i) % 256));
@@ -17,17 +19,6 @@ export function midAt(ms: number, n = 0): string {
   const time = ms.toString(16).padStart(12, "0");
   const tail = n.toString(16).padStart(12, "0");
   return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${tail}`;
-}
-
-/** The same numbers from 0 to 1 for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 const utf8 = new TextEncoder();

@@ -122,10 +122,3 @@ export async function joined(
 export function numbered(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${name} ${i + 1}`);
 }
-
-/** The value below which `share` of the numbers lie. */
-export function percentile(numbers: readonly number[], share: number): number {
-  if (numbers.length === 0) return NaN;
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-}

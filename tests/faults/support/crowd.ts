@@ -13,7 +13,7 @@ import type { Fault } from "./fault.ts";
 export const BACK_WITHIN = 180_000;
 
 /** What a part of a crowd is started with. */
-export interface PartOptions {
+interface PartOptions {
   readonly registries: readonly string[];
   readonly group: string;
   readonly prefix: string;
@@ -24,7 +24,7 @@ export interface PartOptions {
 }
 
 /** One process of members; see `programs/members.ts`. */
-export class Part {
+class Part {
   readonly options: PartOptions;
   readonly child: Child;
   /** How often it stood still. */
@@ -64,7 +64,7 @@ export class Part {
   }
 }
 
-export interface CrowdOptions {
+interface CrowdOptions {
   readonly registries: readonly string[];
   readonly group: string;
   /** Members where no other number was asked for. */

@@ -1,10 +1,9 @@
 /** What every fault program is made of: its size, its random numbers, its figures, its verdict. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { Folder } from "../../support/folder.ts";
+import { randomFrom } from "../../support/random.ts";
 
 /** Violations that are printed in full. */
 const SHOWN = 20;
@@ -23,11 +22,12 @@ export class Fault {
   readonly shared: boolean;
   readonly seed: number;
   /** A folder that goes away at the end. */
-  readonly folder: string = mkdtempSync(join(tmpdir(), "zgroup-fault-"));
+  readonly folder: string;
   readonly #figures = new Map<string, string | number>();
   readonly #violations = new Map<string, number>();
   readonly #closes: (() => unknown)[] = [];
-  #random: number;
+  readonly #temporary = new Folder();
+  readonly #random: () => number;
 
   constructor(argv: readonly string[]) {
     const { values } = parseArgs({
@@ -40,12 +40,13 @@ export class Fault {
         seed: { type: "string" },
       },
     });
+    this.folder = this.#temporary.path;
     this.full = values.full;
     this.minutes = values.minutes === undefined ? undefined : Number(values.minutes);
     this.members = values.members === undefined ? undefined : Number(values.members);
     this.shared = values.shared;
     this.seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-    this.#random = this.seed;
+    this.#random = randomFrom(this.seed);
   }
 
   /** `small` in a small run, `full` in a full one. */
@@ -55,10 +56,7 @@ export class Fault {
 
   /** A random number, at least `from` and below `to`; the same ones for the same seed. */
   random(from: number, to: number): number {
-    this.#random = (this.#random + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#random ^ (this.#random >>> 15), 1 | this.#random);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return from + (((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * (to - from);
+    return from + this.#random() * (to - from);
   }
 
   /** A random whole number, at least `from` and below `to`. */
@@ -101,7 +99,7 @@ export class Fault {
         this.expect(false, `closing failed: ${failed}`);
       }
     }
-    rmSync(this.folder, { recursive: true, force: true });
+    this.#temporary.remove();
     if (error instanceof Skipped) {
       console.log(`skipped: ${error.message}`);
       return true;

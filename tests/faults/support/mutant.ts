@@ -27,7 +27,7 @@ export interface Mutation {
 }
 
 /** How a fault program ended on a defect. */
-export interface Outcome {
+interface Outcome {
   /** The first line that says so; undefined when it found nothing. */
   readonly violation: string | undefined;
   /** How it ended, in words. */

@@ -9,7 +9,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** One change, in the order in which the process made it. */
-export interface Change {
+interface Change {
   readonly op: "w" | "t" | "s" | "d" | "c" | "r" | "l" | "u";
   readonly path: string;
   readonly offset: number;

@@ -4,13 +4,16 @@ import { Refusal } from "../../../lib/errors.ts";
 import { REGISTRY_REPLIES } from "../../../lib/protocol/schema.ts";
 import { SessionClient } from "../../../lib/session/client.ts";
 import { zmtpTransport } from "../../../lib/transport/zmtp/engine.ts";
-import { Child } from "./children.ts";
+import { Registry } from "../../../mod.ts";
 import { until } from "../../support.ts";
+import { Child } from "./children.ts";
+import type { Fault } from "./fault.ts";
 
 /** What a group is started with; see `OpenGroupOptions`. */
-export interface GroupProgram {
+interface GroupProgram {
   readonly name: string;
-  readonly address: string;
+  /** Default: a free port of 127.0.0.1. */
+  readonly address?: string;
   readonly data: string;
   readonly registries: readonly string[];
   readonly plain?: boolean;
@@ -44,7 +47,7 @@ export class GroupProcess implements AsyncDisposable {
 
   /** Starts it without waiting for it. */
   spawn(): void {
-    const address = this.address || this.options.address;
+    const address = this.address || (this.options.address ?? "127.0.0.1:0");
     const options = JSON.stringify({ ...this.options, address });
     this.child = new Child("programs/group.ts", [options], { env: this.env });
   }
@@ -73,6 +76,25 @@ export class GroupProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.child.kill();
   }
+}
+
+/** A registry in this process, which ends with the fault: what all others are given. */
+export async function startRegistry(fault: Fault): Promise<string[]> {
+  const registry = await Registry.start({ port: 0 });
+  fault.onClose(() => registry.close());
+  return [registry.address];
+}
+
+/** A group that listens, and ends with the fault if nothing ends it before. */
+export async function startGroup(
+  fault: Fault,
+  options: GroupProgram,
+  env?: Readonly<Record<string, string>>,
+): Promise<GroupProcess> {
+  const group = new GroupProcess(options, env);
+  await group.start();
+  fault.onClose(() => group.child.kill());
+  return group;
 }
 
 /** How long a new session may take to be answered, ms: shorter than the pauses between its tries. */

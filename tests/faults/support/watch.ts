@@ -1,6 +1,6 @@
 /** What a group takes, and what it did to its peers, in each of its lives. */
 
-import { residentMb } from "./children.ts";
+import { usage } from "../../support/usage.ts";
 import type { Fault } from "./fault.ts";
 import type { AccountsTold, GroupProcess } from "./servers.ts";
 
@@ -41,7 +41,7 @@ export class Watch {
     this.#fault = fault;
     this.#group = group;
     this.#timer = setInterval(() => {
-      this.#most = Math.max(this.#most, residentMb(group.child.pid));
+      this.#most = Math.max(this.#most, usage(group.child.pid).memory);
     }, 500);
     fault.onClose(() => this.end());
   }

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { groupId } from "../../lib/identity/keys.ts";
+import { encodeInvite, type Invite, parseInvite } from "../../lib/protocol/invite.ts";
+import { signRecord } from "../../lib/protocol/record.ts";
+import { formatAddress } from "../../lib/text/addresses.ts";
+import { nameProblem } from "../../lib/text/names.ts";
+import { fixedKey } from "./fixtures.ts";
+import { anyText, holds } from "./properties.ts";
+
+const key = fixedKey(0);
+const names = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 })
+  .map((text) => text.normalize("NFC"))
+  .filter((name) => nameProblem(name) === undefined);
+const tokens = fc.string({
+  unit: fc.constantFrom(..."azAZ09_-"),
+  minLength: 16,
+  maxLength: 64,
+});
+const addresses = fc.tuple(
+  fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6()),
+  fc.integer({ min: 1, max: 65_535 }),
+).map(([host, port]) => formatAddress({ host, port }));
+
+const invites = fc.record({
+  name: names,
+  address: addresses,
+  access: fc.constantFrom("open" as const, "private" as const),
+  nonce: tokens,
+  version: fc.maxSafeNat(),
+  expires: fc.maxSafeNat(),
+  token: tokens,
+  until: fc.maxSafeNat(),
+  registry: fc.oneof(fc.constant(""), addresses.map((at) => `${at}#${key.publicKey}`)),
+}).map(({ token, until, registry, ...fields }): Invite => {
+  const id = groupId(key.publicKey, fields.name, fields.nonce);
+  const record = signRecord({ ...fields, id, key: key.publicKey }, key);
+  return { record, token, until, registry };
+});
+
+test("invite property: any invite is read back as it was", () => {
+  holds(invites, (invite) => assert.deepEqual(parseInvite(encodeInvite(invite)), invite));
+});
+
+test("invite property: whatever is done to its text, it says no other group, or nothing", () => {
+  holds(fc.tuple(invites, fc.nat(), fc.nat({ max: 4 }), anyText), ([invite, at, gone, text]) => {
+    const whole = encodeInvite(invite);
+    const place = at % (whole.length + 1);
+    const read = parseInvite(whole.slice(0, place) + text + whole.slice(place + gone));
+    if (read) assert.deepEqual(read.record, invite.record);
+  });
+});
+
+test("invite property: any text is read as an invite or as none", () => {
+  const queries = fc.webQueryParameters();
+  const texts = fc.tuple(addresses, anyText, queries).map(([address, name, query]) =>
+    `zgroup://${address}/${name}?${query}`
+  );
+  holds(fc.oneof(anyText, texts), (text) => assert.equal(parseInvite(text), undefined));
+});
