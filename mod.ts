@@ -41,7 +41,6 @@ export function connect(options?: OpenUserOptions): Promise<User> {
   return openUser(options);
 }
 
-export { User } from "./lib/user/user.ts";
 export {
   BadReply,
   Closed,
@@ -57,20 +56,27 @@ export {
   UsageError,
 } from "./lib/errors.ts";
 export type { GroupServer } from "./lib/group/server.ts";
-export type { Entry } from "./lib/protocol/batch.ts";
+export type { Entry, GroupEntry } from "./lib/protocol/batch.ts";
 export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";
 export type { RegistryServer } from "./lib/registry/server.ts";
 export type { OpenGroupOptions } from "./lib/run/open_group.ts";
 export type { OpenRegistryOptions } from "./lib/run/open_registry.ts";
 export type { OpenUserOptions } from "./lib/run/open_user.ts";
 export type { LogSink } from "./lib/run/logging.ts";
-export type { Receipt } from "./lib/user/sender.ts";
 export type {
   Action,
-  GroupEntry,
+  Fingerprint,
+  FollowRange,
   InviteTerms,
   JoinedGroup,
+  LinkState,
   MemberInfo,
+  OutboxEvent,
   ReadOptions,
+  Receipt,
+  RegistryInfo,
+  ServerFound,
+  Trusted,
   UserEvent,
 } from "./lib/user/types.ts";
+export type { User } from "./lib/user/user.ts";

@@ -1,7 +1,7 @@
 /** Who may do what to whom. Pure; the table is the policy. */
 
 import { Refusal } from "../errors.ts";
-import type { ACTIONS } from "../protocol/schema.ts";
+import type { ACTIONS } from "../protocol/batch.ts";
 import type { Actor, Draft, GroupState, Member, Role } from "./state.ts";
 import { banKey, muteKey } from "./values.ts";
 

@@ -3,8 +3,8 @@
 import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { type Invite, parseInvite } from "../protocol/invite.ts";
 import { isAddress } from "../text/addresses.ts";
-import { normalName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
+import { toWanted } from "./groups.ts";
 import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
@@ -20,7 +20,7 @@ export async function findGroup(
   groups: readonly StoredGroup[],
   registries: Registries,
 ): Promise<GroupTarget> {
-  const wanted = isAddress(target) ? target : normalName(target);
+  const wanted = toWanted(target);
   const known = groups.find((group) => group.name === wanted || group.address === wanted);
   let listing: Listing | undefined;
   try {

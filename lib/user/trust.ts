@@ -4,7 +4,6 @@
  */
 
 import { IdentityChanged, Refusal, Unreachable } from "../errors.ts";
-import { GROUP_REPLIES, REGISTRY_REPLIES } from "../protocol/schema.ts";
 import { SessionClient } from "../session/client.ts";
 import type { ServerIdentity } from "../session/identity.ts";
 import type { Pins } from "../session/registry_client.ts";
@@ -13,7 +12,7 @@ import type { Connections } from "./connections.ts";
 import { toTarget } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
 import type { Registries } from "./registries.ts";
-import type { RegistryPort } from "./registry.ts";
+import type { RegistryLink } from "./registry_link.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 import type { Trusted } from "./types.ts";
 
@@ -25,8 +24,7 @@ async function whoIsAt(
   address: string,
   what: string,
 ): Promise<ServerIdentity> {
-  const replies = { ...REGISTRY_REPLIES, ...GROUP_REPLIES };
-  const client = new SessionClient({ transport, address, what, replies, check() {} });
+  const client = new SessionClient({ transport, address, what, replies: {}, check() {} });
   try {
     return (await client.opened(WITHIN)).identity;
   } finally {
@@ -34,7 +32,7 @@ async function whoIsAt(
   }
 }
 
-export interface TrustGroupOptions {
+interface TrustGroupOptions {
   readonly known: StoredGroup;
   readonly transport: Transport;
   readonly registries: Registries;
@@ -103,7 +101,7 @@ async function lookAtGroup(
  * given with its address
  */
 export async function trustRegistry(
-  registry: RegistryPort,
+  registry: RegistryLink,
   transport: Transport,
   pins: Pins,
 ): Promise<Trusted> {

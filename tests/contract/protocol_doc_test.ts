@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { CODES } from "../../lib/errors.ts";
 import * as limits from "../../lib/protocol/limits.ts";
-import { ACTIONS, GROUP_OPS, REGISTRY_OPS } from "../../lib/protocol/schema.ts";
+import { ACTIONS } from "../../lib/protocol/batch.ts";
+import { GROUP_OPS, REGISTRY_OPS } from "../../lib/protocol/schema.ts";
 
 const text = readFileSync(new URL("../../PROTOCOL.md", import.meta.url), "utf8");
 

@@ -16,7 +16,7 @@ import {
   type Role,
   touched,
 } from "../../lib/group/state.ts";
-import type { ACTIONS } from "../../lib/protocol/schema.ts";
+import type { ACTIONS } from "../../lib/protocol/batch.ts";
 import { midAt, NOW } from "./fixtures.ts";
 
 type Action = typeof ACTIONS[number];
