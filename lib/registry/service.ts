@@ -14,7 +14,7 @@ import { MAX_LIST } from "../protocol/limits.ts";
 import { unregisterText } from "../protocol/record.ts";
 import { type GroupRecord, REGISTRY_OPS, type RegistryRequest } from "../protocol/schema.ts";
 import { Buckets } from "../structures/buckets.ts";
-import { networkOf } from "../transport/ip.ts";
+import { networkOf } from "../text/addresses.ts";
 import { FREE_AFTER, GROUPS_A_REQUEST, NEW_NAMES, REQUESTS } from "./bounds.ts";
 import type { Keeper } from "./keeper.ts";
 import type { RegistryState } from "./state.ts";

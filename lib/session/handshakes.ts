@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { Buckets } from "../structures/buckets.ts";
-import { networkOf } from "../transport/ip.ts";
+import { networkOf } from "../text/addresses.ts";
 import { FairQueue, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
 import { KEY_BYTES } from "./noise.ts";
 import type { Tickets } from "./ticket.ts";

@@ -22,7 +22,7 @@ export interface FeedListener {
 }
 
 /** What is asked of the group. */
-export interface FeedSource {
+interface FeedSource {
   /** However long it takes; rejects at once when the signal is aborted. */
   subscribe(signal: AbortSignal): Promise<{ readonly epoch: string; readonly head: number }>;
   unsubscribe(): void;

@@ -27,7 +27,7 @@ export interface FollowOptions {
 }
 
 /** What who follows learns beside entries. */
-export type FollowNote =
+type FollowNote =
   | { readonly type: "epoch" }
   | { readonly type: "typing"; readonly user: string; readonly name: string };
 

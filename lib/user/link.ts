@@ -2,6 +2,7 @@
 
 import { BadReply, Closed, IdentityChanged, isRetriable, Refusal, Unreachable } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
+import { PRESENT_FOR } from "../protocol/limits.ts";
 import { proofText } from "../protocol/record.ts";
 import { GROUP_REPLIES, type ReplyOf } from "../protocol/schema.ts";
 import { SessionClient } from "../session/client.ts";
@@ -54,6 +55,8 @@ export interface AskOptions {
 const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]);
 /** A group that was heard within this time, ms, answers late rather than not at all. */
 const HEARD_FOR = 2_000;
+/** How often it is said that we write, ms. */
+const TYPING_EVERY = PRESENT_FOR / 2;
 /** Between two tries, ms: doubled from the first to the most. */
 const [FIRST_PAUSE, MOST_PAUSE] = [250, 10_000];
 /** Most sessions that one request begins, where the server says that there is none. */
@@ -93,6 +96,8 @@ export class Link {
   #joining: Promise<void> | undefined;
   #epoch = "";
   #head = 0;
+  /** When we last said that we write, by a clock that never jumps, ms. */
+  #typedAt = -Infinity;
   /** When the group was heard last, by a clock that never jumps, ms. */
   #heardAt = -Infinity;
   /** Aborted when the group is heard, for those who rest. */
@@ -237,6 +242,14 @@ export class Link {
     const reply = await this.ask("ping", {}, { within });
     this.know(reply.epoch, reply.head);
     return reply;
+  }
+
+  /** Says that we write, seldom enough, and minds no answer. */
+  typing(): void {
+    const now = performance.now();
+    if (now - this.#typedAt < TYPING_EVERY) return;
+    this.#typedAt = now;
+    this.ask("typing", {}, { within: 1_000 }).catch(() => {});
   }
 
   #joined(epoch: string): void {

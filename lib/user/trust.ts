@@ -32,12 +32,22 @@ async function whoIsAt(
   }
 }
 
-interface TrustGroupOptions {
-  readonly known: StoredGroup;
+export interface TrustOptions {
   readonly transport: Transport;
+  readonly pins: Pins;
   readonly registries: Registries;
   readonly groups: KnownGroups;
   readonly connections: Connections;
+}
+
+/** Accepts who answers as this known group, or at this registry's address. @throws {Refusal} `not_found` */
+export async function trust(wanted: string, options: TrustOptions): Promise<Trusted> {
+  const { transport, pins, registries, groups } = options;
+  const known = groups.all.find(({ name, address }) => name === wanted || address === wanted);
+  if (known) return await trustGroup(known, options);
+  const registry = registries.all.find(({ address }) => address === wanted);
+  if (registry) return await trustRegistry(registry, transport, pins);
+  throw new Refusal("not_found", `Cannot trust "${wanted}": it is not known`);
 }
 
 /**
@@ -45,9 +55,9 @@ interface TrustGroupOptions {
  *
  * @throws {Unreachable} nobody answers, or the group alone does not
  */
-export async function trustGroup(options: TrustGroupOptions): Promise<Trusted> {
-  const { known, groups, connections } = options;
-  const now = await lookAtGroup(options);
+async function trustGroup(known: StoredGroup, options: TrustOptions): Promise<Trusted> {
+  const { groups, connections } = options;
+  const now = await lookAtGroup(known, options);
   const changed = now.id !== known.id;
   const unsent = changed ? connections.waiting(known.id) : 0;
   if (changed) {
@@ -67,7 +77,8 @@ export async function trustGroup(options: TrustGroupOptions): Promise<Trusted> {
 
 /** The group itself where it answers at all, else who has its name or its address. */
 async function lookAtGroup(
-  { known, transport, registries }: TrustGroupOptions,
+  known: StoredGroup,
+  { transport, registries }: TrustOptions,
 ): Promise<GroupTarget> {
   const what = `the group "${known.name}"`;
   const listing = await registries.resolve(known.name, known.id).catch(() => undefined);
@@ -100,7 +111,7 @@ async function lookAtGroup(
  * @throws {Unreachable} it does not answer; {IdentityChanged} a group is there; {Refusal} its key was
  * given with its address
  */
-export async function trustRegistry(
+async function trustRegistry(
   registry: RegistryLink,
   transport: Transport,
   pins: Pins,

@@ -4,25 +4,22 @@ import process from "node:process";
 import { type Code, Refusal, UsageError } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
-import { encodeInvite, type Invite, looksLikeInvite } from "../protocol/invite.ts";
-import { PRESENT_FOR } from "../protocol/limits.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import type { StoredGroup, UserStore } from "../store/user_store.ts";
-import { isIpc, splitRegistry } from "../text/addresses.ts";
 import { nameProblem, normalName } from "../text/names.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connections } from "./connections.ts";
 import { askGroup, askRegistry } from "./diagnosis.ts";
-import { findGroup, readInvite, targetOf } from "./finding.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { follow, type FollowOptions } from "./follow.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
+import { joinGroup, makeInvite } from "./joining.ts";
 import type { Link } from "./link.ts";
 import { findUser, readMembers } from "./members.ts";
 import { readLog } from "./reading.ts";
 import { Registries } from "./registries.ts";
-import { trustGroup, trustRegistry } from "./trust.ts";
+import { trust, type TrustOptions } from "./trust.ts";
 import type {
   Action,
   Fingerprint,
@@ -72,13 +69,12 @@ export class User implements AsyncDisposable {
   /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`, as they were given. */
   readonly registries: readonly string[];
   readonly #options: UserOptions;
-  readonly #pins: Pins;
   readonly #registries: Registries;
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
+  /** What joining and trusting work with. */
+  readonly #parts: TrustOptions;
   readonly #listeners = new Set<(event: UserEvent) => void>();
-  /** When this user last said that it writes, by group id, ms by `performance.now()`. */
-  readonly #typed = new Map<string, number>();
   #name: string;
   #closing: Promise<void> | undefined;
 
@@ -89,12 +85,12 @@ export class User implements AsyncDisposable {
     this.#name = name;
     this.id = userId(key.publicKey);
     this.registries = registries;
-    this.#pins = {
+    const pins: Pins = {
       get: (address) => store.pinned(address),
       set: (address, key) => store.pin(address, key),
     };
     const warn = (text: string) => this.#emit({ type: "warning", text });
-    this.#registries = new Registries({ transport, registries, pins: this.#pins, warn });
+    this.#registries = new Registries({ transport, registries, pins, warn });
     this.#groups = new KnownGroups(store);
     this.#connections = new Connections({
       ...options,
@@ -103,6 +99,8 @@ export class User implements AsyncDisposable {
       name: () => this.#name,
       emit: (event) => this.#emit(event),
     });
+    const [groups, connections] = [this.#groups, this.#connections];
+    this.#parts = { transport, pins, registries: this.#registries, groups, connections };
   }
 
   /** The name other members see; 1 to 64 characters. */
@@ -111,8 +109,8 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * Changes the name that other members see, from their next entry of this user on. Resolves when
-   * every joined group that answers knows it, after 4.5 s at most; the others hear it later.
+   * Changes the name that other members see. Resolves when every joined group that answers knows it,
+   * after 4.5 s at most; the others hear it later.
    *
    * @param name 1 to 64 characters, no controls; spaces around it are dropped
    * @throws {UsageError} it is not usable
@@ -151,33 +149,8 @@ export class User implements AsyncDisposable {
    * the original programs
    */
   async join(target: string): Promise<JoinedGroup> {
-    const invite = looksLikeInvite(target) ? readInvite(target) : undefined;
-    const found = invite
-      ? targetOf(invite, this.#groups.all)
-      : await findGroup(target, this.#groups.all, this.#registries);
-    const known = this.#groups.get(found.id);
-    if (known) this.#groups.learn(found);
-    // An earlier one may wait at an address where the group is no more.
-    if (!known?.joined) await this.#connections.drop(found.id);
-    // A stranger's name is kept when it has proved to be its.
-    const link = known ? this.#connections.open(known.id).link : this.#connections.link(found);
-    try {
-      const { epoch, head, role } = await link.join(invite ? { invite: invite.token } : {});
-      link.know(epoch, head);
-      this.#groups.enter(link.target, role, epoch);
-      this.#groups.admitted(link.target.id, link.ticket);
-      if (!this.#connections.get(link.target.id)) this.#connections.adopt(link);
-    } finally {
-      if (this.#connections.get(link.target.id)?.link !== link) await link.close();
-    }
-    if (invite) this.#pinFrom(invite);
-    return this.#info(this.#groups.get(link.target.id)!);
-  }
-
-  /** The registry of an invite is the one that the inviter knows. */
-  #pinFrom({ registry }: Invite): void {
-    const { address, key } = splitRegistry(registry) ?? {};
-    if (address && key && !this.#pins.get(address)) this.#pins.set(address, key);
+    const id = await joinGroup(target, this.#parts);
+    return this.#info(this.#groups.get(id)!);
   }
 
   /**
@@ -188,15 +161,7 @@ export class User implements AsyncDisposable {
    * cannot reach the group; {Unreachable}
    */
   async invite(target: string, terms: InviteTerms = {}): Promise<string> {
-    const link = this.#link(target);
-    const { token, expires: until, record } = await link.ask("invite", terms);
-    if (isIpc(record.address)) {
-      const message = `Cannot invite to "${record.name}": it is reached on its own machine only`;
-      throw new Refusal("bad_request", message);
-    }
-    const { address, key } = this.#registries.all.find(({ key }) => key !== undefined) ?? {};
-    const registry = address && key ? `${address}#${key}` : "";
-    return encodeInvite({ record, token, until, registry });
+    return await makeInvite(this.#link(target), terms, this.#registries);
   }
 
   /**
@@ -222,14 +187,7 @@ export class User implements AsyncDisposable {
    * {Unreachable} nobody answers within 3 s; {IdentityChanged} what answers is none
    */
   async trust(target: string): Promise<Trusted> {
-    const wanted = toWanted(target);
-    const { transport } = this.#options;
-    const [registries, groups, connections] = [this.#registries, this.#groups, this.#connections];
-    const known = groups.all.find(({ name, address }) => name === wanted || address === wanted);
-    const registry = registries.all.find(({ address }) => address === wanted);
-    if (known) return await trustGroup({ known, transport, registries, groups, connections });
-    if (registry) return await trustRegistry(registry, transport, this.#pins);
-    throw new Refusal("not_found", `Cannot trust "${wanted}": it is not known`);
+    return await trust(toWanted(target), this.#parts);
   }
 
   /** The registries, and the keys that they must have. */
@@ -244,10 +202,9 @@ export class User implements AsyncDisposable {
 
   /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
   async check(): Promise<readonly JoinedGroup[]> {
-    await Promise.all(this.#groups.joined.map(({ id }) => {
-      // Where none comes, the link's state tells.
-      return this.#connections.open(id).link.ping(CHECK_WITHIN).catch(() => {});
-    }));
+    const links = this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
+    // Where no answer comes, the link's state tells.
+    await Promise.all(links.map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
     return this.joined();
   }
 
@@ -383,11 +340,7 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   typing(target: string): void {
-    const { id } = this.#groups.member(target);
-    const now = performance.now(); // The date may go back.
-    if (now - (this.#typed.get(id) ?? -Infinity) < PRESENT_FOR / 2) return;
-    this.#typed.set(id, now);
-    this.#connections.open(id).link.ask("typing", {}, { within: 1_000 }).catch(() => {});
+    this.#link(target).typing();
   }
 
   /**

@@ -323,7 +323,7 @@ await checkWatchful(
 );
 
 await checkWatchful(
-  "a client of a server that is busy comes again, with patience",
+  "a client of a server that is busy comes again, less and less often",
   async (keep, transport) => {
     const world = keep(await World.start(transport));
     let busy = 2;

@@ -191,17 +191,17 @@ export class Connection {
         return this.#state === "open"
           ? this.#command(item.name, item.data)
           : this.#handshake(item.name, item.data);
-      case "message": {
-        const { frames } = item;
-        if (this.#options.type === "REQ") {
-          if (frames.length < 2 || frames[0].length > 0) return this.end("no delimiter");
-          frames.shift();
-        }
-        const result = this.#options.onMessage(frames);
-        if (!(result instanceof Promise)) return;
-        result.catch((error) => this.end(`a listener failed: ${sentence(error)}`));
-      }
+      case "message":
+        break;
     }
+    const { frames } = item;
+    if (this.#options.type === "REQ") {
+      if (frames.length < 2 || frames[0].length > 0) return this.end("no delimiter");
+      frames.shift();
+    }
+    const result = this.#options.onMessage(frames);
+    if (!(result instanceof Promise)) return;
+    result.catch((error) => this.end(`a listener failed: ${sentence(error)}`));
   }
 
   #handshake(name: string, data: Uint8Array): void {

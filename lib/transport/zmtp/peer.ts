@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Bounds, Encoded, Frames, OutFrames, Peer } from "../transport.ts";
-import { plainIp } from "../ip.ts";
+import { plainIp } from "../../text/addresses.ts";
 import { Account, type Pause, type Totals } from "./account.ts";
 import {
   answerPing,
@@ -255,8 +255,21 @@ export class ZmtpPeer implements Peer {
           ? this.#command(item.name, item.data)
           : this.#handshake(item.name, item.data);
       case "message":
-        return this.#deliver(item.frames, item.bytes);
+        break;
     }
+    const { frames } = item;
+    const delimited = frames.length > 1 && frames[0].length === 0;
+    if (!delimited && this.#isReq) return this.cut("no delimiter");
+    this.#delimited = delimited;
+    if (delimited) frames.shift();
+    this.#delivering = item.bytes;
+    try {
+      const result = this.#host.deliver(this, frames);
+      if (result instanceof Promise) result.catch(() => this.cut("a listener failed"));
+    } catch {
+      this.cut("a listener failed");
+    }
+    this.#delivering = 0;
   }
 
   #handshake(name: string, data: Uint8Array): void {
@@ -294,21 +307,6 @@ export class ZmtpPeer implements Peer {
       case "ERROR":
         return this.cut("refuses us");
     } // all others mean nothing to a ROUTER
-  }
-
-  #deliver(frames: Frames, bytes: number): void {
-    const delimited = frames.length > 1 && frames[0].length === 0;
-    if (!delimited && this.#isReq) return this.cut("no delimiter");
-    this.#delimited = delimited;
-    if (delimited) frames.shift();
-    this.#delivering = bytes;
-    try {
-      const result = this.#host.deliver(this, frames);
-      if (result instanceof Promise) result.catch(() => this.cut("a listener failed"));
-    } catch {
-      this.cut("a listener failed");
-    }
-    this.#delivering = 0;
   }
 
   #put(bytes: Uint8Array, delimiter: boolean, droppable = false): boolean {
