@@ -12,7 +12,7 @@ export type Pending =
     | { readonly text: string; settle(reply: Reply): void }
   );
 
-interface Entry {
+interface Waiting {
   readonly pending: Pending;
   readonly deadline: Deadline;
   /** It went out. */
@@ -21,11 +21,11 @@ interface Entry {
 
 /** All that wait, oldest first, each for a bounded time. */
 export class PendingRequests {
-  readonly #entries = new Map<number, Entry>();
+  readonly #waiting = new Map<number, Waiting>();
   #asked = 0;
 
   get size(): number {
-    return this.#entries.size;
+    return this.#waiting.size;
   }
 
   /** How many wait for their reply. */
@@ -37,21 +37,21 @@ export class PendingRequests {
   add(pending: Pending, timeout: number, late: () => Error): void {
     const end = () => this.take(pending.id)?.reject(late());
     const deadline = new Deadline(end, timeout);
-    this.#entries.set(pending.id, { pending, deadline, asked: false });
+    this.#waiting.set(pending.id, { pending, deadline, asked: false });
   }
 
   /** It went out, and waits for its reply. */
   sent(id: number): void {
-    const entry = this.#entries.get(id);
-    if (!entry || entry.asked) return;
-    entry.asked = true;
+    const waiting = this.#waiting.get(id);
+    if (!waiting || waiting.asked) return;
+    waiting.asked = true;
     this.#asked++;
   }
 
   /** Those that wait for their reply, or those that wait for a session. */
   all(which: "asked" | "unasked"): Pending[] {
     const found: Pending[] = [];
-    for (const { pending, asked } of this.#entries.values()) {
+    for (const { pending, asked } of this.#waiting.values()) {
       if (asked === (which === "asked")) found.push(pending);
     }
     return found;
@@ -59,12 +59,12 @@ export class PendingRequests {
 
   /** One that waits, which from then on does not. */
   take(id: number): Pending | undefined {
-    const entry = this.#entries.get(id);
-    if (!entry) return undefined;
-    this.#entries.delete(id);
-    entry.deadline.clear();
-    if (entry.asked) this.#asked--;
-    return entry.pending;
+    const waiting = this.#waiting.get(id);
+    if (!waiting) return undefined;
+    this.#waiting.delete(id);
+    waiting.deadline.clear();
+    if (waiting.asked) this.#asked--;
+    return waiting.pending;
   }
 
   /** Rejects all that wait for their reply, or all that wait for a session. */

@@ -53,7 +53,7 @@ export interface SessionServerOptions {
   warn(text: string): void;
 }
 
-interface Entry {
+interface Open {
   readonly session: Session;
   readonly receive: CipherState;
 }
@@ -62,7 +62,7 @@ interface Entry {
 export class SessionServer implements AsyncDisposable {
   readonly #options: SessionServerOptions;
   #server!: Server;
-  readonly #sessions = new Map<string, Entry>();
+  readonly #sessions = new Map<string, Open>();
   readonly #handshakes: Handshakes<Peer>;
   readonly #counts = new Map<string, number>();
   readonly #host: SessionHost;
@@ -159,21 +159,21 @@ export class SessionServer implements AsyncDisposable {
   }
 
   #sealed(peer: Peer, ciphertext: Uint8Array): void {
-    const entry = this.#sessions.get(peer.id);
-    if (!entry) return this.#strayed(peer);
+    const open = this.#sessions.get(peer.id);
+    if (!open) return this.#strayed(peer);
     let plaintext: Uint8Array;
     try {
-      plaintext = entry.receive.open(ciphertext);
+      plaintext = open.receive.open(ciphertext);
     } catch {
       return this.#unopened(peer, "a sealed packet that does not open");
     }
-    entry.session.touch(performance.now());
-    if (this.#sweeper) this.#keep(peer.id, entry);
+    open.session.touch(performance.now());
+    if (this.#sweeper) this.#keep(peer.id, open);
     try {
-      this.#options.onRequest(entry.session, plaintext);
+      this.#options.onRequest(open.session, plaintext);
     } catch (error) {
       this.#failed(error);
-      entry.session.cut("its request failed here");
+      open.session.cut("its request failed here");
     }
   }
 
@@ -230,9 +230,9 @@ export class SessionServer implements AsyncDisposable {
   }
 
   /** As the one heard last; where nobody says who is gone, the one heard longest ago goes. */
-  #keep(id: string, entry: Entry): void {
+  #keep(id: string, open: Open): void {
     this.#sessions.delete(id);
-    this.#sessions.set(id, entry);
+    this.#sessions.set(id, open);
     if (!this.#sweeper || this.#sessions.size <= this.#unwatched.most) return;
     const [oldest] = this.#sessions.values();
     this.#forget(oldest.session.peer, "forgotten for others");
@@ -269,11 +269,11 @@ export class SessionServer implements AsyncDisposable {
   }
 
   #forget(peer: Peer, why: string): void {
-    const entry = this.#sessions.get(peer.id);
-    if (!entry) return;
+    const open = this.#sessions.get(peer.id);
+    if (!open) return;
     this.#sessions.delete(peer.id);
-    entry.session.end();
-    if (!this.#closing) this.#guard(() => this.#options.onGone?.(entry.session, why));
+    open.session.end();
+    if (!this.#closing) this.#guard(() => this.#options.onGone?.(open.session, why));
   }
 
   #count(what: string): void {

@@ -35,8 +35,7 @@ interface Connected {
 }
 
 /** How long closing waits for messages that the group is about to take, ms. */
-const GRACE = 500;
-
+const FLUSH_WITHIN = 500;
 /** A sign of life that takes longer than this is none, ms. */
 const PING_TIMEOUT = 3_000;
 /**
@@ -142,7 +141,7 @@ export class Connections {
     if (busy.length === 0) return;
     const sent = new AbortController();
     void Promise.all(busy.map(({ sender }) => sender.idle())).then(() => sent.abort());
-    await pause(GRACE, sent.signal);
+    await pause(FLUSH_WITHIN, sent.signal);
   }
 }
 
