@@ -75,6 +75,7 @@ export type {
   ReadOptions,
   Receipt,
   RegistryInfo,
+  SendOptions,
   ServerFound,
   Trusted,
   UserEvent,

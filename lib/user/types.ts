@@ -53,6 +53,15 @@ export interface MemberInfo {
   readonly present: boolean;
 }
 
+/** How a message is sent. */
+export interface SendOptions {
+  /**
+   * ms until {@linkcode Unreachable}; default 4,500. While a group answers that it cannot take more
+   * (a rate, a full disk) the call waits on.
+   */
+  readonly within?: number;
+}
+
 /** Where a message stands in the group's log. */
 export interface Receipt {
   readonly mid: string;

@@ -30,6 +30,7 @@ import type {
   ReadOptions,
   Receipt,
   RegistryInfo,
+  SendOptions,
   ServerFound,
   Trusted,
   UserEvent,
@@ -72,7 +73,6 @@ export class User implements AsyncDisposable {
   readonly #registries: Registries;
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
-  /** What joining and trusting work with. */
   readonly #parts: TrustOptions;
   readonly #listeners = new Set<(event: UserEvent) => void>();
   #name: string;
@@ -236,12 +236,11 @@ export class User implements AsyncDisposable {
    * Texts to one group arrive in the order of the calls, each once; many at once go out together.
    *
    * @param text 1 to 65,536 bytes of UTF-8
-   * @param options.within ms until {@linkcode Unreachable}; default 4,500. While a group answers that
-   * it cannot take more (a rate, a full disk) this waits on
    * @throws {Refusal} `not_member`, `muted`, `forbidden`, `too_large`, `bad_request` the text is empty
    * or no valid Unicode, `busy` 100,000 wait: then it was not sent; {Unreachable}; {Closed}
    */
-  send(target: string, text: string, { within = SEND_WITHIN } = {}): Promise<Receipt> {
+  send(target: string, text: string, options: SendOptions = {}): Promise<Receipt> {
+    const { within = SEND_WITHIN } = options;
     try {
       return this.#open(target).sender.send(text, within);
     } catch (error) {
@@ -364,7 +363,7 @@ export class User implements AsyncDisposable {
     })();
   }
 
-  /** See {@linkcode close}. */
+  /** The same as {@linkcode close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
