@@ -18,12 +18,36 @@
  * @module
  */
 
-import type { GroupServer } from "./lib/group/server.ts";
-import type { RegistryServer } from "./lib/registry/server.ts";
+import type { GroupRecord } from "./lib/protocol/schema.ts";
 import { openGroup, type OpenGroupOptions } from "./lib/run/open_group.ts";
 import { openRegistry, type OpenRegistryOptions } from "./lib/run/open_registry.ts";
 import { openUser, type OpenUserOptions } from "./lib/run/open_user.ts";
+import type { Accounts } from "./lib/transport/transport.ts";
 import type { User } from "./lib/user/user.ts";
+
+/** A server in this process, as {@linkcode Registry} and {@linkcode Group} start it. */
+export interface RunningServer extends AsyncDisposable {
+  /** Where others reach it: a group's `HOST:PORT`, a registry's `HOST:PORT#KEY`. */
+  readonly address: string;
+  /** Its public key, base64url, 43 characters. */
+  readonly key: string;
+  /** What its peers hold now, and what happened to them. */
+  readonly accounts: Accounts;
+  /** Resolves when it is closed: with the error that stopped it, if one did. */
+  readonly stopped: Promise<Error | undefined>;
+  /** Takes its leases back, finishes what it accepted, and ends. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** A running registry, as {@linkcode Registry} starts it. */
+export type RegistryServer = RunningServer;
+
+/** A running group, as {@linkcode Group} starts it. */
+export interface GroupServer extends RunningServer {
+  readonly name: string;
+  /** Its signed record, as registries and all who connect get it. */
+  record(): GroupRecord;
+}
 
 /**
  * A registry in this process.
@@ -174,8 +198,7 @@ export function connect(options?: OpenUserOptions): Promise<User> {
   return openUser(options);
 }
 
-/** What {@linkcode connect} gives. */
-export { User } from "./lib/user/user.ts";
+/** What went wrong: each error that an embedder can meet, and what a refusal's code may be. */
 export {
   BadReply,
   Closed,
@@ -190,23 +213,30 @@ export {
   Unreachable,
   UsageError,
 } from "./lib/errors.ts";
-/** What {@linkcode Group} and {@linkcode Registry} give and take. */
-export type { GroupServer } from "./lib/group/server.ts";
-export type { RegistryServer } from "./lib/registry/server.ts";
+/** What {@linkcode Group} and {@linkcode Registry} take and give. */
+export type { Accounts } from "./lib/transport/transport.ts";
 export type { OpenGroupOptions } from "./lib/run/open_group.ts";
 export type { OpenRegistryOptions } from "./lib/run/open_registry.ts";
 export type { LogSink } from "./lib/run/logging.ts";
-/** What {@linkcode connect} takes, and what its user gives and takes. */
+/** What {@linkcode connect} takes and gives, and what its user gives and takes. */
 export type { OpenUserOptions } from "./lib/run/open_user.ts";
-export type { Receipt } from "./lib/user/sender.ts";
+export type { User } from "./lib/user/user.ts";
+export type { Entry, GroupEntry } from "./lib/protocol/batch.ts";
+export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";
 export type {
   Action,
-  GroupEntry,
+  Fingerprint,
+  FollowRange,
   InviteTerms,
   JoinedGroup,
+  LinkState,
   MemberInfo,
+  OutboxEvent,
   ReadOptions,
+  Receipt,
+  RegistryInfo,
+  SendOptions,
+  ServerFound,
+  Trusted,
   UserEvent,
 } from "./lib/user/types.ts";
-export type { Entry } from "./lib/protocol/batch.ts";
-export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";

@@ -1,6 +1,6 @@
 /** Groups that share a process, so that all of them are as warm as the first. */
 
-import { Group, Registry } from "../../mod.ts";
+import { Group, Registry } from "../../tests/support/inside.ts";
 import type { GroupServer } from "../../lib/group/server.ts";
 import { program } from "../programs.ts";
 import { NAME } from "../servers.ts";

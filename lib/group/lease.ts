@@ -6,8 +6,13 @@ import { CLOCK_SLACK, RECORD_LIFE } from "../protocol/limits.ts";
 import type { RegistryAddress } from "../text/addresses.ts";
 import { signRecord, unregisterText } from "../protocol/record.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
-import type { SessionClient } from "../session/client.ts";
-import { type Pins, registryClient } from "../session/registry_client.ts";
+import {
+  type Pins,
+  type RegistryClient,
+  registryClient,
+  type RegistryOp,
+  type RegistryReply,
+} from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
 
 /** What the record says besides time and signature. */
@@ -36,7 +41,7 @@ const STEP = 30_000;
 /** One lease. */
 export class Lease {
   readonly #options: LeaseOptions;
-  #client: SessionClient | undefined;
+  #client: RegistryClient | undefined;
   /** Last thing said, so that each change is logged once. */
   #said = "";
   /** The record that this registry took last. */
@@ -117,7 +122,7 @@ export class Lease {
   async #setClock(): Promise<boolean> {
     const { registry: { address }, now } = this.#options;
     const { at } = await this.#ask("ping", {}, 1_000).catch(() => ({ at: undefined }));
-    if (typeof at !== "number") return false;
+    if (at === undefined) return false;
     const ahead = at - now();
     if (Math.abs(ahead) > MAX_AHEAD) {
       const text = `Cannot register at ${address}: its clock differs from this machine's by more ` +
@@ -151,7 +156,7 @@ export class Lease {
     return signRecord({ ...announcement, version, expires: time + RECORD_LIFE }, key);
   }
 
-  #ask(op: string, fields: object, timeout: number): Promise<Record<string, unknown>> {
+  #ask<K extends RegistryOp>(op: K, fields: object, timeout: number): Promise<RegistryReply<K>> {
     const { transport, registry, pins } = this.#options;
     this.#client ??= registryClient({
       transport,

@@ -4,7 +4,15 @@ import { Buffer, isAscii } from "node:buffer";
 import * as v from "valibot";
 import { type Code, CODES, Refusal } from "../errors.ts";
 import { MAGIC, MAX_FRAME } from "./limits.ts";
-import { FEED, type FeedFrame, type Ops, type Push, PUSHES, type RequestOf } from "./schema.ts";
+import {
+  FEED,
+  type FeedFrame,
+  type FeedKey,
+  type Ops,
+  type Push,
+  PUSHES,
+  type RequestOf,
+} from "./schema.ts";
 
 /** A request that cannot be served, with the id to answer it by (null when it has none). */
 export class BadRequest extends Refusal {
@@ -202,8 +210,13 @@ function toReply({ id, ok, error }: Record<string, unknown>): Reply {
 /** @throws {BadRequest} if it is not a push of this protocol */
 function toPush(object: Record<string, unknown>): Push {
   const { push } = object;
-  if (push !== "feed" || !v.is(PUSHES.feed, object)) throw bad(null, "the push is not a known one");
+  if (push !== "feed" || !hasFeedKey(object)) throw bad(null, "the push is not a known one");
   return { push, generation: object.generation, key: object.key };
+}
+
+/** True of a push, and of the reply to `subscribe`. */
+export function hasFeedKey(value: unknown): value is FeedKey {
+  return v.is(PUSHES.feed, value);
 }
 
 /**
@@ -211,14 +224,14 @@ function toPush(object: Record<string, unknown>): Push {
  *
  * @throws {BadRequest} with the first field that does not fit
  */
-export function checkReply(schema: v.GenericSchema, ok: unknown): Record<string, unknown> {
+export function checkReply<T extends v.GenericSchema>(schema: T, ok: unknown): v.InferOutput<T> {
   const result = v.safeParse(schema, ok, { abortEarly: true });
-  if (result.success) return result.output as Record<string, unknown>;
+  if (result.success) return result.output;
   const [issue] = result.issues;
   throw bad(null, `${v.getDotPath(issue) ?? "the reply"}: ${issue.message}`);
 }
 
 /** A frame of the live feed. @throws {BadRequest} */
 export function decodeFeed(bytes: Uint8Array): FeedFrame {
-  return checkReply(FEED, decodeObject(bytes)) as unknown as FeedFrame;
+  return checkReply(FEED, decodeObject(bytes));
 }

@@ -25,7 +25,7 @@ import {
   time,
   token,
 } from "./fields.ts";
-import type { Batch } from "./batch.ts";
+import { ACTIONS, type Batch } from "./batch.ts";
 import { MAX_LIST, MAX_MEMBERS, MAX_MESSAGES, MAX_READ } from "./limits.ts";
 
 export { type Message, messagesProblem } from "./fields.ts";
@@ -48,7 +48,7 @@ export interface GroupRecord {
 }
 
 /** See {@linkcode GroupRecord}, whose type is written out so that declarations can be made. */
-export const recordSchema = v.object({
+const recordSchema = v.object({
   id,
   name,
   access,
@@ -80,18 +80,6 @@ const listing = v.object({
   state: v.picklist(["live", "quiet"]),
   record: v.optional(recordSchema),
 });
-
-/** What an admin can do to a member or to the group; each becomes an entry of that kind. */
-export const ACTIONS = [
-  "promote",
-  "demote",
-  "remove",
-  "ban",
-  "unban",
-  "mute",
-  "unmute",
-  "topic",
-] as const;
 
 /** Longest topic, UTF-16 units. */
 const MAX_TOPIC = 256;
@@ -214,7 +202,9 @@ export const FEED = v.object({
 /** A checked frame of the live feed. */
 export type FeedFrame = v.InferOutput<typeof FEED>;
 /** A checked push. */
-export type Push = { readonly push: "feed"; readonly generation: number; readonly key: string };
+export type Push = { readonly push: "feed" } & FeedKey;
+/** The key of a generation of the live feed, as a push or the reply to `subscribe` gives it. */
+export type FeedKey = v.InferOutput<typeof PUSHES.feed>;
 /** A checked page of the log, as `read` answers it. */
 export type Page = v.InferOutput<typeof GROUP_REPLIES.read>;
 

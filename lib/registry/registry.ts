@@ -6,7 +6,7 @@
 import { Refusal } from "../errors.ts";
 import type { NameStore } from "../store/name_store.ts";
 import { Buckets } from "../structures/buckets.ts";
-import { networkOf } from "../transport/ip.ts";
+import { networkOf } from "../text/addresses.ts";
 import { NEW_NAMES, REQUESTS } from "./bounds.ts";
 import { Keeper } from "./keeper.ts";
 import {

@@ -11,7 +11,7 @@ import { Refusal } from "../errors.ts";
 import { GONE_AFTER, MAX_FRAME, QUIET_AFTER } from "../protocol/limits.ts";
 import { dateProblem, recordSignatureProblem } from "../protocol/record.ts";
 import type { GroupRecord, Listing } from "../protocol/schema.ts";
-import { isAt, networkOf } from "../transport/ip.ts";
+import { isAt, networkOf } from "../text/addresses.ts";
 import { isGone, type Lease, Leases } from "./leases.ts";
 import type { TakenName } from "../store/name_store.ts";
 import { full, TakenNames } from "./taken_names.ts";

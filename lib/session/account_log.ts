@@ -5,7 +5,7 @@ import type { Accounts } from "../transport/transport.ts";
 /** How often, ms. */
 const EVERY = 60_000;
 
-export interface AccountLogOptions {
+interface AccountLogOptions {
   /** Whose counts; they only grow. */
   counts(): Accounts["counts"];
   warn(text: string): void;
@@ -13,7 +13,7 @@ export interface AccountLogOptions {
   readonly every?: number;
 }
 
-/** See the head of this file. A minute in which nothing happened has no line. */
+/** A line for each minute in which something happened. */
 export class AccountLog {
   readonly #options: AccountLogOptions;
   readonly #timer: ReturnType<typeof setInterval>;

@@ -41,8 +41,8 @@ export class Share {
   }
 }
 
-/** Handshakes that wait in one lane: a bound in all and for each IP, taken in turns by IP. */
-export class Lane<T> {
+/** Handshakes that wait for one budget: bounded in all and for each IP, taken in turns by IP. */
+export class FairQueue<T> {
   readonly #byIp = new Map<string, Set<T>>();
   readonly #most: number;
   readonly #mostPerIp: number;

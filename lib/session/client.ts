@@ -6,15 +6,22 @@ import {
   decodeFeed,
   decodeSaid,
   encodeRequest,
+  hasFeedKey,
   type Reply,
 } from "../protocol/codec.ts";
 import { MAX_FRAME } from "../protocol/limits.ts";
-import type { FeedFrame, Ops, Push } from "../protocol/schema.ts";
+import {
+  type FeedFrame,
+  GROUP_REPLIES,
+  type Ops,
+  type Push,
+  type ReplyOf,
+} from "../protocol/schema.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Deadline } from "./deadline.ts";
 import { FeedReader } from "./feed_reader.ts";
 import type { ServerIdentity } from "./identity.ts";
-import { type Request, Requests } from "./requests.ts";
+import { type Pending, PendingRequests } from "./requests.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** A session that is open for requests. */
@@ -22,20 +29,21 @@ export interface Opened {
   /** Who answers, checked. */
   readonly identity: ServerIdentity;
   /** The reply to `prove`; absent in an anonymous session. */
-  readonly proved?: Record<string, unknown>;
+  readonly proved?: ReplyOf<typeof GROUP_REPLIES, "prove">;
   /** When `prove` was sent and answered, ms since 1970 by our clock. */
   readonly asked: number;
   readonly answered: number;
 }
 
-export interface SessionClientOptions {
+/** None of the callbacks is called once the client is closed. */
+export interface SessionClientOptions<T extends Ops> {
   readonly transport: Transport;
   /** `HOST:PORT`. */
   readonly address: string;
   /** What is at the address, for sentences: `the group "Lab"`. */
   readonly what: string;
   /** What each op is answered; an op that is not in it cannot be asked. */
-  readonly replies: Ops;
+  readonly replies: T;
   /**
    * Throws unless this is the server that is meant. Then the session never opens, no request goes to
    * it, and the error goes to all who ask.
@@ -50,7 +58,7 @@ export interface SessionClientOptions {
   /** An open session is lost, or a try for one failed. */
   gone?(why: string): void;
   pushed?(push: Push): void;
-  feed?(frame: FeedFrame): void;
+  readonly feed?: (frame: FeedFrame) => void;
   /**
    * Something authentic came, also what nobody waits for. With a generation: of the feed, but its
    * key is not here; said once for each such generation, whose frames are dropped.
@@ -69,11 +77,11 @@ const PROVE_WITHIN = 5_000;
  * A client of one server. It connects at once, and again whenever the session is lost; after a
  * refusal (`check`, the answer to `prove`) it does so for the next who asks, and not before a pause.
  */
-export class SessionClient implements AsyncDisposable {
+export class SessionClient<T extends Ops> implements AsyncDisposable {
   readonly address: string;
-  readonly #options: SessionClientOptions;
+  readonly #options: SessionClientOptions<T>;
   readonly #tunnel: Tunnel;
-  readonly #requests = new Requests();
+  readonly #requests = new PendingRequests();
   readonly #reader = new FeedReader();
   #id = 0;
   /** The proof that is out. */
@@ -86,7 +94,7 @@ export class SessionClient implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** @throws {UsageError} not an address */
-  constructor(options: SessionClientOptions) {
+  constructor(options: SessionClientOptions<T>) {
     const { transport, address, what } = options;
     this.address = address;
     this.#options = options;
@@ -97,11 +105,11 @@ export class SessionClient implements AsyncDisposable {
       check: (identity) => options.check(identity),
       ticket: () => options.ticket?.(),
       sealed: (identity, transcript) => this.#sealed(identity, transcript),
-      said: (plaintext) => this.#said(plaintext),
-      fed: (packet) => this.#fed(packet),
+      said: this.#said,
+      fed: this.#fed,
       lost: (why) => this.#lost(why),
       putOff: (why) => this.#why = why,
-      refused: (error) => this.#requests.rejectUnasked(error),
+      refused: (error) => this.#requests.reject("unasked", error),
     });
   }
 
@@ -117,34 +125,60 @@ export class SessionClient implements AsyncDisposable {
    * @throws {Refusal} what the server answered; {Unreachable} nothing in time, or the connection was
    * lost meanwhile; {BadReply}; {Closed}; what `check` threw
    */
-  request(op: string, fields: object, timeout = 4_000): Promise<Record<string, unknown>> {
-    return this.#wait(timeout, op, fields) as Promise<Record<string, unknown>>;
+  request<K extends keyof T & string>(
+    op: K,
+    fields: object,
+    timeout = 4_000,
+  ): Promise<ReplyOf<T, K>> {
+    const problem = this.#problem(op);
+    if (problem) return Promise.reject(problem);
+    const id = ++this.#id;
+    const text = encodeRequest(id, op, fields);
+    if (text.length * 3 > MAX_FRAME && new TextEncoder().encode(text).length > MAX_FRAME) {
+      const message = `Cannot ask ${this.#options.what}: the request is above 1 MiB`;
+      return Promise.reject(new Refusal("too_large", message));
+    }
+    return new Promise((resolve, reject) => {
+      const settle = (reply: Reply) => resolve(this.#replied(op, reply));
+      this.#wait({ id, text, settle, reject }, timeout);
+      if (!this.#isOpen) return this.#tunnel.want();
+      this.#requests.sent(id);
+      this.#tunnel.say(text);
+    });
   }
 
   /** The session that is open, or the next one. Throws as {@linkcode request} does. */
   opened(timeout = 4_000): Promise<Opened> {
-    return this.#wait(timeout) as Promise<Opened>;
+    const problem = this.#problem();
+    if (problem) return Promise.reject(problem);
+    if (this.#isOpen) return Promise.resolve(this.#opened!);
+    return new Promise((resolve, reject) => {
+      const id = ++this.#id;
+      this.#wait({ id, opened: () => resolve(this.#opened!), reject }, timeout);
+      this.#tunnel.want();
+    });
   }
 
-  #wait(timeout: number, op?: string, fields: object = {}): Promise<unknown> {
+  get #isOpen(): boolean {
+    return this.#opened !== undefined && !this.#renewal;
+  }
+
+  #problem(op?: string): Error | undefined {
     const { what, replies } = this.#options;
-    if (this.#closed) return Promise.reject(new Closed(`Cannot ask ${what}: closed`));
+    if (this.#closed) return new Closed(`Cannot ask ${what}: closed`);
     if (op !== undefined && !Object.hasOwn(replies, op)) {
-      return Promise.reject(new Error(`Cannot ask ${what} for ${op}: it has no such op`));
+      return new Error(`Cannot ask ${what} for ${op}: it has no such op`);
     }
-    if (this.#requests.size >= MAX_WAITING || !this.#tunnel.free) {
-      return Promise.reject(this.#unreachable("too much waits to be sent"));
-    }
-    return new Promise((resolve, reject) => {
-      const request = { id: ++this.#id, ...(op ? { op } : {}), fields, resolve, reject };
-      this.#requests.add(request, timeout, () => {
-        if (this.#renewal) queueMicrotask(() => this.#renew());
-        const why = this.#opened || !this.#why ? "" : ` (${this.#why})`;
-        const seconds = Math.max(0.1, Math.round(timeout / 100) / 10);
-        return this.#unreachable(`no answer within ${seconds} s${why}`);
-      });
-      if (this.#opened && !this.#renewal) this.#ask(request);
-      else this.#tunnel.want();
+    if (this.#requests.size < MAX_WAITING && this.#tunnel.free) return undefined;
+    return this.#unreachable("too much waits to be sent");
+  }
+
+  #wait(pending: Pending, timeout: number): void {
+    this.#requests.add(pending, timeout, () => {
+      if (this.#renewal) queueMicrotask(() => this.#renew());
+      const why = this.#opened || !this.#why ? "" : ` (${this.#why})`;
+      const seconds = Math.max(0.1, Math.round(timeout / 100) / 10);
+      return this.#unreachable(`no answer within ${seconds} s${why}`);
     });
   }
 
@@ -152,18 +186,6 @@ export class SessionClient implements AsyncDisposable {
     const { what, address } = this.#options;
     const question = FOREIGN.test(why) ? "is it zgroup, of this version?" : "is it running?";
     return new Unreachable(address, `Cannot reach ${what} at ${address}: ${why}; ${question}`);
-  }
-
-  #ask(request: Request): void {
-    const { id, op, fields } = request;
-    if (op === undefined) return this.#requests.take(id)?.resolve(this.#opened);
-    const text = encodeRequest(id, op, fields);
-    if (text.length * 3 > MAX_FRAME && new TextEncoder().encode(text).length > MAX_FRAME) {
-      const message = `Cannot ask ${this.#options.what}: the request is above 1 MiB`;
-      return this.#requests.take(id)?.reject(new Refusal("too_large", message));
-    }
-    this.#requests.sent(request);
-    this.#tunnel.say(text);
   }
 
   #sealed(identity: ServerIdentity, transcript: string): void {
@@ -181,13 +203,21 @@ export class SessionClient implements AsyncDisposable {
     this.#opened = opened;
     this.#options.opened?.(opened);
     if (this.#renewal) return this.#renew();
-    for (const request of this.#requests.unasked()) this.#ask(request);
+    for (const pending of this.#requests.all("unasked")) {
+      if (pending.text === undefined) {
+        this.#requests.take(pending.id);
+        pending.opened();
+      } else {
+        this.#requests.sent(pending.id);
+        this.#tunnel.say(pending.text);
+      }
+    }
   }
 
   #lost(why: string): void {
     this.#forget();
     this.#why = why;
-    this.#requests.rejectAsked(this.#unreachable(`the connection was lost (${why})`));
+    this.#requests.reject("asked", this.#unreachable(`the connection was lost (${why})`));
     try {
       this.#options.gone?.(why);
     } catch {
@@ -203,7 +233,7 @@ export class SessionClient implements AsyncDisposable {
     this.#reader.suspend();
   }
 
-  #said(plaintext: Uint8Array): void {
+  readonly #said = (plaintext: Uint8Array): void => {
     this.#options.heard?.();
     let said;
     try {
@@ -214,19 +244,15 @@ export class SessionClient implements AsyncDisposable {
     if (!("push" in said)) return this.#reply(said);
     this.#reader.add(said.generation, said.key);
     this.#options.pushed?.(said);
-  }
+  };
 
   #reply(reply: Reply): void {
     if (reply.id === null) return;
     if (reply.id === this.#proving?.id) return this.#proved(this.#proving, reply);
     const request = this.#requests.take(reply.id);
-    if (request?.op === undefined) return;
+    if (request?.text === undefined) return;
     try {
-      const ok = this.#checked(request.op, reply);
-      // At once: frames of the feed may follow in the same turn.
-      if (request.op === "subscribe") this.#reader.add(Number(ok.generation), String(ok.key));
-      if (request.op === "unsubscribe") this.#reader.suspend();
-      request.resolve(ok);
+      request.settle(reply);
     } catch (error) {
       request.reject(error);
     }
@@ -238,16 +264,30 @@ export class SessionClient implements AsyncDisposable {
     this.#proving = undefined;
     try {
       const { identity, asked } = proving;
-      this.#open({ identity, proved: this.#checked("prove", reply), asked, answered: Date.now() });
+      const proved = this.#checked(GROUP_REPLIES, "prove", reply);
+      this.#open({ identity, proved, asked, answered: Date.now() });
     } catch (error) {
       this.#tunnel.refuse(error);
     }
   }
 
   /** @throws {Refusal}; {BadReply} */
-  #checked(op: string, reply: Reply): Record<string, unknown> {
+  #replied<K extends keyof T & string>(op: K, reply: Reply): ReplyOf<T, K> {
+    const ok = this.#checked(this.#options.replies, op, reply);
+    // At once: frames of the feed may follow in the same turn.
+    if (op === "subscribe" && hasFeedKey(ok)) this.#reader.add(ok.generation, ok.key);
+    if (op === "unsubscribe") this.#reader.suspend();
+    return ok;
+  }
+
+  /** @throws {Refusal}; {BadReply} */
+  #checked<R extends Ops, K extends keyof R & string>(
+    replies: R,
+    op: K,
+    reply: Reply,
+  ): ReplyOf<R, K> {
     if ("error" in reply) throw reply.error;
-    const { what, address, replies } = this.#options;
+    const { what, address } = this.#options;
     try {
       return checkReply(replies[op], reply.ok);
     } catch (cause) {
@@ -258,9 +298,14 @@ export class SessionClient implements AsyncDisposable {
     }
   }
 
-  #fed(packet: Uint8Array): void {
+  readonly #fed = (packet: Uint8Array): void => {
     const { heard, feed } = this.#options;
-    const plaintext = this.#reader.read(packet, (generation) => heard?.(generation));
+    let plaintext;
+    try {
+      plaintext = this.#reader.read(packet, (generation) => heard?.(generation));
+    } catch (error) {
+      return this.#tunnel.fail(sentence(error));
+    }
     if (!plaintext) return;
     heard?.();
     let frame;
@@ -270,7 +315,7 @@ export class SessionClient implements AsyncDisposable {
       return; // Not for us to understand; the log has what is true.
     }
     feed?.(frame);
-  }
+  };
 
   /**
    * A new session on the same connection, once those who wait for an answer have it; who asks
@@ -296,8 +341,8 @@ export class SessionClient implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#forget();
     const closed = new Closed(`Cannot ask ${this.#options.what}: closed`);
-    this.#requests.rejectAsked(closed);
-    this.#requests.rejectUnasked(closed);
+    this.#requests.reject("asked", closed);
+    this.#requests.reject("unasked", closed);
     await this.#tunnel.close();
   }
 

@@ -15,7 +15,7 @@ interface Generation {
 /** Generations whose keys are held: the one that ends, and the next. */
 const HELD = 2;
 
-/** See the head of this file. */
+/** Holds the keys of the last generations. */
 export class FeedReader {
   #held = new Map<number, Generation>();
   /** Of an earlier session: what was taken there is not taken again. */

@@ -2,21 +2,21 @@
 
 import { Buffer } from "node:buffer";
 import { Buckets } from "../structures/buckets.ts";
-import { networkOf } from "../transport/ip.ts";
-import { Lane, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
+import { networkOf } from "../text/addresses.ts";
+import { FairQueue, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
 import { KEY_BYTES } from "./noise.ts";
 import type { Tickets } from "./ticket.ts";
 
 /** Hellos that wait at once: of strangers, of one IP of theirs, and with a good ticket. */
 const STRANGERS = 1_024;
 const STRANGERS_PER_IP = 512;
-const HOLDERS = 4_096;
+const TICKETED = 4_096;
 /** A hello that waited longer is not answered any more, ms. */
 const MAX_AGE = 2_000;
 /** Handshakes that the loop is held for at most, ms: one more may begin before it. */
 const SLICE = 2;
 /** Handshakes that a ticket of one user brings forward, a second. */
-const PER_HOLDER = 20;
+const PER_TICKET_USER = 20;
 
 /** Time that one handshake counts at most, ms: what is longer, other programs took. */
 const MOST_EACH = 5;
@@ -36,13 +36,13 @@ export interface Hello<P extends Origin> {
   /** Noise message 1. */
   readonly message: Uint8Array;
   readonly at: number;
-  readonly lane: Way;
+  readonly priority: Priority;
 }
 
 /** With a good ticket, or without. */
-export type Way = "holders" | "strangers";
+export type Priority = "ticketed" | "strangers";
 
-export interface HandshakesOptions<P extends Origin> {
+interface HandshakesOptions<P extends Origin> {
   readonly tickets?: Tickets;
   /** Does one handshake; never throws. */
   run(hello: Hello<P>): void;
@@ -51,19 +51,19 @@ export interface HandshakesOptions<P extends Origin> {
   count(what: string): void;
 }
 
-/** See the head of this file. */
+/** Those with a ticket first, then those of strangers, each from its own budget. */
 export class Handshakes<P extends Origin> {
   readonly #options: HandshakesOptions<P>;
   readonly #waiting = new Map<string, Hello<P>>();
-  readonly #lanes = {
-    holders: new Lane<Hello<P>>(HOLDERS, HOLDERS),
-    strangers: new Lane<Hello<P>>(STRANGERS, STRANGERS_PER_IP),
+  readonly #queues = {
+    ticketed: new FairQueue<Hello<P>>(TICKETED, TICKETED),
+    strangers: new FairQueue<Hello<P>>(STRANGERS, STRANGERS_PER_IP),
   };
   readonly #shares = {
-    holders: new Share(TICKETS_SHARE, performance.now()),
+    ticketed: new Share(TICKETS_SHARE, performance.now()),
     strangers: new Share(STRANGERS_SHARE, performance.now()),
   };
-  readonly #holders = new Buckets(PER_HOLDER, PER_HOLDER, 10_000);
+  readonly #users = new Buckets(PER_TICKET_USER, PER_TICKET_USER, 10_000);
   /** Who showed a ticket that is not good; another one is not looked at, for looking costs time. */
   readonly #doubted = new WeakSet<P>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -78,25 +78,25 @@ export class Handshakes<P extends Origin> {
     const former = this.#waiting.get(peer.id);
     if (former) this.drop(peer);
     const now = performance.now();
-    const lane = former?.lane ?? this.#laneOf(peer, message, now);
+    const priority = former?.priority ?? this.#priorityOf(peer, message, now);
     // A copy: what came with it, in a buffer of up to 64 KiB, need not wait along.
-    const hello = { peer, message: Buffer.from(message), at: now, lane };
-    if (!this.#lanes[lane].add(networkOf(peer.ip), hello)) return this.#busy(peer);
+    const hello = { peer, message: Buffer.from(message), at: now, priority };
+    if (!this.#queues[priority].add(networkOf(peer.ip), hello)) return this.#busy(peer);
     this.#waiting.set(peer.id, hello);
     peer.begin();
     this.#immediate ??= setImmediate(() => this.#pump());
   }
 
-  #laneOf(peer: P, message: Uint8Array, now: number): Way {
+  #priorityOf(peer: P, message: Uint8Array, now: number): Priority {
     const { tickets, count } = this.#options;
     if (!tickets || message.length === KEY_BYTES || this.#doubted.has(peer)) return "strangers";
-    const holder = tickets.holder(message.subarray(KEY_BYTES));
+    const user = tickets.userOf(message.subarray(KEY_BYTES));
     this.spend("strangers", performance.now() - now);
-    if (holder === undefined) {
+    if (user === undefined) {
       this.#doubted.add(peer);
       count("handshake: its ticket is not good");
-    } else if (this.#holders.take(holder, 1, now) > 0) count("handshake: too many with one ticket");
-    else return "holders";
+    } else if (this.#users.take(user, 1, now) > 0) count("handshake: too many with one ticket");
+    else return "ticketed";
     return "strangers";
   }
 
@@ -105,7 +105,7 @@ export class Handshakes<P extends Origin> {
     const hello = this.#waiting.get(peer.id);
     if (!hello) return;
     this.#done(hello);
-    this.#lanes[hello.lane].delete(networkOf(peer.ip), hello);
+    this.#queues[hello.priority].delete(networkOf(peer.ip), hello);
   }
 
   #done({ peer }: Hello<P>): void {
@@ -114,8 +114,8 @@ export class Handshakes<P extends Origin> {
   }
 
   /** Time that came of a handshake was spent, ms. */
-  spend(lane: Way, ms: number): void {
-    this.#shares[lane].spend(Math.min(ms, MOST_EACH));
+  spend(priority: Priority, ms: number): void {
+    this.#shares[priority].spend(Math.min(ms, MOST_EACH));
   }
 
   #busy(peer: P): void {
@@ -128,27 +128,27 @@ export class Handshakes<P extends Origin> {
     clearTimeout(this.#timer);
     const end = performance.now() + SLICE;
     for (let now = end - SLICE; now < end;) {
-      const hello = this.#take("holders", now) ?? this.#take("strangers", now);
+      const hello = this.#take("ticketed", now) ?? this.#take("strangers", now);
       if (!hello) return this.#later(now);
       this.#done(hello);
       if (now - hello.at > MAX_AGE) this.#busy(hello.peer);
       else this.#options.run(hello);
       const after = performance.now();
-      this.spend(hello.lane, after - now);
+      this.spend(hello.priority, after - now);
       now = after;
     }
     this.#immediate = setImmediate(() => this.#pump());
   }
 
-  #take(lane: Way, now: number): Hello<P> | undefined {
-    return this.#shares[lane].wait(now) === 0 ? this.#lanes[lane].take() : undefined;
+  #take(priority: Priority, now: number): Hello<P> | undefined {
+    return this.#shares[priority].wait(now) === 0 ? this.#queues[priority].take() : undefined;
   }
 
   /** Those that wait for their share of the time. */
   #later(now: number): void {
-    const waits = (["holders", "strangers"] as const)
-      .filter((lane) => this.#lanes[lane].size > 0)
-      .map((lane) => this.#shares[lane].wait(now));
+    const waits = (["ticketed", "strangers"] as const)
+      .filter((priority) => this.#queues[priority].size > 0)
+      .map((priority) => this.#shares[priority].wait(now));
     if (waits.length > 0) this.#timer = setTimeout(() => this.#pump(), Math.min(...waits));
   }
 

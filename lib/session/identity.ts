@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { verifies } from "../identity/keys.ts";
 import { isKey, isSignature } from "../identity/ids.ts";
 import { recordSignatureProblem, serverText } from "../protocol/record.ts";
-import type { GroupRecord } from "../protocol/schema.ts";
+import { type GroupRecord, isRecord } from "../protocol/schema.ts";
 import { MAX_ANSWER } from "./packet.ts";
 
 /** Who a server says it is. A client gets it proved; whether it is the right one is not said. */
@@ -13,7 +13,7 @@ export type ServerIdentity =
   | { readonly registry: { readonly key: string } };
 
 /** The key that a server signs with. */
-export function keyOf(identity: ServerIdentity): string {
+function keyOf(identity: ServerIdentity): string {
   return "group" in identity ? identity.group.key : identity.registry.key;
 }
 
@@ -56,10 +56,11 @@ function parse(payload: Uint8Array): Record<string, unknown> {
 }
 
 function ofGroup(group: unknown): ServerIdentity {
-  const record = group as GroupRecord; // The next line looks at every field.
-  const problem = recordSignatureProblem(record);
-  if (problem) throw new Error(`its record is not the group's own: ${problem}`);
-  return { group: record };
+  const is = "its record is not the group's own";
+  if (!isRecord(group)) throw new Error(`${is}: a field of it is missing or wrong`);
+  const problem = recordSignatureProblem(group);
+  if (problem) throw new Error(`${is}: ${problem}`);
+  return { group };
 }
 
 function ofRegistry(registry: unknown): ServerIdentity {

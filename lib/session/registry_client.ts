@@ -3,7 +3,7 @@
 import { BadReply, IdentityChanged } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import type { RegistryAddress } from "../text/addresses.ts";
-import { REGISTRY_REPLIES } from "../protocol/schema.ts";
+import { REGISTRY_REPLIES, type ReplyOf } from "../protocol/schema.ts";
 import type { Transport } from "../transport/transport.ts";
 import { SessionClient } from "./client.ts";
 
@@ -18,7 +18,14 @@ export function memoryPins(): Pins {
   return new Map<string, string>();
 }
 
-export interface RegistryClientOptions extends RegistryAddress {
+/** What can be asked of a registry. */
+export type RegistryOp = keyof typeof REGISTRY_REPLIES;
+/** What a registry answers to an op. */
+export type RegistryReply<K extends RegistryOp> = ReplyOf<typeof REGISTRY_REPLIES, K>;
+/** See {@linkcode registryClient}. */
+export type RegistryClient = SessionClient<typeof REGISTRY_REPLIES>;
+
+interface RegistryClientOptions extends RegistryAddress {
   readonly transport: Transport;
   readonly pins: Pins;
   /** What a person does who means another key: "run trust HOST:PORT". */
@@ -32,7 +39,7 @@ export interface RegistryClientOptions extends RegistryAddress {
  * it is pinned now. Every request is refused with {@linkcode IdentityChanged} when it is another,
  * with {@linkcode BadReply} when something else answers there.
  */
-export function registryClient(options: RegistryClientOptions): SessionClient {
+export function registryClient(options: RegistryClientOptions): RegistryClient {
   const { transport, address, key, pins, wayOut, what = "the registry" } = options;
   return new SessionClient({
     transport,

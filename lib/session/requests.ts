@@ -1,65 +1,74 @@
-/** Requests of a client that wait: for a session, or for their answer. Each for a bounded time. */
+/** What a client's callers wait for: a session, or the reply to a request. */
 
+import type { Reply } from "../protocol/codec.ts";
 import { Deadline } from "./deadline.ts";
 
-export interface Request {
-  readonly id: number;
-  /** Absent for who waits for a session alone. */
-  readonly op?: string;
-  readonly fields: object;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
+/** A request; without `text` somebody who waits for a session alone. */
+export type Pending =
+  & { readonly id: number; reject(error: unknown): void }
+  & (
+    | { readonly text?: undefined; opened(): void }
+    /** `text` is JSON; what `settle` throws is for the owner to reject it with. */
+    | { readonly text: string; settle(reply: Reply): void }
+  );
+
+interface Waiting {
+  readonly pending: Pending;
+  readonly deadline: Deadline;
+  /** It went out. */
+  asked: boolean;
 }
 
-/** See the head of this file. */
-export class Requests {
-  readonly #asked = new Map<number, Request>();
-  readonly #unasked = new Map<number, Request>();
-  readonly #deadlines = new Map<number, Deadline>();
+/** All that wait, oldest first, each for a bounded time. */
+export class PendingRequests {
+  readonly #waiting = new Map<number, Waiting>();
+  #asked = 0;
 
   get size(): number {
-    return this.#deadlines.size;
+    return this.#waiting.size;
   }
 
-  /** How many wait for an answer. */
+  /** How many wait for their reply. */
   get asked(): number {
-    return this.#asked.size;
+    return this.#asked;
   }
 
   /** Adds one that waits for a session; after `timeout` ms it is rejected with `late()`. */
-  add(request: Request, timeout: number, late: () => Error): void {
-    this.#unasked.set(request.id, request);
-    const end = () => this.take(request.id)?.reject(late());
-    this.#deadlines.set(request.id, new Deadline(end, timeout));
+  add(pending: Pending, timeout: number, late: () => Error): void {
+    const end = () => this.take(pending.id)?.reject(late());
+    const deadline = new Deadline(end, timeout);
+    this.#waiting.set(pending.id, { pending, deadline, asked: false });
   }
 
-  /** It is on its way. */
-  sent(request: Request): void {
-    if (this.#unasked.delete(request.id)) this.#asked.set(request.id, request);
+  /** It went out, and waits for its reply. */
+  sent(id: number): void {
+    const waiting = this.#waiting.get(id);
+    if (!waiting || waiting.asked) return;
+    waiting.asked = true;
+    this.#asked++;
   }
 
-  /** Those that wait for a session, oldest first. */
-  unasked(): Request[] {
-    return [...this.#unasked.values()];
+  /** Those that wait for their reply, or those that wait for a session. */
+  all(which: "asked" | "unasked"): Pending[] {
+    const found: Pending[] = [];
+    for (const { pending, asked } of this.#waiting.values()) {
+      if (asked === (which === "asked")) found.push(pending);
+    }
+    return found;
   }
 
   /** One that waits, which from then on does not. */
-  take(id: number): Request | undefined {
-    const request = this.#asked.get(id) ?? this.#unasked.get(id);
-    this.#deadlines.get(id)?.clear();
-    this.#deadlines.delete(id);
-    this.#asked.delete(id);
-    this.#unasked.delete(id);
-    return request;
+  take(id: number): Pending | undefined {
+    const waiting = this.#waiting.get(id);
+    if (!waiting) return undefined;
+    this.#waiting.delete(id);
+    waiting.deadline.clear();
+    if (waiting.asked) this.#asked--;
+    return waiting.pending;
   }
 
-  /** Rejects all that wait for an answer. */
-  rejectAsked(error: Error): void {
-    for (const id of [...this.#asked.keys()]) this.take(id)?.reject(error);
-  }
-
-  /** Rejects all that wait for a session. */
-  rejectUnasked(error: unknown): void {
-    for (const id of [...this.#unasked.keys()]) this.take(id)?.reject(error);
+  /** Rejects all that wait for their reply, or all that wait for a session. */
+  reject(which: "asked" | "unasked", error: unknown): void {
+    for (const { id } of this.all(which)) this.take(id)?.reject(error);
   }
 }

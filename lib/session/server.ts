@@ -53,7 +53,7 @@ export interface SessionServerOptions {
   warn(text: string): void;
 }
 
-interface Entry {
+interface Open {
   readonly session: Session;
   readonly receive: CipherState;
 }
@@ -61,40 +61,42 @@ interface Entry {
 /** A bound socket at which peers have sessions. `close()` twice is harmless. */
 export class SessionServer implements AsyncDisposable {
   readonly #options: SessionServerOptions;
-  readonly #server: Server;
-  readonly #sessions = new Map<string, Entry>();
+  #server!: Server;
+  readonly #sessions = new Map<string, Open>();
   readonly #handshakes: Handshakes<Peer>;
   readonly #counts = new Map<string, number>();
   readonly #host: SessionHost;
-  readonly #log: AccountLog;
+  #log!: AccountLog;
   /** Nothing of theirs counts any more, though more of it may be on its way through the engine. */
   readonly #cut = new WeakSet<Peer>();
   readonly #told = new WeakSet<Peer>();
   readonly #unwatched: { readonly most: number; readonly idle: number };
-  readonly #sweeper: ReturnType<typeof setInterval> | undefined;
+  #sweeper: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Binds and answers from then on. @throws {Refusal} the address cannot be bound */
   static async start(options: SessionServerOptions): Promise<SessionServer> {
     const { transport, address, bounds } = options;
-    let started = undefined as SessionServer | undefined;
-    const server = await transport.serve({
+    const made = new SessionServer(options);
+    made.#server = await transport.serve({
       address,
       ...(bounds ? { bounds } : {}),
-      onMessage: (peer, frames) => {
-        if (started) started.#receive(peer, frames);
-      },
-      onGone: (peer, why) => {
-        if (started) started.#left(peer, why);
-      },
+      onMessage: made.#receive,
+      onGone: (peer, why) => made.#left(peer, why),
     });
-    started = new SessionServer(options, server);
-    return started;
+    made.#log = new AccountLog({
+      counts: () => made.accounts.counts,
+      warn: (text) => options.warn(text),
+    });
+    if (!transport.watchful) {
+      made.#sweeper = setInterval(() => made.#sweep(), made.#unwatched.idle / 10);
+      made.#sweeper.unref();
+    }
+    return made;
   }
 
-  private constructor(options: SessionServerOptions, server: Server) {
+  private constructor(options: SessionServerOptions) {
     this.#options = options;
-    this.#server = server;
     this.#unwatched = options.unwatched ?? UNWATCHED;
     this.#handshakes = new Handshakes({
       ...(options.tickets ? { tickets: options.tickets } : {}),
@@ -105,16 +107,8 @@ export class SessionServer implements AsyncDisposable {
     this.#host = {
       watchful: options.transport.watchful,
       cut: (peer, why) => this.#end(peer, why),
-      spent: (way, ms) => this.#handshakes.spend(way, ms),
+      spent: (priority, ms) => this.#handshakes.spend(priority, ms),
     };
-    this.#log = new AccountLog({
-      counts: () => this.accounts.counts,
-      warn: (text) => options.warn(text),
-    });
-    if (!options.transport.watchful) {
-      this.#sweeper = setInterval(() => this.#sweep(), this.#unwatched.idle / 10);
-      this.#sweeper.unref();
-    }
   }
 
   /** The bound `IP:PORT`. */
@@ -138,7 +132,7 @@ export class SessionServer implements AsyncDisposable {
     return this.#server.encode([MAGIC, packet]);
   }
 
-  #receive(peer: Peer, frames: Frames): void {
+  readonly #receive = (peer: Peer, frames: Frames): void => {
     if (this.#cut.has(peer) || this.#closing) return;
     if (!isOurs(frames)) {
       const { onClear } = this.#options;
@@ -155,7 +149,7 @@ export class SessionServer implements AsyncDisposable {
       default:
         return this.#end(peer, "a packet of no kind that a client sends");
     }
-  }
+  };
 
   #hello(peer: Peer, message: Uint8Array): void {
     const ticket = message.length - KEY_BYTES;
@@ -165,21 +159,22 @@ export class SessionServer implements AsyncDisposable {
   }
 
   #sealed(peer: Peer, ciphertext: Uint8Array): void {
-    const entry = this.#sessions.get(peer.id);
-    if (!entry) return this.#strayed(peer);
+    const open = this.#sessions.get(peer.id);
+    if (!open) return this.#strayed(peer);
     let plaintext: Uint8Array;
     try {
-      plaintext = entry.receive.open(ciphertext);
+      plaintext = open.receive.open(ciphertext);
     } catch {
       return this.#unopened(peer, "a sealed packet that does not open");
     }
-    entry.session.touch(performance.now());
-    if (this.#sweeper) this.#keep(peer.id, entry);
-    const served = this.#guard(() => {
-      this.#options.onRequest(entry.session, plaintext);
-      return true;
-    });
-    if (!served) entry.session.cut("its request failed here");
+    open.session.touch(performance.now());
+    if (this.#sweeper) this.#keep(peer.id, open);
+    try {
+      this.#options.onRequest(open.session, plaintext);
+    } catch (error) {
+      this.#failed(error);
+      open.session.cut("its request failed here");
+    }
   }
 
   /** Over an engine that loses messages a gap is nobody's fault, and a cut is not noticed there. */
@@ -201,13 +196,18 @@ export class SessionServer implements AsyncDisposable {
     try {
       return call();
     } catch (error) {
-      this.#options.warn(`A request failed: ${(error as Error)?.stack ?? error}`);
+      this.#failed(error);
       return undefined;
     }
   }
 
+  #failed(error: unknown): void {
+    const what = error instanceof Error ? error.stack : undefined;
+    this.#options.warn(`A request failed: ${what ?? error}`);
+  }
+
   /** One handshake, with whoever it is. */
-  #shake({ peer, message, lane }: Hello<Peer>): void {
+  #shake({ peer, message, priority }: Hello<Peer>): void {
     const own = this.#guard(() => this.#options.identity());
     if (!own) return this.#reset(peer, "busy");
     const responder = new Responder(PROLOGUE);
@@ -223,16 +223,16 @@ export class SessionServer implements AsyncDisposable {
       peer,
       transcript: transcriptOf(answer.hash),
       send: answer.send,
-      way: lane,
+      priority,
     });
     if (!peer.send([MAGIC, answer.message])) return session.end();
     this.#keep(peer.id, { session, receive: answer.receive });
   }
 
   /** As the one heard last; where nobody says who is gone, the one heard longest ago goes. */
-  #keep(id: string, entry: Entry): void {
+  #keep(id: string, open: Open): void {
     this.#sessions.delete(id);
-    this.#sessions.set(id, entry);
+    this.#sessions.set(id, open);
     if (!this.#sweeper || this.#sessions.size <= this.#unwatched.most) return;
     const [oldest] = this.#sessions.values();
     this.#forget(oldest.session.peer, "forgotten for others");
@@ -269,11 +269,11 @@ export class SessionServer implements AsyncDisposable {
   }
 
   #forget(peer: Peer, why: string): void {
-    const entry = this.#sessions.get(peer.id);
-    if (!entry) return;
+    const open = this.#sessions.get(peer.id);
+    if (!open) return;
     this.#sessions.delete(peer.id);
-    entry.session.end();
-    if (!this.#closing) this.#guard(() => this.#options.onGone?.(entry.session, why));
+    open.session.end();
+    if (!this.#closing) this.#guard(() => this.#options.onGone?.(open.session, why));
   }
 
   #count(what: string): void {

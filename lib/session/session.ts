@@ -4,7 +4,7 @@ import { verifies } from "../identity/keys.ts";
 import { MAGIC } from "../protocol/limits.ts";
 import { proofText } from "../protocol/record.ts";
 import type { Encoded, Peer } from "../transport/transport.ts";
-import type { Way } from "./handshakes.ts";
+import type { Priority } from "./handshakes.ts";
 import type { CipherState } from "./noise.ts";
 import { HEAD } from "./packet.ts";
 
@@ -19,21 +19,21 @@ export interface Actor {
 export interface SessionHost {
   readonly watchful: boolean;
   cut(peer: Peer, why: string): void;
-  /** Time was spent on the proof of who came this way, ms. */
-  spent(way: Way, ms: number): void;
+  /** Time was spent on the proof of who came so, ms. */
+  spent(priority: Priority, ms: number): void;
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly host: SessionHost;
   readonly peer: Peer;
   readonly transcript: string;
   readonly send: CipherState;
-  readonly way: Way;
+  readonly priority: Priority;
 }
 
 const DROPPABLE = { droppable: true } as const;
 
-/** See the head of this file. After its end nothing is sent and nothing comes. */
+/** What its server's owner may do with it. After its end nothing is sent and nothing comes. */
 export class Session {
   readonly peer: Peer;
   /** Hash of the handshake, base64url: what a proof signs. */
@@ -42,16 +42,16 @@ export class Session {
   actor: Actor | undefined;
   readonly #host: SessionHost;
   readonly #send: CipherState;
-  readonly #way: Way;
+  readonly #priority: Priority;
   #heard = performance.now();
   #open = true;
   #proof: { readonly key: string; readonly sig: string; readonly good: boolean } | undefined;
 
   /** For {@linkcode SessionServer} alone. */
-  constructor({ host, peer, transcript, send, way }: SessionOptions) {
+  constructor({ host, peer, transcript, send, priority }: SessionOptions) {
     this.#host = host;
     this.#send = send;
-    this.#way = way;
+    this.#priority = priority;
     this.peer = peer;
     this.transcript = transcript;
   }
@@ -93,7 +93,7 @@ export class Session {
     if (former) return former.good && former.key === key && former.sig === sig;
     const began = performance.now();
     const good = verifies(key, proofText(this.transcript), sig);
-    this.#host.spent(this.#way, performance.now() - began);
+    this.#host.spent(this.#priority, performance.now() - began);
     this.#proof = { key, sig, good };
     return good;
   }

@@ -35,7 +35,7 @@ export class Tickets {
   }
 
   /** Whose ticket it is, the same for all tickets of one user; undefined when it is not good. */
-  holder(ticket: Uint8Array): string | undefined {
+  userOf(ticket: Uint8Array): string | undefined {
     if (ticket.length !== TICKET_BYTES) return undefined;
     try {
       const nonce = ticket.subarray(0, NONCE_BYTES);

@@ -1,16 +1,16 @@
-/** The way to one server: connected, greeted, sealed once it proved who it is; and again when lost. */
+/** What a client says to one server and hears of it, sealed. */
 
 import { BadReply, Refusal, sentence } from "../errors.ts";
 import { isOurs } from "../protocol/codec.ts";
 import { MAGIC, MAX_PACKET } from "../protocol/limits.ts";
-import { backoff } from "../transport/backoff.ts";
+import { backoff } from "../transport/waiting.ts";
 import type { Channel, Frames, Transport } from "../transport/transport.ts";
 import { Deadline } from "./deadline.ts";
 import { readAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
 import { Initiator, type Split } from "./noise.ts";
 import { decodeReset, HEAD, KIND, PROLOGUE } from "./packet.ts";
 
-export interface TunnelOptions {
+interface TunnelOptions {
   readonly transport: Transport;
   readonly address: string;
   /** Who is meant, for sentences: `the group "Lab" at HOST:PORT`. */
@@ -22,9 +22,9 @@ export interface TunnelOptions {
   /** Sealed from here on. What it throws refuses the server. */
   sealed(identity: ServerIdentity, transcript: string): void;
   /** A sealed text came. */
-  said(plaintext: Uint8Array): void;
-  /** A feed packet came. What it throws loses the connection. */
-  fed(packet: Uint8Array): void;
+  readonly said: (plaintext: Uint8Array) => void;
+  /** A feed packet came, while there is a session. */
+  readonly fed: (packet: Uint8Array) => void;
   /** What was sealed is no more, or a try failed. */
   lost(why: string): void;
   /** The server is there, and another try is made over the same connection a little later. */
@@ -47,7 +47,7 @@ const LASTED = 1_000;
 const OFFER_EVERY = 20;
 const NOTHING = new Uint8Array(0);
 
-/** See the head of this file. */
+/** Connected, greeted, sealed once the server proved who it is; and again when that is lost. */
 export class Tunnel {
   readonly #options: TunnelOptions;
   #channel: Channel | undefined;
@@ -66,7 +66,6 @@ export class Tunnel {
   #offer: ReturnType<typeof setTimeout> | undefined;
   /** Channels that still close. */
   readonly #closing = new Set<Promise<void>>();
-  #closed = false;
 
   /** @throws {UsageError} not an address */
   constructor(options: TunnelOptions) {
@@ -137,7 +136,6 @@ export class Tunnel {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     this.#drop();
     this.#release(this.#channel);
     this.#channel = undefined;
@@ -153,36 +151,28 @@ export class Tunnel {
   }
 
   #connect(): void {
-    let current = undefined as Channel | undefined;
-    // What a channel says that was given up counts no more.
-    const unlessFormer = (act: () => void) => {
-      if (!this.#closed && (current === undefined || current === this.#channel)) act();
-    };
-    current = this.#options.transport.connect({
+    this.#channel = this.#options.transport.connect({
       address: this.#options.address,
       maxFrame: MAX_PACKET,
-      onMessage: (frames) => unlessFormer(() => this.#receive(frames)),
-      onConnected: () =>
-        unlessFormer(() => {
-          this.#connected = true;
-          this.#greet();
-        }),
-      onGone: (why) =>
-        unlessFormer(() => {
-          this.#connected = false;
-          this.#lose(why);
-        }),
+      onMessage: this.#receive,
+      onConnected: () => {
+        this.#connected = true;
+        this.#greet();
+      },
+      onGone: (why) => {
+        this.#connected = false;
+        this.#lose(why);
+      },
     });
-    this.#channel = current;
   }
 
   /** The next try waits, longer with each that failed one after the other. */
   #defer(least = 0): void {
     if (this.#lasted()) this.#failed = 0;
-    this.#notBefore = performance.now() + Math.max(least, this.#patience());
+    this.#notBefore = performance.now() + Math.max(least, this.#backoff());
   }
 
-  #patience(): number {
+  #backoff(): number {
     return backoff(this.#failed++, FIRST_PAUSE, MOST_PAUSE);
   }
 
@@ -242,7 +232,7 @@ export class Tunnel {
     this.#kept = [];
   }
 
-  #receive(frames: Frames): void {
+  readonly #receive = (frames: Frames): void => {
     const packet = frames[1];
     if (!isOurs(frames) || frames.length !== 2 || packet.length === 0) {
       return this.fail("what answers does not speak this protocol");
@@ -255,11 +245,12 @@ export class Tunnel {
       case KIND.sealed:
         return this.#sealed(packet.subarray(1));
       case KIND.feed:
-        return this.#fed(packet);
+        if (this.#split) this.#options.fed(packet);
+        return;
       default:
         return this.fail("a packet of no kind that a server sends");
     }
-  }
+  };
 
   #reset(packet: Uint8Array): void {
     if (decodeReset(packet) === "busy") return this.#busy();
@@ -271,7 +262,7 @@ export class Tunnel {
   /** Nothing is lost: it has not come to us yet. */
   #busy(): void {
     if (!this.#hello) return;
-    this.#notBefore = performance.now() + Math.min(MOST_PUT_OFF, this.#patience());
+    this.#notBefore = performance.now() + Math.min(MOST_PUT_OFF, this.#backoff());
     this.#drop();
     this.#options.putOff("it is busy");
     this.#greet();
@@ -310,15 +301,6 @@ export class Tunnel {
       return this.fail("a packet of it does not open");
     }
     this.#options.said(plaintext);
-  }
-
-  #fed(packet: Uint8Array): void {
-    if (!this.#split) return;
-    try {
-      this.#options.fed(packet);
-    } catch (error) {
-      this.fail(sentence(error));
-    }
   }
 }
 

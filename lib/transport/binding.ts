@@ -1,10 +1,10 @@
 /** Binding an address: tried for a moment, and why it fails as a person says it. */
 
-import { setTimeout } from "node:timers/promises";
 import { Refusal } from "../errors.ts";
+import { pause } from "./waiting.ts";
 
 /** A socket closed a moment ago may hold its address for a while, ms. */
-const PATIENCE_MS = 300;
+const RETRY_FOR_MS = 300;
 
 /** Reasons by the system's code; an engine may have others. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -16,15 +16,15 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** What `bind` gives, which is tried again for a moment while the address is in use. */
-export async function bindPatiently<T>(bind: () => T | Promise<T>): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
+export async function bindWithRetries<T>(bind: () => T | Promise<T>): Promise<T> {
+  const end = performance.now() + RETRY_FOR_MS;
   for (;;) {
     try {
       return await bind();
     } catch (error) {
       if (codeOf(error) !== "EADDRINUSE" || performance.now() > end) throw error;
     }
-    await setTimeout(10);
+    await pause(10);
   }
 }
 

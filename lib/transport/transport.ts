@@ -4,7 +4,8 @@
  *
  * Everything is bounded: each peer of a server has an account ({@linkcode Bounds}), and who
  * overdraws it is slowed, misses what may be dropped, or is cut, alone. `close()` twice is
- * harmless; a send after close returns false.
+ * harmless; a send after close returns false, and no callback is called any more but a server's
+ * `onGone`.
  */
 
 /** One message: its frames, each an opaque byte string. */
@@ -117,7 +118,7 @@ export interface ServeOptions {
    * One call for each message, in the order of arrival, envelope removed. What it throws cuts the
    * peer and is counted, nothing else.
    */
-  onMessage(peer: Peer, frames: Frames): void;
+  readonly onMessage: (peer: Peer, frames: Frames) => void;
   /** The connection is gone, for this reason. An engine that is not told calls it late, or never. */
   onGone?(peer: Peer, why: string): void;
 }
@@ -139,7 +140,7 @@ export interface ConnectOptions {
   /** Longest frame, bytes; a server that sends a longer one is left. Default `MAX_FRAME`. */
   readonly maxFrame?: number;
   /** One call for each message, in order. What it throws ends the connection. */
-  onMessage(frames: Frames): void;
+  readonly onMessage: (frames: Frames) => void;
   /** There is a connection, a new one: nothing said on a former one counts on it. */
   onConnected?(): void;
   /** There is none any more, or a try failed, for this reason. */

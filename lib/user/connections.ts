@@ -2,19 +2,20 @@
 
 import { Closed } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
+import { PRESENT_FOR } from "../protocol/limits.ts";
+import type { GroupTarget, UserStore } from "../store/user_store.ts";
 import type { Transport } from "../transport/transport.ts";
-import { keepAlive } from "./alive.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../transport/waiting.ts";
+import type { LiveFeed } from "./feed.ts";
 import { toTarget } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
 import { recognize } from "./identity.ts";
 import { Link } from "./link.ts";
 import type { Registries } from "./registries.ts";
-import { type OutboxEvent, Sender } from "./sender.ts";
-import type { GroupTarget, UserStore } from "../store/user_store.ts";
-import type { UserEvent } from "./types.ts";
+import { Sender } from "./sender.ts";
+import type { OutboxEvent, UserEvent } from "./types.ts";
 
-export interface ConnectionsOptions {
+interface ConnectionsOptions {
   readonly transport: Transport;
   readonly store: UserStore;
   readonly key: SigningKey;
@@ -26,7 +27,7 @@ export interface ConnectionsOptions {
 }
 
 /** A group that is worked with. */
-export interface Open {
+interface Connected {
   readonly link: Link;
   readonly sender: Sender;
   /** Ends the signs of life. */
@@ -34,12 +35,19 @@ export interface Open {
 }
 
 /** How long closing waits for messages that the group is about to take, ms. */
-const GRACE = 500;
+const FLUSH_WITHIN = 500;
+/** A sign of life that takes longer than this is none, ms. */
+const PING_TIMEOUT = 3_000;
+/**
+ * Every so many times it is asked for whatever comes: a server whose engine does not see that we are
+ * connected takes us for gone when it has heard nothing for 60 s.
+ */
+const PING_ANYWAY = 8;
 
-/** See the head of this file. */
+/** Made when they are needed, ended together. */
 export class Connections {
   readonly #options: ConnectionsOptions;
-  readonly #open = new Map<string, Open>();
+  readonly #open = new Map<string, Connected>();
   #closed = false;
 
   constructor(options: ConnectionsOptions) {
@@ -50,7 +58,7 @@ export class Connections {
   }
 
   /** The connection to a known group, if there is one. */
-  get(id: string): Open | undefined {
+  get(id: string): Connected | undefined {
     return this.#open.get(id);
   }
 
@@ -60,12 +68,12 @@ export class Connections {
   }
 
   /** The connection to a known group. @throws {Closed} */
-  open(id: string): Open {
+  open(id: string): Connected {
     return this.#open.get(id) ?? this.adopt(this.link(this.#options.groups.get(id)!));
   }
 
   /** From now on this is the connection to its group, which is known. */
-  adopt(link: Link): Open {
+  adopt(link: Link): Connected {
     const { store, key, mid, emit, transport } = this.#options;
     const event = (event: OutboxEvent) =>
       emit({ type: "outbox", group: link.target.name, ...event });
@@ -133,6 +141,32 @@ export class Connections {
     if (busy.length === 0) return;
     const sent = new AbortController();
     void Promise.all(busy.map(({ sender }) => sender.idle())).then(() => sent.abort());
-    await pause(GRACE, sent.signal);
+    await pause(FLUSH_WITHIN, sent.signal);
   }
+}
+
+/**
+ * Asks for a sign of life every five seconds: the members see that we are here, and we that the
+ * group is. One that does not answer is asked by the link's own waits, so that its return is seen.
+ * Answers how to end that.
+ *
+ * @param watchful the transport sees by itself that the other side is there: then a live feed is
+ * sign enough, most of the time
+ */
+export function keepAlive(
+  link: Pick<Link, "ping" | "state"> & { readonly feed: Pick<LiveFeed, "isFresh"> },
+  watchful: boolean,
+  every: number = PRESENT_FOR / 3,
+): () => void {
+  let asking = false;
+  let times = 0;
+  const timer = setInterval(async () => {
+    times++;
+    if (asking || (watchful && link.feed.isFresh && times % PING_ANYWAY !== 0)) return;
+    asking = true;
+    // Where none comes, the link's state tells.
+    await link.ping(link.state === "live" ? PING_TIMEOUT : Infinity).catch(() => {});
+    asking = false;
+  }, every);
+  return () => clearInterval(timer);
 }

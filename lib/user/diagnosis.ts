@@ -2,29 +2,14 @@
 
 import { BadReply, IdentityChanged, sentence, Unreachable } from "../errors.ts";
 import type { Link } from "./link.ts";
-import type { RegistryPort } from "./registry.ts";
+import type { RegistryLink } from "./registry_link.ts";
+import type { ServerFound } from "./types.ts";
 
-/** What was found about one server. */
-export interface ServerFound {
-  /** What it is to a person: `registry`, or a group's name. */
-  readonly what: string;
-  readonly address: string;
-  /** Why it cannot be used; absent when it answered. */
-  readonly problem?: string;
-  /** With a problem: nobody answers, another one does, or it cannot be asked from here. */
-  readonly why?: "silent" | "another" | "unusable";
-  /** How long the answer took, ms. */
-  readonly took: number;
-  /** Its clock less ours, ms; 0 when unknown. */
-  readonly ahead: number;
-  /** The public key that it proved; absent when it did not answer. */
-  readonly key?: string;
-}
-
+/** How long a server has to answer, ms. */
 const WITHIN = 3_000;
 
 /** Asks a registry. Never rejects. */
-export function askRegistry(registry: RegistryPort): Promise<ServerFound> {
+export function askRegistry(registry: RegistryLink): Promise<ServerFound> {
   const ping = () => registry.request("ping", {}, WITHIN);
   return found("registry", registry.address, ping, () => registry.key);
 }
@@ -32,8 +17,7 @@ export function askRegistry(registry: RegistryPort): Promise<ServerFound> {
 /** Asks a group. Never rejects. */
 export function askGroup(link: Link): Promise<ServerFound> {
   const { name, address } = link.target;
-  const ping = () => link.ask("ping", {}, { within: WITHIN });
-  return found(name, address, ping, () => link.target.key);
+  return found(name, address, () => link.ping(WITHIN), () => link.target.key);
 }
 
 async function found(

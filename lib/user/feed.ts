@@ -6,14 +6,13 @@
 import { FEED_SILENCE } from "../protocol/limits.ts";
 import type { FeedFrame } from "../protocol/schema.ts";
 import { startTicking, stopTicking, TICK_MS } from "../transport/ticker.ts";
-import { unlessAborted } from "./pause.ts";
-import type { Link } from "./link.ts";
+import { unlessAborted } from "../transport/waiting.ts";
 
 /** Silence after which the feed is taken for lost, in ticks. */
 const SILENT = FEED_SILENCE / TICK_MS;
 
-/** One who follows. */
-export interface Follower {
+/** Who follows. */
+export interface FeedListener {
   /** A frame came. */
   take(frame: FeedFrame): void;
   /** Something has changed: look again whether the feed is lost. */
@@ -22,18 +21,25 @@ export interface Follower {
   close(): void;
 }
 
+/** What is asked of the group. */
+interface FeedSource {
+  /** However long it takes; rejects at once when the signal is aborted. */
+  subscribe(signal: AbortSignal): Promise<{ readonly epoch: string; readonly head: number }>;
+  unsubscribe(): void;
+}
+
 /** What a subscription was answered. */
-export interface Subscribed {
+interface Subscribed {
   /** Greater with each subscription: what came before it may have been missed. */
   readonly turn: number;
   readonly epoch: string;
   readonly head: number;
 }
 
-/** See the head of this file. */
+/** Knows whether the feed is heard, and hands each frame to all who follow. */
 export class LiveFeed {
-  readonly #link: Pick<Link, "ask" | "tell">;
-  readonly #followers = new Set<Follower>();
+  readonly #source: FeedSource;
+  readonly #listeners = new Set<FeedListener>();
   #subscribing: Promise<Subscribed> | undefined;
   /** Ends asking for the feed when nobody follows any more. */
   #stop = new AbortController();
@@ -43,8 +49,8 @@ export class LiveFeed {
   /** Ticks since it was heard: while this program stands still, the feed is not silent. */
   #quiet = 0;
 
-  constructor(link: Pick<Link, "ask" | "tell">) {
-    this.#link = link;
+  constructor(source: FeedSource) {
+    this.#source = source;
   }
 
   /** True while it is heard: not when it is lost, or was never there. */
@@ -58,18 +64,18 @@ export class LiveFeed {
   }
 
   /** Somebody follows from now on; answers how to end that. */
-  attach(follower: Follower): () => void {
-    this.#followers.add(follower);
+  attach(listener: FeedListener): () => void {
+    this.#listeners.add(listener);
     startTicking(this);
     return () => {
-      if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
+      if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
       stopTicking(this);
       const subscribed = this.#subscribed;
       this.lose();
       this.#stop.abort();
       this.#stop = new AbortController();
       this.#subscribing = undefined;
-      if (subscribed) this.#link.tell("unsubscribe", {});
+      if (subscribed) this.#source.unsubscribe();
     };
   }
 
@@ -87,7 +93,7 @@ export class LiveFeed {
   }
 
   async #subscribe(signal: AbortSignal): Promise<Subscribed> {
-    const { epoch, head } = await this.#link.ask("subscribe", {}, { within: Infinity, signal });
+    const { epoch, head } = await this.#source.subscribe(signal);
     this.#subscribed = true;
     this.#quiet = 0;
     return { turn: ++this.#turn, epoch, head };
@@ -96,24 +102,24 @@ export class LiveFeed {
   /** What was asked for counts no longer: the session is another one. */
   lose(): void {
     this.#subscribed = false;
-    for (const follower of this.#followers) follower.wake();
+    for (const listener of this.#listeners) listener.wake();
   }
 
   /** A frame came. */
-  take(frame: FeedFrame): void {
+  readonly take = (frame: FeedFrame): void => {
     this.#quiet = 0;
-    for (const follower of this.#followers) follower.take(frame);
-  }
+    for (const listener of this.#listeners) listener.take(frame);
+  };
 
   /** Twice a second while somebody follows: silence is told to all once. */
   tick(): void {
     if (!this.#subscribed || ++this.#quiet !== SILENT + 1) return;
-    for (const follower of this.#followers) follower.wake();
+    for (const listener of this.#listeners) listener.wake();
   }
 
   close(): void {
     stopTicking(this);
     this.#stop.abort();
-    for (const follower of this.#followers) follower.close();
+    for (const listener of this.#listeners) listener.close();
   }
 }

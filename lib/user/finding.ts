@@ -1,10 +1,9 @@
-/** Where a group is that a user names: joined before, listed, invited to, or at an address. */
+/** Where a group is that a user names: joined before, listed, or at an address. */
 
 import { Refusal, Unreachable, UsageError } from "../errors.ts";
-import { type Invite, parseInvite } from "../protocol/invite.ts";
 import { isAddress } from "../text/addresses.ts";
-import { normalName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
+import { toWanted } from "./groups.ts";
 import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
@@ -20,7 +19,7 @@ export async function findGroup(
   groups: readonly StoredGroup[],
   registries: Registries,
 ): Promise<GroupTarget> {
-  const wanted = isAddress(target) ? target : normalName(target);
+  const wanted = toWanted(target);
   const known = groups.find((group) => group.name === wanted || group.address === wanted);
   let listing: Listing | undefined;
   try {
@@ -39,13 +38,6 @@ export async function findGroup(
   );
 }
 
-/** Where an invite says that a group is; nobody else is asked. @throws {IdentityChanged} */
-export function targetOf({ record }: Invite, groups: readonly StoredGroup[]): GroupTarget {
-  const { id, name, address, key } = record;
-  checkPin(record, groups);
-  return { id, name, address, key };
-}
-
 /** A listing as a target; undefined for a group that proves no identity. */
 export function toTarget({ name, address, record }: Listing): GroupTarget | undefined {
   return record && { id: record.id, name, address, key: record.key };
@@ -56,19 +48,4 @@ function keyless({ name, address }: Listing): UsageError {
     `Cannot join "${name}" at ${address}: it is a group of the original programs, which prove no ` +
       `identity and encrypt nothing; use one of them, or start the group with group.ts`,
   );
-}
-
-/** @throws {UsageError} it is not whole; {Refusal} `bad_invite` it has expired */
-export function readInvite(text: string): Invite {
-  const invite = parseInvite(text);
-  if (!invite) {
-    throw new UsageError(
-      "Cannot read the invite: it is not whole, or of another version; copy all of it, in quotes, " +
-        "or ask for a new one",
-    );
-  }
-  if (invite.until <= Date.now()) {
-    throw new Refusal("bad_invite", "Cannot use the invite: it has expired, ask for a new one");
-  }
-  return invite;
 }

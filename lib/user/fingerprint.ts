@@ -9,18 +9,7 @@ import { createHash } from "node:crypto";
 import { LogDamaged } from "../errors.ts";
 import type { Batch } from "../protocol/batch.ts";
 import type { Link } from "./link.ts";
-
-/** What was checked, and what came out. */
-export interface Fingerprint {
-  /** Random id of the log; fingerprints of different epochs cannot be compared. */
-  readonly epoch: string;
-  /** Oldest entry that was checked: 1, unless the group keeps no longer. */
-  readonly from: number;
-  /** Last entry that is covered: the end of the batch that holds the wanted one. */
-  readonly seq: number;
-  /** Base64url. */
-  readonly hash: string;
-}
+import type { Fingerprint } from "./types.ts";
 
 /**
  * Reads the log from its oldest entry to the batch that holds `at` (default the head) and

@@ -6,9 +6,9 @@
  * slow, live batches are not collected beyond about 1 MiB; the log has them.
  */
 
-import { type Batch, checkSignature, entriesOf, type Entry } from "../protocol/batch.ts";
+import { type Batch, checkSignature, entriesOf, type GroupEntry } from "../protocol/batch.ts";
 import type { FeedFrame } from "../protocol/schema.ts";
-import type { Follower } from "./feed.ts";
+import type { FeedListener } from "./feed.ts";
 import type { Link } from "./link.ts";
 
 export interface FollowOptions {
@@ -22,15 +22,14 @@ export interface FollowOptions {
   readonly signal?: AbortSignal;
   /** A fact that is no entry. */
   note(note: FollowNote): void;
+  /** Following ends with this error. */
+  failed(error: unknown): void;
 }
 
-/** What a follower learns beside entries. */
-export type FollowNote =
+/** What who follows learns beside entries. */
+type FollowNote =
   | { readonly type: "epoch" }
   | { readonly type: "typing"; readonly user: string; readonly name: string };
-
-/** An entry and the epoch it belongs to. */
-export type FollowedEntry = Entry & { readonly epoch: string };
 
 /** Text collected while the consumer is busy, UTF-16 units. */
 const MAX_BUFFER = 1_048_576;
@@ -38,30 +37,50 @@ const MAX_BUFFER = 1_048_576;
 const AROUND = 100;
 
 /**
- * See the head of this file. Ends when the signal is aborted or the link is closed; a group that
- * does not answer is waited for.
+ * Ends when the signal is aborted or the link is closed; a group that does not answer is waited for.
+ * The only generator on an entry's way: each level costs as much as all else that is done for it.
  *
+ * @param open asked when the first entry is wanted
  * @throws {Refusal} `not_member`, also when the membership ends; {IdentityChanged}
  */
-export async function* follow(options: FollowOptions): AsyncGenerator<FollowedEntry> {
+export async function* follow(open: () => FollowOptions): AsyncGenerator<GroupEntry> {
+  const options = open();
   const following = new Following(options);
   try {
-    yield* following.entries();
+    while (!following.ended) {
+      const batch = following.next();
+      if (!batch) {
+        await following.more();
+        continue;
+      }
+      for (const entry of following.entries(batch)) {
+        if (following.ended) return;
+        yield entry;
+      }
+    }
   } catch (error) {
-    if (!following.ended) throw error;
+    if (following.ended) return;
+    options.failed(error);
+    throw error;
   } finally {
     following.close();
   }
 }
 
-class Following implements Follower {
+class Following implements FeedListener {
   readonly #options: FollowOptions;
   readonly #stop = new AbortController();
   readonly #detach: () => void;
   #since: number | undefined;
+  /** Highest seq that was handed out. */
   #cursor: number;
   #epoch: string;
-  #buffer: { batch: Batch; units: number }[] = [];
+  /** What was read of the log, from the next batch on. */
+  #page: Iterator<Batch> = [].values();
+  /** Highest seq of the page. */
+  #pageEnd = 0;
+  /** What came live, behind the page. */
+  #buffer: { readonly batch: Batch; readonly units: number }[] = [];
   #units = 0;
   #behind = true;
   /** The subscription of the feed that we have taken note of; 0 for none. */
@@ -86,18 +105,26 @@ class Following implements Follower {
     return this.#stop.signal.aborted;
   }
 
-  async *entries(): AsyncGenerator<FollowedEntry> {
+  get #isCurrent(): boolean {
     const { feed } = this.#options.link;
-    while (!this.ended) {
-      if (!feed.isFresh || feed.turn !== this.#turn) await this.#subscribe();
-      else if (this.#behind) {
-        for (const batch of await this.#readPage()) yield* this.#deliver(batch);
-      } else if (this.#buffer.length > 0) {
-        const { batch, units } = this.#buffer.shift()!;
-        this.#units -= units;
-        yield* this.#deliver(batch);
-      } else await this.#pause();
-    }
+    return feed.isFresh && feed.turn === this.#turn;
+  }
+
+  /** The next batch, if it is here. */
+  next(): Batch | undefined {
+    const { value, done } = this.#page.next();
+    if (!done) return value;
+    if (this.#behind || !this.#isCurrent) return undefined;
+    const next = this.#buffer.shift();
+    this.#units -= next?.units ?? 0;
+    return next?.batch;
+  }
+
+  /** Brings the next batches, or waits until something has changed. */
+  async more(): Promise<void> {
+    if (!this.#isCurrent) await this.#subscribe();
+    else if (this.#behind) await this.#readPage();
+    else await this.#pause();
   }
 
   async #subscribe(): Promise<void> {
@@ -117,7 +144,7 @@ class Following implements Follower {
     if (epoch !== this.#epoch || head !== reach) this.#behind = true;
   }
 
-  async #readPage(): Promise<readonly Batch[]> {
+  async #readPage(): Promise<void> {
     // What was collected up to now is in the log; what comes while we read is kept.
     this.#drop();
     this.#behind = false;
@@ -128,18 +155,7 @@ class Following implements Follower {
     const page = await link.ask("read", range, { within: Infinity, signal });
     const { epoch, head, tail, batches } = page;
     link.know(epoch, head);
-    if (epoch !== this.#epoch) {
-      const changed = this.#epoch !== "";
-      this.#epoch = epoch;
-      if (changed) {
-        this.#options.note({ type: "epoch" });
-        this.#cursor = 0;
-        this.#since = undefined;
-        this.#drop();
-        this.#behind = true;
-        return [];
-      }
-    }
+    if (epoch !== this.#epoch && this.#begin(epoch)) return;
     if (since !== undefined) {
       this.#since = undefined;
       this.#cursor = batches.length > 0 ? batches[0].first - 1 : head;
@@ -147,24 +163,36 @@ class Following implements Follower {
     // Entries below the tail are gone for good: their seqs are skipped.
     if (this.#cursor < tail - 1) this.#cursor = tail - 1;
     if (page.more && batches.length > 0) this.#behind = true;
-    return batches;
+    this.#page = batches.values();
+    this.#pageEnd = endOf(batches);
   }
 
-  *#deliver(batch: Batch): Generator<FollowedEntry> {
-    const end = batch.first + batch.count - 1;
-    if (end <= this.#cursor) return;
+  /** True when another epoch was known before, so that everything is to be read anew. */
+  #begin(epoch: string): boolean {
+    const changed = this.#epoch !== "";
+    this.#epoch = epoch;
+    if (!changed) return false;
+    this.#options.note({ type: "epoch" });
+    this.#cursor = this.#pageEnd = 0;
+    this.#since = undefined;
+    this.#drop();
+    this.#behind = true;
+    return true;
+  }
+
+  /** The entries of a batch that were not handed out yet; none where others come before. */
+  entries(batch: Batch): GroupEntry[] {
+    const end = endOf([batch]);
+    if (end <= this.#cursor) return [];
     if (batch.first > this.#cursor + 1) {
       this.#behind = true;
-      return;
+      return [];
     }
-    const epoch = this.#epoch;
-    const signature = checkSignature(this.#options.link.target.id, batch);
-    for (const entry of entriesOf(batch, signature)) {
-      if (entry.seq <= this.#cursor) continue;
-      if (this.ended) return;
-      this.#cursor = entry.seq;
-      yield { ...entry, epoch };
-    }
+    const { id, name } = this.#options.link.target;
+    const entries = entriesOf(batch, checkSignature(id, batch), name, this.#epoch);
+    const known = this.#cursor + 1 - batch.first;
+    this.#cursor = end;
+    return known > 0 ? entries.slice(known) : entries;
   }
 
   take({ epoch, batches = [], head, typing }: FeedFrame): void {
@@ -172,7 +200,15 @@ class Following implements Follower {
     if (epoch !== this.#epoch) this.#behind = true;
     else {
       if (typing) this.#options.note({ type: "typing", ...typing });
-      if (batches.length > 0) this.#collect(epoch, batches);
+      if (batches.length > 0) this.#options.link.know(epoch, endOf(batches));
+      if (!this.#behind) {
+        for (const batch of batches) {
+          const units = unitsOf(batch);
+          this.#buffer.push({ batch, units });
+          this.#units += units;
+        }
+        if (this.#units > MAX_BUFFER) this.#overflow();
+      }
       if (head !== undefined) this.#know(epoch, head);
     }
     this.#wake();
@@ -182,24 +218,15 @@ class Following implements Follower {
     this.#wake();
   }
 
-  #collect(epoch: string, batches: readonly Batch[]): void {
-    const last = batches[batches.length - 1];
-    this.#options.link.know(epoch, last.first + last.count - 1);
-    if (this.#behind) return;
-    for (const batch of batches) {
-      const units = unitsOf(batch);
-      this.#buffer.push({ batch, units });
-      this.#units += units;
-    }
-    if (this.#units <= MAX_BUFFER) return;
+  #overflow(): void {
     this.#behind = true;
     this.#drop();
   }
 
   /** A head beyond what we have or wait for means that something was missed. */
   #know(epoch: string, head: number): void {
-    const last = this.#buffer.at(-1)?.batch;
-    const reach = last ? last.first + last.count - 1 : this.#cursor;
+    const last = this.#buffer.at(-1);
+    const reach = last ? endOf([last.batch]) : Math.max(this.#cursor, this.#pageEnd);
     this.#options.link.know(epoch, head);
     if (head > reach) this.#behind = true;
   }
@@ -211,7 +238,6 @@ class Following implements Follower {
 
   /** Until something arrives, or the feed is lost. */
   async #pause(): Promise<void> {
-    if (!this.#options.link.feed.isFresh) return;
     await new Promise<void>((resolve) => this.#wake = resolve);
     this.#wake = () => {};
   }
@@ -222,6 +248,12 @@ class Following implements Follower {
     this.#wake();
     this.#detach();
   }
+}
+
+/** `seq` of the last entry; 0 where there is none. */
+function endOf(batches: readonly Batch[]): number {
+  const last = batches.at(-1);
+  return last ? last.first + last.count - 1 : 0;
 }
 
 /** About how much memory a batch takes. */

@@ -1,13 +1,19 @@
 /** The groups a user knows, as its folder keeps them, and how far the user has seen each. */
 
 import { Refusal } from "../errors.ts";
-import { isUuid } from "../identity/ids.ts";
 import { isAddress } from "../text/addresses.ts";
 import { normalName } from "../text/names.ts";
-import { Cursors } from "./cursors.ts";
 import type { GroupTarget, StoredGroup, UserStore } from "../store/user_store.ts";
 
-/** See the head of this file. */
+/** How long a cursor may wait to be kept, ms. */
+const DELAY = 50;
+
+/** What a person names a group by: an address as it is, a name or an id in its one spelling. */
+export function toWanted(target: string): string {
+  return isAddress(target) ? target : normalName(target);
+}
+
+/** Read from the folder again after each change: other programs may share it. */
 export class KnownGroups {
   readonly #store: UserStore;
   readonly #cursors: Cursors;
@@ -36,7 +42,7 @@ export class KnownGroups {
   member(target: string): StoredGroup {
     const exact = this.joined.find(({ name }) => name === target);
     if (exact) return exact;
-    const wanted = isAddress(target) || isUuid(target) ? target : normalName(target);
+    const wanted = toWanted(target);
     const group = this.joined.find(({ id, name, address }) => [name, address, id].includes(wanted));
     if (group) return group;
     throw new Refusal("not_member", `Cannot do that in "${wanted}": join it first`);
@@ -102,5 +108,49 @@ export class KnownGroups {
   close(): void {
     this.#cursors.keep();
     this.#store.close();
+  }
+}
+
+/** How far each group was seen: moved often, kept on disk a moment later. */
+class Cursors {
+  readonly #store: Pick<UserStore, "moveCursor">;
+  readonly #moved = new Map<string, { epoch: string; cursor: number }>();
+  readonly #kept: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param kept called when moved cursors were put on disk by themselves */
+  constructor(store: Pick<UserStore, "moveCursor">, kept: () => void) {
+    this.#store = store;
+    this.#kept = () => {
+      this.keep();
+      kept();
+    };
+  }
+
+  /** Moves the cursor of a group forward; another epoch begins again. */
+  move(group: StoredGroup, epoch: string, cursor: number): void {
+    const now = this.of(group);
+    if (epoch === now.epoch && cursor <= now.cursor) return;
+    this.#moved.set(group.id, { epoch, cursor });
+    this.#timer ??= setTimeout(this.#kept, DELAY);
+  }
+
+  /** Where the cursor of a group is, kept or not. */
+  of({ id, epoch, cursor }: StoredGroup): { readonly epoch: string; readonly cursor: number } {
+    return this.#moved.get(id) ?? { epoch, cursor };
+  }
+
+  /** Puts on disk what has moved. */
+  keep(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const [id, { epoch, cursor }] of this.#moved) {
+      try {
+        this.#store.moveCursor(id, epoch, cursor);
+      } catch {
+        // No room, or held too long: the next start shows some entries again.
+      }
+    }
+    this.#moved.clear();
   }
 }

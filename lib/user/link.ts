@@ -2,26 +2,25 @@
 
 import { BadReply, Closed, IdentityChanged, isRetriable, Refusal, Unreachable } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
+import { PRESENT_FOR } from "../protocol/limits.ts";
 import { proofText } from "../protocol/record.ts";
 import { GROUP_REPLIES, type ReplyOf } from "../protocol/schema.ts";
 import { SessionClient } from "../session/client.ts";
 import type { ServerIdentity } from "../session/identity.ts";
 import { ticketBytes } from "../session/ticket.ts";
-import { backoff } from "../transport/backoff.ts";
-import type { Transport } from "../transport/transport.ts";
-import { pause, unlessAborted } from "./pause.ts";
-import { LiveFeed } from "./feed.ts";
 import type { GroupTarget } from "../store/user_store.ts";
-
-/** Whether the group answers. */
-export type LinkState = "connecting" | "live" | "unreachable";
+import type { Transport } from "../transport/transport.ts";
+import { backoff, pause, unlessAborted } from "../transport/waiting.ts";
+import { LiveFeed } from "./feed.ts";
+import type { LinkState } from "./types.ts";
 
 /** What can be asked of a group. */
-export type GroupOp = keyof typeof GROUP_REPLIES;
+type GroupOp = keyof typeof GROUP_REPLIES;
 /** What a group answers to an op. */
 export type GroupReply<K extends GroupOp> = ReplyOf<typeof GROUP_REPLIES, K>;
+type GroupClient = SessionClient<typeof GROUP_REPLIES>;
 
-export interface LinkOptions {
+interface LinkOptions {
   readonly transport: Transport;
   readonly key: SigningKey;
   readonly name: () => string;
@@ -56,22 +55,37 @@ export interface AskOptions {
 const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]);
 /** A group that was heard within this time, ms, answers late rather than not at all. */
 const HEARD_FOR = 2_000;
+/** How often it is said that we write, ms. */
+const TYPING_EVERY = PRESENT_FOR / 2;
 /** Between two tries, ms: doubled from the first to the most. */
 const [FIRST_PAUSE, MOST_PAUSE] = [250, 10_000];
 /** Most sessions that one request begins, where the server says that there is none. */
 const MAX_SESSIONS = 5;
 
-/** See the head of this file. */
+/** What was tried for one request so far, and when it is to end. */
+interface Tries extends Pick<AskOptions, "delayed"> {
+  readonly end: number;
+  failed: number;
+  /** Sessions that were begun for it. */
+  sessions: number;
+}
+
+/** It connects when something is asked, and again whenever that is lost. */
 export class Link {
   target: GroupTarget;
   state: LinkState = "connecting";
   /** What the group says live. */
-  readonly feed: LiveFeed = new LiveFeed(this);
+  readonly feed: LiveFeed = new LiveFeed({
+    subscribe: (signal) => this.ask("subscribe", {}, { within: Infinity, signal }),
+    unsubscribe: () => {
+      if (this.state === "live") this.#client?.request("unsubscribe", {}).catch(() => {});
+    },
+  });
   /** For the next session, as the group gave it; empty for none. */
   ticket: string;
   readonly #options: LinkOptions;
   readonly #closed = new AbortController();
-  #client: SessionClient | undefined;
+  #client: GroupClient | undefined;
   #relocating: Promise<void> | undefined;
   /** Closing of connections that were given up. */
   readonly #former = new Set<Promise<void>>();
@@ -82,10 +96,12 @@ export class Link {
   #joining: Promise<void> | undefined;
   #epoch = "";
   #head = 0;
+  /** When we last said that we write, by a clock that never jumps, ms. */
+  #typedAt = -Infinity;
   /** When the group was heard last, by a clock that never jumps, ms. */
   #heardAt = -Infinity;
   /** Aborted when the group is heard, for those who rest. */
-  #rest = new AbortController();
+  #woken = new AbortController();
   #resting = 0;
 
   constructor(options: LinkOptions) {
@@ -100,11 +116,10 @@ export class Link {
     return this.#closed.signal;
   }
 
-  #connect(): SessionClient {
+  #connect(): GroupClient {
     const { transport, key, name, recognize, moved } = this.#options;
     const { name: group, address } = this.target;
-    const current = () => this.#client === client;
-    const client: SessionClient = new SessionClient({
+    return new SessionClient({
       transport,
       address,
       what: `the group "${group}"`,
@@ -121,17 +136,15 @@ export class Link {
         sig: key.sign(proofText(transcript)),
       }),
       ticket: () => ticketBytes(this.ticket),
-      opened: ({ proved }) => current() && this.#opened(proved as GroupReply<"prove">),
-      gone: () => current() && this.#gone(),
-      feed: (frame) => current() && this.feed.take(frame),
+      opened: ({ proved }) => proved && this.#opened(proved),
+      gone: () => this.#gone(),
+      feed: this.feed.take,
       heard: (unreadable) => {
-        if (!current()) return;
         // Of the feed, and its key has not come: asking for the feed brings it.
         if (unreadable !== undefined) this.feed.lose();
-        this.heard();
+        this.#heard();
       },
     });
-    return client;
   }
 
   /** There is a session, a new one: nothing of a former one counts. */
@@ -146,7 +159,7 @@ export class Link {
       this.#options.admitted(ticket);
     }
     this.feed.lose();
-    this.heard();
+    this.#heard();
   }
 
   #gone(): void {
@@ -164,66 +177,79 @@ export class Link {
    *
    * @throws {Refusal}; {Unreachable}; {IdentityChanged}; {BadReply}; {Closed}
    */
-  ask<K extends GroupOp>(op: K, fields: object, options: AskOptions = {}): Promise<GroupReply<K>> {
-    const asked = this.#ask(op, fields, options);
-    const { signal } = options;
-    return signal ? unlessAborted(asked, signal, () => this.closedError()) : asked;
-  }
-
-  async #ask<K extends GroupOp>(
+  async ask<K extends GroupOp>(
     op: K,
     fields: object,
-    { within = 4_500, each = 2_000, delayed, signal }: AskOptions,
+    { within = 4_500, each = 2_000, delayed, signal }: AskOptions = {},
   ): Promise<GroupReply<K>> {
     const end = performance.now() + within;
     const left = (ms: number) => Math.max(1, Math.min(ms, end - performance.now()));
-    for (let attempt = 0, sessions = 0;;) {
-      if (this.#closed.signal.aborted || signal?.aborted) throw this.closedError();
+    const unlessEnded = <T>(work: Promise<T>) =>
+      unlessAborted(work, signal, () => this.closedError());
+    for (const tries: Tries = { end, delayed, failed: 0, sessions: 0 };;) {
+      if (this.signal.aborted || signal?.aborted) throw this.closedError();
       const client = this.#client ??= this.#connect();
       try {
-        await client.opened(left(each));
-        if (this.#forgottenIn !== "" && !ABOUT_MEMBERSHIP.has(op)) await this.#joinAgain(client);
+        await unlessEnded(client.opened(left(each)));
+        if (this.#forgottenIn !== "" && !ABOUT_MEMBERSHIP.has(op)) {
+          await unlessEnded(this.#joinAgain(client));
+        }
         // What is large may take longer than a sign of life.
-        const patience = left(each * 2 ** Math.min(attempt, 3));
-        const reply = await client.request(op, fields, patience) as GroupReply<K>;
-        if (op === "join") this.#joined((reply as GroupReply<"join">).epoch);
+        const timeout = left(each * 2 ** Math.min(tries.failed, 3));
+        const reply = await unlessEnded(client.request(op, fields, timeout));
         this.#change("live");
         return reply;
       } catch (error) {
-        if (this.#closed.signal.aborted || signal?.aborted) throw this.closedError();
-        if (error instanceof Closed) {
-          // The connection was given up for another one.
-          await this.#relocating;
-          continue;
-        }
-        if (isNoSession(error) && sessions++ < MAX_SESSIONS) {
-          client.renew();
-          continue;
-        }
-        if (isAboutIdentity(error) && !client.identity) {
-          await this.#lost();
-          if (client.address !== this.target.address) continue; // It was found elsewhere.
-          // Who asks next looks again who is there.
-          if (client === this.#client) this.#giveUp();
-        }
-        if (!isRetriable(error)) throw error;
-        if (error instanceof Refusal) {
-          this.#change("live");
-          delayed?.(error);
-        }
-        const wait = waitAfter(error, attempt++);
-        // Where it is now is asked while we wait: the registry may be gone, too.
-        if (error instanceof Unreachable && !this.#isHeard) void this.#lost();
-        if (performance.now() + wait >= end) throw error;
-        if (error instanceof Unreachable) await this.rest(wait);
-        else await pause(wait, this.#closed.signal);
+        if (this.signal.aborted || signal?.aborted) throw this.closedError();
+        await unlessEnded(this.#beforeNext(client, tries, error));
       }
     }
   }
 
-  /** Says something once, if there is a session, and minds no answer. */
-  tell(op: GroupOp, fields: object): void {
-    if (this.state === "live") this.#client?.request(op, fields).catch(() => {});
+  /** Waits until the same may be asked again. @throws the error, where that is of no use */
+  async #beforeNext(client: GroupClient, tries: Tries, error: unknown): Promise<void> {
+    // The connection was given up for another one.
+    if (error instanceof Closed) return await this.#relocating;
+    if (isNoSession(error) && tries.sessions++ < MAX_SESSIONS) return client.renew();
+    if (isAboutIdentity(error) && !client.identity) {
+      await this.#lost();
+      if (client.address !== this.target.address) return; // It was found elsewhere.
+      // Who asks next looks again who is there.
+      if (client === this.#client) this.#giveUp();
+    }
+    if (!isRetriable(error)) throw error;
+    if (error instanceof Refusal) {
+      this.#change("live");
+      tries.delayed?.(error);
+    }
+    const wait = waitAfter(error, tries.failed++);
+    // Where it is now is asked while we wait: the registry may be gone, too.
+    if (error instanceof Unreachable && !this.#isHeard) void this.#lost();
+    if (performance.now() + wait >= tries.end) throw error;
+    if (error instanceof Unreachable) await this.#rest(wait);
+    else await pause(wait, this.signal);
+  }
+
+  /** Becomes a member, by an invite where one is needed, or is one still. Throws as `ask` does. */
+  async join(fields: { readonly invite?: string } = {}): Promise<GroupReply<"join">> {
+    const reply = await this.ask("join", fields);
+    this.#joined(reply.epoch);
+    return reply;
+  }
+
+  /** Asks for a sign of life, and learns how far the log goes. Throws as `ask` does. */
+  async ping(within: number): Promise<GroupReply<"ping">> {
+    const reply = await this.ask("ping", {}, { within });
+    this.know(reply.epoch, reply.head);
+    return reply;
+  }
+
+  /** Says that we write, seldom enough, and minds no answer. */
+  typing(): void {
+    const now = performance.now();
+    if (now - this.#typedAt < TYPING_EVERY) return;
+    this.#typedAt = now;
+    this.ask("typing", {}, { within: 1_000 }).catch(() => {});
   }
 
   #joined(epoch: string): void {
@@ -231,9 +257,9 @@ export class Link {
     this.#forgottenIn = "";
   }
 
-  #joinAgain(client: SessionClient): Promise<void> {
+  #joinAgain(client: GroupClient): Promise<void> {
     return this.#joining ??= client.request("join", {})
-      .then((reply) => this.#joined((reply as GroupReply<"join">).epoch))
+      .then(({ epoch }) => this.#joined(epoch))
       .finally(() => (this.#joining = undefined));
   }
 
@@ -258,19 +284,22 @@ export class Link {
     return this.#client?.identity !== undefined && performance.now() - this.#heardAt < HEARD_FOR;
   }
 
-  /** Called by whoever hears from the group: who waits to ask again need not wait any longer. */
-  heard(): void {
+  /** Who waits to ask again need not wait any longer. */
+  #heard(): void {
     this.#heardAt = performance.now();
     this.#change("live");
-    if (this.#resting === 0) return;
-    this.#rest.abort();
-    this.#rest = new AbortController();
+    if (this.#resting > 0) this.#wakeResting();
   }
 
-  /** Waits before asking again, until the group is heard or the signal is aborted. */
-  async rest(ms: number, signal?: AbortSignal): Promise<void> {
+  #wakeResting(): void {
+    this.#woken.abort();
+    this.#woken = new AbortController();
+  }
+
+  /** Waits before asking again, until the group is heard. */
+  async #rest(ms: number): Promise<void> {
     this.#resting++;
-    await pause(ms, signal ? AbortSignal.any([signal, this.#rest.signal]) : this.#rest.signal);
+    await pause(ms, this.#woken.signal);
     this.#resting--;
   }
 
@@ -284,14 +313,13 @@ export class Link {
 
   async #relocate(): Promise<void> {
     const found = await this.#options.find().catch(() => undefined);
-    if (!found || this.#closed.signal.aborted) return;
+    if (!found || this.signal.aborted) return;
     const { id, address, key } = this.target;
     if (found.id !== id || (key && found.key !== key) || found.address === address) return;
     this.target = found;
     this.#giveUp();
     this.#options.moved(found);
-    this.#rest.abort();
-    this.#rest = new AbortController();
+    this.#wakeResting();
   }
 
   /** The next request begins anew, where the target is then. */
@@ -303,14 +331,14 @@ export class Link {
   }
 
   #change(state: LinkState): void {
-    if (this.state === state || this.#closed.signal.aborted) return;
+    if (this.state === state || this.signal.aborted) return;
     this.state = state;
     this.#options.changed(state);
   }
 
   async close(): Promise<void> {
     this.#closed.abort();
-    this.#rest.abort();
+    this.#woken.abort();
     this.feed.close();
     await Promise.all([...this.#former, this.#client?.close()]);
   }

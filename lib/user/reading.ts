@@ -1,11 +1,11 @@
 /** Reads a group's log page by page. */
 
 import { setImmediate as turn } from "node:timers/promises";
-import { type Batch, checkSignature, entriesOf } from "../protocol/batch.ts";
+import { type Batch, checkSignature, entriesOf, type GroupEntry } from "../protocol/batch.ts";
 import { MAX_READ } from "../protocol/limits.ts";
 import type { Page } from "../protocol/schema.ts";
 import type { Link } from "./link.ts";
-import type { GroupEntry, ReadOptions } from "./types.ts";
+import type { ReadOptions } from "./types.ts";
 
 /**
  * Entries of a range, ascending. The next page is asked for while this one is taken.
@@ -68,5 +68,5 @@ async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]>
 
 function entries({ target }: Link, epoch: string, batch: Batch): GroupEntry[] {
   const signature = checkSignature(target.id, batch);
-  return entriesOf(batch, signature, { group: target.name, epoch });
+  return entriesOf(batch, signature, target.name, epoch);
 }

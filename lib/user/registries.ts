@@ -8,10 +8,10 @@ import { recordProblem } from "../protocol/record.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
-import { pause } from "./pause.ts";
-import { RegistryPort } from "./registry.ts";
+import { pause } from "../transport/waiting.ts";
+import { RegistryLink } from "./registry_link.ts";
 
-export interface RegistriesOptions {
+interface RegistriesOptions {
   readonly transport: Transport;
   readonly pins: Pins;
   /** `HOST:PORT` or `HOST:PORT#KEY` of each. */
@@ -27,16 +27,16 @@ const MAX_PAGES = 100;
 /** Most sentences that a person is told about registries. */
 const MAX_TOLD = 20;
 
-/** See the head of this file. */
+/** Asks all at once, and does not wait for those that are dead. */
 export class Registries {
   /** Each by itself. */
-  readonly all: readonly RegistryPort[];
+  readonly all: readonly RegistryLink[];
   readonly #warn: (text: string) => void;
   /** What a person was told already. */
   readonly #told = new Set<string>();
 
   constructor({ registries, warn, ...options }: RegistriesOptions) {
-    this.all = registries.map((registry) => new RegistryPort({ registry, ...options }));
+    this.all = registries.map((registry) => new RegistryLink({ registry, ...options }));
     this.#warn = warn;
   }
 
@@ -80,7 +80,7 @@ export class Registries {
       .reduce<Listing | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
   }
 
-  async #ask<T>(question: (registry: RegistryPort) => Promise<T>): Promise<T[]> {
+  async #ask<T>(question: (registry: RegistryLink) => Promise<T>): Promise<T[]> {
     if (this.all.length === 0) {
       throw new Unreachable("", "Cannot ask a registry: none is given, use --registry HOST:PORT");
     }
@@ -116,7 +116,7 @@ export class Registries {
   }
 }
 
-async function listAll(registry: RegistryPort, prefix: string): Promise<Listing[]> {
+async function listAll(registry: RegistryLink, prefix: string): Promise<Listing[]> {
   const all: Listing[] = [];
   for (let after = "", pages = 0; pages < MAX_PAGES; pages++) {
     const { groups, more } = await registry.request("list", { prefix, after });

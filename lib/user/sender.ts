@@ -11,29 +11,12 @@ import { messageHash, signedText } from "../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "../protocol/limits.ts";
 import { midTime } from "../identity/ids.ts";
 import type { Message } from "../protocol/schema.ts";
-import type { GroupReply, Link } from "./link.ts";
-import { Patience, type Waiting } from "./patience.ts";
 import type { UserStore } from "../store/user_store.ts";
+import type { GroupReply, Link } from "./link.ts";
+import { SendTimeouts, type Waiting } from "./send_timeouts.ts";
+import type { OutboxEvent, Receipt } from "./types.ts";
 
-/** Where a message stands in the group's log. */
-export interface Receipt {
-  readonly mid: string;
-  readonly seq: number;
-  /** The group's clock, ms. */
-  readonly at: number;
-  /** True when the group had it already. */
-  readonly duplicate: boolean;
-}
-
-/** What became of a message. */
-export interface OutboxEvent {
-  readonly mid: string;
-  readonly text: string;
-  readonly state: "pending" | "sent" | "failed";
-  readonly reason?: string;
-}
-
-export interface SenderOptions {
+interface SenderOptions {
   readonly link: Pick<Link, "target" | "state" | "ask">;
   readonly key: SigningKey;
   readonly store: Pick<UserStore, "enqueue" | "pending" | "settle">;
@@ -56,7 +39,7 @@ interface Delivery {
 }
 
 /** Nobody waits for what an earlier program left in the outbox. */
-const NOBODY = { within: Infinity, since: 0, resolve: () => {}, reject: () => {} };
+const NOBODY = { since: 0, timeout: Infinity, resolve: () => {}, reject: () => {} };
 
 /** Messages that may wait for one group in this process. */
 const MAX_WAITING = 100_000;
@@ -69,10 +52,12 @@ const [MUCH, ENOUGH] = [131_072, 65_536];
 /** Refusals that may be meant for one message of several. */
 const OF_ONE: ReadonlySet<string> = new Set<Code>(["bad_request", "too_large"]);
 
-/** See the head of this file. */
+/** Each is answered when it is in the group's log, or refused, or will be sent later. */
 export class Sender {
   readonly #options: SenderOptions;
-  readonly #patience: Patience;
+  readonly #timeouts: SendTimeouts;
+  /** Our user id. */
+  readonly #author: string;
   #fresh: Item[] = [];
   #queue: Item[] = [];
   /** In the order in which they went out. */
@@ -83,8 +68,9 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    const { store, link } = options;
-    this.#patience = new Patience(link, () => this.#all());
+    const { store, link, key } = options;
+    this.#timeouts = new SendTimeouts(link, () => this.#all());
+    this.#author = userId(key.publicKey);
     for (const message of store.pending(link.target.id)) {
       this.#queue.push({ message, ...NOBODY });
     }
@@ -104,18 +90,18 @@ export class Sender {
   /**
    * Resolves when the text is in the group's log.
    *
-   * @param within ms until {@linkcode Unreachable}; the message is sent later all the same
+   * @param timeout ms until {@linkcode Unreachable}; the message is sent later all the same
    * @throws {Refusal} `too_large`, `bad_request`, `busy`, or what the group answers; {Closed}
    */
-  send(text: string, within: number): Promise<Receipt> {
+  send(text: string, timeout: number): Promise<Receipt> {
     const problem = this.#problem(text);
     if (problem) return Promise.reject(problem);
     const mid = this.#options.mid();
     return new Promise<Receipt>((resolve, reject) => {
       const since = performance.now();
-      const item: Item = { message: [mid, text], resolve, reject, within, since };
+      const item: Item = { message: [mid, text], since, timeout, resolve, reject };
       this.#fresh.push(item);
-      this.#patience.watch(item);
+      this.#timeouts.watch(item);
       this.#start();
     });
   }
@@ -149,7 +135,7 @@ export class Sender {
     await turn();
     while (this.waiting > 0 && !this.#closed) {
       this.#keep();
-      if (this.#isWorthwhile()) this.#begin(this.#take());
+      if (this.#isWorthwhile()) this.#begin();
       else if (this.#underWay.length > 0) {
         await Promise.race(this.#underWay.map(({ ended }) => ended));
       }
@@ -165,7 +151,8 @@ export class Sender {
     return this.#queue.some(({ message: [_, text] }) => (units += text.length) >= ENOUGH);
   }
 
-  #begin(items: readonly Item[]): void {
+  #begin(): void {
+    const items = this.#take();
     const ended = this.#deliver(items, this.#underWay.at(-1))
       // Not the group's word on a message: what is in the outbox stays there.
       .catch((error) => this.#failAll(error))
@@ -194,27 +181,38 @@ export class Sender {
 
   /** @throws what is not the group's refusal; then the items wait for the next start */
   async #deliver(items: readonly Item[], before?: Delivery): Promise<void> {
+    const { link, key } = this.#options;
+    const messages = items.map(({ message }) => message);
+    const text = signedText(link.target.id, this.#author, messages.map(messageHash));
+    // Behind another request only once that one was accepted.
+    const after = before?.items.at(-1)?.message[0];
+    const fields = { messages, sig: key.sign(text), after };
+    const delayed = (refusal: Refusal) => this.#delayed(refusal);
     try {
-      const receipts = await this.#request(items.map(({ message }) => message), before);
+      const { accepted } = await link.ask("send", fields, { within: Infinity, delayed });
+      this.#full = false;
+      const receipts = this.#receipts(messages, accepted);
       this.#settle(items);
-      for (const [i, item] of items.entries()) {
-        const [mid, text] = item.message;
-        item.resolve(receipts[i]);
+      for (const [i, { message: [mid, text], resolve }] of items.entries()) {
+        resolve(receipts[i]);
         this.#options.event({ mid, text, state: "sent" });
       }
     } catch (error) {
       if (!(error instanceof Refusal)) {
-        for (const item of items) item.reject(error);
+        for (const { reject } of items) reject(error);
         throw error;
+      }
+      if (before && error.code === "out_of_order") {
+        await before.ended;
+        return await this.#deliver(items);
       }
       if (items.length > 1 && OF_ONE.has(error.code)) {
         for (const item of items) await this.#deliver([item]);
         return;
       }
       this.#settle(items);
-      for (const item of items) {
-        const [mid, text] = item.message;
-        item.reject(error);
+      for (const { message: [mid, text], reject } of items) {
+        reject(error);
         this.#options.event({ mid, text, state: "failed", reason: error.message });
       }
     }
@@ -238,15 +236,11 @@ export class Sender {
     return this.#queue.splice(0, n);
   }
 
-  async #request(messages: readonly Message[], before?: Delivery): Promise<Receipt[]> {
-    const { link, key } = this.#options;
-    const author = userId(key.publicKey);
-    const sig = key.sign(signedText(link.target.id, author, messages.map(messageHash)));
-    const accepted = await this.#accepted({ messages, sig }, before);
-    this.#full = false;
+  /** Where each message stands. @throws {BadReply} the answer is of more messages, or of less */
+  #receipts(messages: readonly Message[], accepted: GroupReply<"send">["accepted"]): Receipt[] {
     const many = accepted.reduce((sum, { count }) => sum + count, 0);
     if (many !== messages.length) {
-      const { name, address } = link.target;
+      const { name, address } = this.#options.link.target;
       const problem = `it acknowledges ${many} of ${messages.length} messages`;
       throw new BadReply(`Cannot use the answer of the group "${name}" at ${address}: ${problem}`);
     }
@@ -257,24 +251,6 @@ export class Sender {
       }
     }
     return receipts;
-  }
-
-  /** What the group answers; behind another request only once that one was accepted. */
-  async #accepted(fields: object, before?: Delivery): Promise<GroupReply<"send">["accepted"]> {
-    const after = before?.items.at(-1)?.message[0];
-    const ask = async (more?: object) => {
-      const delayed = (refusal: Refusal) => this.#delayed(refusal);
-      const options = { within: Infinity, delayed };
-      return (await this.#options.link.ask("send", { ...fields, ...more }, options)).accepted;
-    };
-    if (after === undefined) return await ask();
-    try {
-      return await ask({ after });
-    } catch (error) {
-      if (!(error instanceof Refusal) || error.code !== "out_of_order") throw error;
-      await before!.ended;
-      return await ask();
-    }
   }
 
   #delayed({ code }: Refusal): void {
@@ -309,6 +285,6 @@ export class Sender {
     this.#closed = true;
     await this.#pump;
     this.#failAll(new Closed("Cannot send: closed"));
-    this.#patience.close();
+    this.#timeouts.close();
   }
 }

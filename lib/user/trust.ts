@@ -4,7 +4,6 @@
  */
 
 import { IdentityChanged, Refusal, Unreachable } from "../errors.ts";
-import { GROUP_REPLIES, REGISTRY_REPLIES } from "../protocol/schema.ts";
 import { SessionClient } from "../session/client.ts";
 import type { ServerIdentity } from "../session/identity.ts";
 import type { Pins } from "../session/registry_client.ts";
@@ -13,7 +12,7 @@ import type { Connections } from "./connections.ts";
 import { toTarget } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
 import type { Registries } from "./registries.ts";
-import type { RegistryPort } from "./registry.ts";
+import type { RegistryLink } from "./registry_link.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 import type { Trusted } from "./types.ts";
 
@@ -25,8 +24,7 @@ async function whoIsAt(
   address: string,
   what: string,
 ): Promise<ServerIdentity> {
-  const replies = { ...REGISTRY_REPLIES, ...GROUP_REPLIES };
-  const client = new SessionClient({ transport, address, what, replies, check() {} });
+  const client = new SessionClient({ transport, address, what, replies: {}, check() {} });
   try {
     return (await client.opened(WITHIN)).identity;
   } finally {
@@ -34,12 +32,22 @@ async function whoIsAt(
   }
 }
 
-export interface TrustGroupOptions {
-  readonly known: StoredGroup;
+export interface TrustOptions {
   readonly transport: Transport;
+  readonly pins: Pins;
   readonly registries: Registries;
   readonly groups: KnownGroups;
   readonly connections: Connections;
+}
+
+/** Accepts who answers as this known group, or at this registry's address. @throws {Refusal} `not_found` */
+export async function trust(wanted: string, options: TrustOptions): Promise<Trusted> {
+  const { transport, pins, registries, groups } = options;
+  const known = groups.all.find(({ name, address }) => name === wanted || address === wanted);
+  if (known) return await trustGroup(known, options);
+  const registry = registries.all.find(({ address }) => address === wanted);
+  if (registry) return await trustRegistry(registry, transport, pins);
+  throw new Refusal("not_found", `Cannot trust "${wanted}": it is not known`);
 }
 
 /**
@@ -47,9 +55,9 @@ export interface TrustGroupOptions {
  *
  * @throws {Unreachable} nobody answers, or the group alone does not
  */
-export async function trustGroup(options: TrustGroupOptions): Promise<Trusted> {
-  const { known, groups, connections } = options;
-  const now = await lookAtGroup(options);
+async function trustGroup(known: StoredGroup, options: TrustOptions): Promise<Trusted> {
+  const { groups, connections } = options;
+  const now = await lookAtGroup(known, options);
   const changed = now.id !== known.id;
   const unsent = changed ? connections.waiting(known.id) : 0;
   if (changed) {
@@ -69,7 +77,8 @@ export async function trustGroup(options: TrustGroupOptions): Promise<Trusted> {
 
 /** The group itself where it answers at all, else who has its name or its address. */
 async function lookAtGroup(
-  { known, transport, registries }: TrustGroupOptions,
+  known: StoredGroup,
+  { transport, registries }: TrustOptions,
 ): Promise<GroupTarget> {
   const what = `the group "${known.name}"`;
   const listing = await registries.resolve(known.name, known.id).catch(() => undefined);
@@ -102,8 +111,8 @@ async function lookAtGroup(
  * @throws {Unreachable} it does not answer; {IdentityChanged} a group is there; {Refusal} its key was
  * given with its address
  */
-export async function trustRegistry(
-  registry: RegistryPort,
+async function trustRegistry(
+  registry: RegistryLink,
   transport: Transport,
   pins: Pins,
 ): Promise<Trusted> {

@@ -1,17 +1,9 @@
 /** What a {@linkcode User} takes and gives. */
 
-import type { Entry } from "../protocol/batch.ts";
-import type { ACTIONS } from "../protocol/schema.ts";
-import type { LinkState } from "./link.ts";
-import type { OutboxEvent } from "./sender.ts";
+import type { ACTIONS } from "../protocol/batch.ts";
 
-/** An entry, with the group it belongs to. */
-export type GroupEntry = Entry & {
-  /** Name of the group. */
-  readonly group: string;
-  /** Random id of the log; another epoch is another history. */
-  readonly epoch: string;
-};
+/** Whether a group answers, as far as known. */
+export type LinkState = "connecting" | "live" | "unreachable";
 
 /** A group the user is a member of, as far as known. */
 export interface JoinedGroup {
@@ -59,6 +51,64 @@ export interface MemberInfo {
   readonly role: string;
   /** True if the member was heard within the last 15 s. */
   readonly present: boolean;
+}
+
+/** How a message is sent. */
+export interface SendOptions {
+  /**
+   * ms until {@linkcode Unreachable}; default 4,500. While a group answers that it cannot take more
+   * (a rate, a full disk) the call waits on.
+   */
+  readonly within?: number;
+}
+
+/** Where a message stands in the group's log. */
+export interface Receipt {
+  readonly mid: string;
+  readonly seq: number;
+  /** The group's clock, ms since 1970. */
+  readonly at: number;
+  /** True when the group had it already. */
+  readonly duplicate: boolean;
+}
+
+/** What became of a message of this user. */
+export interface OutboxEvent {
+  readonly mid: string;
+  readonly text: string;
+  /** On this disk; in the group's log; refused for good. */
+  readonly state: "pending" | "sent" | "failed";
+  /** Why it was refused. */
+  readonly reason?: string;
+}
+
+/** What was checked of a group's history, and its hash. */
+export interface Fingerprint {
+  /** Random id of the log; fingerprints of different epochs cannot be compared. */
+  readonly epoch: string;
+  /** Oldest entry that was checked: 1, unless the group keeps no longer. */
+  readonly from: number;
+  /** Last entry that is covered: the end of the batch that holds the wanted one. */
+  readonly seq: number;
+  /** Base64url. */
+  readonly hash: string;
+}
+
+/** What was found about one server. */
+export interface ServerFound {
+  /** What it is to a person: `registry`, or a group's name. */
+  readonly what: string;
+  readonly address: string;
+  /** Why it cannot be used; absent when it answered. */
+  readonly problem?: string;
+  /** With a problem: nobody answers, another one does, or it cannot be asked from here. */
+  readonly why?: "silent" | "another" | "unusable";
+  /** How long the answer took, ms. */
+  readonly took: number;
+  /** Its clock less ours, ms; 0 when unknown. */
+  readonly ahead: number;
+  /** The public key that it proved; absent when it did not answer. */
+  readonly key?: string;
 }
 
 /** Something that happened beside the entries. `group` is the group's name. */

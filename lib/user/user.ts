@@ -3,40 +3,40 @@
 import process from "node:process";
 import { type Code, Refusal, UsageError } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
-import { encodeInvite, type Invite, looksLikeInvite } from "../protocol/invite.ts";
-import { PRESENT_FOR } from "../protocol/limits.ts";
-import { isAddress, isIpc, splitRegistry } from "../text/addresses.ts";
-import { nameProblem, normalName } from "../text/names.ts";
+import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
+import type { StoredGroup, UserStore } from "../store/user_store.ts";
+import { nameProblem, normalName } from "../text/names.ts";
 import type { Transport } from "../transport/transport.ts";
-import { ping } from "./alive.ts";
 import { Connections } from "./connections.ts";
-import { askGroup, askRegistry, type ServerFound } from "./diagnosis.ts";
-import { type Fingerprint, fingerprint } from "./fingerprint.ts";
-import { findGroup, readInvite, targetOf } from "./finding.ts";
-import { follow, type FollowNote } from "./follow.ts";
-import { KnownGroups } from "./groups.ts";
+import { askGroup, askRegistry } from "./diagnosis.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { follow, type FollowOptions } from "./follow.ts";
+import { KnownGroups, toWanted } from "./groups.ts";
+import { joinGroup, makeInvite } from "./joining.ts";
+import type { Link } from "./link.ts";
+import { findUser, readMembers } from "./members.ts";
 import { readLog } from "./reading.ts";
 import { Registries } from "./registries.ts";
-import { findUser, readRoster } from "./roster.ts";
-import type { Receipt } from "./sender.ts";
-import type { StoredGroup, UserStore } from "../store/user_store.ts";
-import { trustGroup, trustRegistry } from "./trust.ts";
+import { trust, type TrustOptions } from "./trust.ts";
 import type {
   Action,
+  Fingerprint,
   FollowRange,
-  GroupEntry,
   InviteTerms,
   JoinedGroup,
   MemberInfo,
   ReadOptions,
+  Receipt,
   RegistryInfo,
+  SendOptions,
+  ServerFound,
   Trusted,
   UserEvent,
 } from "./types.ts";
 
-export interface UserOptions {
+interface UserOptions {
   readonly transport: Transport;
   readonly store: UserStore;
   readonly key: SigningKey;
@@ -52,36 +52,45 @@ export interface UserOptions {
 const PUT_OUT: ReadonlySet<string> = new Set<Code>(["not_member", "banned"]);
 /** How long a send may stay unanswered before its caller is told, ms; it stays in the outbox. */
 const SEND_WITHIN = 4_500;
+/** How long a group has to say how far its log goes, ms. */
+const CHECK_WITHIN = 2_500;
 
-/** See the head of this file. */
+/**
+ * A user in this process. Wherever a group is named, its name, its `IP:PORT` or its id will do; it
+ * must be joined, or the call fails with a {@linkcode Refusal} `not_member`.
+ *
+ * A request is asked again until it succeeds, is refused for good, or 4.5 s are over: then it fails
+ * with {@linkcode Unreachable}. It goes to the group that was met first under a name and to no other:
+ * with another in its place it fails with {@linkcode IdentityChanged}, and with something that
+ * answers what it may not with {@linkcode BadReply}. Calls may overlap.
+ */
 export class User implements AsyncDisposable {
   /** User id: a UUID made from the public key. */
   readonly id: string;
   /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`, as they were given. */
   readonly registries: readonly string[];
   readonly #options: UserOptions;
-  readonly #pins: Pins;
   readonly #registries: Registries;
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
+  readonly #parts: TrustOptions;
   readonly #listeners = new Set<(event: UserEvent) => void>();
-  /** When this user last said that it writes, by group id, ms by `performance.now()`. */
-  readonly #typed = new Map<string, number>();
   #name: string;
   #closing: Promise<void> | undefined;
 
+  /** For {@linkcode connect} alone. */
   constructor(options: UserOptions) {
     const { transport, registries, store, key, name } = options;
     this.#options = options;
     this.#name = name;
     this.id = userId(key.publicKey);
     this.registries = registries;
-    this.#pins = {
+    const pins: Pins = {
       get: (address) => store.pinned(address),
       set: (address, key) => store.pin(address, key),
     };
     const warn = (text: string) => this.#emit({ type: "warning", text });
-    this.#registries = new Registries({ transport, registries, pins: this.#pins, warn });
+    this.#registries = new Registries({ transport, registries, pins, warn });
     this.#groups = new KnownGroups(store);
     this.#connections = new Connections({
       ...options,
@@ -90,14 +99,22 @@ export class User implements AsyncDisposable {
       name: () => this.#name,
       emit: (event) => this.#emit(event),
     });
+    const [groups, connections] = [this.#groups, this.#connections];
+    this.#parts = { transport, pins, registries: this.#registries, groups, connections };
   }
 
-  /** The name other members see. */
+  /** The name other members see; 1 to 64 characters. */
   get name(): string {
     return this.#name;
   }
 
-  /** Changes the name, in every joined group that answers. @throws {UsageError} not usable */
+  /**
+   * Changes the name that other members see. Resolves when every joined group that answers knows it,
+   * after 4.5 s at most; the others hear it later.
+   *
+   * @param name 1 to 64 characters, no controls; spaces around it are dropped
+   * @throws {UsageError} it is not usable
+   */
   async rename(name: string): Promise<void> {
     const wanted = normalName(name);
     const problem = nameProblem(wanted);
@@ -107,93 +124,70 @@ export class User implements AsyncDisposable {
     await Promise.all(this.#groups.joined.map(async ({ id }) => {
       const { link } = this.#connections.open(id);
       link.renew();
-      await link.ask("join", {}).catch(() => {}); // One that does not answer hears it later.
+      await link.join().catch(() => {}); // One that does not answer hears it later.
     }));
   }
 
-  /** All groups of all registries, by name. @throws {Unreachable} no registry answers */
+  /**
+   * The groups that the registries list, by name. Half a second after the first registry has
+   * answered the others are not waited for.
+   *
+   * @param options.prefix only names that begin so
+   * @throws {Unreachable} no registry answers within 3 s; {IdentityChanged} it has another key
+   */
   list({ prefix }: { prefix?: string } = {}): Promise<Listing[]> {
     return this.#registries.list(prefix);
   }
 
   /**
-   * Becomes a member of a group.
+   * Becomes a member of a group; harmless where it is one. Whoever is met first under a name is the
+   * group of that name from then on.
    *
    * @param target a group's name, its `IP:PORT`, or an invite (`zgroup://…`)
-   * @throws {Refusal} `not_found`, `banned`, `forbidden`, `bad_invite`; {Unreachable};
-   * {IdentityChanged}; {UsageError} the invite is not a whole one
+   * @throws {Refusal} `not_found`, `banned`, `forbidden` it is private, `bad_invite`;
+   * {Unreachable}; {IdentityChanged}; {UsageError} the invite is not a whole one, or the group is of
+   * the original programs
    */
   async join(target: string): Promise<JoinedGroup> {
-    const invite = looksLikeInvite(target) ? readInvite(target) : undefined;
-    const found = invite
-      ? targetOf(invite, this.#groups.all)
-      : await findGroup(target, this.#groups.all, this.#registries);
-    const known = this.#groups.get(found.id);
-    if (known) this.#groups.learn(found);
-    // An earlier one may wait at an address where the group is no more.
-    if (!known?.joined) await this.#connections.drop(found.id);
-    const link = known ? this.#connections.open(known.id).link : this.#connections.link(found); // A stranger's name is kept when it has proved to be its.
-    try {
-      const token = invite ? { invite: invite.token } : {};
-      const { epoch, head, role } = await link.ask("join", token);
-      link.know(epoch, head);
-      this.#groups.enter(link.target, role, epoch);
-      this.#groups.admitted(link.target.id, link.ticket);
-      if (!this.#connections.get(link.target.id)) this.#connections.adopt(link);
-    } finally {
-      if (this.#connections.get(link.target.id)?.link !== link) await link.close();
-    }
-    if (invite) this.#pinFrom(invite);
-    return this.#info(this.#groups.get(link.target.id)!);
+    const id = await joinGroup(target, this.#parts);
+    return this.#info(this.#groups.get(id)!);
   }
 
-  /** The registry of an invite is the one that the inviter knows. */
-  #pinFrom({ registry }: Invite): void {
-    const { address, key } = splitRegistry(registry) ?? {};
-    if (address && key && !this.#pins.get(address)) this.#pins.set(address, key);
-  }
-
-  /** A link by which others can join. @throws {Refusal} `forbidden`; {Unreachable} */
+  /**
+   * A text by which others can join: it says where the group is, who it is, and lets in so many.
+   *
+   * @param terms by default one member within seven days
+   * @throws {Refusal} `forbidden` an admin may, and gives no role above its own; `bad_request` others
+   * cannot reach the group; {Unreachable}
+   */
   async invite(target: string, terms: InviteTerms = {}): Promise<string> {
-    const { link } = this.#connections.open(this.#groups.member(target).id);
-    const { token, expires: until, record } = await link.ask("invite", terms);
-    if (isIpc(record.address)) {
-      const message = `Cannot invite to "${record.name}": it is reached on its own machine only`;
-      throw new Refusal("bad_request", message);
-    }
-    const { address, key } = this.#registries.all.find(({ key }) => key !== undefined) ?? {};
-    const registry = address && key ? `${address}#${key}` : "";
-    return encodeInvite({ record, token, until, registry });
+    return await makeInvite(this.#link(target), terms, this.#registries);
   }
 
   /**
    * Promotes, demotes, removes, bans, unbans, mutes, unmutes a member, or sets the topic; answers
    * the seq of the entry, from which on it counts.
    *
-   * @throws {Refusal} `forbidden`, `not_found`; {Unreachable}
+   * @throws {Refusal} `forbidden` the role does not allow it; `not_found` no member, or several, of
+   * that name; {Unreachable}: it may have been done all the same
    */
   async act(target: string, action: Action): Promise<number> {
-    const { link } = this.#connections.open(this.#groups.member(target).id);
+    const link = this.#link(target);
     const user = action.user === undefined ? {} : { user: await findUser(link, action.user) };
-    return (await link.ask("act", { ...action, ...user })).seq as number;
+    return (await link.ask("act", { ...action, ...user })).seq;
   }
 
   /**
    * Accepts whoever answers as a known group now, or as the registry of a `HOST:PORT`. Where that is
-   * the one that is known, nothing changes; otherwise the former is forgotten.
+   * the one that is known, nothing changes; otherwise the former is forgotten, with what was not
+   * sent to it, and the new one can be joined.
    *
-   * @throws {Refusal} `not_found`, `forbidden` the registry's key was given; {Unreachable} nobody
-   * answers; {IdentityChanged} what answers is none
+   * @param target a known group, joined or not, or a registry
+   * @throws {Refusal} `not_found` neither is known, `forbidden` the registry's key was given;
+   * {Unreachable} nobody answers within 3 s; {IdentityChanged} what answers is none
    */
   async trust(target: string): Promise<Trusted> {
-    const wanted = isAddress(target) ? target : normalName(target);
-    const { transport } = this.#options;
-    const [registries, groups, connections] = [this.#registries, this.#groups, this.#connections];
-    const known = groups.all.find(({ name, address }) => name === wanted || address === wanted);
-    const registry = registries.all.find(({ address }) => address === wanted);
-    if (known) return await trustGroup({ known, transport, registries, groups, connections });
-    if (registry) return await trustRegistry(registry, transport, this.#pins);
-    throw new Refusal("not_found", `Cannot trust "${wanted}": it is not known`);
+    return await trust(toWanted(target), this.#parts);
   }
 
   /** The registries, and the keys that they must have. */
@@ -203,19 +197,23 @@ export class User implements AsyncDisposable {
 
   /** What the group is about; empty when nobody said. @throws {Refusal} `not_member`; {Unreachable} */
   async topic(target: string): Promise<string> {
-    return (await readRoster(this.#connections.open(this.#groups.member(target).id).link)).topic;
+    return (await readMembers(this.#link(target))).topic;
   }
 
-  /** The groups joined, after asking each for its head; bounded to 3 s. */
+  /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
   async check(): Promise<readonly JoinedGroup[]> {
-    await Promise.all(this.#groups.joined.map(async ({ id }) => {
-      const { link } = this.#connections.open(id);
-      await ping(link, 2_500);
-    }));
+    const links = this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
+    // Where no answer comes, the link's state tells.
+    await Promise.all(links.map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
     return this.joined();
   }
 
-  /** Ends a membership. @throws {Refusal} `not_member`, `not_found`; {Unreachable} */
+  /**
+   * Ends a membership, and whatever follows the group here. What was not sent to it yet stays in the
+   * outbox, and goes out when it is joined again.
+   *
+   * @throws {Refusal} `not_member`; {Unreachable}: then nothing has changed here
+   */
   async leave(target: string): Promise<void> {
     const group = this.#groups.member(target);
     try {
@@ -227,7 +225,7 @@ export class User implements AsyncDisposable {
     await this.#connections.drop(group.id);
   }
 
-  /** The groups joined, by name. */
+  /** The groups joined, by name, as far as known without asking. */
   joined(): readonly JoinedGroup[] {
     return this.#groups.joined.map((group) => this.#info(group));
   }
@@ -235,34 +233,43 @@ export class User implements AsyncDisposable {
   /**
    * Sends a text; resolves when it is on the group's disk. It is in the outbox first: if this
    * rejects with {@linkcode Unreachable} it is still there and goes out when the group answers.
+   * Texts to one group arrive in the order of the calls, each once; many at once go out together.
    *
    * @param text 1 to 65,536 bytes of UTF-8
-   * @param within ms until {@linkcode Unreachable}; default 4,500
-   * @throws {Refusal} `not_member`, `too_large`, …; {Unreachable}; {Closed}
+   * @throws {Refusal} `not_member`, `muted`, `forbidden`, `too_large`, `bad_request` the text is empty
+   * or no valid Unicode, `busy` 100,000 wait: then it was not sent; {Unreachable}; {Closed}
    */
-  send(target: string, text: string, { within = SEND_WITHIN } = {}): Promise<Receipt> {
+  send(target: string, text: string, options: SendOptions = {}): Promise<Receipt> {
+    const { within = SEND_WITHIN } = options;
     try {
-      return this.#connections.open(this.#groups.member(target).id).sender.send(text, within);
+      return this.#open(target).sender.send(text, within);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  /** Entries of a group's log, ascending. @throws {Refusal} `not_member`; {Unreachable} */
+  /**
+   * Entries of a group's log that are there now, ascending, read as they are taken. Errors come when
+   * entries are taken, not before. Without options it is the whole log.
+   *
+   * @throws {Refusal} `not_member`; {Unreachable}
+   */
   read(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
-    return readLog(() => this.#connections.open(this.#groups.member(target).id).link, options);
+    return readLog(() => this.#link(target), options);
   }
 
   /**
-   * The hash of a group's history up to an entry (default: all), computed from what it serves.
+   * The hash of a group's history, computed from what it serves: two members who get the same one
+   * for the same seq were shown the same entries. Reads the log from its oldest entry on.
    *
+   * @param options.at seq of an entry that is to be covered; default the last one
    * @throws {LogDamaged} it is not what its hashes say; {Refusal} `not_member`; {Unreachable}
    */
-  fingerprint(target: string, { at }: { at?: number } = {}): Promise<Fingerprint> {
-    return fingerprint(this.#connections.open(this.#groups.member(target).id).link, at);
+  async fingerprint(target: string, { at }: { at?: number } = {}): Promise<Fingerprint> {
+    return await fingerprint(this.#link(target), at);
   }
 
-  /** Asks every registry and every joined group whether it answers; bounded to some seconds. */
+  /** Asks every registry and every joined group whether it answers, for 3 s. Never rejects. */
   diagnose(): Promise<ServerFound[]> {
     const groups = this.#groups.joined;
     return Promise.all([
@@ -271,9 +278,9 @@ export class User implements AsyncDisposable {
     ]);
   }
 
-  /** Who is a member, by user id. @throws {Refusal} `not_member`; {Unreachable} */
+  /** Who is a member, in the order of user ids. @throws {Refusal} `not_member`; {Unreachable} */
   async members(target: string): Promise<MemberInfo[]> {
-    return (await readRoster(this.#connections.open(this.#groups.member(target).id).link)).members;
+    return (await readMembers(this.#link(target))).members;
   }
 
   /**
@@ -282,53 +289,63 @@ export class User implements AsyncDisposable {
    * the cursor. A group that does not answer is waited for. Another epoch than `epoch` (by default
    * the cursor's) starts over at 1, and the event `epoch` says so.
    *
-   * A consumer that is slow gets what it missed from the log: nothing is left out.
+   * A consumer that is slow gets what it missed from the log: nothing is left out. The cursor stays
+   * where it is: {@linkcode seen} moves it. Several may follow at once.
    *
    * @throws {Refusal} `not_member`, `banned`, also when the membership ends; {IdentityChanged}
    */
-  async *follow(target: string, options: FollowRange = {}): AsyncGenerator<GroupEntry> {
-    const { after, since, epoch, signal } = options;
+  follow(target: string, options: FollowRange = {}): AsyncGenerator<GroupEntry> {
+    return follow(() => this.#followOptions(target, options));
+  }
+
+  #followOptions(target: string, { after, since, epoch, signal }: FollowRange): FollowOptions {
     const group = this.#groups.member(target);
     const { link } = this.#connections.open(group.id);
     const at = this.#groups.cursor(group);
     const range = after === undefined && since === undefined
       ? { after: at.cursor, epoch: at.epoch }
       : { ...(after === undefined ? { since } : { after }), epoch };
-    const followed = follow({
+    return {
       link,
       ...range,
       signal,
-      note: (note) => this.#note(group.name, note),
-    });
-    try {
-      for await (const entry of followed) yield { group: group.name, ...entry };
-    } catch (error) {
-      if (error instanceof Refusal && PUT_OUT.has(error.code)) {
-        this.#groups.leave(link.target);
-      }
-      throw error;
-    }
+      note: (note) => {
+        if (note.type === "typing" && note.user === this.id) return;
+        this.#emit({ ...note, group: group.name });
+      },
+      failed: (error) => {
+        const putOut = error instanceof Refusal && PUT_OUT.has(error.code);
+        if (putOut) this.#groups.leave(link.target);
+      },
+    };
   }
 
   /**
-   * Moves the stored cursor of a group forward to an entry that the user has seen. It is on disk
-   * 50 ms later, or when this user is closed.
+   * Moves the stored cursor of a group forward to an entry that the user has seen; one that lies
+   * behind it changes nothing. It is on disk 50 ms later, or when this user is closed.
+   *
+   * @param epoch the entry's; by default the cursor's
+   * @throws {Refusal} `not_member`
    */
   seen(target: string, seq: number, epoch?: string): void {
     const group = this.#groups.member(target);
     this.#groups.seen(group, epoch ?? this.#groups.cursor(group).epoch, seq);
   }
 
-  /** Tells the members who follow that this user is writing; never logged. */
+  /**
+   * Tells the members who follow that this user is writing; never logged. Said at most every 7.5 s,
+   * however often this is called, and not at all to a group that does not answer.
+   *
+   * @throws {Refusal} `not_member`
+   */
   typing(target: string): void {
-    const { id } = this.#groups.member(target);
-    const now = performance.now(); // The date may go back.
-    if (now - (this.#typed.get(id) ?? -Infinity) < PRESENT_FOR / 2) return;
-    this.#typed.set(id, now);
-    this.#connections.open(id).link.ask("typing", {}, { within: 1_000 }).catch(() => {});
+    this.#link(target).typing();
   }
 
-  /** Calls back for everything beside the entries; answers how to stop that. */
+  /**
+   * Calls back for everything beside the entries; answers how to stop that. What a listener throws
+   * becomes a warning of the process, and the others are called all the same.
+   */
   on(listener: (event: UserEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -346,8 +363,17 @@ export class User implements AsyncDisposable {
     })();
   }
 
+  /** The same as {@linkcode close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #open(target: string): ReturnType<Connections["open"]> {
+    return this.#connections.open(this.#groups.member(target).id);
+  }
+
+  #link(target: string): Link {
+    return this.#open(target).link;
   }
 
   #info(group: StoredGroup): JoinedGroup {
@@ -358,11 +384,6 @@ export class User implements AsyncDisposable {
     const unread = Math.max(0, (open?.link.head ?? 0) - cursor);
     const waiting = open?.sender.waiting ?? 0;
     return { id, name, address, role, state, unread, waiting, cursor, key };
-  }
-
-  #note(group: string, note: FollowNote): void {
-    if (note.type === "typing" && note.user === this.id) return;
-    this.#emit({ ...note, group });
   }
 
   #emit(event: UserEvent): void {

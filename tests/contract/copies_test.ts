@@ -1,5 +1,6 @@
 /** Copies of a group: made while it runs or not, checked, restored. */
 
+import { Group, type GroupServer } from "../support/inside.ts";
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { copies } from "../../lib/run/open_group.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
-import { Group, type GroupServer } from "../../mod.ts";
+
 import { inFolder, powerOf } from "./log_support.ts";
 
 /** A folder with a stopped group in it; what its `group.json` holds. */

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { CODES } from "../../lib/errors.ts";
 import * as limits from "../../lib/protocol/limits.ts";
+import { ACTIONS } from "../../lib/protocol/batch.ts";
 import {
-  ACTIONS,
   GROUP_OPS,
   GROUP_REPLIES,
   REGISTRY_OPS,

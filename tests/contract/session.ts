@@ -47,6 +47,10 @@ export async function checkUnwatched(subject: string, body: Body): Promise<void>
   await test(subject, () => closing((keep) => body(keep, libzmqTransport())));
 }
 
+type Replies = typeof GROUP_REPLIES;
+/** A client of a group. */
+export type GroupClient = SessionClient<Replies>;
+
 /** A group that keeps nothing: `ping` is answered, `typing` never, `act` badly, `join` is refused. */
 export class World implements AsyncDisposable {
   readonly key: SigningKey = newSigningKey();
@@ -130,7 +134,7 @@ export class World implements AsyncDisposable {
   }
 
   /** A client that takes this group for the right one. */
-  client(transport: Transport, more: Partial<SessionClientOptions> = {}): SessionClient {
+  client(transport: Transport, more: Partial<SessionClientOptions<Replies>> = {}): GroupClient {
     return new SessionClient({
       transport,
       address: this.address,

@@ -8,16 +8,24 @@ import { MAGIC } from "../../lib/protocol/limits.ts";
 import { encodeAnswer, transcriptOf } from "../../lib/session/identity.ts";
 import { Initiator, Responder } from "../../lib/session/noise.ts";
 import { decodeReset, encodeReset, HEAD, KIND, PROLOGUE } from "../../lib/session/packet.ts";
-import type { SessionClient } from "../../lib/session/client.ts";
 import { RawPeer, RawSession } from "../system/raw_session.ts";
 import { until } from "../support.ts";
-import { check, checkWatchful, LOCAL, proofOf, relay, type Way, World } from "./session.ts";
+import {
+  check,
+  checkWatchful,
+  type GroupClient,
+  LOCAL,
+  proofOf,
+  relay,
+  type Way,
+  World,
+} from "./session.ts";
 
 const user = newSigningKey();
 const NOTHING = new Uint8Array(0);
 
 /** What became of the client's first try: "open", or why it failed. */
-function outcome(client: SessionClient, lost: Promise<string>): Promise<string> {
+function outcome(client: GroupClient, lost: Promise<string>): Promise<string> {
   const opened = client.opened(10_000).then(() => "open", (error) => (error as Error).message);
   return Promise.race([opened, lost]);
 }
@@ -315,7 +323,7 @@ await checkWatchful(
 );
 
 await checkWatchful(
-  "a client of a server that is busy comes again, with patience",
+  "a client of a server that is busy comes again, less and less often",
   async (keep, transport) => {
     const world = keep(await World.start(transport));
     let busy = 2;

@@ -3,13 +3,22 @@ import { BadReply, Closed, IdentityChanged, Refusal, Unreachable } from "../../l
 import { newSigningKey, userId } from "../../lib/identity/keys.ts";
 import { encodePush } from "../../lib/protocol/codec.ts";
 import { REGISTRY_REPLIES } from "../../lib/protocol/schema.ts";
-import type { Opened, SessionClient } from "../../lib/session/client.ts";
+import { type Opened, SessionClient } from "../../lib/session/client.ts";
 import { sealingKey } from "../../lib/session/noise.ts";
 import { encodeReset } from "../../lib/session/packet.ts";
 import { feedPacket } from "../../lib/session/server.ts";
 import { ticketBytes } from "../../lib/session/ticket.ts";
 import { until } from "../support.ts";
-import { check, checkUnwatched, checkWatchful, EPOCH, proofOf, relay, World } from "./session.ts";
+import {
+  check,
+  checkUnwatched,
+  checkWatchful,
+  EPOCH,
+  type GroupClient,
+  proofOf,
+  relay,
+  World,
+} from "./session.ts";
 
 const user = newSigningKey();
 const unreachable = (error: unknown) => error instanceof Unreachable;
@@ -29,7 +38,7 @@ await check(
     assert.equal(proved?.user, userId(user.publicKey));
     assert.ok(asked <= answered);
     assert.equal(opened.length, 1);
-    assert.ok(world.tickets.holder(ticketBytes(String(proved?.ticket))!));
+    assert.ok(world.tickets.userOf(ticketBytes(String(proved?.ticket))!));
     assert.deepEqual(world.session?.actor, {
       user: userId(user.publicKey),
       name: "Ada",
@@ -46,7 +55,10 @@ await check("a session with a registry is anonymous", async (keep, transport) =>
   const world = keep(
     await World.start(transport, { identity: () => ({ says, sign: (text) => key.sign(text) }) }),
   );
-  const client = keep(world.client(transport, { replies: REGISTRY_REPLIES }));
+  const { address } = world;
+  const what = "the registry";
+  const replies = REGISTRY_REPLIES;
+  const client = keep(new SessionClient({ transport, address, what, replies, check: () => {} }));
   const { identity, proved } = await client.opened();
   assert.deepEqual(identity, says);
   assert.equal(proved, undefined);
@@ -116,7 +128,7 @@ await check(
       );
       return true;
     });
-    await assert.rejects(client.request("dance", {}), /has no such op/);
+    await assert.rejects(client.request("dance" as "ping", {}), /has no such op/);
     assert.equal((await client.request("ping", {})).epoch, EPOCH);
   },
 );
@@ -380,7 +392,7 @@ await checkWatchful("after a cut nothing of the peer is delivered", async (keep,
   world.before = (session, { op }) => {
     if (op === "typing") session.cut("typed");
   };
-  const all = ["ping", "ping", "typing", "ping", "ping"];
+  const all = ["ping", "ping", "typing", "ping", "ping"] as const;
   await Promise.allSettled(all.map((op) => client.request(op, {}, 1_000)));
   assert.deepEqual(world.asked.map(({ op }) => op), ["ping", "ping", "typing"]);
   assert.equal(world.server.accounts.counts.get("cut: typed"), 1);
@@ -461,7 +473,7 @@ await checkUnwatched(
   "sessions beyond the bound are forgotten, the one heard longest ago first, and begun anew",
   async (keep, transport) => {
     const world = keep(await World.start(transport, { unwatched: { most: 3, idle: 60_000 } }));
-    const clients: SessionClient[] = [];
+    const clients: GroupClient[] = [];
     for (let i = 0; i < 3; i++) {
       clients.push(keep(world.client(transport)));
       await clients[i].opened(); // One after the other, or any of them is the oldest.

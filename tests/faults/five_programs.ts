@@ -4,9 +4,10 @@
  * and no lock is left behind.
  */
 
+import { Group } from "../support/inside.ts";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Group } from "../../mod.ts";
+
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Child, runProgram } from "./support/children.ts";

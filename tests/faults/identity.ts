@@ -4,12 +4,13 @@
  * that left and listens on. Nobody becomes a member, is told or is sent anything by any of it.
  */
 
+import { Group, Registry } from "../support/inside.ts";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { IdentityChanged, Unreachable } from "../../lib/errors.ts";
 import { sealingKey } from "../../lib/session/noise.ts";
 import { openFeed, readFeedHead } from "../../lib/session/packet.ts";
-import { connect, Group, Registry } from "../../mod.ts";
+import { connect } from "../../mod.ts";
 import { until } from "../support.ts";
 import { codeOf, Hand } from "../system/attack_hand.ts";
 import { type Imposter, lookAlike, lyingRegistry } from "../system/imposters.ts";

@@ -8,8 +8,8 @@ import { connect } from "../../mod.ts";
 import { BadReply, Refusal } from "../../lib/errors.ts";
 import { newSigningKey } from "../../lib/identity/keys.ts";
 import { decodeObject } from "../../lib/protocol/codec.ts";
-import { GROUP_REPLIES, REGISTRY_REPLIES } from "../../lib/protocol/schema.ts";
-import { SessionClient } from "../../lib/session/client.ts";
+import { GROUP_REPLIES, type Ops, REGISTRY_REPLIES } from "../../lib/protocol/schema.ts";
+import { SessionClient, type SessionClientOptions } from "../../lib/session/client.ts";
 import { sealingKey } from "../../lib/session/noise.ts";
 import { feedPacket } from "../../lib/session/packet.ts";
 import { type Session, SessionServer } from "../../lib/session/server.ts";
@@ -35,18 +35,36 @@ const EPOCH = "00000000-0000-4000-8000-000000000000";
 const USER = "00000000-0000-8000-8000-000000000000";
 const KEY = Buffer.alloc(32, 7).toString("base64url");
 
-/** Good answers, to be made bad in one place. */
-const GOOD: Record<string, Record<string, unknown>> = {
+const RECORD = recordOf(newSigningKey(), "Evil", "a.b:1");
+const LISTING = { name: "Evil", address: "a.b:1", state: "live", record: RECORD };
+
+/** Good answers of a group, to be made bad in one place. */
+const GOOD: Record<keyof typeof GROUP_REPLIES, Record<string, unknown>> = {
   prove: { user: USER, role: "member", epoch: EPOCH, head: 1, at: 1, ticket: "A".repeat(70) },
   ping: { epoch: EPOCH, head: 1, hash: KEY, at: 1 },
   join: { epoch: EPOCH, head: 1, role: "member" },
+  leave: {},
   send: { epoch: EPOCH, accepted: [{ from: 1, count: 1, at: 1, duplicate: false }] },
   read: { epoch: EPOCH, head: 1, tail: 1, more: false, batches: [] },
   members: { members: [], more: false, topic: "", banned: [] },
   subscribe: { epoch: EPOCH, generation: 1, key: KEY, head: 1 },
-  invite: { token: "A".repeat(22), expires: 1, record: recordOf(newSigningKey(), "Evil", "a.b:1") },
+  unsubscribe: {},
+  typing: {},
+  invite: { token: "A".repeat(22), expires: 1, record: RECORD },
   act: { seq: 1 },
 };
+
+/** The same of a registry. */
+const GOOD_OF_REGISTRY: Record<keyof typeof REGISTRY_REPLIES, Record<string, unknown>> = {
+  ping: { at: 1 },
+  register: {},
+  unregister: {},
+  list: { groups: [LISTING], more: false },
+  resolve: { group: LISTING },
+};
+
+/** Fields that may be left out: nothing in their place is no misfit. */
+const OPTIONAL = new Set(["prove ticket", "ping hash", "members banned"]);
 
 const MISFITS: readonly unknown[] = [
   undefined,
@@ -88,54 +106,78 @@ async function hostileGroup(
   return keep(server);
 }
 
-const client = (address: string, more: object = {}) =>
-  new SessionClient({
-    transport: zmtpTransport(),
-    address,
-    what: "it",
-    replies: { ...REGISTRY_REPLIES, ...GROUP_REPLIES },
-    check: () => {},
-    ...more,
-  });
+function client(address: string, more: Partial<SessionClientOptions<typeof GROUP_REPLIES>> = {}) {
+  return clientOf(address, GROUP_REPLIES, more);
+}
 
-test("attack: a reply with any field that does not fit is refused, and says who sent it", async () => {
-  await closing(async (keep) => {
-    let next = "";
-    const server = await hostileGroup(keep, (session, { id }) => {
-      session.reply(next.replace('"ID"', String(id)));
-    });
-    const asking = keep(client(server.address));
-    const counts = new Counts();
-    let tried = 0;
-    for (const [op, good] of Object.entries(GOOD)) {
-      for (const field of Object.keys(good)) {
-        for (const value of MISFITS) {
-          next = JSON.stringify({ id: "ID", ok: { ...good, [field]: value } });
-          tried++;
-          counts.add(
-            await asking.request(op, {}, 2_000).then(() => `ok`, (error) => {
-              assert.ok(error instanceof BadReply, String(error));
-              assert.ok(error.message.includes(server.address));
-              return error.name;
-            }),
-          );
+function clientOf<T extends Ops>(
+  address: string,
+  replies: T,
+  more: Partial<SessionClientOptions<T>> = {},
+): SessionClient<T> {
+  const transport = zmtpTransport();
+  return new SessionClient({ transport, address, what: "it", replies, check: () => {}, ...more });
+}
+
+const TABLES: readonly (readonly [string, Ops, typeof GOOD | typeof GOOD_OF_REGISTRY])[] = [
+  ["group", GROUP_REPLIES, GOOD],
+  ["registry", REGISTRY_REPLIES, GOOD_OF_REGISTRY],
+];
+
+for (const [who, replies, good] of TABLES) {
+  test(`attack: a ${who}'s reply that does not fit its op is refused, and says whose field it is`, () =>
+    closing(async (keep) => {
+      let next = "";
+      const server = await hostileGroup(keep, (session, { id }) => {
+        session.reply(next.replace('"ID"', String(id)));
+      });
+      const asking = keep(clientOf(server.address, replies));
+      const answered = async (op: string, ok: unknown) => {
+        next = JSON.stringify({ id: "ID", ok });
+        return await asking.request(op, {}, 2_000).then(() => undefined, (error: unknown) => error);
+      };
+      const counts = new Counts();
+      for (const [op, fields] of Object.entries(good)) {
+        assert.equal(await answered(op, { ...fields, later: 1 }), undefined, op);
+        for (const field of Object.keys(fields)) {
+          for (const value of MISFITS) {
+            const error = await answered(op, { ...fields, [field]: value });
+            counts.add(error instanceof Error ? error.name : "ok");
+            if (error === undefined) continue;
+            assert.ok(error instanceof BadReply, String(error));
+            const begin = `Cannot use the answer of it at ${server.address}: ${op}: ${field}`;
+            assert.ok(error.message.startsWith(begin), error.message);
+          }
+          // Nothing, and what is no value of any field.
+          for (const value of [OPTIONAL.has(`${op} ${field}`) ? null : undefined, [[]]]) {
+            const error = await answered(op, { ...fields, [field]: value });
+            assert.ok(error instanceof BadReply, `${op} ${field}: ${error}`);
+          }
         }
       }
-    }
-    row("replies with a field that does not fit", { tried, ...counts.all });
-    // Good all the same: what may be left out, and any number or text where any will do.
-    assert.ok(counts.of("ok") < tried / 4);
+      row(`replies of a ${who} with a field that does not fit`, counts.all);
+    }));
+}
+
+test("attack: a refusal that is none ends nothing", async () => {
+  await closing(async (keep) => {
     const refusals = [null, 7, "no", {}, { code: "x" }, {
       code: 7,
       message: 7,
       retry_after: 1e308,
     }];
-    for (const error of refusals) {
-      next = JSON.stringify({ id: "ID", error });
-      const code = await asking.request("ping", {}, 300).catch((error) =>
-        error instanceof Refusal ? `${error.code} ${(error.retryAfter ?? 0) <= 3_600_000}` : ""
+    let next: unknown;
+    const server = await hostileGroup(keep, (session, { id }) => {
+      session.reply(JSON.stringify({ id, error: next }));
+    });
+    const asking = keep(client(server.address));
+    for (next of refusals) {
+      const code = await asking.request("ping", {}, 300).then(
+        () => "ok",
+        (error: unknown) =>
+          error instanceof Refusal ? `${error.code} ${(error.retryAfter ?? 0) <= 3_600_000}` : "",
       );
-      assert.ok(code === "" || code === "internal true", String(code));
+      assert.ok(code === "" || code === "internal true", code);
     }
   });
 });
@@ -176,7 +218,7 @@ test("attack: rubbish in a session, and feed frames that do not fit, are passed 
     let lost = 0;
     const asking = keep(
       client(server.address, {
-        feed: (one: object) => frames.push(one),
+        feed: (one) => frames.push(one),
         gone: () => void lost++,
       }),
     );
@@ -204,7 +246,7 @@ test("attack: a hostile group takes nothing from a user's other groups, whatever
     await user.join("Lab");
     let n = 0;
     const server = await hostileGroup(keep, (session, { id, op }) => {
-      const good = GOOD[String(op)] ?? {};
+      const good = new Map(Object.entries(GOOD)).get(String(op)) ?? {};
       n++;
       // Good for a while, so that it becomes a member there; then one field after the other is not.
       const fields = Object.keys(good);

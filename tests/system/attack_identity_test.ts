@@ -1,9 +1,10 @@
 /** Attacks on who a group is: look-alikes, relays, and servers that want no encryption. */
 
+import { Group, Registry } from "../support/inside.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { connect, Group, IdentityChanged, Registry, type User } from "../../mod.ts";
+import { connect, IdentityChanged, type User } from "../../mod.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
 import { encodeInvite, parseInvite } from "../../lib/protocol/invite.ts";
 import { Initiator } from "../../lib/session/noise.ts";

@@ -1,8 +1,9 @@
 /** Hostile registries beside an honest one: they hurt nobody there. */
 
+import { Group, Registry } from "../support/inside.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, Group, Registry } from "../../mod.ts";
+import { connect } from "../../mod.ts";
 import { newSigningKey, shortKey } from "../../lib/identity/keys.ts";
 import { closing, until } from "../support.ts";
 import { tcpServer } from "./attack_wire.ts";

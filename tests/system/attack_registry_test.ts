@@ -1,9 +1,10 @@
 /** Attacks on registries: records of others, old ones, altered ones, and what floods them. */
 
+import { Registry } from "../support/inside.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { Registry } from "../../mod.ts";
+
 import { groupId, newSigningKey, randomToken, type SigningKey } from "../../lib/identity/keys.ts";
 import { recordProblem, signRecord, unregisterText } from "../../lib/protocol/record.ts";
 import type { GroupRecord } from "../../lib/protocol/schema.ts";

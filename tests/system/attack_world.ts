@@ -1,9 +1,10 @@
 /** What the attacks share: servers to attack, a member who must not notice, and their counts. */
 
+import { Group, type GroupServer, Registry } from "../support/inside.ts";
 import { platform } from "node:os";
 import process from "node:process";
-import { connect, Group, Registry } from "../../mod.ts";
-import type { GroupServer, OpenGroupOptions, User } from "../../mod.ts";
+import { connect } from "../../mod.ts";
+import type { OpenGroupOptions, User } from "../../mod.ts";
 import { until } from "../support.ts";
 import { usage } from "../support/usage.ts";
 import { ours, Process } from "./processes.ts";

@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { SOURCES } from "../runtimes.ts";
 import { closing } from "../support.ts";
-import { User } from "../../mod.ts";
+import { User } from "../../lib/user/user.ts";
 import { ours, Process, ROOT } from "./processes.ts";
 import { Folder } from "./world.ts";
 

@@ -1,6 +1,7 @@
+import { Group, Registry } from "../support/inside.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, Group, Registry } from "../../mod.ts";
+import { connect } from "../../mod.ts";
 import { closing } from "../support.ts";
 
 test("two members compute the same fingerprint, and it is the hash that the group tells", () =>

@@ -11,7 +11,12 @@ import { midMaker } from "../../lib/identity/mids.ts";
 import { memoryLog } from "../../lib/log/memory.ts";
 import { messageHash, signedText } from "../../lib/protocol/batch.ts";
 import { proofText, recordProblem } from "../../lib/protocol/record.ts";
-import { type FeedFrame, GROUP_REPLIES, type Message } from "../../lib/protocol/schema.ts";
+import {
+  type FeedFrame,
+  GROUP_REPLIES,
+  type Message,
+  type ReplyOf,
+} from "../../lib/protocol/schema.ts";
 import { SessionClient } from "../../lib/session/client.ts";
 import { memoryPins } from "../../lib/session/registry_client.ts";
 import { ticketBytes } from "../../lib/session/ticket.ts";
@@ -19,6 +24,8 @@ import type { Channel, Frames } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 import { RawPeer, RawSession } from "./raw_session.ts";
+
+type GroupOp = keyof typeof GROUP_REPLIES;
 
 const transport = zmtpTransport();
 const mid = midMaker();
@@ -55,8 +62,8 @@ class Person implements AsyncDisposable {
   /** Generations whose key was not here when a frame of them came. */
   readonly unreadable: number[] = [];
   readonly gone: string[] = [];
-  readonly client: SessionClient;
-  proved: Record<string, unknown> | undefined;
+  readonly client: SessionClient<typeof GROUP_REPLIES>;
+  proved: ReplyOf<typeof GROUP_REPLIES, "prove"> | undefined;
   #group = "";
 
   constructor(
@@ -92,7 +99,7 @@ class Person implements AsyncDisposable {
     });
   }
 
-  ask(op: string, fields: object = {}): Promise<Record<string, unknown>> {
+  ask<K extends GroupOp>(op: K, fields: object = {}): Promise<ReplyOf<typeof GROUP_REPLIES, K>> {
     return this.client.request(op, fields);
   }
 
@@ -100,7 +107,7 @@ class Person implements AsyncDisposable {
     const sig = this.key.sign(
       signedText(this.#group, this.user, messages.map(messageHash)),
     );
-    return (await this.ask("send", { messages, sig })).accepted as { from: number }[];
+    return (await this.ask("send", { messages, sig })).accepted;
   }
 
   say(text: string): Promise<{ from: number }[]> {
@@ -153,15 +160,13 @@ groupTest("serves who proves a key: join, send, read, members, feed", {}, async 
   await bob.heard("hello");
   const page = await bob.ask("read", { after: 3 });
   assert.deepEqual([page.head, page.more], [4, false]);
-  const { members } = await bob.ask("members") as { members: { user: string; present: boolean }[] };
+  const { members } = await bob.ask("members");
   assert.deepEqual(members.map(({ user }) => user), [alice.user, bob.user].sort());
   assert.ok(members.every(({ present }) => present));
   await alice.client.close();
   await until(
     async () => {
-      const { members } = await bob.ask("members") as typeof page as {
-        members: { user: string; present: boolean }[];
-      };
+      const { members } = await bob.ask("members");
       return members.find(({ user }) => user === alice.user)!.present === false;
     },
     5_000,
@@ -191,7 +196,8 @@ groupTest("refuses a proof by another key, and all that needs one", {}, async (g
     }),
   );
   assert.equal((await nobody.request("ping", {})).head, 0);
-  for (const op of ["join", "leave", "members", "subscribe", "unsubscribe", "typing", "read"]) {
+  const ops: GroupOp[] = ["join", "leave", "members", "subscribe", "unsubscribe", "typing", "read"];
+  for (const op of ops) {
     await assert.rejects(nobody.request(op, {}), refused("no_session"), op);
   }
   assert.equal(group.group.state.members.size, 0);
@@ -199,7 +205,8 @@ groupTest("refuses a proof by another key, and all that needs one", {}, async (g
 
 groupTest("refuses who is no member, and tells it nothing", {}, async (group, keep) => {
   const alice = keep(new Person(group.address));
-  for (const op of ["leave", "members", "subscribe", "typing", "read", "invite"]) {
+  const ops: GroupOp[] = ["leave", "members", "subscribe", "typing", "read", "invite"];
+  for (const op of ops) {
     await assert.rejects(alice.ask(op), refused("not_member"), op);
   }
   await assert.rejects(alice.say("no"), refused("not_member"));

@@ -7,8 +7,11 @@ import { RECORD_LIFE } from "../../lib/protocol/limits.ts";
 import { signRecord } from "../../lib/protocol/record.ts";
 import type { GroupRecord } from "../../lib/protocol/schema.ts";
 import { RegistryServer, type RegistryServerOptions } from "../../lib/registry/server.ts";
-import type { SessionClient } from "../../lib/session/client.ts";
-import { memoryPins, registryClient } from "../../lib/session/registry_client.ts";
+import {
+  memoryPins,
+  type RegistryClient,
+  registryClient,
+} from "../../lib/session/registry_client.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 
 export const LOCAL = "127.0.0.1:0";
@@ -59,7 +62,7 @@ export function announcerOf(name: string, options: Partial<AnnouncerOptions>) {
 }
 
 /** A client that believes whoever answers. */
-export function clientOf(address: string): SessionClient {
+export function clientOf(address: string): RegistryClient {
   return registryClient({ transport, address, pins: memoryPins(), wayOut: "ask again" });
 }
 

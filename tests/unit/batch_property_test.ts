@@ -57,14 +57,14 @@ test("batch property: any batch comes back from its JSON, which the schema takes
 test("batch property: cut anywhere, and cut again, it keeps seqs, texts and its verdict", () => {
   holds(cuts, ({ batch, outer, inner }) => {
     const verdict = checkSignature(GROUP, batch);
-    const whole = entriesOf(batch, verdict);
+    const whole = entriesOf(batch, verdict, "Lab", "e");
     const once = cutBatch(batch, ...outer);
     const twice = cutBatch(JSON.parse(encodeBatch(once)), ...inner);
     for (const [cut, [after, before]] of [[once, outer], [twice, inner]] as const) {
       assert.ok(isBatch(cut));
       assert.equal(cut.count, before - after - 1);
       assert.deepEqual(
-        entriesOf(cut, checkSignature(GROUP, cut)),
+        entriesOf(cut, checkSignature(GROUP, cut), "Lab", "e"),
         whole.filter(({ seq }) => seq > after && seq < before),
       );
     }

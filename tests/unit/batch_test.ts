@@ -55,7 +55,7 @@ test("batch cut anywhere holds exactly the seqs asked for, and its signature sti
   for (let after = 10; after <= 14; after++) {
     for (let before = after + 2; before <= 16; before++) {
       const cut = cutBatch({ ...whole, hash: "h" }, after, before);
-      const entries = entriesOf(cut, checkSignature(GROUP, cut));
+      const entries = entriesOf(cut, checkSignature(GROUP, cut), "Lab", "e");
       const seqs = Array.from({ length: before - after - 1 }, (_, i) => after + 1 + i);
       assert.deepEqual(entries.map(({ seq }) => seq), seqs);
       assert.deepEqual(entries.map(({ text }) => text), seqs.map((seq) => `text ${seq - 11}`));
@@ -147,8 +147,10 @@ test("batch of another kind is one entry with its body", () => {
     body: { role: "member" },
   };
   assert.equal(checkSignature(GROUP, join), "none");
-  assert.deepEqual(entriesOf(join, "none"), [
+  assert.deepEqual(entriesOf(join, "none", "Lab", "e"), [
     {
+      group: "Lab",
+      epoch: "e",
       seq: 2,
       at: NOW,
       kind: "join",

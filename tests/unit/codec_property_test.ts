@@ -14,7 +14,8 @@ import {
   encodeRequest,
 } from "../../lib/protocol/codec.ts";
 import { sha256, userId } from "../../lib/identity/keys.ts";
-import { ACTIONS, GROUP_OPS, REGISTRY_OPS } from "../../lib/protocol/schema.ts";
+import { ACTIONS } from "../../lib/protocol/batch.ts";
+import { GROUP_OPS, REGISTRY_OPS } from "../../lib/protocol/schema.ts";
 import { fixedKey, framesOf, midAt, NOW } from "./fixtures.ts";
 import { anyText, holds, unlessRefused, wellFormed } from "./properties.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Closed, Refusal } from "../../lib/errors.ts";
 import type { FeedFrame } from "../../lib/protocol/schema.ts";
-import { type Follower, LiveFeed } from "../../lib/user/feed.ts";
+import { type FeedListener, LiveFeed } from "../../lib/user/feed.ts";
 
 const EPOCH = "00000000-0000-4000-8000-000000000000";
 
@@ -10,19 +10,21 @@ const EPOCH = "00000000-0000-4000-8000-000000000000";
 function made() {
   const said: string[] = [];
   const answers: { resolve(head: number): void; reject(error: unknown): void }[] = [];
-  const ask = (op: string): Promise<never> =>
-    new Promise((resolve, reject) => {
-      said.push(op);
-      answers.push({ resolve: (head) => resolve({ epoch: EPOCH, head } as never), reject });
-    });
-  const feed = new LiveFeed({ ask, tell: (op: string) => void said.push(op) });
+  const feed = new LiveFeed({
+    subscribe: () =>
+      new Promise((resolve, reject) => {
+        said.push("subscribe");
+        answers.push({ resolve: (head) => resolve({ epoch: EPOCH, head }), reject });
+      }),
+    unsubscribe: () => void said.push("unsubscribe"),
+  });
   const closed = () => new Closed("closed");
   const subscribe = (signal = new AbortController().signal) => feed.subscribe(signal, closed);
   return { said, answers, feed, subscribe };
 }
 
 /** A follower that counts. */
-class Ear implements Follower {
+class Ear implements FeedListener {
   frames: FeedFrame[] = [];
   woken = 0;
   take(frame: FeedFrame): void {

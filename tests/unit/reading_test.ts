@@ -48,7 +48,7 @@ function reader({ log, head }: { log: Log; head: number }) {
 }
 
 function seqs({ batches }: Page): number[] {
-  return batches.flatMap((batch) => entriesOf(batch, "none").map(({ seq }) => seq));
+  return batches.flatMap((batch) => entriesOf(batch, "none", "Lab", "e").map(({ seq }) => seq));
 }
 
 const SIZES = [1, 5, 2, 1, 7, 3];

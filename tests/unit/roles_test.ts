@@ -13,7 +13,7 @@ import {
   touched,
 } from "../../lib/group/state.ts";
 import { banKey, muteKey } from "../../lib/group/values.ts";
-import type { ACTIONS } from "../../lib/protocol/schema.ts";
+import type { ACTIONS } from "../../lib/protocol/batch.ts";
 import { carryOut, decide, emptyState, join, send as sending } from "./deciding.ts";
 import { midAt, NOW } from "./fixtures.ts";
 

@@ -5,7 +5,8 @@ import { newSigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
 import type { AskOptions } from "../../lib/user/link.ts";
-import { type OutboxEvent, Sender } from "../../lib/user/sender.ts";
+import { Sender } from "../../lib/user/sender.ts";
+import type { OutboxEvent } from "../../lib/user/types.ts";
 
 const target = { id: "group", name: "Lab", address: "", key: "" };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Lane, Share } from "../../lib/session/budget.ts";
+import { FairQueue, Share } from "../../lib/session/budget.ts";
 import { Handshakes } from "../../lib/session/handshakes.ts";
 import { Buckets } from "../../lib/structures/buckets.ts";
 import { ticketBytes, Tickets } from "../../lib/session/ticket.ts";
@@ -29,7 +29,7 @@ test("a share says when it may be spent again", () => {
 });
 
 test("a lane gives turns by IP, each IP in its own order", () => {
-  const lane = new Lane<string>(10, 10);
+  const lane = new FairQueue<string>(10, 10);
   for (const item of ["a1", "a2", "a3", "b1", "c1", "b2"]) assert.ok(lane.add(item[0], item));
   const taken = Array.from({ length: 7 }, () => lane.take());
   assert.deepEqual(taken, ["a1", "b1", "c1", "a2", "b2", "a3", undefined]);
@@ -37,7 +37,7 @@ test("a lane gives turns by IP, each IP in its own order", () => {
 });
 
 test("a lane has a bound in all and for each IP, and room where one went", () => {
-  const lane = new Lane<number>(5, 3);
+  const lane = new FairQueue<number>(5, 3);
   assert.deepEqual([1, 2, 3, 4].map((n) => lane.add("a", n)), [true, true, true, false]);
   assert.deepEqual([5, 6, 7].map((n) => lane.add("b", n)), [true, true, false]);
   lane.delete("a", 2);
@@ -197,21 +197,21 @@ test("tickets are their server's alone, for thirty days, and name their user", (
   const tickets = new Tickets("secret", () => now);
   const ticket = ticketBytes(tickets.issue(USER))!;
   assert.equal(ticket.length, 52);
-  const holder = tickets.holder(ticket);
+  const holder = tickets.userOf(ticket);
   assert.equal(holder?.slice(0, 32), USER.replaceAll("-", ""));
-  assert.equal(tickets.holder(ticketBytes(tickets.issue(USER))!), holder);
-  assert.equal(new Tickets("secret", () => now).holder(ticket), holder);
-  assert.equal(new Tickets("another", () => now).holder(ticket), undefined);
+  assert.equal(tickets.userOf(ticketBytes(tickets.issue(USER))!), holder);
+  assert.equal(new Tickets("secret", () => now).userOf(ticket), holder);
+  assert.equal(new Tickets("another", () => now).userOf(ticket), undefined);
   for (let i = 0; i < ticket.length; i++) {
     const changed = Uint8Array.from(ticket);
     changed[i] ^= 1;
-    assert.equal(tickets.holder(changed), undefined, `byte ${i}`);
-    assert.equal(tickets.holder(ticket.subarray(0, i)), undefined, `cut at ${i}`);
+    assert.equal(tickets.userOf(changed), undefined, `byte ${i}`);
+    assert.equal(tickets.userOf(ticket.subarray(0, i)), undefined, `cut at ${i}`);
   }
   now += 2_592_000_000 - 1;
-  assert.equal(tickets.holder(ticket), holder);
+  assert.equal(tickets.userOf(ticket), holder);
   now += 1;
-  assert.equal(tickets.holder(ticket), undefined);
+  assert.equal(tickets.userOf(ticket), undefined);
   for (const text of [undefined, "", "no ticket", "A".repeat(71)]) {
     assert.equal(ticketBytes(text), undefined);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Bucket } from "../../lib/structures/buckets.ts";
-import { networkOf, plainIp } from "../../lib/transport/ip.ts";
+import { networkOf, plainIp } from "../../lib/text/addresses.ts";
 import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
 import { Account, Totals } from "../../lib/transport/zmtp/account.ts";
 import { Gate, type Origin } from "../../lib/transport/zmtp/gate.ts";

@@ -5,13 +5,13 @@ import { sentence } from "../../errors.ts";
 import { MAX_PACKET } from "../../protocol/limits.ts";
 import type { Channel, ConnectOptions, Frames, OutFrames } from "../transport.ts";
 import type { RawSocket, Watcher } from "./readiness.ts";
-import { Port } from "./socket.ts";
+import { EngineSocket } from "./socket.ts";
 
 /** Between giving a connection up and counting on another, ms. */
 const AGAIN_MS = 50;
 
 export class DealerChannel implements Channel {
-  readonly #port: Port;
+  readonly #socket: EngineSocket;
   readonly #relink: () => void;
   readonly #options: ConnectOptions;
   readonly #delimited: boolean;
@@ -29,7 +29,7 @@ export class DealerChannel implements Channel {
     this.#relink = relink;
     this.#options = options;
     this.#delimited = options.type === "REQ";
-    this.#port = new Port({
+    this.#socket = new EngineSocket({
       socket,
       watcher,
       maxFrame: options.maxFrame ?? MAX_PACKET,
@@ -42,20 +42,20 @@ export class DealerChannel implements Channel {
 
   send(frames: OutFrames): boolean {
     if (!this.#connected) return false;
-    return this.#port.queue(this.#delimited ? ["", ...frames] : frames);
+    return this.#socket.queue(this.#delimited ? ["", ...frames] : frames);
   }
 
   reconnect(why: string): void {
-    if (!this.#connected || this.#port.closed) return;
+    if (!this.#connected || this.#socket.closed) return;
     this.#connected = false;
-    this.#port.forget();
+    this.#socket.forget();
     let reason = why;
     try {
       this.#relink();
     } catch (error) {
       reason = `${why}; no other connection: ${sentence(error)}`;
     }
-    this.#port.mayHaveEatenEdge();
+    this.#socket.mayHaveEatenEdge();
     this.#tellSoon(AGAIN_MS);
     this.#call(() => this.#options.onGone?.(reason));
   }
@@ -63,7 +63,7 @@ export class DealerChannel implements Channel {
   async close(): Promise<void> {
     this.#connected = false;
     clearTimeout(this.#telling);
-    await this.#port.close();
+    await this.#socket.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,14 +1,14 @@
 /** The peers a ROUTER has heard, and those it hears no more; both tables are bounded. */
 
 /** What the table looks at; see {@linkcode RouterPeer}. */
-export interface Listed {
+interface Listed {
   readonly key: string;
   readonly since: number;
   readonly lively: number;
   readonly admitted: boolean;
 }
 
-export interface TableBounds {
+interface TableBounds {
   readonly connections: number;
   readonly strangers: number;
   /** How long a peer may stay a stranger, ms. */

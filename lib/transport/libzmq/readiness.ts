@@ -71,9 +71,9 @@ const BRIEF_NS = 150_000n;
 /** Signals to this process interrupt so many polls in a row at most; more is another failure. */
 const SIGNALS = 16;
 /** No wake-up was ever seen lost; if one were, it would be found after this many ms. */
-const BELT_MS = 1_000;
+const FALLBACK_POLL_MS = 1_000;
 
-/** How often the belt found a message that no wake-up had told of; 0 in every soak. */
+/** How often the fallback found a message that no wake-up had told of; 0 in every soak. */
 export const watcherCounters = { rescued: 0 };
 
 /** One turn of the event loop. */
@@ -232,7 +232,8 @@ class PollWatcher implements Watcher {
       const spinning = quiet < SPIN;
       if (spinning) await turn();
       // Once more after the long wait: what came while it was on its way back was not lost.
-      const found = (!spinning && await this.#poll.later(table.bytes, table.count, BELT_MS)) ||
+      const found =
+        (!spinning && await this.#poll.later(table.bytes, table.count, FALLBACK_POLL_MS)) ||
         (quiet >= FREE && spinning
           ? this.#poll.briefly(table.bytes, table.count)
           : this.#poll.now(table.bytes, table.count, 0));

@@ -16,7 +16,7 @@ import type {
 import { type PeerOwner, RouterPeer } from "./peer.ts";
 import { PeerTable } from "./peers.ts";
 import type { RawSocket, Watcher } from "./readiness.ts";
-import { Port } from "./socket.ts";
+import { EngineSocket } from "./socket.ts";
 
 /** How often peers whose time is over are looked for, ms. */
 const SWEEP_MS = 1_000;
@@ -27,7 +27,7 @@ const NO_BYTES = new Uint8Array(0);
 
 export class RouterServer implements Server {
   readonly address: string;
-  readonly #port: Port;
+  readonly #socket: EngineSocket;
   readonly #ledger: Ledger;
   readonly #sweeper: ReturnType<typeof setInterval>;
 
@@ -39,14 +39,14 @@ export class RouterServer implements Server {
   ) {
     this.address = address;
     const bounds = options.bounds ?? DEFAULT_BOUNDS;
-    this.#port = new Port({
+    this.#socket = new EngineSocket({
       socket,
       watcher,
       maxFrame: bounds.known.frame,
       onMessage: (frames) => this.#ledger.arrived(frames),
       onFailure: (why) => this.#ledger.count(why),
     });
-    this.#ledger = new Ledger(this.#port, bounds, options);
+    this.#ledger = new Ledger(this.#socket, bounds, options);
     const every = Math.min(SWEEP_MS, Math.max(10, bounds.admitWithin / 4));
     this.#sweeper = setInterval(() => this.#ledger.sweep(), every);
   }
@@ -63,7 +63,7 @@ export class RouterServer implements Server {
 
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    await this.#port.close();
+    await this.#socket.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -76,14 +76,14 @@ class Ledger implements PeerOwner, Accounts {
   readonly counts: Map<string, number> = new Map();
   held = 0;
   most = 0;
-  readonly #port: Port;
+  readonly #socket: EngineSocket;
   readonly #bounds: Bounds;
   readonly #options: ServeOptions;
   readonly #table: PeerTable<RouterPeer>;
   #numbers = 0;
 
-  constructor(port: Port, bounds: Bounds, options: ServeOptions) {
-    this.#port = port;
+  constructor(port: EngineSocket, bounds: Bounds, options: ServeOptions) {
+    this.#socket = port;
     this.#bounds = bounds;
     this.#options = options;
     this.#table = new PeerTable(bounds);
@@ -120,11 +120,11 @@ class Ledger implements PeerOwner, Accounts {
   }
 
   post(frames: OutFrames, onRefused: (code: string | undefined) => void): boolean {
-    return this.#port.post(frames, onRefused);
+    return this.#socket.post(frames, onRefused);
   }
 
   deliver(peer: RouterPeer, frames: Frames): void {
-    if (this.#port.closed) return;
+    if (this.#socket.closed) return;
     try {
       this.#options.onMessage(peer, frames);
     } catch (error) {

@@ -24,7 +24,7 @@ const STUCK_MS = 3_000;
 /** After a receive that failed for no known reason, ms. */
 const FAILED_MS = 50;
 
-export interface PortOptions {
+interface EngineSocketOptions {
   readonly socket: RawSocket;
   /** Undefined: the engine waits by itself. */
   readonly watcher: Watcher | undefined;
@@ -34,11 +34,11 @@ export interface PortOptions {
   onMessage(frames: Frames): void;
   /** The socket cannot be read, for now, for this reason. */
   onFailure(why: string): void;
-  /** Nothing of what {@linkcode Port.queue} took has moved for {@linkcode STUCK_MS}. */
+  /** Nothing of what {@linkcode EngineSocket.queue} took has moved for {@linkcode STUCK_MS}. */
   onStuck?(): void;
 }
 
-export class Port implements Watched {
+export class EngineSocket implements Watched {
   readonly socket: RawSocket;
   readonly #watcher: Watcher | undefined;
   readonly #maxFrame: number;
@@ -55,7 +55,7 @@ export class Port implements Watched {
   #retryMs = RETRY_MS;
   #stuckSince: number | undefined;
 
-  constructor({ socket, watcher, maxFrame, onMessage, onFailure, onStuck }: PortOptions) {
+  constructor({ socket, watcher, maxFrame, onMessage, onFailure, onStuck }: EngineSocketOptions) {
     this.socket = socket;
     this.#watcher = watcher;
     this.#maxFrame = maxFrame;

@@ -15,7 +15,7 @@ import { addressOf, checkIpc, endpointOf, isIpc, refusal } from "./address.ts";
 import { DealerChannel } from "./channel.ts";
 import { type Doorbell, type RawSocket, type Watcher, watchSockets } from "./readiness.ts";
 import { RouterServer } from "./server.ts";
-import { bindPatiently, codeOf } from "../binding.ts";
+import { bindWithRetries, codeOf } from "../binding.ts";
 
 /** Sockets of one process; the engine's own default is 1,023. */
 const MAX_SOCKETS = 10_000;
@@ -105,7 +105,7 @@ class LibzmqTransport implements Transport {
       maxMessageSize: bounds.known.frame,
     });
     try {
-      await bindPatiently(async () => {
+      await bindWithRetries(async () => {
         if (isIpc(address)) await checkIpc(address);
         socket.bindSync(endpointOf(address));
       });

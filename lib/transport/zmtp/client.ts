@@ -4,7 +4,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { performance } from "node:perf_hooks";
 import { UsageError } from "../../errors.ts";
 import { isIpc, parseAddress } from "../../text/addresses.ts";
-import { backoff } from "../backoff.ts";
+import { backoff } from "../waiting.ts";
 import type { Channel, ConnectOptions, OutFrames } from "../transport.ts";
 import { Connection, NO_HANDSHAKE } from "./connection.ts";
 import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
@@ -77,7 +77,7 @@ export class ZmtpChannel implements Channel {
         this.#openedAt = performance.now();
         this.#options.onConnected?.();
       },
-      onMessage: (frames) => this.#options.onMessage(frames),
+      onMessage: this.#options.onMessage,
       onEnd: (why) => this.#lost(why),
     });
   }

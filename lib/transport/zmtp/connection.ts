@@ -19,15 +19,15 @@ import {
   readProperties,
 } from "./codec.ts";
 import { Decoder, type Item } from "./decoder.ts";
-import { Outbox } from "./outbox.ts";
 import { TICK_MS } from "../ticker.ts";
+import { WriteBuffer } from "./write_buffer.ts";
 
 /** Until there is a connection, in ticks: TCP sends a lost SYN again after 1 and 3 s, then 7 s. */
 const CONNECT_WITHIN = 3_500 / TICK_MS;
 /** Silence after which the server is asked for a sign of life, and given up, in ticks. */
 const [PING_AFTER, GONE_AFTER] = [3_000 / TICK_MS, 5_000 / TICK_MS];
 /** Each so many bytes sent since then give it one tick more, up to a minute: a slow line. */
-const [SLOW_LINE, MOST_PATIENCE] = [32_768, 60_000 / TICK_MS];
+const [SLOW_LINE, MOST_SILENCE] = [32_768, 60_000 / TICK_MS];
 /** Bytes that may wait to go out. */
 const MAX_WAITING = 64 * 1_048_576;
 /** How long a channel that closes waits for what it sent to leave, ms. */
@@ -48,7 +48,7 @@ const PARTNERS = {
   REQ: new Set(["ROUTER", "REP"]),
 };
 
-export interface ConnectionOptions {
+interface ConnectionOptions {
   readonly host: string;
   readonly port: number;
   readonly type: "DEALER" | "REQ";
@@ -56,7 +56,7 @@ export interface ConnectionOptions {
   /** How long the server may take to say what it is once there is a connection, in ticks. */
   readonly handshakeTicks: number;
   onOpen(): void;
-  onMessage(frames: Frames): unknown;
+  readonly onMessage: (frames: Frames) => unknown;
   /** Called once, last; never before the constructor returned. */
   onEnd(why: string): void;
 }
@@ -64,7 +64,7 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
-  readonly #outbox: Outbox;
+  readonly #writes: WriteBuffer;
   readonly #decoder: Decoder;
   readonly #commands: Bucket = new Bucket(COMMANDS, performance.now());
   #state: "greeting" | "ready" | "open" | "ended" = "greeting";
@@ -89,7 +89,7 @@ export class Connection {
       command: MAX_COMMAND,
     });
     this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
-    this.#outbox = new Outbox(this.#socket);
+    this.#writes = new WriteBuffer(this.#socket);
     this.#socket.on("connect", () => {
       this.#connected = true;
       this.#quiet = 0;
@@ -108,8 +108,8 @@ export class Connection {
   send(frames: OutFrames): boolean {
     if (this.#state !== "open") return false;
     const bytes = encodeMessage(this.#options.type === "REQ" ? ["", ...frames] : frames);
-    if (this.#outbox.waiting + bytes.length > MAX_WAITING) return false;
-    this.#put(bytes);
+    if (this.#writes.waiting + bytes.length > MAX_WAITING) return false;
+    this.#flush(this.#writes.put(bytes));
     return true;
   }
 
@@ -121,7 +121,7 @@ export class Connection {
   /** Lets what was sent leave, for a short time, and ends. */
   async farewell(): Promise<void> {
     const open = this.#state === "open";
-    this.#outbox.flush();
+    this.#writes.flush();
     this.#stop("closed");
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
@@ -142,20 +142,22 @@ export class Connection {
     this.#quiet++;
     if (this.#state === "greeting" || this.#state === "ready") return this.#beginning();
     if (this.#state !== "open" || !this.#pings) return;
-    const underWay = (this.#outbox.written - this.#writtenWhenHeard) / SLOW_LINE;
-    if (this.#quiet >= Math.min(GONE_AFTER + underWay, MOST_PATIENCE)) this.end("silent");
-    else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) this.#put(PING);
+    const underWay = (this.#writes.written - this.#writtenWhenHeard) / SLOW_LINE;
+    if (this.#quiet >= Math.min(GONE_AFTER + underWay, MOST_SILENCE)) this.end("silent");
+    else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) {
+      this.#flush(this.#writes.put(PING));
+    }
   }
 
   #beginning(): void {
-    const patience = this.#connected ? this.#options.handshakeTicks : CONNECT_WITHIN;
-    if (this.#quiet > patience) this.end(this.#connected ? NO_HANDSHAKE : "no connection in time");
+    const most = this.#connected ? this.#options.handshakeTicks : CONNECT_WITHIN;
+    if (this.#quiet > most) this.end(this.#connected ? NO_HANDSHAKE : "no connection in time");
   }
 
   #arrived(chunk: Uint8Array): void {
     if (this.#ended) return;
     if (this.#state === "open") this.#quiet = 0; // One byte a second is no handshake.
-    this.#writtenWhenHeard = this.#outbox.written;
+    this.#writtenWhenHeard = this.#writes.written;
     this.#decoder.feed(chunk);
     this.#working = true;
     try {
@@ -168,7 +170,7 @@ export class Connection {
       this.end(`a listener failed: ${sentence(error)}`);
     }
     this.#working = false;
-    this.#outbox.flush();
+    this.#writes.flush();
   }
 
   get #ended(): boolean {
@@ -190,8 +192,16 @@ export class Connection {
           ? this.#command(item.name, item.data)
           : this.#handshake(item.name, item.data);
       case "message":
-        return this.#deliver(item.frames);
+        break;
     }
+    const { frames } = item;
+    if (this.#options.type === "REQ") {
+      if (frames.length < 2 || frames[0].length > 0) return this.end("no delimiter");
+      frames.shift();
+    }
+    const result = this.#options.onMessage(frames);
+    if (!(result instanceof Promise)) return;
+    result.catch((error) => this.end(`a listener failed: ${sentence(error)}`));
   }
 
   #handshake(name: string, data: Uint8Array): void {
@@ -210,8 +220,8 @@ export class Connection {
     switch (name) {
       case "PING": {
         const pong = answerPing(data);
-        if (!pong || this.#outbox.waiting > MAX_WAITING) return this.end("bad PING");
-        return this.#put(pong);
+        if (!pong || this.#writes.waiting > MAX_WAITING) return this.end("bad PING");
+        return this.#flush(this.#writes.put(pong));
       }
       case "READY":
         return this.end("second READY");
@@ -220,24 +230,14 @@ export class Connection {
     } // all others mean nothing here
   }
 
-  #deliver(frames: Frames): void {
-    if (this.#options.type === "REQ") {
-      if (frames.length < 2 || frames[0].length > 0) return this.end("no delimiter");
-      frames.shift();
-    }
-    const result = this.#options.onMessage(frames);
-    if (result instanceof Promise) {
-      result.catch((error) => this.end(`a listener failed: ${sentence(error)}`));
-    }
-  }
-
-  #put(bytes: Uint8Array): void {
-    if (this.#outbox.put(bytes)) return void this.#outbox.flush();
+  /** Writes what waits: now, or at the end of this turn. */
+  #flush(now: boolean): void {
+    if (now) return void this.#writes.flush();
     if (this.#working || this.#due) return;
     this.#due = true;
     process.nextTick(() => {
       this.#due = false;
-      this.#outbox.flush();
+      this.#writes.flush();
     });
   }
 
@@ -245,6 +245,6 @@ export class Connection {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#why = why;
-    this.#outbox.clear();
+    this.#writes.clear();
   }
 }

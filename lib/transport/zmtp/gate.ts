@@ -1,7 +1,7 @@
 /** Who may connect: bounds of all connections, and of those of one network address. Pure. */
 
 import { Bucket } from "../../structures/buckets.ts";
-import { networkOf } from "../ip.ts";
+import { networkOf } from "../../text/addresses.ts";
 import type { Bounds } from "../transport.ts";
 import type { Totals } from "./account.ts";
 

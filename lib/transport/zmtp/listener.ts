@@ -1,11 +1,11 @@
 /** A listening TCP socket that does not end and does not go deaf. */
 
-import { type AddressInfo, createServer, isIP, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { Refusal } from "../../errors.ts";
 import { formatAddress, isIpc, parseAddress } from "../../text/addresses.ts";
-import { bindError, bindPatiently, codeOf } from "../binding.ts";
-import { knock } from "./knock.ts";
+import { bindError, bindWithRetries, codeOf } from "../binding.ts";
+import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
 
 /** Connections the system keeps until they are accepted. */
 const BACKLOG = 4_096;
@@ -15,10 +15,13 @@ const BACKLOG = 4_096;
  */
 const [LOOK_AFTER_MS, MOST_LOOK_AFTER_MS] = [2_000, 16_000];
 
+/** How long an accept may take, in ticks: while this program stands still, it accepts nobody. */
+const PROBE_TICKS = 1_000 / TICK_MS;
+
 /** Deno's code for an address that this machine does not have. */
 const REASONS = { EINVAL: "this machine has no such address; choose one of its own" };
 
-export interface ListenOptions {
+interface ListenOptions {
   /** `IP:PORT`. */
   readonly address: string;
   onConnection(socket: Socket): void;
@@ -32,7 +35,7 @@ export class Listener {
   #host = "";
   #port = 0;
   #accepted = true;
-  /** Knocks in a row that nobody heard; the first may have come to a busy program. */
+  /** Probes in a row that nobody heard; the first may have come to a busy program. */
   #unheard = 0;
   #closed = false;
   /** How long the next look is put off, ms. */
@@ -80,7 +83,7 @@ export class Listener {
   }
 
   async #bind(host: string, port: number): Promise<void> {
-    await bindPatiently(() => listen(this.#server, host, port));
+    await bindWithRetries(() => listen(this.#server, host, port));
     this.#host = host;
     this.#port = (this.#server.address() as AddressInfo).port;
     this.#server.on("error", (error) => this.#trouble(error));
@@ -99,16 +102,16 @@ export class Listener {
     this.#options.onTrouble(`accept: ${codeOf(error) ?? error.message}`);
   }
 
-  /** Knocks where nobody else did, and listens anew when that is not heard. */
+  /** Connects where nobody else did, and listens anew when that is not heard. */
   async #stayAwake(): Promise<void> {
     this.#timer = undefined;
     const came = this.#accepted;
     this.#accepted = false;
-    const knocked = came ? undefined : await knock(this.#host, this.#port);
+    const probed = came ? undefined : await probe(this.#host, this.#port);
     if (this.#closed) return;
-    this.#unheard = knocked === "unheard" && !this.#accepted ? this.#unheard + 1 : 0;
+    this.#unheard = probed === "unheard" && !this.#accepted ? this.#unheard + 1 : 0;
     if (this.#unheard === 2) this.#listenAnew();
-    const calm = knocked === "heard";
+    const calm = probed === "heard";
     if (calm) this.#accepted = false; // That was us.
     this.#lookAfter(calm ? Math.min(2 * this.#pause, MOST_LOOK_AFTER_MS) : LOOK_AFTER_MS);
   }
@@ -135,4 +138,37 @@ function listen(server: Server, host: string, port: number): Promise<void> {
     server.once("error", failed);
     server.listen({ host, port, backlog: BACKLOG });
   });
+}
+
+/**
+ * Connects to an own port and waits for a word or an end: either shows that the connection was
+ * accepted. `unsure` when no connection could be tried, for want of descriptors above all.
+ */
+function probe(host: string, port: number): Promise<"heard" | "unheard" | "unsure"> {
+  return new Promise((resolve) => {
+    let connected = false;
+    let ticks = 0;
+    const socket = connect({ host: reachable(host), port });
+    const end = (what: "heard" | "unheard" | "unsure") => {
+      stopTicking(timeout);
+      socket.destroy();
+      resolve(what);
+    };
+    const timeout = {
+      tick: () => ++ticks > PROBE_TICKS && end(connected ? "unheard" : "unsure"),
+    };
+    startTicking(timeout);
+    socket.on("connect", () => connected = true);
+    socket.on("data", () => end("heard"));
+    socket.on("end", () => end("heard"));
+    socket.on("error", (error) => {
+      const refused = codeOf(error) === "ECONNREFUSED";
+      end(connected ? "heard" : refused ? "unheard" : "unsure");
+    });
+  });
+}
+
+function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return /^[0:]+$/.test(host) ? "::1" : host;
 }

@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Bounds, Encoded, Frames, OutFrames, Peer } from "../transport.ts";
-import { plainIp } from "../ip.ts";
+import { plainIp } from "../../text/addresses.ts";
 import { Account, type Pause, type Totals } from "./account.ts";
 import {
   answerPing,
@@ -17,8 +17,8 @@ import {
 } from "./codec.ts";
 import { Decoder, type DecoderBounds, type Item } from "./decoder.ts";
 import type { Gate, Origin } from "./gate.ts";
-import { Outbox } from "./outbox.ts";
 import { Pulse } from "./pulse.ts";
+import { WriteBuffer } from "./write_buffer.ts";
 
 /** Socket types that may talk to a ROUTER. */
 const WELCOME = new Set(["DEALER", "REQ", "ROUTER"]);
@@ -43,7 +43,7 @@ export interface Host {
   watch(peer: ZmtpPeer): void;
   /** All together hold more than they may. */
   overfull(): void;
-  deliver(peer: Peer, frames: Frames): unknown;
+  readonly deliver: (peer: Peer, frames: Frames) => unknown;
   /** Its socket is closed; `why` where both sides had said what they are. */
   gone(peer: ZmtpPeer, why: string | undefined): void;
 }
@@ -56,7 +56,7 @@ export class ZmtpPeer implements Peer {
   readonly #socket: Socket;
   readonly #origin: Origin;
   readonly #decoder: Decoder;
-  readonly #outbox: Outbox;
+  readonly #writes: WriteBuffer;
   readonly #pulse: Pulse;
   #state: "greeting" | "ready" | "open" | "gone" = "greeting";
   #why = "closed by the peer";
@@ -80,7 +80,7 @@ export class ZmtpPeer implements Peer {
     this.#socket = socket;
     this.#origin = origin;
     this.#decoder = new Decoder(host.decoderBounds.stranger);
-    this.#outbox = new Outbox(socket);
+    this.#writes = new WriteBuffer(socket);
     this.#pulse = new Pulse(host.bounds.admitWithin);
     socket.on("data", (chunk) => this.#arrived(chunk as unknown as Uint8Array));
     socket.on("error", (error) => {
@@ -94,7 +94,7 @@ export class ZmtpPeer implements Peer {
   }
 
   get waiting(): number {
-    return this.#outbox.waiting;
+    return this.#writes.waiting;
   }
 
   send(frames: OutFrames, options?: { readonly droppable?: boolean }): boolean {
@@ -130,7 +130,7 @@ export class ZmtpPeer implements Peer {
   cut(why: string): void {
     if (this.#state === "gone") return;
     this.#host.totals.count(`cut: ${why.split(":")[0]}`); // what follows differs from peer to peer
-    this.#outbox.flush(); // what was said in the same turn may still be heard
+    this.#writes.flush(); // what was said in the same turn may still be heard
     this.#leave(why);
     this.#socket.destroy();
   }
@@ -158,7 +158,7 @@ export class ZmtpPeer implements Peer {
     }
     const verdict = this.#pulse.tick({
       waiting: this.waiting,
-      written: this.#outbox.written,
+      written: this.#writes.written,
       paused: this.#paused,
       open: this.#state === "open",
       served: this.account.serves,
@@ -191,7 +191,7 @@ export class ZmtpPeer implements Peer {
   #arrived(chunk: Uint8Array): void {
     if (this.#state === "gone") return;
     const now = performance.now();
-    this.#pulse.heard(this.#outbox.written);
+    this.#pulse.heard(this.#writes.written);
     this.account.arrived(chunk.length, now);
     this.#decoder.feed(chunk);
     this.#work(now);
@@ -255,8 +255,21 @@ export class ZmtpPeer implements Peer {
           ? this.#command(item.name, item.data)
           : this.#handshake(item.name, item.data);
       case "message":
-        return this.#deliver(item.frames, item.bytes);
+        break;
     }
+    const { frames } = item;
+    const delimited = frames.length > 1 && frames[0].length === 0;
+    if (!delimited && this.#isReq) return this.cut("no delimiter");
+    this.#delimited = delimited;
+    if (delimited) frames.shift();
+    this.#delivering = item.bytes;
+    try {
+      const result = this.#host.deliver(this, frames);
+      if (result instanceof Promise) result.catch(() => this.cut("a listener failed"));
+    } catch {
+      this.cut("a listener failed");
+    }
+    this.#delivering = 0;
   }
 
   #handshake(name: string, data: Uint8Array): void {
@@ -296,21 +309,6 @@ export class ZmtpPeer implements Peer {
     } // all others mean nothing to a ROUTER
   }
 
-  #deliver(frames: Frames, bytes: number): void {
-    const delimited = frames.length > 1 && frames[0].length === 0;
-    if (!delimited && this.#isReq) return this.cut("no delimiter");
-    this.#delimited = delimited;
-    if (delimited) frames.shift();
-    this.#delivering = bytes;
-    try {
-      const result = this.#host.deliver(this, frames);
-      if (result instanceof Promise) result.catch(() => this.cut("a listener failed"));
-    } catch {
-      this.cut("a listener failed");
-    }
-    this.#delivering = 0;
-  }
-
   #put(bytes: Uint8Array, delimiter: boolean, droppable = false): boolean {
     const { waiting } = this;
     const { out, drop } = this.account.bounds;
@@ -325,15 +323,15 @@ export class ZmtpPeer implements Peer {
       this.cut("does not read");
       return false;
     }
-    if (delimiter) this.#outbox.put(DELIMITER);
+    if (delimiter) this.#writes.put(DELIMITER);
     // What may be dropped goes to many: whoever writes it in slices must see what each write takes.
-    if (this.#outbox.put(bytes) || droppable) this.#flush();
+    if (this.#writes.put(bytes) || droppable) this.#flush();
     else if (!this.#working) this.#later();
     return true;
   }
 
   #flush(): void {
-    if (!this.#outbox.flush() || this.#socket.writableLength === 0) return;
+    if (!this.#writes.flush() || this.#socket.writableLength === 0) return;
     this.#watch();
     this.#settle();
   }
@@ -360,7 +358,7 @@ export class ZmtpPeer implements Peer {
     if (this.#state === "gone") return;
     this.#state = "gone";
     this.#why = why;
-    this.#outbox.clear();
+    this.#writes.clear();
     this.account.close();
     this.#host.gate.leave(this.#origin, this.account.admitted, performance.now());
   }

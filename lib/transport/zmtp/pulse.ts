@@ -5,13 +5,13 @@ const PING_AFTER = [8, 12];
 /** Seconds of silence before a peer is cut: its machine may be busy. */
 const SILENCE = 20;
 /** Seconds of reading nothing before a peer is cut. */
-const PATIENCE = 15;
+const STUCK = 15;
 /** Each so many bytes that are on their way to a peer give it one second more: a slow line. */
 const SLOW_LINE = 65_536;
 /** A stranger that is served all the time may stay this many times as long as one that is not. */
 const MOST_STAY = 6;
 /** Seconds for which requests under way may keep a peer from being read. */
-const REQUEST_PATIENCE = 60;
+const REQUEST_TIMEOUT = 60;
 
 /** What is known of a peer when a second is over. */
 export interface Vitals {
@@ -74,14 +74,14 @@ export class Pulse {
     const drained = written - waiting;
     this.#stuck = waiting > 0 && drained <= this.#drained ? this.#stuck + 1 : 0;
     this.#drained = drained;
-    if (this.#stuck > PATIENCE + waiting / SLOW_LINE) return "does not read";
+    if (this.#stuck > STUCK + waiting / SLOW_LINE) return "does not read";
     this.#unread = paused === "too many requests" ? this.#unread + 1 : 0;
-    return this.#unread > REQUEST_PATIENCE ? "requests do not end" : undefined;
+    return this.#unread > REQUEST_TIMEOUT ? "requests do not end" : undefined;
   }
 
   #silent({ written, paused, pings }: Vitals): string | undefined {
     this.#quiet = paused === undefined ? this.#quiet + 1 : 0;
-    const patience = SILENCE + (written - this.#writtenWhenHeard) / SLOW_LINE;
-    return pings && this.#quiet > patience ? "silent" : undefined;
+    const most = SILENCE + (written - this.#writtenWhenHeard) / SLOW_LINE;
+    return pings && this.#quiet > most ? "silent" : undefined;
   }
 }

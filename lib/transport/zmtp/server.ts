@@ -26,6 +26,7 @@ export class ZmtpServer implements Server, Host {
   readonly decoderBounds: Host["decoderBounds"];
   readonly totals: Totals = new Totals();
   readonly gate: Gate;
+  readonly deliver: Host["deliver"];
   readonly #options: ServeOptions;
   readonly #slots: Set<ZmtpPeer>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #watched = new Set<ZmtpPeer>();
@@ -47,6 +48,7 @@ export class ZmtpServer implements Server, Host {
   private constructor(options: ServeOptions) {
     this.#options = options;
     this.bounds = options.bounds ?? DEFAULT_BOUNDS;
+    this.deliver = options.onMessage;
     this.gate = new Gate(this.bounds, this.totals);
     const { frames, command, stranger, known } = this.bounds;
     this.decoderBounds = {
@@ -194,10 +196,6 @@ export class ZmtpServer implements Server, Host {
 
   *#all(): Generator<ZmtpPeer> {
     for (const slot of this.#slots) yield* slot;
-  }
-
-  deliver(peer: ZmtpPeer, frames: Uint8Array[]): unknown {
-    return this.#options.onMessage(peer, frames);
   }
 
   gone(peer: ZmtpPeer, why: string | undefined): void {

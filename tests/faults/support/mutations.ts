@@ -19,10 +19,9 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "kill_user",
     what: "empties the outbox before the acknowledgement",
     file: "lib/user/sender.ts",
-    find: `      const receipts = await this.#request(items.map(({ message }) => message), before);
-      this.#settle(items);`,
+    find: `      const { accepted } = await link.ask("send", fields,`,
     replace: `      this.#settle(items);
-      const receipts = await this.#request(items.map(({ message }) => message), before);`,
+      const { accepted } = await link.ask("send", fields,`,
   },
   {
     fault: "kill_user",
@@ -120,10 +119,10 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "slow_members",
     what: "skips for a slow member what it cannot keep",
     file: "lib/user/follow.ts",
-    find: `    if (this.#units <= MAX_BUFFER) return;
+    find: `  #overflow(): void {
     this.#behind = true;`,
-    replace: `    if (this.#units <= MAX_BUFFER) return;
-    this.#cursor = last.first + last.count - 1;`,
+    replace: `  #overflow(): void {
+    this.#cursor = endOf(this.#buffer.map(({ batch }) => batch));`,
   },
   {
     fault: "partition",

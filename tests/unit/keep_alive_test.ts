@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Asked, keepAlive } from "../../lib/user/alive.ts";
+import { keepAlive } from "../../lib/user/connections.ts";
 import { until } from "../support.ts";
 
 /** A group that answers, and how often it was asked. */
 function group(isFresh: boolean) {
   let pings = 0;
-  const ask = (() => {
+  const ping = () => {
     pings++;
-    return Promise.resolve({ epoch: "", head: pings });
-  }) as unknown as Asked["ask"];
-  const link = { ask, know: () => {}, state: "live", feed: { isFresh } } as const;
+    return Promise.resolve({ epoch: "", head: pings, at: 1 });
+  };
+  const link = { ping, state: "live", feed: { isFresh } } as const;
   return { link, pings: () => pings };
 }
 

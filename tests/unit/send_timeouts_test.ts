@@ -1,39 +1,41 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unreachable } from "../../lib/errors.ts";
-import { type Answering, Patience, type Waiting } from "../../lib/user/patience.ts";
-import { pause } from "../../lib/user/pause.ts";
+import { pause } from "../../lib/transport/waiting.ts";
+import { SendTimeouts, type Waiting } from "../../lib/user/send_timeouts.ts";
+import type { LinkState } from "../../lib/user/types.ts";
 
 /** A group in a state, and callers who wait for it. */
 function made() {
-  const link = { state: "connecting", target: { name: "Lab", address: "127.0.0.1:1" } };
+  const target = { id: "group", name: "Lab", address: "127.0.0.1:1", key: "" };
+  const link: { state: LinkState; target: typeof target } = { state: "connecting", target };
   const all: Waiting[] = [];
-  const patience = new Patience(link as unknown as Answering, () => all);
+  const timeouts = new SendTimeouts(link, () => all);
   const ended: string[] = [];
-  const wait = (name: string, within: number) => {
+  const wait = (name: string, timeout: number) => {
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => ended.push(name));
-    all.push({ within, since: performance.now(), reject });
-    patience.watch(all[all.length - 1]);
+    all.push({ timeout, since: performance.now(), reject });
+    timeouts.watch(all[all.length - 1]);
     return promise;
   };
-  return { link, all, patience, ended, wait };
+  return { link, all, timeouts, ended, wait };
 }
 
-test("patience ends for a group that does not answer, whoever is due first", async () => {
-  const { patience, ended, wait } = made();
+test("a send times out for a group that does not answer, whoever is due first", async () => {
+  const { timeouts, ended, wait } = made();
   const long = wait("long", 40);
   const short = wait("short", 10);
   const ever = wait("ever", Infinity);
   await assert.rejects(long, /no answer within 0.04 s; the message is kept/);
   await assert.rejects(short, Unreachable);
   assert.deepEqual(ended, ["short", "long"]);
-  patience.close();
+  timeouts.close();
   ever.catch(() => {});
 });
 
-test("patience does not end for a group that answers, for a call that is done, or after close", async () => {
-  const { link, all, patience, ended, wait } = made();
+test("a send does not time out for a group that answers, for a call that is done, or after close", async () => {
+  const { link, all, timeouts, ended, wait } = made();
   link.state = "live";
   const answered = wait("answered", 10);
   wait("done", 30);
@@ -44,7 +46,7 @@ test("patience does not end for a group that answers, for a call that is done, o
   link.state = "unreachable";
   await assert.rejects(answered, Unreachable);
   wait("left", 5);
-  patience.close();
+  timeouts.close();
   await pause(10);
   assert.deepEqual(ended, ["answered"]);
 });

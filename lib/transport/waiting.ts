@@ -1,4 +1,15 @@
-/** Waiting, and how to end it early. */
+/** Waiting: for how long before another try, and how to end it early. */
+
+/** `first` ms, doubling to `most`, each between half and all of that (jitter). */
+export function backoff(
+  attempt: number,
+  first: number,
+  most: number,
+  random: () => number = Math.random,
+): number {
+  const full = Math.min(most, first * 2 ** Math.min(attempt, 30));
+  return full / 2 + (full / 2) * random();
+}
 
 /** Resolves after `ms`, or at once when the signal is aborted. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
@@ -17,9 +28,10 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 /** What the work gives, or at once an error when the signal is aborted first. */
 export function unlessAborted<T>(
   work: Promise<T>,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   why: () => Error,
 ): Promise<T> {
+  if (!signal) return work;
   return new Promise((resolve, reject) => {
     const abort = () => reject(why());
     if (signal.aborted) abort();

@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 /** Bytes that are written at once rather than at the end of the turn. */
 const WRITE_NOW = 65_536;
 
-export class Outbox {
+export class WriteBuffer {
   readonly #socket: Socket;
   #pending: Uint8Array[] = [];
   #bytes = 0;

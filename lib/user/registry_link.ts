@@ -1,24 +1,22 @@
-/** One registry a user knows: connected to when something is asked, left when nothing is for a while. */
+/** A user's connection to one registry. */
 
 import { Closed, IdentityChanged, Unreachable } from "../errors.ts";
 import { type RegistryAddress, splitRegistry } from "../text/addresses.ts";
-import type { REGISTRY_REPLIES, ReplyOf } from "../protocol/schema.ts";
-import type { SessionClient } from "../session/client.ts";
-import { type Pins, registryClient } from "../session/registry_client.ts";
+import {
+  type Pins,
+  type RegistryClient,
+  registryClient,
+  type RegistryOp,
+  type RegistryReply,
+} from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
 
-export interface RegistryOptions {
+interface RegistryLinkOptions {
   readonly transport: Transport;
   readonly pins: Pins;
   /** `HOST:PORT`, or `HOST:PORT#KEY`. */
   readonly registry: string;
 }
-
-/** What a registry answers to an op. */
-export type RegistryReply<K extends keyof typeof REGISTRY_REPLIES> = ReplyOf<
-  typeof REGISTRY_REPLIES,
-  K
->;
 
 /** How long a connection without a request is kept, ms. */
 const IDLE = 5_000;
@@ -26,16 +24,16 @@ const TIMEOUT = 3_000;
 /** With less time than this it is not asked again, ms. */
 const LEAST = 500;
 
-/** See the head of this file. */
-export class RegistryPort {
-  readonly #options: RegistryOptions;
+/** It connects when something is asked, and leaves when nothing was for a while. */
+export class RegistryLink {
+  readonly #options: RegistryLinkOptions;
   readonly #at: RegistryAddress;
-  #client: SessionClient | undefined;
+  #client: RegistryClient | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #underWay = 0;
   #closed = false;
 
-  constructor(options: RegistryOptions) {
+  constructor(options: RegistryLinkOptions) {
     this.#options = options;
     this.#at = splitRegistry(options.registry)!;
   }
@@ -56,7 +54,7 @@ export class RegistryPort {
   }
 
   /** @throws {Refusal}; {Unreachable}; {IdentityChanged}; {BadReply}; {Closed} */
-  async request<K extends keyof typeof REGISTRY_REPLIES & string>(
+  async request<K extends RegistryOp>(
     op: K,
     fields: object,
     timeout: number = TIMEOUT,
@@ -73,7 +71,7 @@ export class RegistryPort {
         if (!(error instanceof Unreachable) || left < LEAST) throw error;
         return client.request(op, fields, left);
       });
-      return await answer as RegistryReply<K>;
+      return await answer;
     } catch (error) {
       // What answers there is looked at anew by the next request.
       if (error instanceof IdentityChanged) this.#leave(client);
@@ -86,7 +84,7 @@ export class RegistryPort {
     }
   }
 
-  #connect(): SessionClient {
+  #connect(): RegistryClient {
     const { transport, pins } = this.#options;
     const wayOut = this.given
       ? `give its address with the other key, or without one`
@@ -94,7 +92,7 @@ export class RegistryPort {
     return registryClient({ transport, pins, ...this.#at, wayOut });
   }
 
-  #leave(client: SessionClient): void {
+  #leave(client: RegistryClient): void {
     if (this.#client === client) this.#client = undefined;
     void client.close();
   }

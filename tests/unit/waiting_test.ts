@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backoff } from "../../lib/transport/backoff.ts";
-import { pause } from "../../lib/user/pause.ts";
+import { backoff, pause } from "../../lib/transport/waiting.ts";
 
 test("backoff doubles from its first to its most and stays there", () => {
   const full = Array.from({ length: 8 }, (_, attempt) => backoff(attempt, 250, 10_000, () => 1));

@@ -4,14 +4,14 @@ import { Unreachable } from "../errors.ts";
 import type { Link } from "./link.ts";
 
 /** A group, as far as it matters here. */
-export type Answering = Pick<Link, "state" | "target">;
+type Answering = Pick<Link, "state" | "target">;
 
 /** A caller who waits. */
 export interface Waiting {
-  /** Patience, ms; Infinity for one who waits for ever, or who was told already. */
-  within: number;
   /** Since when, by `performance.now()`. */
   since: number;
+  /** How long at most, ms; Infinity for one who waits for ever, or who was told already. */
+  timeout: number;
   reject(error: unknown): void;
 }
 
@@ -19,7 +19,7 @@ export interface Waiting {
  * Rejects those who wait longer than they want for a group that does not answer. A group that
  * answers but makes us wait (a rate, a full disk) is waited for.
  */
-export class Patience {
+export class SendTimeouts {
   readonly #link: Answering;
   readonly #waiting: () => Iterable<Waiting>;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -32,8 +32,8 @@ export class Patience {
   }
 
   /** Somebody waits from now on. */
-  watch({ since, within }: Waiting): void {
-    if (since + within < this.#due) this.#lookAt(since + within);
+  watch({ since, timeout }: Waiting): void {
+    if (since + timeout < this.#due) this.#lookAt(since + timeout);
   }
 
   #lookAt(due: number): void {
@@ -47,11 +47,11 @@ export class Patience {
     const now = performance.now();
     let due = Infinity;
     for (const waiting of this.#waiting()) {
-      if (waiting.since + waiting.within <= now) {
+      if (waiting.since + waiting.timeout <= now) {
         if (this.#link.state === "live") waiting.since = now;
         else this.#giveUp(waiting);
       }
-      due = Math.min(due, waiting.since + waiting.within);
+      due = Math.min(due, waiting.since + waiting.timeout);
     }
     this.#lookAt(due);
   }
@@ -59,8 +59,8 @@ export class Patience {
   #giveUp(waiting: Waiting): void {
     const { name, address } = this.#link.target;
     const message = `Cannot reach the group "${name}" at ${address}: no answer within ` +
-      `${waiting.within / 1000} s; the message is kept and goes out when the group answers`;
-    waiting.within = Infinity;
+      `${waiting.timeout / 1000} s; the message is kept and goes out when the group answers`;
+    waiting.timeout = Infinity;
     waiting.reject(new Unreachable(address, message));
   }
 

@@ -1,0 +1,97 @@
+/** Becoming a member of a group, and letting others become one. */
+
+import { Refusal, UsageError } from "../errors.ts";
+import { encodeInvite, type Invite, looksLikeInvite, parseInvite } from "../protocol/invite.ts";
+import type { Pins } from "../session/registry_client.ts";
+import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
+import { isIpc, splitRegistry } from "../text/addresses.ts";
+import type { Connections } from "./connections.ts";
+import { findGroup } from "./finding.ts";
+import type { KnownGroups } from "./groups.ts";
+import { checkPin } from "./identity.ts";
+import type { Link } from "./link.ts";
+import type { Registries } from "./registries.ts";
+import type { InviteTerms } from "./types.ts";
+
+interface JoinOptions {
+  readonly groups: KnownGroups;
+  readonly connections: Connections;
+  readonly registries: Registries;
+  readonly pins: Pins;
+}
+
+/**
+ * Joins the group of a name, an `IP:PORT` or an invite; answers its id.
+ *
+ * @throws {Refusal}; {Unreachable}; {IdentityChanged}; {UsageError}
+ */
+export async function joinGroup(
+  target: string,
+  { groups, connections, registries, pins }: JoinOptions,
+): Promise<string> {
+  const invite = looksLikeInvite(target) ? readInvite(target) : undefined;
+  const found = invite
+    ? targetOf(invite, groups.all)
+    : await findGroup(target, groups.all, registries);
+  const known = groups.get(found.id);
+  if (known) groups.learn(found);
+  // An earlier one may wait at an address where the group is no more.
+  if (!known?.joined) await connections.drop(found.id);
+  // A stranger's name is kept when it has proved to be its.
+  const link = known ? connections.open(known.id).link : connections.link(found);
+  try {
+    const { epoch, head, role } = await link.join(invite ? { invite: invite.token } : {});
+    link.know(epoch, head);
+    groups.enter(link.target, role, epoch);
+    groups.admitted(link.target.id, link.ticket);
+    if (!connections.get(link.target.id)) connections.adopt(link);
+  } finally {
+    if (connections.get(link.target.id)?.link !== link) await link.close();
+  }
+  if (invite) pinFrom(invite, pins);
+  return link.target.id;
+}
+
+/** The registry of an invite is the one that the inviter knows. */
+function pinFrom({ registry }: Invite, pins: Pins): void {
+  const { address, key } = splitRegistry(registry) ?? {};
+  if (address && key && !pins.get(address)) pins.set(address, key);
+}
+
+/** Where an invite says that a group is; nobody else is asked. @throws {IdentityChanged} */
+function targetOf({ record }: Invite, groups: readonly StoredGroup[]): GroupTarget {
+  const { id, name, address, key } = record;
+  checkPin(record, groups);
+  return { id, name, address, key };
+}
+
+/** @throws {UsageError} it is not whole; {Refusal} `bad_invite` it has expired */
+function readInvite(text: string): Invite {
+  const invite = parseInvite(text);
+  if (!invite) {
+    throw new UsageError(
+      "Cannot read the invite: it is not whole, or of another version; copy all of it, in quotes, " +
+        "or ask for a new one",
+    );
+  }
+  if (invite.until <= Date.now()) {
+    throw new Refusal("bad_invite", "Cannot use the invite: it has expired, ask for a new one");
+  }
+  return invite;
+}
+
+/** An invite as people pass it on. @throws {Refusal}; {Unreachable} */
+export async function makeInvite(
+  link: Link,
+  terms: InviteTerms,
+  registries: Registries,
+): Promise<string> {
+  const { token, expires: until, record } = await link.ask("invite", terms);
+  if (isIpc(record.address)) {
+    const message = `Cannot invite to "${record.name}": it is reached on its own machine only`;
+    throw new Refusal("bad_request", message);
+  }
+  const { address, key } = registries.all.find(({ key }) => key !== undefined) ?? {};
+  const registry = address && key ? `${address}#${key}` : "";
+  return encodeInvite({ record, token, until, registry });
+}
