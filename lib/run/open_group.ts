@@ -18,10 +18,16 @@ import type { Log } from "../log/log.ts";
 import { memoryLog } from "../log/memory.ts";
 import { sqliteLog } from "../log/sqlite.ts";
 import { renewCopy, sqliteCopy } from "../log/sqlite_copy.ts";
-import { DEFAULT_REGISTRY, parseAddress } from "../text/addresses.ts";
+import {
+  checkedAddress,
+  checkedHost,
+  checkedRegistry,
+  DEFAULT_REGISTRY,
+  parseAddress,
+} from "../text/addresses.ts";
+import { checkedName } from "../text/names.ts";
 import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
-import { checkAddress, checkHost, checkName, checkRegistry } from "./checks.ts";
 import { Copies } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { type LogSink, SILENT } from "./logging.ts";
@@ -86,15 +92,15 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   const { log: logger = SILENT, plain = false, advertise, rate, keep, keepFor } = options;
   const { memoryLimit } = options;
   const access = options.private ? "private" : "open";
-  const name = checkName(options.name);
-  checkAddress(address);
-  const known = registries.map(checkRegistry);
+  const name = checkedName(options.name);
+  checkedAddress("the address", address, { free: true });
+  const known = registries.map((registry) => checkedRegistry("the registry", registry));
   if (plain && access === "private") {
     throw new UsageError(
       "Cannot start the group: --private lets in only who proves a key, leave out --plain",
     );
   }
-  if (advertise !== undefined) checkHost(advertise);
+  if (advertise !== undefined) checkedHost(advertise);
   const transport = await transportFor(options.transport, logger);
   const folder = options.data ?? (home && groupFolder(home, name));
   const file = groupFile(folder, name, home);
@@ -147,7 +153,7 @@ export const copies: Copies = new Copies({ log: sqliteLog, copy: sqliteCopy, ren
 
 /** Where a group's data is kept in a home. */
 export function groupFolder(home: string, name: string): string {
-  return join(home, "groups", folderName(checkName(name)));
+  return join(home, "groups", folderName(checkedName(name)));
 }
 
 /** Does for other programs what only the holder of the folder can do, as long as the group runs. */

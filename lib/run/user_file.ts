@@ -5,8 +5,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { load, loadOrMake } from "../identity/files.ts";
 import { newSigningKey, randomToken } from "../identity/keys.ts";
-import { nameProblem, normalName } from "../text/names.ts";
-import { checkName } from "./checks.ts";
+import { checkedName, nameProblem, normalName } from "../text/names.ts";
 
 /** What is kept of a user. */
 export interface UserFile {
@@ -26,7 +25,7 @@ export function identityPath(home: string): string {
 
 /** The user of a home, made at the first use; a fresh one without a home. @throws {FolderUnusable} */
 export function userFile(home: string | undefined, wanted?: string): UserFile {
-  const name = wanted === undefined ? undefined : checkName(wanted);
+  const name = wanted === undefined ? undefined : checkedName(wanted);
   const make = (): UserFile => ({
     name: name ?? systemName(),
     secretKey: newSigningKey().secretKey,
