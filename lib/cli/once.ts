@@ -5,7 +5,13 @@ import { safeLine } from "../text/filter.ts";
 import { nearest } from "../text/nearest.ts";
 import type { User } from "../user/user.ts";
 import { atMost, type Given } from "./args.ts";
-import { type Command, type ProgramCommand, refuseOthers, runCommand } from "./commands/command.ts";
+import {
+  type Command,
+  type Context,
+  type ProgramCommand,
+  refuseOthers,
+  runCommand,
+} from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { Authors, COMMAND_WORDS, entryLine, explain, failed, notice } from "./render.ts";
 import type { Bytes, Output } from "./streams.ts";
@@ -74,7 +80,7 @@ export async function runOnce(command: OnceCommand, options: Once): Promise<numb
   const authors = new Authors();
   try {
     const args = await command.once.read({ words, given, input: stdin, now: Date.now() });
-    const context = {
+    const context: Context = {
       user,
       home,
       style: output.style,
@@ -84,7 +90,7 @@ export async function runOnce(command: OnceCommand, options: Once): Promise<numb
       marksRead: onTerminal && !json,
       send: (group, text) => user.send(group.id, text),
       entry: (_, entry) => entryLine(entry, output.style, { label: authors.label(entry) }),
-    } satisfies Parameters<typeof runCommand>[1];
+    };
     await runCommand(command, context, args, {
       json,
       collect: onTerminal ? 0 : CHUNK,

@@ -1,5 +1,6 @@
 /** Runs what is typed at a prompt, or stands line by line in a file or a pipe. */
 
+import { looksLikeAddress } from "../../text/addresses.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { User } from "../../user/user.ts";
 import { columns } from "../args.ts";
@@ -120,7 +121,7 @@ async function listed(prompt: Prompt): Promise<void> {
 function completable(prompt: Prompt) {
   return {
     commands: prompt.commands.flatMap(({ names }) => names),
-    groups: [...new Set(prompt.known.names)].filter((name) => !/^\S+:\d+$/.test(name)),
+    groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
     members: [...prompt.seenNames].map(safeLine),
   };
 }
