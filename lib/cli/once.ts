@@ -8,12 +8,21 @@ import { atMost, type Given } from "./args.ts";
 import {
   type Command,
   type Context,
+  type GroupRef,
   type ProgramCommand,
   refuseOthers,
   runCommand,
 } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
-import { Authors, COMMAND_WORDS, entryLine, explain, failed, notice } from "./render.ts";
+import {
+  Authors,
+  COMMAND_WORDS,
+  entryLine,
+  explain,
+  explainSend,
+  failed,
+  notice,
+} from "./render.ts";
 import type { Bytes, Output } from "./streams.ts";
 
 /** A row that is run with a user. */
@@ -85,10 +94,9 @@ export async function runOnce(command: OnceCommand, options: Once): Promise<numb
       home,
       style: output.style,
       signal,
-      words: COMMAND_WORDS,
       // A script that reads must not hide messages from the person.
       marksRead: onTerminal && !json,
-      send: (group, text) => user.send(group.id, text),
+      send: (group, text) => user.send(group.id, text).catch(explained(group)),
       entry: (_, entry) => entryLine(entry, output.style, { label: authors.label(entry) }),
     };
     await runCommand(command, context, args, {
@@ -105,4 +113,12 @@ export async function runOnce(command: OnceCommand, options: Once): Promise<numb
     await output.complain(failed(explain(error, COMMAND_WORDS, target)));
     return 1;
   }
+}
+
+/** An error of a send, with the sentence about the message. */
+function explained({ name }: GroupRef) {
+  return (cause: unknown): never => {
+    if (cause instanceof UsageError) throw cause;
+    throw new Error(explainSend(cause, COMMAND_WORDS, name), { cause });
+  };
 }

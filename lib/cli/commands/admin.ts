@@ -89,7 +89,7 @@ interface Acting {
 }
 
 /** A row for each action on a member. */
-export const actions: readonly Row<Acting, { seq: number }>[] = ADMIN_ACTIONS.map((action) => {
+export const actions: readonly Row<Acting, number>[] = ADMIN_ACTIONS.map((action) => {
   const { name, usage, help, takes } = action;
   const options = takes === "time" ? ["for"] : [];
   return {
@@ -114,9 +114,9 @@ export const actions: readonly Row<Acting, { seq: number }>[] = ADMIN_ACTIONS.ma
       }),
     },
     options,
-    run: async ({ user }, { group, action }) => ({ seq: await user.act(group.id, action) }),
+    run: ({ user }, { group, action }) => user.act(group.id, action),
     text: (_, { style }) => [success(style)],
-    json: (done) => [done],
+    json: (seq) => [{ seq }],
   };
 });
 
@@ -143,13 +143,13 @@ function roleOf(typed: string): NonNullable<Action["role"]> {
   throw new UsageError(`Cannot use the role ${safeLine(typed)}: expected reader, member or admin`);
 }
 
-/** Without a text the topic is shown; an empty one takes it away. */
+/** Without a topic it is shown; an empty one takes it away. */
 interface Topic {
   readonly group: GroupRef;
   readonly topic?: string;
 }
 
-export const topic: Row<Topic, { seq: number } | { topic: string }> = {
+export const topic: Row<Topic, number | string> = {
   names: ["topic"],
   most: 0,
   help: "show or set what a group is about",
@@ -170,17 +170,13 @@ export const topic: Row<Topic, { seq: number } | { topic: string }> = {
       ...(texts.length === 0 ? {} : { topic: texts.join(" ") }),
     }),
   },
-  async run({ user }, { group, topic }) {
-    if (topic === undefined) return { topic: await user.topic(group.id) };
-    return { seq: await user.act(group.id, { action: "topic", topic }) };
-  },
+  run: ({ user }, { group: { id }, topic }) =>
+    topic === undefined ? user.topic(id) : user.act(id, { action: "topic", topic }),
   text(result, { style }, { group }) {
-    if ("seq" in result) return [success(style)];
-    return [
-      result.topic === "" ? { remark: `${group.name} has no topic` } : safeLine(result.topic),
-    ];
+    if (typeof result === "number") return [success(style)];
+    return [result === "" ? { remark: `${group.name} has no topic` } : safeLine(result)];
   },
-  json: (result) => [result],
+  json: (result) => [typeof result === "number" ? { seq: result } : { topic: result }],
 };
 
 /** The group that comes first, or the current one when what comes first is no joined group. */

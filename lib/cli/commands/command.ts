@@ -5,7 +5,7 @@ import { safeJson } from "../../text/filter.ts";
 import type { GroupEntry, JoinedGroup } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
-import type { Style, Words } from "../render.ts";
+import type { Style } from "../render.ts";
 import type { Bytes } from "../streams.ts";
 import type { Known } from "./targets.ts";
 
@@ -64,12 +64,14 @@ export interface Context {
   readonly home: string;
   readonly style: Style;
   readonly signal: AbortSignal;
-  readonly words: Words;
   /** A person reads what is printed, and nothing else moves the cursor. */
   readonly marksRead: boolean;
   /** Undefined for one command and out. */
   readonly prompt?: AtPrompt;
-  /** Resolves when the group has it; without a receipt when it has not, and that was said. */
+  /**
+   * Resolves when the group has it; without a receipt when it has not, and that was said. Otherwise
+   * it rejects with the sentence that a person is told.
+   */
   send(group: GroupRef, text: string): Promise<Receipt | undefined>;
   /** An entry as lines. */
   entry(group: GroupRef, entry: GroupEntry): string;
@@ -137,7 +139,7 @@ export interface Row<A, R> extends Head {
   /** A result as objects, one a line. */
   json?(result: R, args: A): readonly object[];
   /** What it changes at a prompt, when the result is shown. */
-  then?(prompt: AtPrompt, result: R): void | Promise<void>;
+  then?(prompt: AtPrompt, result: R, args: A): void | Promise<void>;
 }
 
 /** What the menu asks for. */
@@ -161,7 +163,10 @@ export interface Printer {
   remark(text: string): void | Promise<void>;
 }
 
-/** Runs a command and prints its results as they come. */
+/**
+ * Runs a command and prints its results as they come. Nothing is waited for between a result and its
+ * line: SUCCESS stands before what the live feed brings at the same moment.
+ */
 export async function runCommand(
   command: Command,
   context: Context,
@@ -189,21 +194,18 @@ export async function runCommand(
     if (size >= most) await flush();
   };
   let count = 0;
-  for await (const result of each(command.run(context, args))) {
+  const take = async (result: unknown) => {
     await show(
       json ? command.json!(result, args).map(safeJson) : command.text(result, context, args, count),
     );
     count++;
-    if (context.prompt) await command.then?.(context.prompt, result);
-  }
+    if (context.prompt) await command.then?.(context.prompt, result, args);
+  };
+  const results = command.run(context, args);
+  if (!isAsync(results)) await take(await results);
+  else for await (const result of results) await take(result);
   if (!json) await show(command.end?.(count, context, args) ?? []);
   await flush();
-}
-
-/** The results of a command: one, or as many as come. */
-async function* each(results: unknown): AsyncGenerator<unknown> {
-  if (isAsync(results)) yield* results;
-  else yield await results;
 }
 
 function isAsync(results: unknown): results is AsyncIterable<unknown> {

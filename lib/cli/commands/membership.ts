@@ -37,7 +37,7 @@ function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
   return prompt.watch(group);
 }
 
-export const leave: Row<GroupRef, GroupRef> = {
+export const leave: Row<GroupRef, void> = {
   names: ["leave_group"],
   short: ["leave"],
   help: "be a member no more",
@@ -49,12 +49,9 @@ export const leave: Row<GroupRef, GroupRef> = {
   },
   once: { usage: "leave G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
-  async run({ user }, group) {
-    await user.leave(group.id);
-    return group;
-  },
+  run: ({ user }, { id }) => user.leave(id),
   text: (_, { style }) => [success(style)],
-  then: (prompt, group) => prompt.left(group),
+  then: (prompt, _, group) => prompt.left(group),
 };
 
 export const switchGroup: Row<JoinedGroup, JoinedGroup> = {

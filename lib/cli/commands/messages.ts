@@ -1,10 +1,10 @@
 /** Commands that read and send: get_messages, follow, send_message. */
 
-import { UsageError } from "../../errors.ts";
+import { sentence, UsageError } from "../../errors.ts";
 import { parseEnd, parseTime } from "../../text/time.ts";
 import type { GroupEntry, ReadOptions } from "../../user/types.ts";
 import { type Given, wholeNumber } from "../args.ts";
-import { counted, entryFields, explainSend, success } from "../render.ts";
+import { counted, entryFields, success } from "../render.ts";
 import { linesOf, wholeText } from "../streams.ts";
 import {
   type AtPrompt,
@@ -151,7 +151,7 @@ interface Sending {
   readonly lines?: AsyncIterable<string>;
 }
 
-export const send: Row<Sending, Receipt> = {
+export const send: Row<Sending, Receipt | undefined> = {
   names: ["send_message"],
   short: ["send"],
   help: "send a message; - takes standard input",
@@ -185,21 +185,18 @@ export const send: Row<Sending, Receipt> = {
     asks: [{ question: "Group", quoted: true }, { question: "Text" }],
   },
   live: true,
-  async *run(context, { group, text, lines }) {
-    if (lines) return yield* sendLines(context, group, lines);
-    if (text === undefined) return;
+  run(context, { group, text, lines }) {
+    if (lines) return sendLines(context, group, lines);
+    if (text === undefined) return undefined;
     if (text.trim() === "") throw new UsageError("Cannot send the message: it is empty");
-    const receipt = await context.send(group, text).catch((error: unknown) => {
-      throw error instanceof UsageError ? error : explained(error, context, group);
-    });
-    if (receipt) yield receipt;
+    return context.send(group, text);
   },
-  text: () => [],
-  end(count, { prompt, style }, { text }) {
-    if (prompt && text === undefined) return [{ remark: "nothing was sent" }];
-    return count > 0 || !prompt ? [success(style)] : []; // An input without lines is sent, too.
+  text(receipt, { style }, { text, lines }) {
+    if (!lines && text === undefined) return [{ remark: "nothing was sent" }];
+    return receipt && !lines ? [success(style)] : [];
   },
-  json: (receipt) => [receipt],
+  end: (_count, { style }, { lines }) => lines ? [success(style)] : [],
+  json: (receipt) => receipt ? [receipt] : [],
 };
 
 /** Lines until `END` alone on one; undefined when the input ends or Ctrl-C stops it. */
@@ -222,7 +219,7 @@ async function* sendLines(
   context: Context,
   group: GroupRef,
   lines: AsyncIterable<string>,
-): AsyncGenerator<Receipt> {
+): AsyncGenerator<Receipt | undefined> {
   const source = lines[Symbol.asyncIterator]();
   const nextLine = () => source.next().then(({ value, done = false }) => ({ line: value, done }));
   const waiting: Promise<Answer>[] = [];
@@ -247,18 +244,14 @@ async function* sendLines(
     } else if ("error" in next) {
       const answers = await Promise.all(waiting);
       accepted += answers.filter((answer) => !("error" in answer)).length;
-      const before = ` (${counted(accepted, "line")} accepted before)`;
-      throw explained(next.error, context, group, before);
+      const before = `(${counted(accepted, "line")} accepted before)`;
+      throw new Error(`${sentence(next.error)} ${before}`, { cause: next.error });
     } else {
       void waiting.shift();
       accepted++;
-      if (next.receipt) yield next.receipt;
+      yield next.receipt;
     }
   }
 }
 
 type Answer = { readonly receipt: Receipt | undefined } | { readonly error: unknown };
-
-function explained(cause: unknown, { words }: Context, { name }: GroupRef, more = ""): Error {
-  return new Error(explainSend(cause, words, name) + more, { cause });
-}

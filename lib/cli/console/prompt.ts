@@ -78,7 +78,6 @@ export class Prompt implements AtPrompt {
       home,
       style: screen.style,
       signal,
-      words: PROMPT_WORDS,
       marksRead: false, // the live feed does
       prompt: this,
       send: (group, text) => this.send(group, text),
