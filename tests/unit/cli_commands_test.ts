@@ -1,6 +1,7 @@
 /** The table of a user's commands is whole, and each row runs from each place that it names. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { readArgs } from "../../lib/cli/args.ts";
 import type { Command } from "../../lib/cli/commands/command.ts";
@@ -172,7 +173,8 @@ async function prompt(command: Command) {
 }
 
 test("every command is in the help of each place that it names", async () => {
-  const [said] = [(await script(PROMPT_COMMANDS.find(({ names }) => names[0] === "help")!)).lines];
+  const help = PROMPT_COMMANDS.find(({ names }) => names[0] === "help")!;
+  const { lines: said } = await script(help);
   for (const { names, prompt, help } of PROMPT_COMMANDS) {
     const line = said.find((line) => line.startsWith(`  ${prompt!.usage}  `));
     assert.ok(line?.endsWith(`  ${prompt!.help ?? help}`), names[0]);
@@ -238,6 +240,49 @@ for (const command of new Set([...PROMPT_COMMANDS, ...ONCE])) {
     for (const line of lines) assert.equal(typeof JSON.parse(line), "object");
   });
 }
+
+test("README names commands that there are", () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const atPrompt = /^At the prompt: .*?`exit`/ms.exec(readme)![0];
+  const named = [...atPrompt.matchAll(/`(\w+)[^`]*`/g)].map(([, name]) => name);
+  assert.deepEqual(named.filter((name) => !NAMES.includes(name)), []);
+  const once = ONCE_COMMANDS.flatMap(onceNames);
+  const lines = [...readme.matchAll(/user\.ts (?!-)(\w+)/g)].map(([, name]) => name);
+  assert.deepEqual(lines.filter((name) => !once.includes(name)), []);
+  assert.ok(named.length > 5 && lines.length > 5);
+});
+
+test("SUCCESS is printed before what comes with the same answer", async () => {
+  for (const name of ["send_message", "ban", "topic", "rename"]) {
+    const lines: string[] = [];
+    const answered = Promise.resolve(1);
+    const user = {
+      joined: () => [LAB],
+      on: () => () => {},
+      ...Object.fromEntries(["send", "act", "rename"].map((method) => [method, () => answered])),
+    } as unknown as User;
+    const screen = {
+      style: { colour: false },
+      live: true,
+      print: (text: string) => void lines.push(text),
+      fail: (text: string) => assert.fail(text),
+      nextLine: () => Promise.resolve(undefined),
+      status: () => {},
+      prompt: () => {},
+    };
+    const host = () => Promise.reject(new Error("none"));
+    const stop = new AbortController();
+    const commands = PROMPT_COMMANDS;
+    const one = new Prompt({ user, home: "/h", screen, host, commands, signal: stop.signal });
+    const command = commands.find(({ names }) => names[0] === name)!;
+    const done = one.run(command, name === "rename" ? "alan" : "Lab bob");
+    // The feed is opened, checked and handed on through several promises.
+    for (let turn = 0; turn < 8; turn++) await answered;
+    assert.deepEqual(lines, ["SUCCESS"], name);
+    await done;
+    stop.abort();
+  }
+});
 
 test("send --lines gives a receipt for each line, and stops at the first that fails", async () => {
   const { lines, failures, output } = sink();

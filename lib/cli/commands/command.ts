@@ -130,7 +130,7 @@ export interface Row<A, R> extends Head {
   /** A choice of the numbered menu. */
   readonly menu?: { readonly number: number; readonly text: string; readonly asks: readonly Ask[] };
   /** Results come one by one, and each is shown at once. */
-  readonly live?: boolean;
+  readonly atOnce?: boolean;
   run(context: Context, args: A): R | Promise<R> | AsyncGenerator<R>;
   /** A result as text; `index` counts those that came before. */
   text(result: R, context: Context, args: A, index: number): readonly Shown[];
@@ -139,7 +139,7 @@ export interface Row<A, R> extends Head {
   /** A result as objects, one a line. */
   json?(result: R, args: A): readonly object[];
   /** What it changes at a prompt, when the result is shown. */
-  then?(prompt: AtPrompt, result: R, args: A): void | Promise<void>;
+  after?(prompt: AtPrompt, result: R, args: A): void | Promise<void>;
 }
 
 /** What the menu asks for. */
@@ -173,7 +173,7 @@ export async function runCommand(
   args: unknown,
   { json = false, collect = 0, print, remark }: Printer,
 ): Promise<void> {
-  const most = command.live ? 0 : collect;
+  const most = command.atOnce ? 0 : collect;
   let lines: string[] = [];
   let size = 0;
   const flush = async () => {
@@ -199,7 +199,7 @@ export async function runCommand(
       json ? command.json!(result, args).map(safeJson) : command.text(result, context, args, count),
     );
     count++;
-    if (context.prompt) await command.then?.(context.prompt, result, args);
+    if (context.prompt) await command.after?.(context.prompt, result, args);
   };
   const results = command.run(context, args);
   if (!isAsync(results)) await take(await results);

@@ -28,7 +28,7 @@ export const join: Row<string, JoinedGroup> = {
   run: ({ user }, target) => user.join(target),
   text: (_, { style }) => [success(style)],
   json: (group) => [joinedFields(group)],
-  then: enter,
+  after: enter,
 };
 
 /** Goes to a group that was joined, and shows what comes there. */
@@ -51,7 +51,7 @@ export const leave: Row<GroupRef, void> = {
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
   run: ({ user }, { id }) => user.leave(id),
   text: (_, { style }) => [success(style)],
-  then: (prompt, _, group) => prompt.left(group),
+  after: (prompt, _, group) => prompt.left(group),
 };
 
 export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
@@ -65,7 +65,7 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
   },
   run: (_, group) => group,
   text: ({ name }) => [{ remark: `plain text goes to ${name} now` }],
-  then: (prompt, group) => prompt.switchTo(group),
+  after: (prompt, group) => prompt.switchTo(group),
 };
 
 /** A group that was started here, then the same one joined. */
@@ -96,7 +96,7 @@ export const create: Row<{ name: string; address: string }, Created> = {
     "id" in created
       ? [success(style)]
       : [{ remark: `${name} listens on ${created.address} for as long as this program runs` }],
-  then: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
+  after: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
 };
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
@@ -118,7 +118,7 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
   },
   // What was done is a remark, so that scripts get SUCCESS alone.
   text: ({ trusted }, { style }) => [{ remark: trustedLine(trusted) }, success(style)],
-  then(prompt, { gone }) {
+  after(prompt, { gone }) {
     for (const group of gone) prompt.left(group);
     prompt.refresh();
   },
@@ -135,7 +135,7 @@ export const rename: Row<string, void> = {
   once: { usage: "rename NAME", words: [1, 1], read: ({ words: [name] }) => name },
   run: ({ user }, name) => user.rename(name),
   text: (_, { style }) => [success(style)],
-  then: (prompt) => prompt.refresh(),
+  after: (prompt) => prompt.refresh(),
 };
 
 function joinedIn(rest: string, { known, joined }: AtPrompt): JoinedGroup | undefined {

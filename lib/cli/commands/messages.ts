@@ -128,7 +128,7 @@ export const follow: Row<Reading, GroupEntry> = {
     }),
   },
   options: ["since", "after"],
-  live: true,
+  atOnce: true,
   async *run({ user, signal }, { group, range }) {
     try {
       for await (const entry of user.follow(group.id, { ...range, signal })) {
@@ -184,7 +184,7 @@ export const send: Row<Sending, Receipt | undefined> = {
     text: "Send a message",
     asks: [{ question: "Group", quoted: true }, { question: "Text" }],
   },
-  live: true,
+  atOnce: true,
   run(context, { group, text, lines }) {
     if (lines) return sendLines(context, group, lines);
     if (text === undefined) return undefined;
@@ -221,7 +221,11 @@ async function* sendLines(
   lines: AsyncIterable<string>,
 ): AsyncGenerator<Receipt | undefined> {
   const source = lines[Symbol.asyncIterator]();
-  const nextLine = () => source.next().then(({ value, done = false }) => ({ line: value, done }));
+  const nextLine = () => {
+    const next = source.next().then(({ value, done = false }) => ({ line: value, done }));
+    next.catch(() => {}); // looked at in its turn
+    return next;
+  };
   const waiting: Promise<Answer>[] = [];
   let coming = nextLine();
   let open = true;

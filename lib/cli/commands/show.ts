@@ -56,7 +56,7 @@ export const list: Row<{ prefix?: string }, readonly Listing[]> = {
     return [{ remark: `no group${which} is listed; group.ts NAME IP:PORT starts one` }];
   },
   json: (found) => found.map(listingFields),
-  then: (prompt, found) => prompt.remember(found),
+  after: (prompt, found) => prompt.remember(found),
 };
 
 export const groups: Row<void, readonly JoinedGroup[]> = {
@@ -79,7 +79,7 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
     return [{ remark: `you have joined no group; ${all} shows them, ${join} G joins one` }];
   },
   json: (joined) => joined.map(joinedFields),
-  then: (prompt, joined) => joined.length > 0 ? prompt.remember(joined) : undefined,
+  after: (prompt, joined) => joined.length > 0 ? prompt.remember(joined) : undefined,
 };
 
 /** The joined groups, with what each has after the cursor; one that does not answer keeps its 0. */
@@ -115,7 +115,7 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
   run: ({ user }, { id }) => user.members(id),
   text: (found, { style }) => found.map((one) => memberLine(one, style)),
   json: (found) => found,
-  then: (prompt, found) => prompt.saw(found.map(({ name }) => name)),
+  after: (prompt, found) => prompt.saw(found.map(({ name }) => name)),
 };
 
 type Fingerprint = Awaited<ReturnType<User["fingerprint"]>>;
