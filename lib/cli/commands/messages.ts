@@ -220,42 +220,44 @@ async function* sendLines(
   group: GroupRef,
   lines: AsyncIterable<string>,
 ): AsyncGenerator<Receipt | undefined> {
-  const source = lines[Symbol.asyncIterator]();
-  const nextLine = () => {
-    const next = source.next().then(({ value, done = false }) => ({ line: value, done }));
-    next.catch(() => {}); // looked at in its turn
-    return next;
-  };
   const waiting: Promise<Answer>[] = [];
-  let coming = nextLine();
-  let open = true;
-  let accepted = 0;
-  while (open || waiting.length > 0) {
-    const next: Answer | Awaited<ReturnType<typeof nextLine>> = await Promise.race([
-      ...(open && waiting.length < IN_FLIGHT ? [coming] : []),
-      ...waiting.slice(0, 1),
-    ]);
-    if ("line" in next) {
-      open = !next.done;
-      if (open) coming = nextLine();
-      if (!open || next.line.trim() === "") continue;
-      waiting.push(
-        context.send(group, next.line).then(
-          (receipt) => ({ receipt }),
-          (error: unknown) => ({ error }),
-        ),
-      );
-    } else if ("error" in next) {
-      const answers = await Promise.all(waiting);
-      accepted += answers.filter((answer) => !("error" in answer)).length;
-      const before = `(${counted(accepted, "line")} accepted before)`;
-      throw new Error(`${sentence(next.error)} ${before}`, { cause: next.error });
-    } else {
-      void waiting.shift();
-      accepted++;
-      yield next.receipt;
+  let [open, failed, accepted] = [true, false, 0];
+  // One of the two waits at a time: the reader for room, or what is below for a message.
+  let wake = () => {};
+  const change = () => new Promise<void>((resolve) => wake = resolve);
+  const reading = (async () => {
+    for await (const line of lines) {
+      if (line.trim() === "") continue;
+      if (waiting.length >= IN_FLIGHT) await change();
+      if (failed) return;
+      const answer = context.send(group, line);
+      waiting.push(answer.then((receipt) => ({ receipt }), (error: unknown) => ({ error })));
+      wake();
     }
+  })().finally(() => {
+    open = false;
+    wake();
+  });
+  reading.catch(() => {}); // looked at in its turn
+  while (open || waiting.length > 0) {
+    if (waiting.length === 0) {
+      await change();
+      continue;
+    }
+    const answer = await waiting[0];
+    waiting.shift();
+    wake();
+    if ("error" in answer) {
+      failed = true;
+      const others = await Promise.all(waiting);
+      accepted += others.filter((other) => !("error" in other)).length;
+      const before = `(${counted(accepted, "line")} accepted before)`;
+      throw new Error(`${sentence(answer.error)} ${before}`, { cause: answer.error });
+    }
+    accepted++;
+    yield answer.receipt;
   }
+  await reading;
 }
 
 type Answer = { readonly receipt: Receipt | undefined } | { readonly error: unknown };
