@@ -1,7 +1,7 @@
 /** The table of a user's commands is whole, and each row runs from each place that it names. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { readArgs } from "../../lib/cli/args.ts";
 import type { Command } from "../../lib/cli/commands/command.ts";
@@ -250,6 +250,16 @@ test("README names commands that there are", () => {
   const lines = [...readme.matchAll(/user\.ts (?!-)(\w+)/g)].map(([, name]) => name);
   assert.deepEqual(lines.filter((name) => !once.includes(name)), []);
   assert.ok(named.length > 5 && lines.length > 5);
+});
+
+test("the screens take types of lib/user alone, so that --help loads nothing of it", () => {
+  const folder = new URL("../../lib/cli/", import.meta.url);
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  for (const file of files.filter((name) => name.endsWith(".ts"))) {
+    const text = readFileSync(new URL(file.replaceAll("\\", "/"), folder), "utf8");
+    const found = /^(import|export) (?!type)[^;]*"[./]+\/(user|run)\/[^;]*;/m.exec(text)?.[0];
+    assert.equal(found, undefined, file);
+  }
 });
 
 test("SUCCESS is printed before what comes with the same answer", async () => {
