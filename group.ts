@@ -1,9 +1,8 @@
 #!/usr/bin/env -S deno run -A
 import process from "node:process";
-import { ask } from "./lib/cli/ask.ts";
 import { groupProgram } from "./lib/cli/group_program.ts";
-import { processOutput } from "./lib/cli/output.ts";
-import { surroundings } from "./lib/cli/surroundings.ts";
+import { environment } from "./lib/cli/home.ts";
+import { ask, processOutput } from "./lib/cli/streams.ts";
 import { openLog } from "./lib/run/logging.ts";
 import { main } from "./lib/run/main.ts";
 
@@ -21,7 +20,7 @@ await main((signal, onClose) =>
       ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
     },
     processOutput(),
-    surroundings(),
+    environment(),
     { signal, onClose },
   )
 );

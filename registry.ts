@@ -1,8 +1,8 @@
 #!/usr/bin/env -S deno run -A
 import process from "node:process";
-import { processOutput } from "./lib/cli/output.ts";
+import { environment } from "./lib/cli/home.ts";
 import { registryProgram } from "./lib/cli/registry_program.ts";
-import { surroundings } from "./lib/cli/surroundings.ts";
+import { processOutput } from "./lib/cli/streams.ts";
 import { openLog } from "./lib/run/logging.ts";
 import { main } from "./lib/run/main.ts";
 
@@ -15,7 +15,7 @@ await main((signal, onClose) =>
     process.argv.slice(2),
     { openRegistry, openLog },
     processOutput(),
-    surroundings(),
+    environment(),
     { signal, onClose },
   )
 );

@@ -1,8 +1,7 @@
 #!/usr/bin/env -S deno run -A
 import process from "node:process";
-import { ask } from "./lib/cli/ask.ts";
-import { processOutput } from "./lib/cli/output.ts";
-import { surroundings } from "./lib/cli/surroundings.ts";
+import { environment } from "./lib/cli/home.ts";
+import { ask, processOutput } from "./lib/cli/streams.ts";
 import { userProgram } from "./lib/cli/user_program.ts";
 import { openLog } from "./lib/run/logging.ts";
 import { isListening } from "./lib/registry/probe.ts";
@@ -28,7 +27,7 @@ await main((signal, onClose) =>
       ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
     },
     processOutput(),
-    surroundings(),
+    environment(),
     { signal, onClose },
   )
 );

@@ -4,7 +4,7 @@
 import "./prepare.ts";
 import process from "node:process";
 import { safeLine } from "../lib/text/filter.ts";
-import { VERSION } from "../lib/cli/version.ts";
+import { VERSION } from "../lib/cli/program.ts";
 
 const HELP = `Group messaging over ZeroMQ on your own machines.
 

@@ -48,8 +48,8 @@ interface Manifest {
 export function buildNpm(folder: string): { path: string; files: readonly TarFile[] } {
   const packed = pack();
   const manifest = JSON.parse(text(packed, "package.json")) as Manifest;
-  if (!text(packed, "lib/cli/version.js").includes(`"${manifest.version}"`)) {
-    throw new Error("Cannot build the package: lib/cli/version.ts is not the version in deno.json");
+  if (!text(packed, "lib/cli/program.js").includes(`"${manifest.version}"`)) {
+    throw new Error("Cannot build the package: lib/cli/program.ts is not the version in deno.json");
   }
   const files: TarFile[] = [
     { path: "package.json", data: json(packageJson(manifest)) },

@@ -46,7 +46,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "log",
   ],
   user: ["errors.ts", "identity", "text", "protocol", "transport", "session", "store"],
-  cli: ["errors.ts", "identity", "text", "protocol"],
+  cli: ["errors.ts", "identity", "text", "protocol", "user"],
   run: [
     "errors.ts",
     "disk",

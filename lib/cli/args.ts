@@ -2,9 +2,8 @@
 
 import { parseArgs } from "node:util";
 import { UsageError } from "../errors.ts";
-import { isIpc, parseAddress, splitRegistry } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
-import { nearest } from "./suggest.ts";
+import { nearest } from "../text/nearest.ts";
 
 /** One option of a program: `type` is how it is read, `value` what its value is called in help. */
 export interface Option {
@@ -96,33 +95,20 @@ export function wholeNumber(
   );
 }
 
-/** `HOST:PORT`; port 0 only where `free` allows "any free port". @throws {UsageError} */
-export function checkedAddress(what: string, typed: string, { free = false } = {}): string {
-  const endpoint = parseAddress(typed);
-  if (isIpc(typed) || (endpoint && (free || endpoint.port > 0))) return typed;
-  throw new UsageError(
-    `Cannot use ${what} ${safeLine(typed)}: expected HOST:PORT, for example 127.0.0.1:5555`,
-  );
-}
-
-/** `HOST:PORT`, or `HOST:PORT#KEY` of a registry that must have that key. @throws {UsageError} */
-export function checkedRegistry(what: string, typed: string): string {
-  if (splitRegistry(typed)) return typed;
-  if (!typed.includes("#")) return checkedAddress(what, typed);
-  throw new UsageError(
-    `Cannot use ${what} ${safeLine(typed)}: expected HOST:PORT#KEY, the key in quotes and whole`,
-  );
-}
-
 /** Lines of help for a table of options. */
 export function optionLines(options: Options): string[] {
-  const left = Object.entries(options).map(([name, { value }]) =>
-    value ? `--${name} ${value}` : `--${name}`
+  return columns(
+    Object.entries(options).map(([name, { value, help, type }]) => [
+      value ? `--${name} ${value}` : `--${name}`,
+      type === "list" ? `${help} (may be repeated)` : help,
+    ]),
   );
-  const width = Math.max(...left.map((text) => text.length));
-  return Object.values(options).map(({ help, type }, i) =>
-    `  ${left[i].padEnd(width)}  ${help}${type === "list" ? " (may be repeated)" : ""}`
-  );
+}
+
+/** Two columns, the first as wide as its longest. */
+export function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
 }
 
 /** Refuses positionals beyond the first `count`. @throws {UsageError} */

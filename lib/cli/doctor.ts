@@ -2,20 +2,43 @@
 
 import { sentence } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import { atMost, type Given } from "./args.ts";
 import { safeLine } from "../text/filter.ts";
+import type { User } from "../user/user.ts";
+import { atMost, type Given } from "./args.ts";
 import { transportOf } from "./home.ts";
-import type { Output } from "./output.ts";
-import type { MachineInfo, Run, ServerInfo } from "./ports.ts";
+import { type OpenUser, type Run, VERSION } from "./program.ts";
 import { paint } from "./render.ts";
-import type { UserDoors } from "./user_program.ts";
-import { VERSION } from "./version.ts";
+import type { Output } from "./streams.ts";
+
+/** What was found about this machine. */
+export interface Machine {
+  /** Runtime and system, with their versions. */
+  readonly versions: string;
+  /** What brings the bytes, such as `zmtp (ours)`. */
+  readonly wire: string;
+  /** Why the folder cannot be used; undefined when it can. */
+  readonly folderProblem: string | undefined;
+  /** Room on the folder's disk, bytes; undefined where the system does not tell. */
+  readonly free: number | undefined;
+  /** What to do about too few descriptors; undefined when there are enough. */
+  readonly descriptorProblem: string | undefined;
+}
+
+/** What was found about a registry or a group. */
+export type Server = Awaited<ReturnType<User["diagnose"]>>[number];
+
+/** What `doctor` needs of composition. */
+export interface DoctorDoors {
+  readonly openUser: OpenUser;
+  /** What this machine gives a user of a home. */
+  readonly machine: (home: string, transport?: string) => Promise<Machine>;
+}
 
 export interface DoctorOptions {
   readonly given: Given;
   readonly home: string;
   readonly registries: string[];
-  readonly doors: UserDoors;
+  readonly doors: DoctorDoors;
   readonly output: Output;
   readonly run: Run;
 }
@@ -59,7 +82,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   return wrong === 0 ? 0 : 1;
 }
 
-function aboutMachine(machine: MachineInfo, home: string): Finding[] {
+function aboutMachine(machine: Machine, home: string): Finding[] {
   const { versions, wire, folderProblem, free, descriptorProblem } = machine;
   const findings: Finding[] = [
     { good: true, text: `zgroup ${VERSION}, ${versions}` },
@@ -84,7 +107,7 @@ function aboutMachine(machine: MachineInfo, home: string): Finding[] {
   return findings;
 }
 
-function aboutServer(server: ServerInfo): Finding {
+function aboutServer(server: Server): Finding {
   const { what, address, problem, took, ahead, key } = server;
   const place = `${what} ${address}`;
   if (problem !== undefined) {
@@ -102,7 +125,7 @@ function aboutServer(server: ServerInfo): Finding {
   return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms, clocks agree${whose}` };
 }
 
-function adviceFor({ what, why = "silent" }: ServerInfo): string | undefined {
+function adviceFor({ what, why = "silent" }: Server): string | undefined {
   if (why === "unusable") return undefined; // The problem says it.
   if (why === "another") return "ask its owner whether it was set up anew";
   return what === "registry"

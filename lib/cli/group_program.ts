@@ -1,27 +1,30 @@
 /** `group.ts`: keeps the log of one group and serves its members. */
 
-import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import { parseAddress, splitRegistry } from "../text/addresses.ts";
-import { nameProblem, normalName } from "../text/names.ts";
-import { parseDuration } from "../text/time.ts";
-import { atMost, checkedAddress, type Given, wholeNumber } from "./args.ts";
-import type { Question } from "./ask.ts";
 import {
-  COPY_TEXT,
-  COPY_USAGE,
-  copyCommand,
-  type CopyDoors,
-  isCopyCommand,
-} from "./copy_commands.ts";
+  checkedAddress,
+  DEFAULT_REGISTRY,
+  parseAddress,
+  splitRegistry,
+} from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
-import { type About, withArgs } from "./help.ts";
-import { homeFolder, registriesOf, type Surroundings, transportOf } from "./home.ts";
-import type { Output } from "./output.ts";
-import type { GroupOptions, OpenGroup, OpenLog, Run } from "./ports.ts";
-import { serve } from "./serve.ts";
+import { checkedName, nameProblem, normalName } from "../text/names.ts";
+import { parseDuration } from "../text/time.ts";
+import { atMost, type Given, wholeNumber } from "./args.ts";
+import { COPY_TEXT, COPY_USAGE, copyCommand, type CopyDoors, isCopyCommand } from "./copies.ts";
+import { type Environment, homeFolder, registriesOf, transportOf } from "./home.ts";
+import {
+  type About,
+  type GroupOptions,
+  type OpenGroup,
+  type OpenLog,
+  type Run,
+  serve,
+  withArgs,
+} from "./program.ts";
+import type { Ask, Output } from "./streams.ts";
 
 const ABOUT: About = {
   program: "group.ts",
@@ -76,7 +79,7 @@ export interface GroupDoors extends CopyDoors {
   readonly openGroup: OpenGroup;
   readonly openLog: OpenLog;
   /** Asks on the terminal; undefined when there is none. */
-  readonly ask?: (questions: readonly Question[]) => Promise<string[]>;
+  readonly ask?: Ask;
 }
 
 /** Runs the group program; the exit code. */
@@ -84,17 +87,17 @@ export function groupProgram(
   argv: readonly string[],
   { openGroup, openLog, ask, ...copying }: GroupDoors,
   output: Output,
-  surroundings: Surroundings,
+  environment: Environment,
   run: Run,
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, async (given) => {
-    if (isCopyCommand(given)) return await copyCommand(given, copying, output, surroundings);
-    const what = await whatToRun(given, surroundings, ask);
+    if (isCopyCommand(given)) return await copyCommand(given, copying, output, environment);
+    const what = await whatToRun(given, environment, ask);
     const log = openLog({ quiet: given.flags.has("quiet"), json: given.flags.has("log-json") });
-    const home = homeFolder(given, surroundings);
+    const home = homeFolder(given, environment);
     return await serve(
       log,
-      () => openGroup({ home, log, ...what, ...ways(given) }),
+      () => openGroup({ home, log, ...what, ...servingOf(given) }),
       ({ address, name, key }) =>
         `Group ${safeLine(name ?? what.name)} listens on ${address}, ` +
         `registry ${what.registries.join(", ")} (short key ${shortKey(key)}; Ctrl-C stops it)`,
@@ -108,12 +111,12 @@ type What = Pick<GroupOptions, "name" | "address" | "registries">;
 
 async function whatToRun(
   given: Given,
-  surroundings: Surroundings,
+  environment: Environment,
   ask: GroupDoors["ask"],
 ): Promise<What> {
   const [name, address] = given.positionals;
   atMost(given.positionals, 2);
-  const registries = registriesOf(given, surroundings);
+  const registries = registriesOf(given, environment);
   if (name !== undefined && address !== undefined) {
     return {
       name: checkedName(name),
@@ -151,15 +154,8 @@ async function whatToRun(
   };
 }
 
-/** A name that can be used. @throws {UsageError} */
-export function checkedName(typed: string): string {
-  const name = normalName(typed);
-  const problem = nameProblem(name);
-  if (problem === undefined) return name;
-  throw new UsageError(`Cannot use the name "${safeLine(typed)}": ${problem}`);
-}
-
-function ways(given: Given): Partial<GroupOptions> {
+/** What options say of how the group is served. */
+function servingOf(given: Given): Partial<GroupOptions> {
   const data = given.texts.get("data");
   const advertise = given.texts.get("advertise");
   const [rate, keep] = [given.texts.get("rate"), given.texts.get("keep")];

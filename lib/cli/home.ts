@@ -1,20 +1,32 @@
-/** Where things are kept, and which registries are asked, when nobody says. */
+/**
+ * Where things are kept, and which registries are asked, when nobody says; and what of a home is
+ * the screens' own: profiles of `start`, the lines typed before.
+ */
 
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
-import { UsageError } from "../errors.ts";
-import { DEFAULT_REGISTRY } from "../text/addresses.ts";
-import { checkedRegistry, type Given } from "./args.ts";
+import process from "node:process";
+import { FolderUnusable, UsageError } from "../errors.ts";
+import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
+import { checkedName } from "../text/names.ts";
+import type { Given } from "./args.ts";
 
 /** The parts of a process that decide. */
-export interface Surroundings {
+export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: string;
   /** The person's own folder. */
   readonly userHome: string;
 }
 
+/** Those of this process. */
+export function environment(): Environment {
+  return { env: process.env, platform: process.platform, userHome: homedir() };
+}
+
 /** The one folder of everything kept: `--home`, `$ZGROUP_HOME`, or the platform's data folder. */
-export function homeFolder(given: Given, { env, platform, userHome }: Surroundings): string {
+export function homeFolder(given: Given, { env, platform, userHome }: Environment): string {
   const chosen = given.texts.get("home") ?? env.ZGROUP_HOME;
   if (chosen !== undefined && chosen !== "") return chosen;
   if (given.texts.has("home")) throw new UsageError("Cannot use --home: expected a folder");
@@ -27,12 +39,12 @@ export function homeFolder(given: Given, { env, platform, userHome }: Surroundin
 }
 
 /** The registries: every `--registry`, else `$ZGROUP_REGISTRY` (commas), else this machine's. */
-export function registriesOf(given: Given, { env }: Pick<Surroundings, "env">): string[] {
+export function registriesOf(given: Given, { env }: Pick<Environment, "env">): string[] {
   const options = given.lists.get("registry") ?? [];
-  if (options.length > 0) return unique(options.map((text) => checkedRegistry("--registry", text)));
+  if (options.length > 0) return checked("--registry", options);
   const listed = (env.ZGROUP_REGISTRY ?? "").split(",").map((text) => text.trim()).filter(Boolean);
   if (listed.length === 0) return [DEFAULT_REGISTRY];
-  return unique(listed.map((text) => checkedRegistry("$ZGROUP_REGISTRY", text)));
+  return checked("$ZGROUP_REGISTRY", listed);
 }
 
 /** The engine that was asked for, for the options of what is opened. */
@@ -41,6 +53,117 @@ export function transportOf(given: Given): { transport?: string } {
   return transport === undefined ? {} : { transport };
 }
 
-function unique(addresses: string[]): string[] {
+function checked(what: string, addresses: readonly string[]): string[] {
+  for (const address of addresses) checkedRegistry(what, address);
   return [...new Set(addresses)];
+}
+
+/** Most profiles that are tried. */
+const MOST = 99;
+
+/**
+ * The folder that `start` works in: the home itself, or `profiles/N` in it while the home is in use
+ * by another `start`. A lock is a file with the process that holds it; it is free again when that
+ * process has ended, however it ended. It is ours until `release`.
+ */
+export interface Profile {
+  readonly folder: string;
+  /** What tells its user from the first one: `-2`, or empty. */
+  readonly suffix: string;
+  release(): Promise<void>;
+}
+
+/** Takes the first free profile of a home, or the named one. @throws {FolderUnusable} */
+export async function takeProfile(home: string, name?: string): Promise<Profile> {
+  if (name !== undefined) {
+    const profile = await take(join(home, "profiles", encodeURIComponent(checkedName(name))), "");
+    if (profile) return profile;
+    throw new FolderUnusable(
+      `Cannot use the profile "${name}": another program uses it, choose another --profile`,
+    );
+  }
+  for (let n = 1; n <= MOST; n++) {
+    const folder = n === 1 ? home : join(home, "profiles", String(n));
+    const profile = await take(folder, n === 1 ? "" : `-${n}`);
+    if (profile) return profile;
+  }
+  throw new FolderUnusable(`Cannot start: all ${MOST} profiles of ${home} are in use`);
+}
+
+async function take(folder: string, suffix: string): Promise<Profile | undefined> {
+  const file = join(folder, "start.lock");
+  const own = `${process.pid} ${await bootMark()}\n`;
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause) => {
+    throw new FolderUnusable(`Cannot use the folder ${folder}: it cannot be made`, { cause });
+  });
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      await writeFile(file, own, { flag: "wx", mode: 0o600 });
+      return { folder, suffix, release: () => rm(file, { force: true }) };
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== "EEXIST") {
+        throw new FolderUnusable(`Cannot use the folder ${folder}: it cannot be written`, {
+          cause,
+        });
+      }
+    }
+    const holder = await readFile(file, "utf8").catch(() => "");
+    if (await isHeld(holder)) return undefined;
+    // Moved and not removed: of two who find it stale, one moves it and the other finds nothing.
+    const stale = `${file}.${process.pid}`;
+    await rename(file, stale).then(() => rm(stale, { force: true }), () => {});
+  }
+  return undefined;
+}
+
+/** Whether the process of a lock runs: the same boot of the machine, and the pid is alive. */
+async function isHeld(holder: string): Promise<boolean> {
+  const [, pid, boot] = /^(\d+) (\S+)\n$/.exec(holder) ?? [];
+  if (pid === undefined || Number(pid) === process.pid) return false;
+  if (boot !== await bootMark()) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code === "EPERM";
+  }
+}
+
+/** Differs after a restart of the machine, where the system tells; pids begin anew then. */
+async function bootMark(): Promise<string> {
+  const id = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
+  return id.trim() || "-";
+}
+
+/** Lines that are kept. */
+const HISTORY_KEPT = 1_000;
+
+/** The lines typed before, in `history` of the home, readable by its owner only. */
+export interface History {
+  /** Newest first, as `node:readline` wants them. */
+  readonly lines: string[];
+  /** Keeps a line; a folder that cannot be written is no reason to disturb anybody. */
+  add(line: string): void;
+}
+
+/** Reads the history of a home and shortens its file. */
+export async function openHistory(home: string): Promise<History> {
+  const file = join(home, "history");
+  const kept = await readFile(file, "utf8").then((text) => text.split("\n").filter(Boolean))
+    .catch(() => []);
+  if (kept.length > 2 * HISTORY_KEPT) {
+    await writeFile(file, kept.slice(-HISTORY_KEPT).join("\n") + "\n", { mode: 0o600 }).catch(
+      () => {},
+    );
+  }
+  let last = kept.at(-1);
+  let writing = mkdir(home, { recursive: true, mode: 0o700 }).then(() => {}, () => {});
+  return {
+    lines: kept.slice(-HISTORY_KEPT).reverse(),
+    add: (line) => {
+      if (line.trim() === "" || line === last) return;
+      last = line;
+      writing = writing.then(() => appendFile(file, line + "\n", { mode: 0o600 })).catch(() => {});
+    },
+  };
 }

@@ -1,12 +1,17 @@
 /** `registry.ts`: says where groups are. */
 
-import { atMost, wholeNumber } from "./args.ts";
-import { type About, withArgs } from "./help.ts";
 import { shortKey } from "../identity/keys.ts";
-import { homeFolder, type Surroundings, transportOf } from "./home.ts";
-import type { Output } from "./output.ts";
-import type { OpenLog, OpenRegistry, Run } from "./ports.ts";
-import { serve } from "./serve.ts";
+import { atMost, wholeNumber } from "./args.ts";
+import { type Environment, homeFolder, transportOf } from "./home.ts";
+import {
+  type About,
+  type OpenLog,
+  type OpenRegistry,
+  type Run,
+  serve,
+  withArgs,
+} from "./program.ts";
+import type { Output } from "./streams.ts";
 
 const ABOUT: About = {
   program: "registry.ts",
@@ -33,14 +38,14 @@ export function registryProgram(
   argv: readonly string[],
   { openRegistry, openLog }: { openRegistry: OpenRegistry; openLog: OpenLog },
   output: Output,
-  surroundings: Surroundings,
+  environment: Environment,
   run: Run,
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, (given) => {
     atMost(given.positionals, 0);
     const host = given.texts.get("host") ?? "127.0.0.1";
     const port = wholeNumber("--port", given.texts.get("port") ?? "5555", 0, 65_535);
-    const home = homeFolder(given, surroundings);
+    const home = homeFolder(given, environment);
     const log = openLog({ quiet: given.flags.has("quiet"), json: given.flags.has("log-json") });
     return serve(
       log,

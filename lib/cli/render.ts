@@ -1,11 +1,16 @@
-/** Lines as people see them. Pure; every string of a peer goes through the output filter here. */
+/**
+ * Lines as people see them, also of what went wrong. Every string of a peer goes through the output
+ * filter here.
+ */
 
 import { styleText } from "node:util";
-import { sentence } from "../errors.ts";
+import { BadReply, IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { formatLocal } from "../text/time.ts";
-import { safeJson, safeLine, safeText } from "../text/filter.ts";
-import type { GroupEntry, JoinedGroup, Listing, MemberInfo, Trusted } from "./ports.ts";
+import { safeLine, safeText } from "../text/filter.ts";
+import type { Listing } from "../protocol/schema.ts";
+import type { GroupEntry } from "../protocol/batch.ts";
+import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";
 import { displayWidth, wrap } from "../text/width.ts";
 
 /** Where lines go: without colour and columns they are plain text for a file or a pipe. */
@@ -31,7 +36,7 @@ export function entryLine(
 ): string {
   const where = group === undefined ? "" : `[${safeLine(group)}] `;
   if (entry.kind !== "message") {
-    return paint(style, "gray", `${where}* ${deed(entry)}`);
+    return paint(style, "gray", `${where}* ${actionText(entry)}`);
   }
   const author = label ?? authorLabel(entry);
   const head = `${where}[${formatLocal(entry.at)}] ${author}: `;
@@ -43,7 +48,7 @@ export function entryLine(
   return [shown + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
 
-const DEEDS: Readonly<Record<string, string>> = {
+const ACTION_VERBS: Readonly<Record<string, string>> = {
   join: "joined",
   leave: "left",
   founded: "was founded",
@@ -57,7 +62,7 @@ const DEEDS: Readonly<Record<string, string>> = {
 };
 
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
-function deed({ kind, name, body = {} }: GroupEntry): string {
+function actionText({ kind, name, body = {} }: GroupEntry): string {
   const who = quotedName(name);
   if (kind === "topic") return `${who} set the topic: ${safeLine(String(body.topic ?? ""))}`;
   const whom = typeof body.name === "string"
@@ -70,7 +75,7 @@ function deed({ kind, name, body = {} }: GroupEntry): string {
     ? ` until ${formatLocal(body.until)}`
     : "";
   const role = /^(pro|de)mote$/.test(kind) ? ` to ${safeLine(String(body.role ?? ""))}` : "";
-  return `${who} ${DEEDS[kind] ?? safeLine(kind)}${whom}${role}${until}`;
+  return `${who} ${ACTION_VERBS[kind] ?? safeLine(kind)}${whom}${role}${until}`;
 }
 
 /**
@@ -114,32 +119,27 @@ function textRows(text: string, { columns }: Style, first: number): string[] {
   return lines.flatMap((line, i) => wrap(line, columns, i === 0 ? first : 4, INDENT.length));
 }
 
-/** An entry as one line of JSON. */
-export function entryJson(entry: GroupEntry): string {
+/** What a script gets of an entry. */
+export function entryFields(entry: GroupEntry): object {
   const { group, epoch, seq, at, kind, author, name, mid, text, body, signature } = entry;
-  return safeJson({
-    group,
-    epoch,
-    seq,
-    at: new Date(at).toISOString(),
-    kind,
-    author,
-    name,
-    mid,
-    text,
-    body,
-    signature,
-  });
+  const time = new Date(at).toISOString();
+  return { group, epoch, seq, at: time, kind, author, name, mid, text, body, signature };
 }
 
 /** `Cool Group - 127.0.0.1:5560`, with ` (quiet)` when its lease runs out. */
-export function listingLine(listing: Listing, style: Style = PLAIN): string {
-  const line = `${safeLine(listing.name)} - ${safeLine(listing.address)}`;
-  return listing.state === "live" ? line : line + paint(style, "gray", " (quiet)");
+export function listingLine(
+  { name, address, state }: Pick<Listing, "name" | "address" | "state">,
+  style: Style = PLAIN,
+): string {
+  const line = `${safeLine(name)} - ${safeLine(address)}`;
+  return state === "live" ? line : line + paint(style, "gray", " (quiet)");
 }
 
 /** A joined group, with what is unread and whether it answers. */
-export function joinedLine(group: JoinedGroup, style: Style = PLAIN): string {
+export function joinedLine(
+  group: Pick<JoinedGroup, "name" | "address" | "role" | "state" | "unread">,
+  style: Style = PLAIN,
+): string {
   const notes = [
     ...(group.unread > 0 ? [`${group.unread} unread`] : []),
     ...(group.state === "live" ? [] : [group.state]),
@@ -159,14 +159,15 @@ export function memberLine(member: MemberInfo, style: Style = PLAIN): string {
   return safeLine(member.name) + (notes.length === 0 ? "" : ` (${notes.join(", ")})`) + id;
 }
 
-/** A joined group as one line of JSON. */
-export function joinedJson({ id, name, address, role, state, unread, cursor }: JoinedGroup) {
-  return safeJson({ id, name, address, role, state, unread, cursor });
+/** What a script gets of a joined group. */
+export function joinedFields(group: JoinedGroup): object {
+  const { id, name, address, role, state, unread, cursor } = group;
+  return { id, name, address, role, state, unread, cursor };
 }
 
-/** A listing as one line of JSON. */
-export function listingJson({ name, address, state, record }: Listing): string {
-  return safeJson({ name, address, state, id: record?.id });
+/** What a script gets of a listing. */
+export function listingFields({ name, address, state, record }: Listing): object {
+  return { name, address, state, id: record?.id };
 }
 
 /** What `trust` did, with the short keys that people compare. */
@@ -218,4 +219,60 @@ export function counted(count: number, noun: string): string {
 export function paint(style: Style, format: Format, text: string): string {
   if (!style.colour || text === "") return text;
   return styleText(format, text, { validateStream: false });
+}
+
+/** A text as a QR code of half blocks, for the camera of a phone; dark on light needs no colour. */
+export async function qrCode(text: string): Promise<string> {
+  const { renderUnicodeCompact } = await import("uqr");
+  return renderUnicodeCompact(text, { ecc: "L", border: 2 });
+}
+
+/** The words of a screen: the prompt says `join_group`, the command line `join`. */
+export interface Words {
+  readonly join: string;
+  readonly list: string;
+}
+
+/** The words of the prompt. */
+export const PROMPT_WORDS: Words = { join: "join_group", list: "list_groups" };
+
+/** The words of the command line. */
+export const COMMAND_WORDS: Words = { join: "user.ts join", list: "user.ts list" };
+
+/** The same about a message: one that no group has refused is in the outbox. */
+export function explainSend(error: unknown, words: Words, target?: string): string {
+  const said = explain(error, words, target);
+  const kept = error instanceof IdentityChanged || error instanceof BadReply;
+  return kept ? `${said}; the message is kept for the group that you know` : said;
+}
+
+/** The sentence of an error, with what to do next where the sentence does not say it. */
+export function explain(error: unknown, { join, list }: Words, target?: string): string {
+  const said = sentence(error).replace(/\.$/, "");
+  if (error instanceof Unreachable) {
+    return /kept|is it (running|zgroup)/.test(said)
+      ? said
+      : `${said}; check that it runs and try again`;
+  }
+  if (error instanceof IdentityChanged) return `${said}; ask its owner whether it was set up anew`;
+  if (!(error instanceof Refusal)) return said;
+  switch (error.code) {
+    case "not_member":
+      return target === undefined
+        ? `${said}; ${join} G does that`
+        : `You are not a member of "${target}": ${join} ${typedName(target)} first`;
+    case "not_found":
+      if (said.includes("list_groups")) return said.replace("list_groups", list);
+      // Users and invites are not found either.
+      return /^Cannot \w+ (the|that) group/.test(said)
+        ? `${said}; ${list} shows the groups there are`
+        : said;
+    case "rate_limited":
+    case "busy":
+      return `${said}; wait a moment and send again`;
+    case "too_large":
+      return `${said}; send it in parts`;
+    default:
+      return said;
+  }
 }

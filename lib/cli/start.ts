@@ -3,29 +3,39 @@
  * already, it joins the Lobby found there, as another user.
  */
 
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
+import { checkedName } from "../text/names.ts";
+import type { User } from "../user/user.ts";
 import { atMost, type Given, wholeNumber } from "./args.ts";
-import { checkedName } from "./group_program.ts";
-import { transportOf } from "./home.ts";
-import { hosting, logFile } from "./hosting.ts";
-import type { Output } from "./output.ts";
-import type { Run, Running, UserPort } from "./ports.ts";
-import { takeProfile } from "./profiles.ts";
-import { promptLoop } from "./prompt.ts";
+import type { Host } from "./console/prompt.ts";
+import { runPrompt, runScript } from "./console/run.ts";
+import { takeProfile, transportOf } from "./home.ts";
+import type { OpenGroup, OpenLog, OpenRegistry, OpenUser, Run, Running } from "./program.ts";
 import { notice } from "./render.ts";
-import { runScript } from "./script.ts";
-import { linesOf } from "./input.ts";
-import type { Host } from "./session.ts";
-import type { UserDoors } from "./user_program.ts";
+import { type Ask, type Bytes, linesOf, type Output } from "./streams.ts";
 
 /** The group that everybody starts in. */
 const LOBBY = "Lobby";
 
+/** What `start` needs of composition. */
+export interface StartDoors extends TalkDoors {
+  readonly openUser: OpenUser;
+  readonly openRegistry: OpenRegistry;
+  /** The name kept in a home; undefined on the first run. */
+  readonly keptName: (home: string) => Promise<string | undefined>;
+  /** The name of the system's user. */
+  readonly systemName: () => Promise<string>;
+  /** Whether anything listens at an address. */
+  readonly isListening: (address: string) => Promise<boolean>;
+}
+
 export interface StartOptions {
   readonly given: Given;
   readonly home: string;
-  readonly doors: UserDoors;
+  readonly doors: StartDoors;
   readonly output: Output;
   readonly run: Run;
 }
@@ -52,7 +62,8 @@ export async function start({ given, home, doors, output, run }: StartOptions): 
     ...(name === known ? {} : { name: checkedName(name) }),
   });
   run.onClose(() => user.close());
-  const host = hosting({ home: folder, registries: [registry], ...engine }, doors, run);
+  const where = { home: folder, registries: [registry], ...engine };
+  const host = hosting(where, doors, run);
   const group = await enterLobby(user, host, registry);
   const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
   const how = opened
@@ -62,16 +73,14 @@ export async function start({ given, home, doors, output, run }: StartOptions): 
       "start it again in another terminal to talk to yourself"
     : `joined ${lobby} of the registry ${registry}, which runs already`;
   await output.print(notice(how, output.style));
-  return doors.ask
-    ? await promptLoop({ user, home: folder, host, output, run, group: group.id })
-    : await runScript({ user, host, output, lines: linesOf(doors.stdin), signal: run.signal });
+  return await talk({ user, home: folder, host, output, run, group: group.id }, doors);
 }
 
 /** Starts a registry unless one is there; undefined when it was not started. */
 async function registryAt(
   address: string,
   where: { home: string; transport?: string },
-  { openRegistry, openLog, isListening }: UserDoors,
+  { openRegistry, openLog, isListening }: StartDoors,
   { onClose }: Run,
 ): Promise<Running | undefined> {
   if (await isListening(address)) return undefined;
@@ -90,7 +99,7 @@ async function registryAt(
 }
 
 /** Joins the Lobby that is listed, or hosts it. */
-async function enterLobby(user: UserPort, host: Host, registry: string) {
+async function enterLobby(user: User, host: Host, registry: string) {
   const listed = await user.list({ prefix: LOBBY }).catch((cause: unknown) => {
     if (!(cause instanceof Unreachable)) throw cause;
     throw new Error(
@@ -103,4 +112,44 @@ async function enterLobby(user: UserPort, host: Host, registry: string) {
   if (there) return await user.join(LOBBY);
   const { address } = await host(LOBBY, "127.0.0.1:0");
   return await user.join(address);
+}
+
+/** What a prompt needs of composition, and a script in its place. */
+export interface TalkDoors {
+  readonly openGroup: OpenGroup;
+  readonly openLog: OpenLog;
+  readonly stdin: Bytes;
+  /** Asks on the terminal; undefined when stdin is none. */
+  readonly ask?: Ask;
+}
+
+/** Runs the prompt on a terminal, otherwise the commands of standard input; the exit code. */
+export async function talk(
+  options: Parameters<typeof runPrompt>[0],
+  { ask, stdin }: Pick<TalkDoors, "ask" | "stdin">,
+): Promise<number> {
+  if (ask) return await runPrompt(options);
+  const { run: { signal }, ...rest } = options;
+  return await runScript({ ...rest, lines: linesOf(stdin), signal });
+}
+
+/** Starts a group in this process, its log lines in a file of the home. */
+export function hosting(
+  where: { home: string; registries: string[]; transport?: string },
+  { openGroup, openLog }: Pick<TalkDoors, "openGroup" | "openLog">,
+  { onClose }: Pick<Run, "onClose">,
+): Host {
+  return async (name, address) => {
+    const log = openLog({ file: await logFile(where.home) });
+    onClose(() => log.close());
+    const group = await openGroup({ ...where, name, address, log });
+    onClose(() => group.close());
+    return group;
+  };
+}
+
+/** The file that takes the log lines of servers beside a prompt. */
+async function logFile(home: string): Promise<string> {
+  await mkdir(join(home, "logs"), { recursive: true, mode: 0o700 });
+  return join(home, "logs", "servers.log");
 }

@@ -1,23 +1,18 @@
 /** `user.ts`: one command and out, the interactive prompt, or commands from a file. */
 
-import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { UsageError } from "../errors.ts";
-import { atMost, type Given, type Options } from "./args.ts";
-import type { Question } from "./ask.ts";
+import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
-import { doctor } from "./doctor.ts";
-import { type About, columns, helpText, withArgs } from "./help.ts";
-import { hosting } from "./hosting.ts";
-import { homeFolder, registriesOf, type Surroundings, transportOf } from "./home.ts";
-import { type Bytes, linesOf } from "./input.ts";
-import { COMMAND_OPTIONS, findOneShot, ONESHOTS, runOneShot } from "./oneshot.ts";
-import type { Output } from "./output.ts";
-import { checkedName } from "./group_program.ts";
-import type { MachineInfo, OpenGroup, OpenLog, OpenRegistry, OpenUser, Run } from "./ports.ts";
-import { promptLoop } from "./prompt.ts";
+import { checkedName } from "../text/names.ts";
+import { atMost, columns, type Given, type Options } from "./args.ts";
+import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
+import { doctor, type DoctorDoors } from "./doctor.ts";
+import { type Environment, homeFolder, registriesOf, transportOf } from "./home.ts";
+import { findCommand, runOnce } from "./once.ts";
+import { type About, helpText, type Run, withArgs } from "./program.ts";
 import { notice } from "./render.ts";
-import { runScript } from "./script.ts";
-import { start } from "./start.ts";
+import { hosting, start, type StartDoors, talk } from "./start.ts";
+import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
   registry: {
@@ -41,12 +36,10 @@ export const ABOUT: About = {
   ],
   text: [
     "Commands:",
-    ...columns([
-      ...ONESHOTS.map(({ usage, help }) => [usage, help] as const),
-      ["start [--port PORT] [--profile NAME]", "a registry, the group Lobby and the prompt"],
-      ["doctor", "what is wrong here, and what to do"],
-      ["help", "this text"],
-    ]),
+    ...columns(ONCE_COMMANDS.map(({ once, program, help }) => {
+      const { usage, help: own = help } = (once ?? program)!;
+      return [usage, own];
+    })),
     "",
     "G is a group's name or its IP:PORT. TIME is HH:MM[:SS] (today), YYYY-MM-DD [HH:MM[:SS]],",
     "ISO 8601, or an age: 15m, 2h, 3d. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.",
@@ -61,23 +54,17 @@ export const ABOUT: About = {
   ],
 };
 
-/** The process's doors, handed in by the entry script. */
-export interface UserDoors {
-  readonly openUser: OpenUser;
-  readonly openGroup: OpenGroup;
-  readonly openRegistry: OpenRegistry;
-  readonly openLog: OpenLog;
-  /** The name kept in a home; undefined on the first run. */
-  readonly keptName: (home: string) => Promise<string | undefined>;
-  /** The name of the system's user. */
-  readonly systemName: () => Promise<string>;
-  /** What this machine gives a user of a home. */
-  readonly machine: (home: string, transport?: string) => Promise<MachineInfo>;
-  /** Whether anything listens at an address. */
-  readonly isListening: (address: string) => Promise<boolean>;
-  readonly stdin: Bytes;
-  /** Asks on the terminal; undefined when stdin is none. */
-  readonly ask?: (questions: readonly Question[]) => Promise<string[]>;
+/** What the entry script hands in. */
+export interface UserDoors extends DoctorDoors, StartDoors {}
+
+/** What a run of the program works with. */
+interface Call {
+  readonly given: Given;
+  readonly home: string;
+  readonly registries: string[];
+  readonly doors: UserDoors;
+  readonly output: Output;
+  readonly run: Run;
 }
 
 /** Runs the user program; the exit code. */
@@ -85,7 +72,7 @@ export function userProgram(
   argv: readonly string[],
   doors: UserDoors,
   output: Output,
-  surroundings: Surroundings,
+  environment: Environment,
   run: Run,
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, async (given) => {
@@ -94,69 +81,42 @@ export function userProgram(
       await output.print(helpText(ABOUT));
       return 0;
     }
-    const home = homeFolder(given, surroundings);
+    const home = homeFolder(given, environment);
     if (command === "start") return await start({ given, home, doors, output, run });
     for (const option of ["port", "profile"]) {
       if (given.texts.has(option)) {
         throw new UsageError(`Cannot use --${option}: it belongs to user.ts start`);
       }
     }
-    const registries = registriesOf(given, surroundings);
-    if (command === "doctor") return await doctor({ given, home, registries, doors, output, run });
-    return command === undefined
-      ? await talk(given, home, registries, doors, output, run)
-      : await once(given, home, registries, doors, output, run);
+    const call = { given, home, registries: registriesOf(given, environment), doors, output, run };
+    if (command === "doctor") return await doctor(call);
+    return command === undefined ? await openPrompt(call) : await oneCommand(call);
   });
 }
 
-async function once(
-  given: Given,
-  home: string,
-  registries: string[],
-  { openUser, stdin }: UserDoors,
-  output: Output,
-  { signal, onClose }: Run,
-): Promise<number> {
-  const command = findOneShot(given);
-  const user = await openUser({ home, registries, ...chosenName(given), ...transportOf(given) });
-  onClose(() => user.close());
+async function oneCommand({ given, home, registries, doors, output, run }: Call): Promise<number> {
+  const command = findCommand(given);
+  const name = chosenName(given);
+  const user = await doors.openUser({ home, registries, ...name, ...transportOf(given) });
+  run.onClose(() => user.close());
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));
   });
-  return await runOneShot(command, {
-    user,
-    given,
-    words: given.positionals.slice(1),
-    json: given.flags.has("json"),
-    home,
-    output,
-    stdin,
-    signal,
-    now: Date.now,
-  });
+  const { stdin } = doors;
+  return await runOnce(command, { user, given, home, output, stdin, signal: run.signal });
 }
 
-async function talk(
-  given: Given,
-  home: string,
-  registries: string[],
-  doors: UserDoors,
-  output: Output,
-  run: Run,
-): Promise<number> {
+async function openPrompt({ given, home, registries, doors, output, run }: Call): Promise<number> {
   atMost(given.positionals, 0);
   for (const option of [...given.flags, ...given.texts.keys()]) {
     if (!Object.hasOwn(COMMAND_OPTIONS, option)) continue;
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
   const name = given.texts.has("name") ? chosenName(given) : await firstName(home, doors);
-  const engine = transportOf(given);
-  const user = await doors.openUser({ home, registries, ...name, ...engine });
+  const where = { home, registries, ...transportOf(given) };
+  const user = await doors.openUser({ ...where, ...name });
   run.onClose(() => user.close());
-  const host = hosting({ home, registries, ...engine }, doors, run);
-  return doors.ask
-    ? await promptLoop({ user, home, host, output, run })
-    : await runScript({ user, host, output, lines: linesOf(doors.stdin), signal: run.signal });
+  return await talk({ user, home, host: hosting(where, doors, run), output, run }, doors);
 }
 
 function chosenName(given: Given): { name?: string } {

@@ -1,16 +1,11 @@
 /** Log lines of the servers: collected for a moment and written together, so that they cost little. */
 
 import { closeSync, openSync, writeSync } from "node:fs";
+import type { LogSink } from "../cli/program.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
 import { formatLocal } from "../text/time.ts";
 
-/** Where a server's log lines go. */
-export interface LogSink {
-  info(text: string, fields?: object): void;
-  warn(text: string, fields?: object): void;
-  /** Writes what is collected. */
-  close(): Promise<void>;
-}
+export type { LogSink };
 
 /** A log that nobody reads. */
 export const SILENT: LogSink = { info() {}, warn() {}, close: () => Promise.resolve() };

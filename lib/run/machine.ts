@@ -2,22 +2,9 @@
 
 import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import process from "node:process";
+import type { Machine } from "../cli/doctor.ts";
 import { sentence } from "../errors.ts";
 import { descriptorWarning } from "./descriptors.ts";
-
-/** What was found. */
-export interface Machine {
-  /** Runtime and system, with their versions. */
-  readonly versions: string;
-  /** What brings the bytes. */
-  readonly wire: string;
-  /** Why the folder cannot be used; undefined when it can. */
-  readonly folderProblem: string | undefined;
-  /** Room on the folder's disk, bytes; undefined where the system does not tell. */
-  readonly free: number | undefined;
-  /** What to do about too few descriptors; undefined when there are enough. */
-  readonly descriptorProblem: string | undefined;
-}
 
 /** Looks at this machine, for the folder `home`, which is made if missing. */
 export function machineFor(home: string, wire: string): Machine {

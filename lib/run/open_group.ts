@@ -16,10 +16,17 @@ import {
 import { memoryLog } from "../log/memory.ts";
 import { sqliteLog, verifyCopy } from "../log/sqlite.ts";
 import { renewCopy } from "../log/sqlite_copy.ts";
-import { DEFAULT_REGISTRY, parseAddress, type RegistryAddress } from "../text/addresses.ts";
+import {
+  checkedAddress,
+  checkedHost,
+  checkedRegistry,
+  DEFAULT_REGISTRY,
+  parseAddress,
+  type RegistryAddress,
+} from "../text/addresses.ts";
+import { checkedName } from "../text/names.ts";
 import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
-import { checkAddress, checkHost, checkName, checkRegistry } from "./checks.ts";
 import { Copies, IDENTITY_FILE } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { type LogSink, SILENT } from "./logging.ts";
@@ -130,15 +137,15 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
 /** What a group is to be called and where it is to be told, when all that was given can be used. */
 function checked(options: OpenGroupOptions): { name: string; registries: RegistryAddress[] } {
   const { address = "127.0.0.1:0", registries = [DEFAULT_REGISTRY], advertise } = options;
-  const name = checkName(options.name);
-  checkAddress(address);
-  const known = registries.map(checkRegistry);
+  const name = checkedName(options.name);
+  checkedAddress("the address", address, { free: true });
+  const known = registries.map((registry) => checkedRegistry("the registry", registry));
   if (options.plain && options.private) {
     throw new UsageError(
       "Cannot start the group: --private lets in only who proves a key, leave out --plain",
     );
   }
-  if (advertise !== undefined) checkHost(advertise);
+  if (advertise !== undefined) checkedHost(advertise);
   return { name, registries: known };
 }
 
@@ -163,7 +170,7 @@ export const copies: Copies = new Copies({
 
 /** Where a group's data is kept in a home. */
 export function groupFolder(home: string, name: string): string {
-  return join(home, "groups", folderName(checkName(name)));
+  return join(home, "groups", folderName(checkedName(name)));
 }
 
 /** A folder's name for any group's name: never `..`, never longer than file systems take. */

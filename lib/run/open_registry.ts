@@ -6,7 +6,7 @@ import { newSigningKey, type SigningKey, signingKey } from "../identity/keys.ts"
 import { sqliteNames } from "../store/sqlite_name_store.ts";
 import { REGISTRY_BOUNDS } from "../registry/bounds.ts";
 import { RegistryServer } from "../registry/server.ts";
-import { checkAddress } from "./checks.ts";
+import { checkedAddress } from "../text/addresses.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { type LogSink, SILENT } from "./logging.ts";
 
@@ -27,7 +27,7 @@ export interface OpenRegistryOptions {
 export async function openRegistry(options: OpenRegistryOptions = {}): Promise<RegistryServer> {
   const { home, host = "127.0.0.1", port = 5555, log = SILENT } = options;
   const address = `${host}:${port}`;
-  checkAddress(address);
+  checkedAddress("the address", address, { free: true });
   const transport = await transportFor(options.transport, log);
   warnOfFew(log);
   return await RegistryServer.start({

@@ -1,16 +1,16 @@
 /** Opens a user: names the adapters it is made of. */
 
+import type { Machine } from "../cli/doctor.ts";
 import { save } from "../disk/files.ts";
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
 import { memoryStore } from "../store/memory_user_store.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
-import { DEFAULT_REGISTRY } from "../text/addresses.ts";
+import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { User } from "../user/user.ts";
-import { checkRegistry } from "./checks.ts";
 import { engineName, transportFor } from "./engines.ts";
 import { SILENT } from "./logging.ts";
-import { type Machine, machineFor } from "./machine.ts";
+import { machineFor } from "./machine.ts";
 import { identityPath, userFile } from "./user_file.ts";
 
 export { keptName, systemName } from "./user_file.ts";
@@ -35,7 +35,7 @@ export interface OpenUserOptions {
  */
 export async function openUser(options: OpenUserOptions = {}): Promise<User> {
   const { home, registries = [DEFAULT_REGISTRY] } = options;
-  registries.forEach(checkRegistry);
+  for (const registry of registries) checkedRegistry("the registry", registry);
   const transport = await transportFor(options.transport, SILENT);
   const file = userFile(home, options.name);
   const store = home ? sqliteStore(home) : memoryStore();

@@ -4,8 +4,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { load, loadOrMake, save } from "../disk/files.ts";
 import { newSigningKey } from "../identity/keys.ts";
-import { nameProblem, normalName } from "../text/names.ts";
-import { checkName } from "./checks.ts";
+import { checkedName, nameProblem, normalName } from "../text/names.ts";
 
 /** What is kept of a user. */
 export interface UserFile {
@@ -25,7 +24,7 @@ export function identityPath(home: string): string {
 
 /** The user of a home, made at the first use; a fresh one without a home. @throws {FolderUnusable} */
 export function userFile(home: string | undefined, wanted?: string): UserFile {
-  const name = wanted === undefined ? undefined : checkName(wanted);
+  const name = wanted === undefined ? undefined : checkedName(wanted);
   const make = (): UserFile => ({
     name: name ?? systemName(),
     secretKey: newSigningKey().secretKey,

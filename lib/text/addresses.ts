@@ -1,7 +1,9 @@
 /** Where servers are: `HOST:PORT` or `ipc:///PATH`, and a registry's address with its key. */
 
 import { isIPv6 } from "node:net";
+import { UsageError } from "../errors.ts";
 import { isKey } from "../identity/ids.ts";
+import { safeLine } from "./filter.ts";
 
 const ADDRESS = /^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):(\d{1,5})$/;
 
@@ -93,4 +95,38 @@ export function networkOf(ip: string): string {
 export function isAt(address: string, ip: string): boolean {
   const host = parseAddress(address)?.host;
   return host !== undefined && ip !== "" && plainIp(host) === plainIp(ip);
+}
+
+/**
+ * `HOST:PORT`, or `ipc:///PATH`; port 0 only where `free` allows "any free port". `what` names it in
+ * the sentence.
+ *
+ * @throws {UsageError} it is neither
+ */
+export function checkedAddress(what: string, typed: string, { free = false } = {}): string {
+  const endpoint = parseAddress(typed);
+  if (isIpc(typed) || (endpoint && (free || endpoint.port > 0))) return typed;
+  throw unusable(what, typed);
+}
+
+/** The parts of a registry's address; `what` names it in the sentence. @throws {UsageError} */
+export function checkedRegistry(what: string, typed: string): RegistryAddress {
+  const registry = splitRegistry(typed);
+  if (registry) return registry;
+  if (!typed.includes("#")) throw unusable(what, typed);
+  throw new UsageError(
+    `Cannot use ${what} ${safeLine(typed)}: expected HOST:PORT#KEY, the key in quotes and whole`,
+  );
+}
+
+/** A host by itself, as others are told to reach this machine by. @throws {UsageError} */
+export function checkedHost(typed: string): string {
+  if (parseAddress(`${typed}:1`)) return typed;
+  throw new UsageError(`Cannot advertise "${safeLine(typed)}": expected a host, without a port`);
+}
+
+function unusable(what: string, typed: string): UsageError {
+  return new UsageError(
+    `Cannot use ${what} ${safeLine(typed)}: expected HOST:PORT, for example 127.0.0.1:5555`,
+  );
 }

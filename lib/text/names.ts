@@ -1,7 +1,9 @@
 /** Names of groups and users: what is usable, and the one spelling of each. */
 
+import { UsageError } from "../errors.ts";
 import { isUuid } from "../identity/ids.ts";
 import { looksLikeAddress } from "./addresses.ts";
+import { safeLine } from "./filter.ts";
 
 /** Longest group or user name, in Unicode code points. */
 export const MAX_NAME = 64;
@@ -33,4 +35,12 @@ export function nameProblem(name: string): string | undefined {
 /** The one spelling of a name that a person typed: outer spaces off, NFC. */
 export function normalName(name: string): string {
   return name.normalize("NFC").trim();
+}
+
+/** The one spelling of a name that can be used. @throws {UsageError} it cannot, and why */
+export function checkedName(typed: string): string {
+  const name = normalName(typed);
+  const problem = nameProblem(name);
+  if (problem === undefined) return name;
+  throw new UsageError(`Cannot use the name "${safeLine(typed)}": ${problem}`);
 }

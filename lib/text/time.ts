@@ -45,6 +45,20 @@ export function parseTime(text: string, now: number = Date.now(), zone?: string)
   }
 }
 
+/**
+ * The end of a span, inclusive: the last millisecond of the day, minute or second that is named.
+ *
+ * @throws {UsageError} as {@linkcode parseTime}
+ */
+export function parseEnd(text: string, now: number, zone?: string): number {
+  const typed = text.trim();
+  const start = parseTime(typed, now, zone);
+  if (DATE.test(typed)) return parseTime(`${typed} 23:59:59`, now, zone) + 999;
+  if (/(^|[T ])\d{1,2}:\d{2}$/.test(typed)) return start + 59_999;
+  if (/(^|[T ])\d{1,2}:\d{2}:\d{2}$/.test(typed)) return start + 999;
+  return start;
+}
+
 /** How long a person means, ms: `30s`, `15m`, `2h`, `7d`, `4w`. @throws {UsageError} */
 export function parseDuration(text: string): number {
   const age = AGE.exec(text.trim());

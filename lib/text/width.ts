@@ -1,7 +1,9 @@
 /** How many columns a text takes on a terminal, and where to break it. */
 
-const WIDE =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18aff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|^\p{Emoji_Presentation}|^\p{Extended_Pictographic}\ufe0f|^\p{Regional_Indicator}{2}/u;
+import { eastAsianWidth } from "get-east-asian-width";
+
+/** Drawn wide as a whole, whatever the width of the first character is. */
+const EMOJI = /^\p{Emoji_Presentation}|^\p{Extended_Pictographic}\ufe0f/u;
 const PLAIN = /^[\x20-\x7e]*$/;
 /** Spaces, and the blank braille cell that looks like one. */
 const BREAKS = /([\p{Zs}\t\u2800]+)/u;
@@ -21,7 +23,7 @@ export function displayWidth(text: string): number {
   for (const { segment } of segments(text)) {
     if (segment === "\t") width += 8 - width % 8;
     else if (/^\p{M}+$/u.test(segment)) continue;
-    else width += WIDE.test(segment) ? 2 : 1;
+    else width += EMOJI.test(segment) ? 2 : eastAsianWidth(segment.codePointAt(0)!);
   }
   return width;
 }

@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import {
-  checkedAddress,
-  checkedRegistry,
-  type Options,
-  readArgs,
-  wholeNumber,
-} from "../../lib/cli/args.ts";
+import { type Options, readArgs, wholeNumber } from "../../lib/cli/args.ts";
 import { UsageError } from "../../lib/errors.ts";
+import { checkedAddress, checkedRegistry } from "../../lib/text/addresses.ts";
 import { safeLine } from "../../lib/text/filter.ts";
 import { anyText, holds, unlessRefused } from "./properties.ts";
 

@@ -3,12 +3,15 @@ import { join } from "node:path";
 import test from "node:test";
 import settings from "../../deno.json" with { type: "json" };
 import { UsageError } from "../../lib/errors.ts";
-import { atMost, checkedAddress, COMMON, readArgs, wholeNumber } from "../../lib/cli/args.ts";
+import { atMost, COMMON, readArgs, wholeNumber } from "../../lib/cli/args.ts";
+import { rangeOf } from "../../lib/cli/commands/messages.ts";
+import { COMMAND_OPTIONS } from "../../lib/cli/commands/table.ts";
 import { homeFolder, registriesOf } from "../../lib/cli/home.ts";
-import { COMMAND_OPTIONS, findOneShot, ONESHOTS } from "../../lib/cli/oneshot.ts";
-import { parseEnd, rangeOf } from "../../lib/cli/range.ts";
-import { edits, nearest } from "../../lib/cli/suggest.ts";
-import { VERSION } from "../../lib/cli/version.ts";
+import { findCommand, onceNames } from "../../lib/cli/once.ts";
+import { VERSION } from "../../lib/cli/program.ts";
+import { checkedAddress } from "../../lib/text/addresses.ts";
+import { edits, nearest } from "../../lib/text/nearest.ts";
+import { parseEnd } from "../../lib/text/time.ts";
 
 const OPTIONS = {
   ...COMMON,
@@ -97,21 +100,15 @@ test("the registries are the options, the variable, or this machine's", () => {
 });
 
 test("a command is found by each of its names, with - and _ alike", () => {
-  assert.equal(findOneShot(read("get_group_list")).names[0], "list");
-  assert.equal(findOneShot(read("get-messages", "G")).names[0], "read");
-  assert.throws(() => findOneShot(read("raed", "G")), /did you mean read\?/);
+  assert.equal(onceNames(findCommand(read("get_group_list")))[0], "list");
+  assert.equal(onceNames(findCommand(read("get-messages", "G")))[0], "read");
+  assert.throws(() => findCommand(read("raed", "G")), /did you mean read\?/);
 });
 
 test("a command refuses missing words, surplus words and options of others", () => {
-  assert.throws(() => findOneShot(read("read")), /something is missing, expected read G/);
-  assert.throws(() => findOneShot(read("join", "Cool", "Group")), /needs quotes/);
-  assert.throws(() => findOneShot(read("join", "G", "--last", "3")), /--last with join/);
-});
-
-test("every option of a one-shot command is in the table of options", () => {
-  for (const { names, options } of ONESHOTS) {
-    for (const option of options) assert.ok(Object.hasOwn(COMMAND_OPTIONS, option), names[0]);
-  }
+  assert.throws(() => findCommand(read("read")), /something is missing, expected read G/);
+  assert.throws(() => findCommand(read("join", "Cool", "Group")), /needs quotes/);
+  assert.throws(() => findCommand(read("join", "G", "--last", "3")), /--last with join/);
 });
 
 test("a range holds what was given and nothing else", () => {

@@ -1,23 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { doctor } from "../../lib/cli/doctor.ts";
-import type { MachineInfo, ServerInfo } from "../../lib/cli/ports.ts";
+import { doctor, type Machine, type Server } from "../../lib/cli/doctor.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
 import { fixedKey } from "./fixtures.ts";
 
-const WELL: MachineInfo = {
+const WELL: Machine = {
   versions: "Deno 2, linux",
   wire: "zmtp (ours)",
   folderProblem: undefined,
   free: 1e9,
   descriptorProblem: undefined,
 };
-const SERVER: ServerInfo = { what: "registry", address: "127.0.0.1:5555", took: 2, ahead: 5 };
+const SERVER: Server = { what: "registry", address: "127.0.0.1:5555", took: 2, ahead: 5 };
 
 /** What the doctor prints about a machine and servers, and its exit code. */
 async function says(
-  machine: Partial<MachineInfo>,
-  servers: readonly Partial<ServerInfo>[],
+  machine: Partial<Machine>,
+  servers: readonly Partial<Server>[],
 ): Promise<{ code: number; text: string }> {
   const lines: string[] = [];
   const user = {
@@ -57,7 +56,7 @@ test("doctor says that all is well and ends with 0", async () => {
 });
 
 test("doctor names what is wrong, says what to do, and ends with 1", async () => {
-  const cases: [Partial<MachineInfo>, Partial<ServerInfo>, RegExp][] = [
+  const cases: [Partial<Machine>, Partial<Server>, RegExp][] = [
     [{}, { problem: "no answer" }, /WRONG +registry 127.0.0.1:5555: no answer\n +start it/],
     [
       {},

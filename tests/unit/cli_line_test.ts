@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { COMMANDS } from "../../lib/cli/commands.ts";
-import { completions } from "../../lib/cli/complete.ts";
-import { linesOf, wholeText } from "../../lib/cli/input.ts";
-import { readLine } from "../../lib/cli/line.ts";
-import { takeNameAndAddress, takeTarget, wholeTarget } from "../../lib/cli/targets.ts";
+import { PROMPT_COMMANDS as COMMANDS } from "../../lib/cli/commands/table.ts";
+import { takeNameAndAddress, takeTarget, wholeTarget } from "../../lib/cli/commands/targets.ts";
+import { completions, readLine } from "../../lib/cli/console/line.ts";
+import { linesOf, wholeText } from "../../lib/cli/streams.ts";
 
 const isGroup = (name: string) => ["Lobby", "Cool Group"].includes(name);
 const inGroup = (typed: string) => readLine(typed, COMMANDS, { current: true, isGroup });

@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { IdentityChanged, Refusal, Unreachable } from "../../lib/errors.ts";
-import { COMMAND_WORDS, explain, explainSend, PROMPT_WORDS } from "../../lib/cli/explain.ts";
-import type { GroupEntry } from "../../lib/cli/ports.ts";
 import {
   Authors,
-  entryJson,
+  COMMAND_WORDS,
+  entryFields,
   entryLine,
+  explain,
+  explainSend,
   failed,
   joinedLine,
   listingLine,
   memberLine,
   notice,
+  PROMPT_WORDS,
   trustedLine,
   typedName,
 } from "../../lib/cli/render.ts";
+import type { GroupEntry } from "../../lib/protocol/batch.ts";
+import { safeJson } from "../../lib/text/filter.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
 import { fixedKey } from "./fixtures.ts";
 import { displayWidth, rowsOf, truncate, wrap } from "../../lib/text/width.ts";
@@ -106,7 +110,7 @@ test("a name cannot bring an escape sequence into a notice", () => {
 });
 
 test("an entry as JSON has its time in ISO 8601 with ms", () => {
-  const { at, seq, group, text } = JSON.parse(entryJson(message("a\nb")));
+  const { at, seq, group, text } = JSON.parse(safeJson(entryFields(message("a\nb"))));
   assert.deepEqual({ at, seq, group, text }, {
     at: new Date(AT).toISOString(),
     seq: 7,

@@ -3,10 +3,10 @@
 import { statSync } from "node:fs";
 import { UsageError } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
-import type { Given } from "./args.ts";
 import { safeLine } from "../text/filter.ts";
-import { homeFolder, type Surroundings } from "./home.ts";
-import type { Output } from "./output.ts";
+import type { Given } from "./args.ts";
+import { type Environment, homeFolder } from "./home.ts";
+import type { Output } from "./streams.ts";
 
 /** What a check found whole. */
 interface Checked {
@@ -15,7 +15,7 @@ interface Checked {
 }
 
 /** What the commands need of the program's other half. */
-export interface CopiesPort {
+export interface Copies {
   backup(folder: string, file: string): Promise<number>;
   verify(folder: string): Promise<Checked>;
   verifyFile(file: string): Promise<Checked>;
@@ -24,7 +24,7 @@ export interface CopiesPort {
 
 /** The doors of these commands. */
 export interface CopyDoors {
-  readonly copies: () => Promise<CopiesPort>;
+  readonly copies: () => Promise<Copies>;
   /** Where a group's data is kept in a home. @throws {UsageError} not usable as a name */
   readonly groupFolder: (home: string, name: string) => Promise<string>;
 }
@@ -57,7 +57,7 @@ export async function copyCommand(
   given: Given,
   { copies, groupFolder }: CopyDoors,
   output: Output,
-  surroundings: Surroundings,
+  environment: Environment,
 ): Promise<number> {
   const [command, ...words] = given.positionals;
   const [least, most, usage] = WORDS[command];
@@ -67,7 +67,7 @@ export async function copyCommand(
     throw new UsageError(`Cannot run ${command}: expected ${usage}`);
   }
   const folderOf = async (name: string | undefined) =>
-    data ?? await groupFolder(homeFolder(given, surroundings), name!);
+    data ?? await groupFolder(homeFolder(given, environment), name!);
   const engine = await copies();
   switch (command) {
     case "backup": {

@@ -1,22 +1,42 @@
 /** One person at one prompt: the current group, what was listed, what is on its way. */
 
-import { Refusal, Unreachable } from "../errors.ts";
-import { explain, explainSend, PROMPT_WORDS } from "./explain.ts";
-import { safeLine } from "../text/filter.ts";
+import { Refusal, Unreachable } from "../../errors.ts";
+import { safeLine } from "../../text/filter.ts";
+import type { GroupEntry } from "../../protocol/batch.ts";
+import type { JoinedGroup, UserEvent } from "../../user/types.ts";
+import type { User } from "../../user/user.ts";
+import {
+  type AtPrompt,
+  type Command,
+  type Context,
+  type GroupRef,
+  type Receipt,
+  runCommand,
+} from "../commands/command.ts";
+import { type Known, takeTarget } from "../commands/targets.ts";
+import {
+  Authors,
+  entryLine,
+  explain,
+  explainSend,
+  failed,
+  notice,
+  PROMPT_WORDS,
+  success,
+} from "../render.ts";
+import type { Screen } from "./console.ts";
 import { Pending } from "./pending.ts";
-import type { GroupEntry, JoinedGroup, UserEvent, UserPort } from "./ports.ts";
-import { Authors, entryLine, failed, notice, success } from "./render.ts";
-import type { Screen } from "./screen.ts";
-import type { Known } from "./targets.ts";
 import { Watches } from "./watches.ts";
 
 /** Starts a group in this process. */
-export type Host = (name: string, address: string) => Promise<{ readonly address: string }>;
+export type Host = AtPrompt["host"];
 
-export interface SessionOptions {
-  readonly user: UserPort;
+export interface PromptOptions {
+  readonly user: User;
+  readonly home: string;
   readonly screen: Screen;
   readonly host: Host;
+  readonly commands: readonly Command[];
   readonly signal: AbortSignal;
 }
 
@@ -26,17 +46,18 @@ const AWAY_AFTER = 700;
 /** How long a hint that somebody is typing stays, ms. */
 const TYPING_FOR = 6_000;
 
-export class Session {
-  readonly user: UserPort;
+export class Prompt implements AtPrompt {
+  readonly user: User;
   readonly screen: Screen;
+  readonly commands: readonly Command[];
   readonly host: Host;
-  readonly signal: AbortSignal;
-  /** Set by `exit`. */
   ended = false;
   /** Names or addresses in the order of the last list. */
   listed: readonly string[] = [];
   /** Names of members, for completion. */
   readonly seenNames = new Set<string>();
+  readonly #context: Context;
+  readonly #signal: AbortSignal;
   readonly #authors = new Map<string, Authors>();
   readonly #pending = new Pending();
   readonly #watches: Watches;
@@ -47,18 +68,29 @@ export class Session {
   #current: string | undefined;
   #all: readonly string[] = [];
 
-  constructor({ user, screen, host, signal }: SessionOptions) {
+  constructor({ user, home, screen, host, commands, signal }: PromptOptions) {
     this.user = user;
     this.screen = screen;
+    this.commands = commands;
     this.host = host;
-    this.signal = signal;
+    this.#signal = signal;
+    this.#context = {
+      user,
+      home,
+      style: screen.style,
+      signal,
+      marksRead: false, // the live feed does
+      prompt: this,
+      send: (group, text) => this.send(group, text),
+      entry: (group, entry) => this.#line(group, entry),
+    };
     this.#watches = new Watches(user, {
       show: (group, entry) => this.#show(group, entry),
       missed: (group, count, shown) => this.#missed(group, count, shown),
       failed: (group, error) => {
-        const member = this.user.joined().some(({ id }) => id === group.id);
+        const member = this.joined.some(({ id }) => id === group.id);
         const ended = !member && error instanceof Refusal && error.code === "not_member";
-        const why = ended ? "you are no member any more" : this.why(error, group.name);
+        const why = ended ? "you are no member any more" : this.#why(error, group.name);
         this.say(`${group.name}: ${why}`);
         if (!member) this.left(group); // What is typed goes elsewhere.
       },
@@ -71,18 +103,47 @@ export class Session {
     }, { once: true });
   }
 
-  /** Id of the group that plain text goes to; undefined when there is none. */
-  get current(): JoinedGroup | undefined {
-    return this.user.joined().find(({ id }) => id === this.#current);
+  get live(): boolean {
+    return this.screen.live;
   }
 
-  /** What a typed group can mean. */
+  get joined(): readonly JoinedGroup[] {
+    return this.user.joined();
+  }
+
+  get current(): JoinedGroup | undefined {
+    return this.joined.find(({ id }) => id === this.#current);
+  }
+
   get known(): Known {
-    const joined = this.user.joined().flatMap(({ name, address }) => [name, address]);
+    const joined = this.joined.flatMap(({ name, address }) => [name, address]);
     return { names: [...joined, ...this.#all], numbered: this.listed };
   }
 
-  /** Remembers what a list showed: in this order numbers name it. */
+  async run(command: Command, rest: string): Promise<void> {
+    try {
+      const args = await command.prompt!.read(rest, this);
+      await runCommand(command, this.#context, args, {
+        print: (text) => this.screen.print(text),
+        remark: (text) => this.say(text),
+      });
+    } catch (error) {
+      this.fail(error, targetOf(rest, this.known));
+    }
+  }
+
+  nextLine(question: string): Promise<string | undefined> {
+    return this.screen.nextLine(question);
+  }
+
+  print(text: string): void {
+    void this.screen.print(text);
+  }
+
+  saw(names: readonly string[]): void {
+    for (const name of names) this.seenNames.add(name);
+  }
+
   remember(groups: readonly { readonly name: string; readonly address: string }[]): void {
     this.listed = groups.map(({ name, address }) =>
       groups.filter((other) => other.name === name).length > 1 ? address : name
@@ -91,12 +152,11 @@ export class Session {
       .slice(-10_000);
   }
 
-  /** Shows the messages of a joined group as they come, once for each group. */
+  /** Once for each group; a script shows none. */
   watch(group: JoinedGroup): Promise<void> {
-    return this.screen.live ? this.#watches.open(group) : Promise.resolve();
+    return this.live ? this.#watches.open(group) : Promise.resolve();
   }
 
-  /** Makes a group the one that plain text goes to. */
   switchTo(group: JoinedGroup | undefined): void {
     this.#current = group?.id;
     if (group) this.#unread.delete(group.id);
@@ -104,51 +164,47 @@ export class Session {
   }
 
   /** After leaving: no more of its messages, and another current group if it was that one. */
-  left(group: JoinedGroup): void {
+  left(group: GroupRef): void {
     this.#watches.stop(group.id);
     this.#unread.delete(group.id);
     this.#pending.dropGroup(group.id);
-    if (this.#current === group.id) this.switchTo(this.user.joined()[0]);
+    if (this.#current === group.id) this.switchTo(this.joined[0]);
     else this.refresh();
   }
 
-  /** A remark of the program itself. */
   say(text: string): void {
-    this.screen.print(notice(text, this.screen.style));
+    this.print(notice(text, this.screen.style));
   }
 
-  /** SUCCESS. */
   succeed(): void {
-    this.screen.print(success(this.screen.style));
+    this.print(success(this.screen.style));
   }
 
-  /** FAILED and why. */
   fail(error: unknown, target?: string): void {
-    this.screen.fail(failed(this.why(error, target), this.screen.style));
+    this.screen.fail(failed(this.#why(error, target), this.screen.style));
   }
 
   /** The sentence of an error, with the way out. */
-  why(error: unknown, target?: string): string {
+  #why(error: unknown, target?: string): string {
     return typeof error === "string" ? error : explain(error, PROMPT_WORDS, target);
   }
 
   /**
-   * Sends a text; where a person watches it is shown as pending until the group's log has it. False
-   * when it failed, which was said.
+   * Sends a text; where a person watches it is shown as pending until the group's log has it. Without
+   * a receipt when it failed, which was said, or when it waits in the outbox, which is seen.
    */
-  async send(group: JoinedGroup, text: string): Promise<boolean> {
+  async send(group: GroupRef, text: string): Promise<Receipt | undefined> {
     const item = this.#pending.add(group.id, group.name, text);
     this.refresh();
     try {
       const receipt = await this.user.send(group.id, text);
       this.#pending.accepted(item, receipt.mid);
-      return true;
+      return receipt;
     } catch (error) {
-      if (this.signal.aborted) return false;
-      // It is in the outbox, and on the screen until the group has it.
-      if (error instanceof Unreachable && this.screen.live) return true;
+      if (this.#signal.aborted) return undefined;
+      if (error instanceof Unreachable && this.live) return undefined;
       if (this.#pending.drop(item)) this.fail(explainSend(error, PROMPT_WORDS, group.name));
-      return false;
+      return undefined;
     } finally {
       // Without a live feed of this group nothing else would take it off the screen.
       if (!this.#watches.has(group.id)) this.#pending.drop(item);
@@ -157,23 +213,23 @@ export class Session {
   }
 
   /** An entry as lines, with the group's name where several are shown. */
-  line(group: { readonly id: string; readonly name: string }, entry: GroupEntry): string {
+  #line(group: GroupRef, entry: GroupEntry): string {
     const authors = this.#authors.get(group.id) ?? new Authors();
     this.#authors.set(group.id, authors);
     if (entry.kind !== "founded") this.seenNames.add(entry.name);
-    const several = this.screen.live && this.user.joined().length > 1;
+    const several = this.live && this.joined.length > 1;
     return entryLine(entry, this.screen.style, {
       label: authors.label(entry),
       ...(several ? { group: group.name } : {}),
     });
   }
 
-  /** Draws prompt and status again. */
+  /** Draws status and prompt again. */
   refresh(): void {
     const current = this.current;
     const others = [...this.#unread].filter(([id, count]) => id !== this.#current && count > 0);
     const sum = others.reduce((total, [, count]) => total + count, 0);
-    const name = this.user.joined().find(({ id }) => id === others[0]?.[0])?.name;
+    const name = this.joined.find(({ id }) => id === others[0]?.[0])?.name;
     const elsewhere = others.length === 0
       ? ""
       : others.length === 1 && name
@@ -194,7 +250,7 @@ export class Session {
       this.#unread.set(group.id, (this.#unread.get(group.id) ?? 0) + 1);
     }
     this.#notTyping(`${entry.name}`);
-    this.screen.print(this.line(group, entry));
+    this.print(this.#line(group, entry));
     this.refresh();
   }
 
@@ -244,7 +300,7 @@ export class Session {
   }
 
   #isJoined(group: string): boolean {
-    return this.user.joined().some(({ name }) => name === group);
+    return this.joined.some(({ name }) => name === group);
   }
 
   #isTyping(name: string): void {
@@ -256,5 +312,13 @@ export class Session {
   #notTyping(name: string): void {
     clearTimeout(this.#typing.get(name));
     if (this.#typing.delete(name)) this.refresh();
+  }
+}
+
+function targetOf(rest: string, known: Known): string | undefined {
+  try {
+    return takeTarget(rest, known)?.target;
+  } catch {
+    return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /** Messages that were sent and are not in the group's log yet. Pure. */
 
-import { safeLine } from "../text/filter.ts";
+import { safeLine } from "../../text/filter.ts";
 
 /** Most of them that are shown. */
 const SHOWN = 4;

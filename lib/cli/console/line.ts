@@ -1,6 +1,7 @@
-/** What a typed line is: a command, or text for the current group. Pure. */
+/** What a typed line is: a command, or text for the current group; and what Tab makes of it. Pure. */
 
-import { nearest } from "./suggest.ts";
+import { nearest } from "../../text/nearest.ts";
+import { typedName } from "../render.ts";
 
 /** What the parser needs of a command. */
 export interface Names {
@@ -54,4 +55,43 @@ export function readLine<C extends Names>(
     if (!isText) return { kind: "unknown", word: slash + word, ...(near ? { near } : {}) };
   }
   return { kind: "text", text: typed.trimEnd() };
+}
+
+/** What can be completed. */
+export interface Completable {
+  readonly commands: readonly string[];
+  readonly groups: readonly string[];
+  readonly members: readonly string[];
+}
+
+/**
+ * Tab: the completions of a line and the part they replace, as `node:readline` wants them. The first
+ * word is a command (or a member's name); what follows a command is a group.
+ */
+export function completions(
+  line: string,
+  { commands, groups, members }: Completable,
+): [string[], string] {
+  const first = /^(\/?)([\w-]*)$/.exec(line);
+  if (first) {
+    const [, slash, word] = first;
+    const typed = word.replaceAll("-", "_").toLowerCase();
+    const found = commands.filter((name) => name.startsWith(typed)).map((name) =>
+      `${slash}${name} `
+    );
+    if (found.length > 0) return [found, line];
+  }
+  const afterCommand = /^\/?([\w-]+)\s+(.*)$/s.exec(line);
+  if (afterCommand && commands.includes(afterCommand[1].replaceAll("-", "_"))) {
+    const typed = afterCommand[2];
+    const bare = typed.replace(/^["']/, "").toLowerCase();
+    const found = groups.filter((name) => name.toLowerCase().startsWith(bare));
+    if (found.length > 0) return [found.map(typedName), typed];
+  }
+  const [word] = /\S*$/.exec(line)!;
+  const bare = word.replace(/^@/, "");
+  if (bare === "") return [[], line];
+  const at = word.slice(0, word.length - bare.length);
+  const found = members.filter((name) => name.toLowerCase().startsWith(bare.toLowerCase()));
+  return [found.map((name) => at + name + (line === word ? ": " : " ")), word];
 }

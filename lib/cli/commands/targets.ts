@@ -1,8 +1,9 @@
 /** Which group a person means. Pure. */
 
-import { UsageError } from "../errors.ts";
-import { parseAddress } from "../text/addresses.ts";
-import { safeLine } from "../text/filter.ts";
+import { UsageError } from "../../errors.ts";
+import { parseAddress } from "../../text/addresses.ts";
+import { safeLine } from "../../text/filter.ts";
+import type { JoinedGroup } from "../../user/types.ts";
 
 /** The groups that a typed word can mean. */
 export interface Known {
@@ -73,6 +74,30 @@ export function takeQuoted(text: string): Taken | undefined {
     target += text[i];
   }
   throw new UsageError(`Cannot read ${safeLine(text)}: the closing ${quote} is missing`);
+}
+
+/** Words, those in quotes whole. @throws {UsageError} a quote without its end */
+export function splitWords(text: string): string[] {
+  const words: string[] = [];
+  for (let rest = text.trim(); rest !== "";) {
+    const quoted = takeQuoted(rest);
+    const word = quoted?.target ?? rest.split(/\s/, 1)[0];
+    words.push(word);
+    rest = quoted ? quoted.rest : rest.slice(word.length).trim();
+  }
+  return words;
+}
+
+/** The joined group of this name or address. @throws {UsageError} there is none */
+export function joinedGroup(target: string, joined: readonly JoinedGroup[]): JoinedGroup {
+  const wanted = target.toLowerCase();
+  const found = joined.find(({ name, address }) => name === target || address === target) ??
+    joined.find(({ name }) => name.toLowerCase() === wanted);
+  if (found) return found;
+  const typed = /\s/.test(target) ? `"${target}"` : target;
+  throw new UsageError(
+    `You are not a member of "${target}": join_group ${typed} first; show_groups shows where you are`,
+  );
 }
 
 function longest(text: string, names: readonly string[]): string | undefined {

@@ -1,26 +1,29 @@
 /** Live messages of every joined group: what was missed first, then as they come. */
 
-import { Closed, Unreachable } from "../errors.ts";
-import type { GroupEntry, JoinedGroup, UserPort } from "./ports.ts";
+import { Closed, Unreachable } from "../../errors.ts";
+import type { GroupEntry } from "../../protocol/batch.ts";
+import type { JoinedGroup } from "../../user/types.ts";
+import type { User } from "../../user/user.ts";
 
 /** Most missed entries that are shown. */
-export const MISSED_SHOWN = 10;
+const MISSED_SHOWN = 10;
 
-export interface Watcher {
+/** Who shows them. */
+interface Watcher {
   show(group: JoinedGroup, entry: GroupEntry): void;
   missed(group: JoinedGroup, count: number, shown: number): void;
   failed(group: JoinedGroup, error: unknown): void;
 }
 
+/** What is asked of a user. */
+type Watched = Pick<User, "read" | "follow" | "seen" | "joined" | "on">;
+
 export class Watches {
-  readonly #user: Pick<UserPort, "read" | "follow" | "seen" | "joined" | "on">;
+  readonly #user: Watched;
   readonly #watcher: Watcher;
   readonly #open = new Map<string, AbortController>();
 
-  constructor(
-    user: Pick<UserPort, "read" | "follow" | "seen" | "joined" | "on">,
-    watcher: Watcher,
-  ) {
+  constructor(user: Watched, watcher: Watcher) {
     this.#user = user;
     this.#watcher = watcher;
   }

@@ -1,17 +1,27 @@
-/**
- * A terminal with a line being typed at the bottom: what is printed goes above it and does not
- * disturb it.
- *
- * Lines that arrive together (a paste) are handed on together, without asking the terminal for
- * bracketed paste.
- */
+/** Where commands of the prompt are typed: a screen, and the terminal that is one. */
 
 import process from "node:process";
 import * as readline from "node:readline";
-import type { History } from "./history.ts";
-import { paint, type Style } from "./render.ts";
-import type { Screen } from "./screen.ts";
-import { rowsOf, truncate } from "../text/width.ts";
+import { rowsOf, truncate } from "../../text/width.ts";
+import type { History } from "../home.ts";
+import { paint, type Style } from "../render.ts";
+
+/** A terminal with a prompt, or a script without one. */
+export interface Screen {
+  readonly style: Style;
+  /** True where a person sits in front of it. */
+  readonly live: boolean;
+  /** Resolves, where it says when, as soon as more may come. */
+  print(text: string): void | Promise<void>;
+  /** A sentence that something failed; a script ends with exit code 1 then. */
+  fail(text: string): void;
+  /** The next line that is typed, with its own prompt; undefined when there is none. */
+  nextLine(prompt: string): Promise<string | undefined>;
+  /** Lines directly above the prompt that change: what is pending, who is typing. */
+  status(lines: readonly string[]): void;
+  /** What stands before the line being typed. */
+  prompt(text: string): void;
+}
 
 /** Lines closer together than this are one paste, ms; nobody presses Enter twice in it. */
 const BURST = 15;
@@ -35,6 +45,11 @@ interface Reader extends readline.Interface {
   cursor: number;
 }
 
+/**
+ * A terminal with a line being typed at the bottom: what is printed goes above it and does not
+ * disturb it. Lines that arrive together (a paste) are handed on together, without asking the
+ * terminal for bracketed paste.
+ */
 export class Console implements Screen {
   readonly style: Style;
   readonly live = true;
@@ -180,7 +195,9 @@ export class Console implements Screen {
     this.#burst = [];
     this.#burstRows = 0;
     if (this.#held.length === 0) {
-      if (rest !== "" && !text) { for (const line of lines) this.#plain(this.#label() + line); }
+      if (rest !== "" && !text) {
+        for (const line of lines) process.stdout.write(`${this.#label()}${line}\n`);
+      }
       this.#give(lines);
     }
     for (const printed of this.#later.splice(0)) process.stdout.write(printed + "\n");
@@ -196,10 +213,6 @@ export class Console implements Screen {
     const rows = this.#burstRows + (rest === "" ? 0 : rowsOf(rest, this.#columns) - 1) +
       this.#statusRows;
     process.stdout.write(`\x1b[${rows}A\r\x1b[J`);
-  }
-
-  #plain(line: string): void {
-    process.stdout.write(line + "\n");
   }
 
   #give(lines: string[] | undefined): void {

@@ -1,0 +1,238 @@
+/** What a command is: a row of the table, what it works with, and the one runner of all. */
+
+import { UsageError } from "../../errors.ts";
+import { safeJson } from "../../text/filter.ts";
+import type { GroupEntry } from "../../protocol/batch.ts";
+import type { JoinedGroup } from "../../user/types.ts";
+import type { User } from "../../user/user.ts";
+import type { Given } from "../args.ts";
+import type { Style } from "../render.ts";
+import type { Bytes } from "../streams.ts";
+import type { Known } from "./targets.ts";
+
+/** What a group answers to an accepted message. */
+export type Receipt = Awaited<ReturnType<User["send"]>>;
+
+/** A group as commands hand it on: `id` is what a {@linkcode User} is asked with. */
+export interface GroupRef {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What a command shows: lines, or remarks of the program itself. */
+export type Shown = string | { readonly remark: string };
+
+/** What a prompt, or a script in its place, has and one command and out has not. */
+export interface AtPrompt {
+  readonly commands: readonly Command[];
+  /** True where a person sits in front of it. */
+  readonly live: boolean;
+  /** What a typed group can mean. */
+  readonly known: Known;
+  /** The groups that the user is a member of. */
+  readonly joined: readonly JoinedGroup[];
+  /** The one that plain text goes to. */
+  readonly current: JoinedGroup | undefined;
+  /** Set by `exit`. */
+  ended: boolean;
+  /** The next line that is typed; undefined when there is none. */
+  nextLine(question: string): Promise<string | undefined>;
+  print(text: string): void;
+  /** A remark of the program itself. */
+  say(text: string): void;
+  /** FAILED and why. */
+  fail(error: unknown): void;
+  /** Runs a command; whatever fails is said. */
+  run(command: Command, rest: string): Promise<void>;
+  /** Remembers what a list showed: in this order numbers name it. */
+  remember(groups: readonly { readonly name: string; readonly address: string }[]): void;
+  /** Remembers names of members, for completion. */
+  saw(names: readonly string[]): void;
+  switchTo(group: JoinedGroup): void;
+  /** Shows the messages of a group as they come; resolves when what was missed is shown. */
+  watch(group: JoinedGroup): Promise<void>;
+  /** The user is no member of this group any more. */
+  left(group: GroupRef): void;
+  /** Draws what stands before the line again. */
+  refresh(): void;
+  /** Starts a group in this process. */
+  host(name: string, address: string): Promise<{ readonly address: string }>;
+}
+
+/** What a command works with, wherever it is typed. */
+export interface Context {
+  readonly user: User;
+  readonly home: string;
+  readonly style: Style;
+  readonly signal: AbortSignal;
+  /** A person reads what is printed, and nothing else moves the cursor. */
+  readonly marksRead: boolean;
+  /** Undefined for one command and out. */
+  readonly prompt?: AtPrompt;
+  /**
+   * Resolves when the group has it; without a receipt when it has not, and that was said. Otherwise
+   * it rejects with the sentence that a person is told.
+   */
+  send(group: GroupRef, text: string): Promise<Receipt | undefined>;
+  /** An entry as lines. */
+  entry(group: GroupRef, entry: GroupEntry): string;
+}
+
+/** What stands behind a command's name on a command line. */
+export interface OnceArgs {
+  readonly words: readonly string[];
+  readonly given: Given;
+  readonly input: Bytes;
+  readonly now: number;
+}
+
+/** How a command is called in one place, and what its help says there. */
+interface Usage {
+  readonly usage: string;
+  /** Where it differs from the row's. */
+  readonly help?: string;
+}
+
+/** What every row has. */
+interface Head {
+  /** Names at the prompt, with `_`; the first one is the command's own. */
+  readonly names: readonly string[];
+  /** Understood at the prompt after `/` and where there is no current group; first on a command line. */
+  readonly short?: readonly string[];
+  /** Ordinary words: with more words behind them than this they are a text at the prompt. */
+  readonly most?: number;
+  readonly help: string;
+  /** As `user.ts COMMAND …`, done by the program itself: it opens no user before. */
+  readonly program?: Usage;
+}
+
+/** A row whose work is the user program's own. */
+export interface ProgramCommand extends Head {
+  readonly program: Usage;
+  readonly prompt?: undefined;
+  readonly once?: undefined;
+}
+
+/**
+ * A row with arguments `A` and a result `R`. Everything in it throws when it is refused or fails.
+ * A column that is absent says that there is no such thing.
+ */
+export interface Row<A, R> extends Head {
+  /** At the prompt and in scripts; `read` makes arguments of what stands behind the name. */
+  readonly prompt?: Usage & { read(rest: string, prompt: AtPrompt): A | Promise<A> };
+  /** As `user.ts COMMAND …`. */
+  readonly once?: Usage & {
+    /** Fewest and most words after the name. */
+    readonly words: readonly [least: number, most: number];
+    read(typed: OnceArgs): A | Promise<A>;
+  };
+  /** Options of its own; `json` comes with the column. */
+  readonly options?: readonly string[];
+  /** A choice of the numbered menu. */
+  readonly menu?: { readonly number: number; readonly text: string; readonly asks: readonly Ask[] };
+  /** Results come one by one, and each is shown at once. */
+  readonly atOnce?: boolean;
+  run(context: Context, args: A): R | Promise<R> | AsyncGenerator<R>;
+  /** A result as text; `index` counts those that came before. */
+  text(result: R, context: Context, args: A, index: number): readonly Shown[];
+  /** What is said after all results, as text. */
+  end?(count: number, context: Context, args: A): readonly Shown[];
+  /** A result as objects, one a line. */
+  json?(result: R, args: A): readonly object[];
+  /** What it changes at a prompt, when the result is shown. */
+  after?(prompt: AtPrompt, result: R, args: A): void | Promise<void>;
+}
+
+/** What the menu asks for. */
+export interface Ask {
+  readonly question: string;
+  /** Enter alone is an answer. */
+  readonly optional?: boolean;
+  /** A name with spaces is quoted: something follows it. */
+  readonly quoted?: boolean;
+}
+
+/** A row of the table that can be run. */
+export type Command = Row<unknown, unknown>;
+
+/** Where results go. */
+export interface Printer {
+  readonly json?: boolean;
+  /** Characters that are collected before they are printed. */
+  readonly collect?: number;
+  print(text: string): void | Promise<void>;
+  remark(text: string): void | Promise<void>;
+}
+
+/**
+ * Runs a command and prints its results as they come. Nothing is waited for between a result and its
+ * line: SUCCESS stands before what the live feed brings at the same moment.
+ */
+export async function runCommand(
+  command: Command,
+  context: Context,
+  args: unknown,
+  { json = false, collect = 0, print, remark }: Printer,
+): Promise<void> {
+  const most = command.atOnce ? 0 : collect;
+  let lines: string[] = [];
+  let size = 0;
+  const flush = async () => {
+    if (lines.length > 0) await print(lines.join("\n"));
+    lines = [];
+    size = 0;
+  };
+  const show = async (shown: readonly Shown[]) => {
+    for (const one of shown) {
+      if (typeof one === "string") {
+        lines.push(one);
+        size += one.length;
+      } else {
+        await flush();
+        await remark(one.remark);
+      }
+    }
+    if (size >= most) await flush();
+  };
+  let count = 0;
+  const take = async (result: unknown) => {
+    await show(
+      json ? command.json!(result, args).map(safeJson) : command.text(result, context, args, count),
+    );
+    count++;
+    if (context.prompt) await command.after?.(context.prompt, result, args);
+  };
+  const results = command.run(context, args);
+  if (!isAsync(results)) await take(await results);
+  else for await (const result of results) await take(result);
+  if (!json) await show(command.end?.(count, context, args) ?? []);
+  await flush();
+}
+
+function isAsync(results: unknown): results is AsyncIterable<unknown> {
+  return typeof results === "object" && results !== null && Symbol.asyncIterator in results;
+}
+
+/** The prompt of a command that is there only. */
+export function promptOf({ prompt }: Context): AtPrompt {
+  if (!prompt) throw new TypeError("a command of the prompt has no column `once`");
+  return prompt;
+}
+
+/** A group by the word on a command line. */
+export function groupNamed(word: string): GroupRef {
+  return { id: word, name: word };
+}
+
+/** Refuses options of a table that are not among a command's own. @throws {UsageError} */
+export function refuseOthers(
+  given: Given,
+  table: object,
+  own: readonly string[],
+  { name, usage }: { readonly name: string; readonly usage: string },
+): void {
+  for (const option of [...given.flags, ...given.texts.keys()]) {
+    if (!Object.hasOwn(table, option) || own.includes(option)) continue;
+    throw new UsageError(`Cannot use --${option} with ${name}: expected ${usage}`);
+  }
+}

@@ -1,0 +1,148 @@
+/** Commands that change where you are and who you are: join, leave, switch, create, trust, rename. */
+
+import { UsageError } from "../../errors.ts";
+import { checkedAddress } from "../../text/addresses.ts";
+import { checkedName } from "../../text/names.ts";
+import type { JoinedGroup, Trusted } from "../../user/types.ts";
+import { joinedFields, success, trustedLine } from "../render.ts";
+import { type AtPrompt, groupNamed, type GroupRef, promptOf, type Row } from "./command.ts";
+import { joinedGroup, takeNameAndAddress, wholeTarget } from "./targets.ts";
+
+export const join: Row<string, JoinedGroup> = {
+  names: ["join_group"],
+  short: ["join"],
+  help: "become a member",
+  prompt: {
+    usage: "join_group G|zgroup://…",
+    help: "become a member and go there",
+    read: (rest, { known }) =>
+      wholeTarget(rest, known) ??
+        missing("Cannot join: expected a group, join_group NAME or IP:PORT"),
+  },
+  once: { usage: "join G|zgroup://…", words: [1, 1], read: ({ words: [target] }) => target },
+  menu: {
+    number: 2,
+    text: "Join a group",
+    asks: [{ question: "Group (name, number or IP:PORT)" }],
+  },
+  run: ({ user }, target) => user.join(target),
+  text: (_, { style }) => [success(style)],
+  json: (group) => [joinedFields(group)],
+  after: enter,
+};
+
+/** Goes to a group that was joined, and shows what comes there. */
+function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
+  prompt.switchTo(group);
+  return prompt.watch(group);
+}
+
+export const leave: Row<GroupRef, void> = {
+  names: ["leave_group"],
+  short: ["leave"],
+  help: "be a member no more",
+  prompt: {
+    usage: "leave_group G",
+    read: (rest, prompt) =>
+      joinedIn(rest, prompt) ??
+        missing("Cannot leave: expected a group, leave_group NAME or IP:PORT"),
+  },
+  once: { usage: "leave G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
+  menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
+  run: ({ user }, { id }) => user.leave(id),
+  text: (_, { style }) => [success(style)],
+  after: (prompt, _, group) => prompt.left(group),
+};
+
+export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
+  names: ["switch"],
+  most: 1,
+  help: "send plain text to that group",
+  prompt: {
+    usage: "switch G",
+    read: (rest, prompt) =>
+      joinedIn(rest, prompt) ?? missing("Cannot switch: expected a joined group, switch NAME"),
+  },
+  run: (_, group) => group,
+  text: ({ name }) => [{ remark: `plain text goes to ${name} now` }],
+  after: (prompt, group) => prompt.switchTo(group),
+};
+
+/** A group that was started here, then the same one joined. */
+type Created = { readonly address: string } | JoinedGroup;
+
+export const create: Row<{ name: string; address: string }, Created> = {
+  names: ["create_group"],
+  short: ["create"],
+  help: "start a group in this program and join it",
+  prompt: {
+    usage: "create_group NAME [IP:PORT]",
+    read(rest) {
+      const { name, address = "127.0.0.1:0" } = takeNameAndAddress(rest);
+      if (name === "") missing("Cannot create a group: expected create_group NAME");
+      return {
+        name: checkedName(name),
+        address: checkedAddress("the address", address, { free: true }),
+      };
+    },
+  },
+  menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
+  async *run(context, { name, address }) {
+    const group = await promptOf(context).host(name, address);
+    yield { address: group.address };
+    yield await context.user.join(group.address);
+  },
+  text: (created, { style }, { name }) =>
+    "id" in created
+      ? [success(style)]
+      : [{ remark: `${name} listens on ${created.address} for as long as this program runs` }],
+  after: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
+};
+
+export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
+  names: ["trust"],
+  most: 0,
+  help: "accept who is there now as that group or registry",
+  prompt: {
+    usage: "/trust G|HOST:PORT",
+    read: (rest, { known }) =>
+      wholeTarget(rest, known) ??
+        missing("Cannot trust: expected a group or a registry, trust NAME or HOST:PORT"),
+  },
+  once: { usage: "trust G|HOST:PORT", words: [1, 1], read: ({ words: [target] }) => target },
+  async run({ user }, target) {
+    const before = user.joined();
+    const trusted = await user.trust(target);
+    const still = new Set(user.joined().map(({ id }) => id));
+    return { trusted, gone: before.filter(({ id }) => !still.has(id)) };
+  },
+  // What was done is a remark, so that scripts get SUCCESS alone.
+  text: ({ trusted }, { style }) => [{ remark: trustedLine(trusted) }, success(style)],
+  after(prompt, { gone }) {
+    for (const group of gone) prompt.left(group);
+    prompt.refresh();
+  },
+};
+
+export const rename: Row<string, void> = {
+  names: ["rename"],
+  most: 1,
+  help: "change the name that others see",
+  prompt: {
+    usage: "/rename NAME",
+    read: (rest) => rest || missing("Cannot rename: expected a name, rename NAME"),
+  },
+  once: { usage: "rename NAME", words: [1, 1], read: ({ words: [name] }) => name },
+  run: ({ user }, name) => user.rename(name),
+  text: (_, { style }) => [success(style)],
+  after: (prompt) => prompt.refresh(),
+};
+
+function joinedIn(rest: string, { known, joined }: AtPrompt): JoinedGroup | undefined {
+  const target = wholeTarget(rest, known);
+  return target === undefined ? undefined : joinedGroup(target, joined);
+}
+
+function missing(sentence: string): never {
+  throw new UsageError(sentence);
+}

@@ -1,0 +1,264 @@
+/** Commands that read and send: get_messages, follow, send_message. */
+
+import { sentence, UsageError } from "../../errors.ts";
+import { parseEnd, parseTime } from "../../text/time.ts";
+import type { GroupEntry } from "../../protocol/batch.ts";
+import type { ReadOptions } from "../../user/types.ts";
+import { type Given, wholeNumber } from "../args.ts";
+import { counted, entryFields, success } from "../render.ts";
+import { linesOf, wholeText } from "../streams.ts";
+import {
+  type AtPrompt,
+  type Context,
+  groupNamed,
+  type GroupRef,
+  type Receipt,
+  type Row,
+} from "./command.ts";
+import { joinedGroup, takeTarget } from "./targets.ts";
+
+/** Most entries that are shown at a prompt without a TIME. */
+const SHOWN = 100;
+
+/** Most messages of `--lines` that wait for their receipt. */
+const IN_FLIGHT = 1_024;
+
+interface Reading {
+  readonly group: GroupRef;
+  readonly range: ReadOptions;
+}
+
+export const read: Row<Reading, GroupEntry> = {
+  names: ["get_messages"],
+  short: ["read"],
+  help: "entries of a group's log",
+  prompt: {
+    usage: "get_messages [G] [TIME]",
+    help: "messages, all or from a time on",
+    read: groupAndTime,
+  },
+  once: {
+    usage: "read G [--since|--until TIME] [--after|--before SEQ] [--limit|--last N]",
+    words: [1, 1],
+    read: ({ words: [group], given, now }) => ({
+      group: groupNamed(group),
+      range: rangeOf(given, now),
+    }),
+  },
+  options: ["since", "until", "after", "before", "limit", "last"],
+  menu: {
+    number: 5,
+    text: "Get messages",
+    asks: [
+      { question: "Group", quoted: true },
+      { question: "From when (Enter: all)", optional: true },
+    ],
+  },
+  async *run({ user, marksRead }, { group, range }) {
+    let last: GroupEntry | undefined;
+    for await (const entry of user.read(group.id, range)) {
+      yield entry;
+      last = entry;
+    }
+    if (last && marksRead) user.seen(group.id, last.seq, last.epoch);
+  },
+  text: (entry, context, { group, range }, index) => [
+    ...(context.prompt && range.last && index === 0 && entry.seq > 1
+      ? [{ remark: `the last ${SHOWN} of ${group.name}; get_messages G TIME shows older ones` }]
+      : []),
+    context.entry(group, entry),
+  ],
+  end: (count, { prompt }, { group, range }) =>
+    prompt && count === 0
+      ? [{ remark: `${group.name} has no messages${range.since ? " since then" : ""}` }]
+      : [],
+  json: (entry) => [entryFields(entry)],
+};
+
+/** `[G] [TIME]`; without TIME the last hundred for a person, all for a script. */
+function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt): Reading {
+  const all = live ? { limit: SHOWN, last: true } : {};
+  const taken = takeTarget(rest, known);
+  if (!taken) {
+    if (current) return { group: current, range: all };
+    throw new UsageError("Cannot read: expected a group, get_messages NAME or IP:PORT");
+  }
+  if (current && !known.names.includes(taken.target)) {
+    // A TIME alone is one of the current group.
+    try {
+      return { group: current, range: { since: parseTime(rest) } };
+    } catch {
+      // No TIME: a group, which the next line looks for.
+    }
+  }
+  const group = joinedGroup(taken.target, joined);
+  return { group, range: taken.rest === "" ? all : { since: parseTime(taken.rest) } };
+}
+
+/** The range of `--since`, `--until`, `--after`, `--before`, `--limit` and `--last`. */
+export function rangeOf({ texts }: Given, now: number): ReadOptions {
+  const [since, until] = [texts.get("since"), texts.get("until")];
+  const [limit, last] = [texts.get("limit"), texts.get("last")];
+  if (limit !== undefined && last !== undefined) {
+    throw new UsageError("Cannot use --limit with --last: give one, the first N or the last N");
+  }
+  return {
+    ...(since === undefined ? {} : { since: parseTime(since, now) }),
+    ...(until === undefined ? {} : { until: parseEnd(until, now) }),
+    ...seqOf(texts, "after"),
+    ...seqOf(texts, "before"),
+    ...(limit === undefined ? {} : { limit: wholeNumber("--limit", limit, 1) }),
+    ...(last === undefined ? {} : { limit: wholeNumber("--last", last, 1), last: true }),
+  };
+}
+
+function seqOf(texts: Given["texts"], name: "after" | "before"): ReadOptions {
+  const typed = texts.get(name);
+  return typed === undefined ? {} : { [name]: wholeNumber(`--${name}`, typed) };
+}
+
+export const follow: Row<Reading, GroupEntry> = {
+  names: ["follow"],
+  help: "entries as they come, until Ctrl-C",
+  once: {
+    usage: "follow G [--since TIME] [--after SEQ]",
+    words: [1, 1],
+    read: ({ words: [group], given, now }) => ({
+      group: groupNamed(group),
+      range: rangeOf(given, now),
+    }),
+  },
+  options: ["since", "after"],
+  atOnce: true,
+  async *run({ user, signal }, { group, range }) {
+    try {
+      for await (const entry of user.follow(group.id, { ...range, signal })) {
+        yield entry;
+        user.seen(group.id, entry.seq, entry.epoch);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  },
+  text: (entry, context, { group }) => [context.entry(group, entry)],
+  json: (entry) => [entryFields(entry)],
+};
+
+interface Sending {
+  readonly group: GroupRef;
+  /** Undefined where nothing was typed. */
+  readonly text?: string | undefined;
+  /** Each is a message. */
+  readonly lines?: AsyncIterable<string>;
+}
+
+export const send: Row<Sending, Receipt | undefined> = {
+  names: ["send_message"],
+  short: ["send"],
+  help: "send a message; - takes standard input",
+  prompt: {
+    usage: "send_message G [TEXT]",
+    help: "send; without TEXT the lines up to END",
+    async read(rest, prompt) {
+      const taken = takeTarget(rest, prompt.known);
+      if (!taken) throw new UsageError("Cannot send: expected a group, send_message G [TEXT]");
+      const group = joinedGroup(taken.target, prompt.joined);
+      return { group, text: taken.rest || await linesUpToEnd(prompt) };
+    },
+  },
+  once: {
+    usage: "send G TEXT… | send G - [--lines]",
+    words: [2, Infinity],
+    async read({ words: [name, ...texts], given, input }) {
+      const group = groupNamed(name);
+      const fromInput = texts.length === 1 && texts[0] === "-";
+      if (!given.flags.has("lines")) {
+        return { group, text: fromInput ? await wholeText(input) : texts.join(" ") };
+      }
+      if (fromInput) return { group, lines: linesOf(input) };
+      throw new UsageError("Cannot use --lines with a text: expected send G - --lines");
+    },
+  },
+  options: ["lines"],
+  menu: {
+    number: 4,
+    text: "Send a message",
+    asks: [{ question: "Group", quoted: true }, { question: "Text" }],
+  },
+  atOnce: true,
+  run(context, { group, text, lines }) {
+    if (lines) return sendLines(context, group, lines);
+    if (text === undefined) return undefined;
+    if (text.trim() === "") throw new UsageError("Cannot send the message: it is empty");
+    return context.send(group, text);
+  },
+  text(receipt, { style }, { text, lines }) {
+    if (!lines && text === undefined) return [{ remark: "nothing was sent" }];
+    return receipt && !lines ? [success(style)] : [];
+  },
+  end: (_count, { style }, { lines }) => lines ? [success(style)] : [],
+  json: (receipt) => receipt ? [receipt] : [],
+};
+
+/** Lines until `END` alone on one; undefined when the input ends or Ctrl-C stops it. */
+async function linesUpToEnd(prompt: AtPrompt): Promise<string | undefined> {
+  if (prompt.live) prompt.say("type the message, then END on a line of its own");
+  const lines: string[] = [];
+  for (;;) {
+    const line = await prompt.nextLine("… ");
+    if (line === undefined) return prompt.live ? undefined : lines.join("\n") || undefined;
+    if (line.trim() === "END") return lines.join("\n");
+    lines.push(line);
+  }
+}
+
+/**
+ * Each line as it comes, each receipt as it comes. Stops at the first line that fails, and says how
+ * many were accepted.
+ */
+async function* sendLines(
+  context: Context,
+  group: GroupRef,
+  lines: AsyncIterable<string>,
+): AsyncGenerator<Receipt | undefined> {
+  const waiting: Promise<Answer>[] = [];
+  let [open, failed, accepted] = [true, false, 0];
+  // One of the two waits at a time: the reader for room, or what is below for a message.
+  let wake = () => {};
+  const change = () => new Promise<void>((resolve) => wake = resolve);
+  const reading = (async () => {
+    for await (const line of lines) {
+      if (line.trim() === "") continue;
+      if (waiting.length >= IN_FLIGHT) await change();
+      if (failed) return;
+      const answer = context.send(group, line);
+      waiting.push(answer.then((receipt) => ({ receipt }), (error: unknown) => ({ error })));
+      wake();
+    }
+  })().finally(() => {
+    open = false;
+    wake();
+  });
+  reading.catch(() => {}); // looked at in its turn
+  while (open || waiting.length > 0) {
+    if (waiting.length === 0) {
+      await change();
+      continue;
+    }
+    const answer = await waiting[0];
+    waiting.shift();
+    wake();
+    if ("error" in answer) {
+      failed = true;
+      const others = await Promise.all(waiting);
+      accepted += others.filter((other) => !("error" in other)).length;
+      const before = `(${counted(accepted, "line")} accepted before)`;
+      throw new Error(`${sentence(answer.error)} ${before}`, { cause: answer.error });
+    }
+    accepted++;
+    yield answer.receipt;
+  }
+  await reading;
+}
+
+type Answer = { readonly receipt: Receipt | undefined } | { readonly error: unknown };

@@ -1,0 +1,243 @@
+/** Commands that show something: lists, members, fingerprint, who you are, help, the menu. */
+
+import { UsageError } from "../../errors.ts";
+import type { Listing } from "../../protocol/schema.ts";
+import { safeLine } from "../../text/filter.ts";
+import type { JoinedGroup, MemberInfo } from "../../user/types.ts";
+import type { User } from "../../user/user.ts";
+import { columns, wholeNumber } from "../args.ts";
+import {
+  joinedFields,
+  joinedLine,
+  listingFields,
+  listingLine,
+  memberLine,
+  paint,
+} from "../render.ts";
+import {
+  type Ask,
+  type AtPrompt,
+  groupNamed,
+  type GroupRef,
+  promptOf,
+  type Row,
+} from "./command.ts";
+import { joinedGroup, wholeTarget } from "./targets.ts";
+
+export const list: Row<{ prefix?: string }, readonly Listing[]> = {
+  names: ["list_groups", "get_group_list"],
+  short: ["list"],
+  help: "the groups that the registries know",
+  prompt: {
+    usage: "list_groups [PREFIX]",
+    help: "the groups that the registry knows",
+    read: (rest) => rest === "" ? {} : { prefix: rest },
+  },
+  once: {
+    usage: "list [PREFIX]",
+    words: [0, 1],
+    read: ({ words: [prefix] }) => prefix === undefined ? {} : { prefix },
+  },
+  menu: { number: 1, text: "List groups", asks: [] },
+  run: ({ user }, options) => user.list(options),
+  text(found, { prompt, style, user }, { prefix }) {
+    if (found.length > 0) {
+      const member = new Set(prompt?.live ? user.joined().map(({ id }) => id) : []);
+      const mark = paint(style, "gray", " (joined)");
+      return numbered(
+        found.map((one) =>
+          listingLine(one, style) + (member.has(one.record?.id ?? "") ? mark : "")
+        ),
+        prompt,
+      );
+    }
+    if (prompt) return [{ remark: "no group is listed; create_group NAME starts one" }];
+    const which = prefix === undefined ? "" : ` that begins with ${prefix}`;
+    return [{ remark: `no group${which} is listed; group.ts NAME IP:PORT starts one` }];
+  },
+  json: (found) => found.map(listingFields),
+  after: (prompt, found) => prompt.remember(found),
+};
+
+export const groups: Row<void, readonly JoinedGroup[]> = {
+  names: ["show_groups"],
+  short: ["groups"],
+  help: "the groups you have joined",
+  prompt: { usage: "show_groups", read: () => {} },
+  once: { usage: "groups", words: [0, 0], read: () => {} },
+  menu: { number: 6, text: "Show my groups", asks: [] },
+  run: ({ user }) => withUnread(user),
+  text(joined, { prompt, style }) {
+    if (joined.length > 0) {
+      const current = prompt?.live ? prompt.current?.id : undefined;
+      return numbered(
+        joined.map((group) => joinedLine(group, style) + (group.id === current ? " *" : "")),
+        prompt,
+      );
+    }
+    const [all, join] = prompt ? ["list_groups", "join_group"] : ["list", "join"];
+    return [{ remark: `you have joined no group; ${all} shows them, ${join} G joins one` }];
+  },
+  json: (joined) => joined.map(joinedFields),
+  after: (prompt, joined) => joined.length > 0 ? prompt.remember(joined) : undefined,
+};
+
+/** The joined groups, with what each has after the cursor; one that does not answer keeps its 0. */
+async function withUnread(user: Pick<User, "joined" | "read">): Promise<readonly JoinedGroup[]> {
+  const asked = user.joined().map(async (group) => {
+    try {
+      let head = 0;
+      for await (const { seq } of user.read(group.id, { last: true, limit: 1 })) head = seq;
+      return { id: group.id, unread: Math.max(0, head - group.cursor) };
+    } catch {
+      return { id: group.id, unread: 0 }; // its state says that it does not answer
+    }
+  });
+  const unread = new Map((await Promise.all(asked)).map(({ id, unread }) => [id, unread]));
+  return user.joined().map((group) => ({ ...group, unread: unread.get(group.id) ?? 0 }));
+}
+
+export const members: Row<GroupRef, readonly MemberInfo[]> = {
+  names: ["members"],
+  most: 1,
+  help: "who is in a group",
+  prompt: {
+    usage: "members [G]",
+    read(rest, { known, joined, current }) {
+      const target = wholeTarget(rest, known);
+      const group = target === undefined ? current : joinedGroup(target, joined);
+      if (group) return group;
+      throw new UsageError("Cannot show members: expected a joined group, members NAME");
+    },
+  },
+  once: { usage: "members G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
+  menu: { number: 7, text: "Members of a group", asks: [{ question: "Group", quoted: true }] },
+  run: ({ user }, { id }) => user.members(id),
+  text: (found, { style }) => found.map((one) => memberLine(one, style)),
+  json: (found) => found,
+  after: (prompt, found) => prompt.saw(found.map(({ name }) => name)),
+};
+
+type Fingerprint = Awaited<ReturnType<User["fingerprint"]>>;
+
+export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
+  names: ["fingerprint"],
+  help: "the hash of all you are shown, to compare with another member's",
+  once: {
+    usage: "fingerprint G [--at SEQ]",
+    words: [1, 1],
+    read({ words: [group], given }) {
+      const at = given.texts.get("at");
+      return {
+        group: groupNamed(group),
+        ...(at === undefined ? {} : { at: wholeNumber("--at", at, 1) }),
+      };
+    },
+  },
+  options: ["at"],
+  run: ({ user }, { group, ...at }) => user.fingerprint(group.id, at),
+  text: ({ seq, hash, from }) => [
+    `${seq} ${hash}`,
+    ...(from > 1 ? [{ remark: `the group keeps nothing before entry ${from}` }] : []),
+  ],
+  json: (found, { group }) => [{ group: group.name, ...found }],
+};
+
+export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home: string }> = {
+  names: ["whoami"],
+  most: 0,
+  help: "your name, id, folder and registries",
+  prompt: { usage: "whoami", help: "your name and id", read: () => {} },
+  once: { usage: "whoami", words: [0, 0], read: () => {} },
+  run: ({ user: { id, name, registries }, home }) => ({ id, name, home, registries }),
+  text: ({ id, name, home, registries }, { prompt }) =>
+    prompt ? [`${safeLine(name)} ${id}`] : [
+      `name      ${safeLine(name)}`,
+      `id        ${id}`,
+      `folder    ${home}`,
+      `registry  ${registries.join(", ")}`,
+    ],
+  json: (found) => [found],
+};
+
+export const help: Row<void, void> = {
+  names: ["help"],
+  short: ["h", "?"],
+  most: 0,
+  help: "this text",
+  prompt: { usage: "help", read: () => {} },
+  program: { usage: "help" },
+  run: () => {},
+  text: (_, context) => [
+    ...columns(
+      promptOf(context).commands.map(({ prompt, help }) =>
+        [prompt!.usage, prompt!.help ?? help] as const
+      ),
+    ),
+    "",
+    "Any other line goes to the current group (the one before >). Begin it with a space when its",
+    "first word is a command. Paste several lines: they are one message.",
+    "G is a group's name, its IP:PORT, or its number in the last list; - and _ are alike, and /",
+    "may stand before a command. TIME is HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or 15m, 2h, 3d.",
+  ],
+};
+
+export const menu: Row<void, void> = {
+  names: ["menu"],
+  most: 0,
+  help: "numbered choices",
+  prompt: { usage: "menu", read: () => {} },
+  run: (context) => choose(promptOf(context)),
+  text: () => [],
+};
+
+/** Choices by number until Enter alone. */
+async function choose(prompt: AtPrompt): Promise<void> {
+  const choices = prompt.commands
+    .flatMap((command) => command.menu ? [{ command, ...command.menu }] : [])
+    .sort((a, b) => a.number - b.number);
+  while (!prompt.ended) {
+    prompt.print(choices.map(({ number, text }) => `  ${number}. ${text}`).join("\n"));
+    const typed = (await prompt.nextLine("Number (Enter goes back): "))?.trim();
+    if (!typed) return;
+    const choice = /^\d+$/.test(typed) ? choices[Number(typed) - 1] : undefined;
+    if (!choice) {
+      prompt.fail(`Cannot choose "${safeLine(typed)}": expected 1 to ${choices.length}`);
+      continue;
+    }
+    const answers = await answersTo(choice.asks, prompt);
+    if (answers !== undefined) await prompt.run(choice.command, answers);
+  }
+}
+
+/** The answers in the order of a command line; undefined when one that is needed is missing. */
+async function answersTo(asks: readonly Ask[], prompt: AtPrompt): Promise<string | undefined> {
+  const answers: string[] = [];
+  for (const { question, optional, quoted } of asks) {
+    const answer = (await prompt.nextLine(`${question}: `))?.trim();
+    if (answer === undefined || (answer === "" && !optional)) return undefined;
+    const quote = quoted && /\s/.test(answer) && !/^["']/.test(answer);
+    answers.push(quote ? `"${answer.replaceAll('"', '\\"')}"` : answer);
+  }
+  return answers.join(" ");
+}
+
+export const exit: Row<void, void> = {
+  names: ["exit"],
+  short: ["quit", "q"],
+  most: 0,
+  help: "leave the program (also Ctrl-D)",
+  prompt: { usage: "exit", read: () => {} },
+  menu: { number: 9, text: "Exit", asks: [] },
+  run: (context) => {
+    promptOf(context).ended = true;
+  },
+  text: () => [],
+};
+
+/** Lines of a list; a person gets numbers, by which commands take them. */
+function numbered(lines: readonly string[], prompt: AtPrompt | undefined): readonly string[] {
+  if (!prompt?.live) return lines;
+  const width = String(lines.length).length;
+  return lines.map((line, i) => `${String(i + 1).padStart(width)}. ${line}`);
+}

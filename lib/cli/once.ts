@@ -1,0 +1,124 @@
+/** One command and out: finds the row of a command line and runs it. */
+
+import { UsageError } from "../errors.ts";
+import { safeLine } from "../text/filter.ts";
+import { nearest } from "../text/nearest.ts";
+import type { User } from "../user/user.ts";
+import { atMost, type Given } from "./args.ts";
+import {
+  type Command,
+  type Context,
+  type GroupRef,
+  type ProgramCommand,
+  refuseOthers,
+  runCommand,
+} from "./commands/command.ts";
+import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
+import {
+  Authors,
+  COMMAND_WORDS,
+  entryLine,
+  explain,
+  explainSend,
+  failed,
+  notice,
+} from "./render.ts";
+import type { Bytes, Output } from "./streams.ts";
+
+/** A row that is run with a user. */
+export type OnceCommand = Command & { readonly once: NonNullable<Command["once"]> };
+
+/** What a command line is run with. */
+export interface Once {
+  readonly user: User;
+  readonly given: Given;
+  readonly home: string;
+  readonly output: Output;
+  readonly stdin: Bytes;
+  readonly signal: AbortSignal;
+}
+
+/** Characters that are collected before they are written to a file or a pipe. */
+const CHUNK = 16_384;
+
+/** Names on a command line, with `-`, the short ones first. */
+export function onceNames({ names, short = [], once }: Command | ProgramCommand): string[] {
+  if (!once) return [names[0]];
+  return [...short, ...names].map((name) => name.replaceAll("_", "-"));
+}
+
+/** Options that a command takes beside those of every command. */
+export function onceOptions({ options = [], json }: Command): readonly string[] {
+  return json ? ["json", ...options] : options;
+}
+
+/**
+ * The command of a command line, `-` and `_` alike.
+ *
+ * @throws {UsageError} unknown command, wrong number of words, an option of another command
+ */
+export function findCommand(given: Given): OnceCommand {
+  const [typed, ...words] = given.positionals;
+  const name = typed.replaceAll("_", "-");
+  const found = ONCE_COMMANDS.find(isOnce(name));
+  if (!found) {
+    const near = nearest(name, ONCE_COMMANDS.flatMap(onceNames));
+    const hint = near ? `did you mean ${near}?` : "help shows what there is";
+    throw new UsageError(`Cannot run "${safeLine(typed)}": there is no such command, ${hint}`);
+  }
+  const { words: [least, most], usage } = found.once;
+  if (words.length < least) {
+    throw new UsageError(`Cannot run ${name}: something is missing, expected ${usage}`);
+  }
+  atMost(words, most);
+  refuseOthers(given, COMMAND_OPTIONS, onceOptions(found), { name, usage });
+  return found;
+}
+
+function isOnce(name: string) {
+  return (command: Command | ProgramCommand): command is OnceCommand =>
+    command.once !== undefined && onceNames(command).includes(name);
+}
+
+/** Runs a command; a refusal or failure is one sentence on standard error and exit code 1. */
+export async function runOnce(command: OnceCommand, options: Once): Promise<number> {
+  const { user, given, home, output, stdin, signal } = options;
+  const words = given.positionals.slice(1);
+  const json = given.flags.has("json");
+  const onTerminal = output.style.columns !== undefined;
+  const authors = new Authors();
+  try {
+    const args = await command.once.read({ words, given, input: stdin, now: Date.now() });
+    const context: Context = {
+      user,
+      home,
+      style: output.style,
+      signal,
+      // A script that reads must not hide messages from the person.
+      marksRead: onTerminal && !json,
+      send: (group, text) => user.send(group.id, text).catch(explained(group)),
+      entry: (_, entry) => entryLine(entry, output.style, { label: authors.label(entry) }),
+    };
+    await runCommand(command, context, args, {
+      json,
+      collect: onTerminal ? 0 : CHUNK,
+      print: (text) => output.print(text),
+      remark: (text) => output.complain(notice(text)),
+    });
+    return 0;
+  } catch (error) {
+    if ((error as { code?: unknown })?.code === "EPIPE") return 0;
+    if (error instanceof UsageError || signal.aborted) throw error;
+    const target = command.once.words[0] > 0 ? words[0] : undefined;
+    await output.complain(failed(explain(error, COMMAND_WORDS, target)));
+    return 1;
+  }
+}
+
+/** An error of a send, with the sentence about the message. */
+function explained({ name }: GroupRef) {
+  return (cause: unknown): never => {
+    if (cause instanceof UsageError) throw cause;
+    throw new Error(explainSend(cause, COMMAND_WORDS, name), { cause });
+  };
+}
