@@ -1,6 +1,7 @@
 /**
- * Holds the layers: imports run downward only, and in no circle. `deno run --allow-read
- * scripts/check_layers.ts` exits 1 and says what to do for each forbidden import.
+ * Holds the layers: imports, those of types, too, run downward only, and in no circle.
+ * `deno run --allow-read scripts/check_layers.ts` exits 1 and says what to do for each forbidden
+ * import.
  *
  * A folder may import itself, and what its row lists. Adapters are named in `run/open_*.ts` and
  * `run/engines.ts` alone.
@@ -83,17 +84,9 @@ const DENO = "lib/transport/libzmq/readiness.ts";
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\s([^;'"]*?)from\s+["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)|(?:^|\n)\s*import\s+["']([^"']+)["']/g;
 
-interface Import {
-  readonly specifier: string;
-  /** Gone when the types are. */
-  readonly typesOnly: boolean;
-}
-
-function importsOf(text: string): Import[] {
-  return [...text.matchAll(IMPORT)].map(([, what = "", from, dynamic, effect]) => ({
-    specifier: from ?? dynamic ?? effect,
-    typesOnly: /^type\s/.test(what) && from !== undefined,
-  }));
+/** What a file imports, types, too. */
+function importsOf(text: string): string[] {
+  return [...text.matchAll(IMPORT)].map(([, , from, dynamic, effect]) => from ?? dynamic ?? effect);
 }
 
 /** Every forbidden import below `root`, as sentences. */
@@ -102,13 +95,16 @@ export function forbidden(root: string): string[] {
   return [...files.flatMap((file) => check(root, file)), ...circles(root, files)];
 }
 
-/** Files that import each other in a circle, each circle once: what runs first is anybody's guess. */
+/**
+ * Files that import each other in a circle, each circle once. Of values: what runs first is
+ * anybody's guess. Of types: neither file can be read, or tested, without the other.
+ */
 function circles(root: string, files: readonly string[]): string[] {
   const targets = new Map(files.map((file) => [
     file,
     importsOf(readFileSync(file, "utf8"))
-      .filter(({ specifier, typesOnly }) => specifier.startsWith(".") && !typesOnly)
-      .map(({ specifier }) => normalize(join(dirname(file), specifier))),
+      .filter((specifier) => specifier.startsWith("."))
+      .map((specifier) => normalize(join(dirname(file), specifier))),
   ]));
   const problems: string[] = [];
   const done = new Set<string>();
@@ -116,7 +112,10 @@ function circles(root: string, files: readonly string[]): string[] {
     const at = path.indexOf(file);
     if (at >= 0) {
       const names = [...path.slice(at), file].map((one) => nameOf(root, one));
-      problems.push(`${names.join(" imports ")}: move what both need to a file of its own`);
+      problems.push(
+        `${names.join(" imports ")}: move what they share, a value or a type, to a file below ` +
+          "them, or hand the lower one what it calls as an argument",
+      );
     } else if (!done.has(file)) {
       for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
       done.add(file);
@@ -140,7 +139,7 @@ function check(root: string, file: string): string[] {
   if (/^\s*(await )?using \w/m.test(text)) {
     problems.push(`${from} declares with using, which Node 22 does not read: close in finally`);
   }
-  for (const { specifier } of importsOf(text)) {
+  for (const specifier of importsOf(text)) {
     const problem = specifier.startsWith(".")
       ? checkFile(from, relative(root, normalize(join(dirname(file), specifier))))
       : checkPackage(from, specifier.replace(/^npm:/, ""));
