@@ -217,7 +217,7 @@ export {
 export type { Accounts } from "./lib/transport/transport.ts";
 export type { OpenGroupOptions } from "./lib/run/open_group.ts";
 export type { OpenRegistryOptions } from "./lib/run/open_registry.ts";
-export type { LogSink } from "./lib/run/logging.ts";
+export type { LogSink } from "./lib/cli/program.ts";
 /** What {@linkcode connect} takes and gives, and what its user gives and takes. */
 export type { OpenUserOptions } from "./lib/run/open_user.ts";
 export type { User } from "./lib/user/user.ts";

@@ -82,7 +82,7 @@ function actionText({ kind, name, body = {} }: GroupEntry): string {
  * The author of an entry: quoted where the name could be read as part of the line, with the first
  * digits of the id where two users have the same name, and a warning where the signature fails.
  */
-export function authorLabel(entry: GroupEntry, sameName = false): string {
+function authorLabel(entry: GroupEntry, sameName = false): string {
   const id = sameName ? `#${entry.author.slice(0, 4)}` : "";
   const warning = MARKS[entry.signature] ?? "";
   return quotedName(entry.name) + id + warning;

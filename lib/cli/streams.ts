@@ -18,7 +18,7 @@ export interface Output {
 }
 
 /** What a terminal can show; nothing but text when the stream is none. */
-export function styleOf(stream: WriteStream): Style {
+function styleOf(stream: WriteStream): Style {
   if (!stream.isTTY) return { colour: false };
   const { NO_COLOR, TERM } = process.env;
   return {

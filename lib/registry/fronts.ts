@@ -1,7 +1,7 @@
 /** What makes requests of a registry of what peers send: our own wire, and dialects. */
 
 import type { RegistryAsk } from "../dialects/dialect.ts";
-import { DIALECT_002 } from "../dialects/seed002.ts";
+import { DIALECTS } from "../dialects/all.ts";
 import { MAX_LIST } from "../protocol/limits.ts";
 import { REGISTRY_OPS } from "../protocol/schema.ts";
 import { ClearFront } from "../session/clear_front.ts";
@@ -29,7 +29,7 @@ export function dialectFront(
   admit: (peer: Peer) => void,
 ): ClearFront<Request> {
   return new ClearFront<Request>({
-    dialects: [DIALECT_002],
+    dialects: DIALECTS,
     serves: true,
     decode(dialect, frames) {
       const asked = dialect.registry.decode(frames);

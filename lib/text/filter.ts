@@ -18,7 +18,7 @@ const HIDDEN_IN_TEXT = new RegExp(
     // One emoji or text selector after a visible character.
     "((?<=[\\p{L}\\p{N}\\p{P}\\p{S}])[\\u{FE0E}\\u{FE0F}])",
     // Joiner and non-joiner inside words of the scripts that are spelled with them.
-    "((?<=[\\p{scx=Arab}\\p{scx=Deva}\\p{scx=Beng}\\p{scx=Sinh}\\p{scx=Mlym}\\p{scx=Knda}" +
+    "((?<=(?!\\p{Cf})[\\p{scx=Arab}\\p{scx=Deva}\\p{scx=Beng}\\p{scx=Sinh}\\p{scx=Mlym}\\p{scx=Knda}" +
     "\\p{scx=Telu}\\p{scx=Taml}\\p{scx=Gujr}\\p{scx=Khmr}])[\\u{200C}\\u{200D}](?=\\p{L}))",
     // The ninth and later marks on one letter: enough of them reach into other lines.
     "((?<=\\p{M}{8})\\p{M}+)",

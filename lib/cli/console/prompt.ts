@@ -191,7 +191,7 @@ export class Prompt implements AtPrompt {
 
   /**
    * Sends a text; where a person watches it is shown as pending until the group's log has it. Without
-   * a receipt when it failed, which was said, or when it waits in the outbox, which is seen.
+   * a receipt when it failed, which was said, or when it waits in the outbox, which the status shows.
    */
   async send(group: GroupRef, text: string): Promise<Receipt | undefined> {
     const item = this.#pending.add(group.id, group.name, text);

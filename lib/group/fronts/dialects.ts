@@ -1,7 +1,7 @@
 /** Dialects: the same group, asked by users who only claim who they are. */
 
 import { Buffer } from "node:buffer";
-import { DIALECT_002 } from "../../dialects/seed002.ts";
+import { DIALECTS } from "../../dialects/all.ts";
 import type { Dialect, GroupAsk } from "../../dialects/dialect.ts";
 import { midMaker } from "../../identity/mids.ts";
 import { ClearFront } from "../../session/clear_front.ts";
@@ -19,7 +19,7 @@ export function dialectFront(
 ): ClearFront<GroupAsk> {
   const mid = midMaker();
   return new ClearFront<GroupAsk>({
-    dialects: [DIALECT_002],
+    dialects: DIALECTS,
     serves,
     decode: (dialect, frames) => dialect.group.decode(frames, group.now()),
     admit: (peer) => peer.admit(),
