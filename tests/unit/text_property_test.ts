@@ -118,7 +118,6 @@ test("filter property: a text is free of all that is obeyed but line feeds and t
     const safe = safeText(text);
     assert.doesNotMatch(safe.replace(/[\n\t]/g, ""), OBEYED);
     assert.doesNotMatch(safe, /\p{M}{10}/u);
-    // A joiner behind a format character of the Arabic script stays until it is filtered again.
     assert.equal(safeText(safe), safe);
   });
 });
