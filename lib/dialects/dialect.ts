@@ -18,8 +18,8 @@ export type RegistryAsk =
   | { readonly op: "register"; readonly name: string; readonly address: string }
   | { readonly op: "list"; readonly user: string };
 
-/** A message of a history. */
-export interface Said {
+/** A message for a reader without paging. */
+export interface PlainMessage {
   readonly author: string;
   readonly text: string;
   /** ms since 1970. */
@@ -37,7 +37,7 @@ export interface Dialect {
     decode(frames: readonly Uint8Array[], now: number): GroupAsk | undefined;
     /** The answer to all that is done but a history. */
     readonly done: string;
-    history(messages: readonly Said[]): string;
+    history(messages: readonly PlainMessage[]): string;
   };
   readonly registry: {
     decode(frames: readonly Uint8Array[]): RegistryAsk | undefined;

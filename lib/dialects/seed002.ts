@@ -7,7 +7,7 @@ import { CLAIM } from "../protocol/batch.ts";
 import { MAX_TEXT } from "../protocol/limits.ts";
 import { isNetworkAddress } from "../text/addresses.ts";
 import { nameProblem, normalName } from "../text/names.ts";
-import type { Dialect, GroupAsk, RegistryAsk, Said } from "./dialect.ts";
+import type { Dialect, GroupAsk, PlainMessage, RegistryAsk } from "./dialect.ts";
 import { formatPython, parseTime } from "../text/time.ts";
 
 const MAX_CLAIM = 64;
@@ -110,7 +110,7 @@ export function encodeList002(groups: Iterable<{ name: string; address: string }
 
 /** Messages as that dialect shows them: local time with microseconds, no time zone. */
 export function encodeMessages002(
-  messages: Iterable<Said>,
+  messages: Iterable<PlainMessage>,
 ): string {
   const list = Array.from(messages, ({ author, text, at }) => ({
     user_uuid: isClaimed(author) ? author.slice(CLAIM.length) : author,

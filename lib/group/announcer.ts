@@ -5,28 +5,14 @@
  * registry alone: one that lies hurts nobody at the others.
  */
 
-import type { SigningKey } from "../identity/keys.ts";
 import { RECORD_LIFE, RENEW_EVERY } from "../protocol/limits.ts";
 import type { RegistryAddress } from "../text/addresses.ts";
 import { signRecord } from "../protocol/record.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
-import type { Pins } from "../session/registry_client.ts";
-import type { Transport } from "../transport/transport.ts";
-import { type Announcement, Lease } from "./lease.ts";
+import { Lease, type LeaseOptions } from "./lease.ts";
 
-export type { Announcement } from "./lease.ts";
-
-export interface AnnouncerOptions {
-  readonly announcement: Announcement;
-  readonly key: SigningKey;
+export interface AnnouncerOptions extends Omit<LeaseOptions, "registry" | "record"> {
   readonly registries: readonly RegistryAddress[];
-  readonly transport: Transport;
-  /** Which key each registry had at its first use. */
-  readonly pins: Pins;
-  /** The date, ms since 1970. */
-  readonly now: () => number;
-  info(text: string): void;
-  warn(text: string): void;
 }
 
 /** The leases of one group. */

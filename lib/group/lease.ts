@@ -16,14 +16,16 @@ import {
 import type { Transport } from "../transport/transport.ts";
 
 /** What the record says besides time and signature. */
-export type Announcement = Omit<GroupRecord, "version" | "expires" | "sig">;
+type Announcement = Omit<GroupRecord, "version" | "expires" | "sig">;
 
 export interface LeaseOptions {
   readonly announcement: Announcement;
   readonly key: SigningKey;
   readonly registry: RegistryAddress;
   readonly transport: Transport;
+  /** Which key each registry had at its first use. */
   readonly pins: Pins;
+  /** The date, ms since 1970. */
   readonly now: () => number;
   /** The record that everybody gets. */
   record(): GroupRecord;

@@ -2,7 +2,7 @@
 
 import type { Log, ReadBatch } from "../log/log.ts";
 import { type Batch, cutBatch, encodeBatch } from "../protocol/batch.ts";
-import type { PlainMessage } from "./request.ts";
+import type { PlainMessage } from "../dialects/dialect.ts";
 import { MAX_FRAME, MAX_READ, READ_UNITS } from "../protocol/limits.ts";
 
 /** The checked fields of a `read` request. */

@@ -1,14 +1,8 @@
 /** What can be asked of a group: plain values, whoever asks and over whatever wire. */
 
+import type { PlainMessage } from "../dialects/dialect.ts";
 import type { GROUP_OPS, GROUP_REPLIES, GroupRequest, ReplyOf } from "../protocol/schema.ts";
 import type { Actor } from "./state.ts";
-
-/** A message for a reader without paging. */
-export interface PlainMessage {
-  readonly author: string;
-  readonly text: string;
-  readonly at: number;
-}
 
 /** What only dialects ask for. */
 interface DialectFields {

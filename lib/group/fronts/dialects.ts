@@ -2,12 +2,12 @@
 
 import { Buffer } from "node:buffer";
 import { DIALECTS } from "../../dialects/all.ts";
-import type { Dialect, GroupAsk } from "../../dialects/dialect.ts";
+import type { Dialect, GroupAsk, PlainMessage } from "../../dialects/dialect.ts";
 import { midMaker } from "../../identity/mids.ts";
 import { ClearFront } from "../../session/clear_front.ts";
 import type { Group } from "../group.ts";
 import { OPERATIONS } from "../operations.ts";
-import type { Op, PlainMessage, Reply, Request } from "../request.ts";
+import type { Op, Reply, Request } from "../request.ts";
 
 /** JSON around a text, bytes. */
 const AROUND = 256;
