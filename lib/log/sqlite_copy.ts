@@ -36,9 +36,7 @@ export function writeCopy(
 /** The file of a copy, which nothing is ever written to. */
 export function copyFile(path: string): LogFile {
   return new LogFile(path, () => {
-    if (!fs.existsSync(path)) {
-      throw new UsageError(`Cannot open ${path}: there is no such file`);
-    }
+    if (!fs.existsSync(path)) throw new UsageError(`Cannot open ${path}: there is no such file`);
     let db: Database | undefined;
     try {
       db = openFile(path, { readOnly: true });
@@ -86,10 +84,7 @@ function textOf(db: Database, sql: string, name: string): string | undefined {
 function shiftSum(db: Database, ...rows: readonly RowChange[]): void {
   const row = db.prepare("SELECT value FROM meta WHERE name = 'sum'").get();
   if (!row) return; // of a log that was begun before there was one
-  const sum = rows.reduce(
-    (sum, [table, key, text]) => text === undefined ? sum : sum ^ rowCrc(table, key, text),
-    (row as { value: number }).value,
-  );
+  const sum = rows.reduce((sum, row) => sum ^ rowCrc(row), (row as { value: number }).value);
   db.prepare("UPDATE meta SET value = ? WHERE name = 'sum'").run(sum >>> 0);
 }
 

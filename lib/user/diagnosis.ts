@@ -35,11 +35,8 @@ async function found(
     return { what, address, took, ahead: at - (sent + took / 2), ...(proved && { key: proved }) };
   } catch (error) {
     const took = performance.now() - begin;
-    return { what, address, took, ahead: 0, problem: sentence(error), why: whyOf(error) };
+    const another = error instanceof IdentityChanged || error instanceof BadReply;
+    const why = error instanceof Unreachable ? "silent" : another ? "another" : "unusable";
+    return { what, address, took, ahead: 0, problem: sentence(error), why };
   }
-}
-
-function whyOf(error: unknown): ServerFound["why"] {
-  if (error instanceof Unreachable) return "silent";
-  return error instanceof IdentityChanged || error instanceof BadReply ? "another" : "unusable";
 }

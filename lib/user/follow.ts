@@ -85,7 +85,8 @@ class Following implements FeedListener {
   #behind = true;
   /** The subscription of the feed that we have taken note of; 0 for none. */
   #turn = 0;
-  #wake: () => void = () => {};
+  /** Ends the wait until something arrives, or the feed is lost. */
+  wake: () => void = () => {};
 
   constructor(options: FollowOptions) {
     const { link, after = 0, since, epoch = "", signal } = options;
@@ -124,7 +125,7 @@ class Following implements FeedListener {
   async more(): Promise<void> {
     if (!this.#isCurrent) await this.#subscribe();
     else if (this.#behind) await this.#readPage();
-    else await this.#pause();
+    else await new Promise<void>((resolve) => this.wake = resolve);
   }
 
   async #subscribe(): Promise<void> {
@@ -207,20 +208,14 @@ class Following implements FeedListener {
           this.#buffer.push({ batch, units });
           this.#units += units;
         }
-        if (this.#units > MAX_BUFFER) this.#overflow();
+        if (this.#units > MAX_BUFFER) {
+          this.#behind = true;
+          this.#drop();
+        }
       }
       if (head !== undefined) this.#know(epoch, head);
     }
-    this.#wake();
-  }
-
-  wake(): void {
-    this.#wake();
-  }
-
-  #overflow(): void {
-    this.#behind = true;
-    this.#drop();
+    this.wake();
   }
 
   /** A head beyond what we have or wait for means that something was missed. */
@@ -236,16 +231,10 @@ class Following implements FeedListener {
     this.#units = 0;
   }
 
-  /** Until something arrives, or the feed is lost. */
-  async #pause(): Promise<void> {
-    await new Promise<void>((resolve) => this.#wake = resolve);
-    this.#wake = () => {};
-  }
-
   close(): void {
     this.#stop.abort();
     this.#options.signal?.removeEventListener("abort", this.#aborted);
-    this.#wake();
+    this.wake();
     this.#detach();
   }
 }
