@@ -67,17 +67,14 @@ export function sealAll(
 /** @throws {RangeError} as {@linkcode sealAll} does */
 export function seal(previous: Link, batch: StoredBatch): SealedBatch {
   const { first, count, at, mids, json, texts = entryTexts(json) } = batch;
-  if (first !== previous.seq + 1) {
-    throw new RangeError(`Cannot append batch ${first}: the next seq is ${previous.seq + 1}`);
-  }
-  if (!(at >= previous.at)) {
-    throw new RangeError(`Cannot append batch ${first}: its time is before the previous batch's`);
-  }
+  const unsound = (why: string) => new RangeError(`Cannot append batch ${first}: ${why}`);
+  if (first !== previous.seq + 1) throw unsound(`the next seq is ${previous.seq + 1}`);
+  if (!(at >= previous.at)) throw unsound("its time is before the previous batch's");
   if (mids.length > 0 && midTime(mids[mids.length - 1]) - midTime(mids[0]) > MID_SPAN) {
-    throw new RangeError(`Cannot append batch ${first}: its mids span more than ${MID_SPAN} ms`);
+    throw unsound(`its mids span more than ${MID_SPAN} ms`);
   }
   if (texts.length !== count || (mids.length > 0 && mids.length !== count)) {
-    throw new RangeError(`Cannot append batch ${first}: it does not hold ${count} entries`);
+    throw unsound(`it does not hold ${count} entries`);
   }
   const [hash, crcs] = [chainHash(previous.hash, json), checksums(previous.crc, texts)];
   return { first, count, at, json, hash, crcs };

@@ -136,10 +136,11 @@ export interface Powers {
    */
   readonly verify: () => Promise<Checked>;
   /**
-   * Writes a whole copy, consistent at one seq, to a new file; answers its head. Throws {UsageError}
-   * when the file exists or cannot be written, {DiskFull}, {LogDamaged}.
+   * Writes a whole copy, consistent at one seq, to a new file; answers its head. `values` are kept
+   * in the copy only. Throws {UsageError} when the file exists or cannot be written, {DiskFull},
+   * {LogDamaged}.
    */
-  readonly copy: (file: string, options?: CopyOptions) => Promise<{ readonly head: number }>;
+  readonly copy: (file: string, values?: LogStart["values"]) => Promise<{ readonly head: number }>;
 }
 
 export interface DropLimits {
@@ -152,11 +153,6 @@ export interface Checked {
   readonly entries: number;
   readonly batches: number;
   readonly head: number;
-}
-
-interface CopyOptions {
-  /** Values that are kept in the copy only. */
-  readonly values?: Readonly<Record<string, string>>;
 }
 
 /** A power that the caller cannot do without to `action`. @throws {UsageError} the engine has none */

@@ -56,7 +56,7 @@ class SqliteLog implements Log {
   readonly #powers: Powers = {
     drop: (limits) => this.#drop(limits),
     verify: () => verify(this.#file, this.#link.seq, () => this.#tail),
-    copy: async (file, { values = {} } = {}) => {
+    copy: async (file, values = {}) => {
       writeCopy(this.#file, file, values);
       return { head: this.#link.seq };
     },
@@ -139,8 +139,7 @@ class SqliteLog implements Log {
       const id = this.#authorId(author);
       if (id === undefined) return;
       for (const cluster of clusters(mids)) {
-        const low = cluster[0];
-        const high = cluster[cluster.length - 1];
+        const [low, high] = [cluster[0], cluster[cluster.length - 1]];
         const bounds = [low, spanEnd(high), high].map((mid) => packMids([mid]));
         const wanted = new Set(cluster);
         for (const span of cast<Iterable<SpanRow>>(sql.near.iterate(id, ...bounds))) {

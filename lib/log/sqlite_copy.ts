@@ -10,7 +10,7 @@ import { type RowChange, rowCrc } from "./row_sum.ts";
 import { LogFile } from "./sqlite_file.ts";
 import { MIGRATIONS } from "./sqlite_schema.ts";
 
-/** Writes a copy of a log, with values of its own, to a new file. Throws as {@linkcode Copy} does. */
+/** Writes a copy of a log, with values of its own, to a new file; see {@linkcode Powers.copy}. */
 export function writeCopy(
   { path, sql }: LogFile,
   target: string,
@@ -20,7 +20,14 @@ export function writeCopy(
   try {
     replace(target, (part) => {
       sql.copy.run(part);
-      change(part, (db) => addValues(db, values));
+      change(part, (db) => {
+        const add = db.prepare("INSERT OR REPLACE INTO value VALUES (?, ?, ?)");
+        for (const [name, text] of Object.entries(values)) {
+          const former = textOf(db, "SELECT text FROM value WHERE name = ?", name);
+          add.run(name, text, textCrc(name, text));
+          shiftSum(db, ["value", name, former], ["value", name, text]);
+        }
+      });
     });
   } catch (cause) {
     if (sqliteCode(cause) === SQLITE.corrupt) throw damaged(path, 0, cause);
@@ -43,9 +50,12 @@ export function copyFile(path: string): LogFile {
       const version = Number(db.pragma("user_version"));
       if (version <= MIGRATIONS.length) return db;
       throw newer(`Cannot open ${path}`, version, MIGRATIONS.length);
-    } catch (error) {
+    } catch (cause) {
       db?.close();
-      throw error instanceof FolderUnusable ? error : notACopy(path, error);
+      if (cause instanceof FolderUnusable) throw cause;
+      const error = readError(path, 0, cause);
+      if (error instanceof LogDamaged) throw error;
+      throw new UsageError(`Cannot open ${path}: it is no copy of a group's log`, { cause });
     }
   });
 }
@@ -65,15 +75,6 @@ export function renewCopy(file: string, epoch: string, name: string): string | u
     shiftSum(db, ["value", name, text], ["meta", "epoch", former], ["meta", "epoch", epoch]);
     return text;
   });
-}
-
-function addValues(db: Database, values: Readonly<Record<string, string>>): void {
-  const add = db.prepare("INSERT OR REPLACE INTO value VALUES (?, ?, ?)");
-  for (const [name, text] of Object.entries(values)) {
-    const former = textOf(db, "SELECT text FROM value WHERE name = ?", name);
-    add.run(name, text, textCrc(name, text));
-    shiftSum(db, ["value", name, former], ["value", name, text]);
-  }
 }
 
 function textOf(db: Database, sql: string, name: string): string | undefined {
@@ -97,10 +98,4 @@ function change<T>(file: string, work: (db: Database) => T): T {
   } finally {
     db.close();
   }
-}
-
-function notACopy(file: string, cause: unknown): unknown {
-  const error = readError(file, 0, cause);
-  if (error instanceof LogDamaged) return error;
-  return new UsageError(`Cannot open ${file}: it is no copy of a group's log`, { cause });
 }

@@ -80,11 +80,10 @@ export class Connections {
     const { store, key, mid, emit, transport } = this.#options;
     const event = (event: OutboxEvent) =>
       emit({ type: "outbox", group: link.target.name, ...event });
-    const full = () =>
-      emit({
-        type: "warning",
-        text: `${link.target.name}: its disk is full; what you send waits until it has room`,
-      });
+    const full = () => {
+      const text = `${link.target.name}: its disk is full; what you send waits until it has room`;
+      emit({ type: "warning", text });
+    };
     const sender = new Sender({ link, key, store, mid, event, full });
     const made = { link, sender, stop: keepAlive(link, transport.watchful) };
     this.#open.set(link.target.id, made);
@@ -101,8 +100,8 @@ export class Connections {
       key,
       name,
       target,
-      ...(joined ? { epoch } : {}),
-      ...(ticket ? { ticket } : {}),
+      epoch: joined ? epoch : undefined,
+      ticket,
       recognize: (target, identity) => recognize(target, identity, groups.all),
       find: async () => {
         const { id } = link.target;
@@ -123,9 +122,7 @@ export class Connections {
     if (!open) return;
     this.#open.delete(id);
     open.stop();
-    const closing = open.sender.close();
-    await open.link.close();
-    await closing;
+    await Promise.all([open.sender.close(), open.link.close()]);
   }
 
   /** Gives all up, after messages that a group is about to take have gone out. */

@@ -2,7 +2,6 @@
 
 import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
-import type { Listing } from "../protocol/schema.ts";
 import { toWanted } from "./groups.ts";
 import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
@@ -21,12 +20,10 @@ export async function findGroup(
 ): Promise<GroupTarget> {
   const wanted = toWanted(target);
   const known = groups.find((group) => group.name === wanted || group.address === wanted);
-  let listing: Listing | undefined;
-  try {
-    listing = await registries.resolve(wanted, known?.id);
-  } catch (error) {
-    if (!(error instanceof Unreachable) || (!known && !isAddress(wanted))) throw error;
-  }
+  const listing = await registries.resolve(wanted, known?.id).catch((error) => {
+    if (error instanceof Unreachable && (known || isAddress(wanted))) return undefined;
+    throw error;
+  });
   if (listing?.record) checkPin(listing.record, groups);
   const found = listing?.record ?? known;
   if (found) return found;

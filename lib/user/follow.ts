@@ -10,16 +10,11 @@ import { type Batch, checkSignature, entriesOf, type GroupEntry } from "../proto
 import type { FeedFrame } from "../protocol/schema.ts";
 import type { FeedListener } from "./feed.ts";
 import type { Link } from "./link.ts";
+import type { FollowRange } from "./types.ts";
 
-export interface FollowOptions {
+/** Without `after` and `since` it is every entry. */
+export interface FollowOptions extends FollowRange {
   readonly link: Link;
-  /** Entries with seq > after; default 0. */
-  readonly after?: number;
-  /** Instead of `after`: entries with at >= since, ms. */
-  readonly since?: number;
-  /** The epoch `after` belongs to; another one starts over. */
-  readonly epoch?: string;
-  readonly signal?: AbortSignal;
   /** A fact that is no entry. */
   note(note: FollowNote): void;
   /** Following ends with this error. */
@@ -89,18 +84,16 @@ class Following implements FeedListener {
   wake: () => void = () => {};
 
   constructor(options: FollowOptions) {
-    const { link, after = 0, since, epoch = "", signal } = options;
+    const { link, after, since, epoch = "", signal } = options;
     this.#options = options;
-    this.#since = since;
-    this.#cursor = after;
+    this.#since = after === undefined ? since : undefined;
+    this.#cursor = after ?? 0;
     this.#epoch = epoch;
     // A consumer that does not ask for more must not keep the feed coming.
     this.#detach = link.feed.attach(this);
-    signal?.addEventListener("abort", this.#aborted);
+    signal?.addEventListener("abort", this.close);
     if (signal?.aborted || link.signal.aborted) this.close();
   }
-
-  readonly #aborted = (): void => this.close();
 
   get ended(): boolean {
     return this.#stop.signal.aborted;
@@ -231,12 +224,12 @@ class Following implements FeedListener {
     this.#units = 0;
   }
 
-  close(): void {
+  readonly close = (): void => {
     this.#stop.abort();
-    this.#options.signal?.removeEventListener("abort", this.#aborted);
+    this.#options.signal?.removeEventListener("abort", this.close);
     this.wake();
     this.#detach();
-  }
+  };
 }
 
 /** `seq` of the last entry; 0 where there is none. */

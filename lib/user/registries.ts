@@ -54,14 +54,13 @@ export class Registries {
    */
   async resolve(group: string, wanted?: string): Promise<Listing | undefined> {
     const found = await this.#ask(async (registry) => {
-      try {
-        const listing = (await registry.request("resolve", { group })).group;
-        if (isAnswerTo(listing, group)) return listing;
-        const { address } = registry;
-        this.#tell(`The registry at ${address} answers with another group than "${group}"`);
-      } catch (error) {
-        if (!(error instanceof Refusal && error.code === "not_found")) throw error;
-      }
+      const { group: listing } = await registry.request("resolve", { group }).catch((error) => {
+        if (error instanceof Refusal && error.code === "not_found") return { group: undefined };
+        throw error;
+      });
+      if (!listing || isAnswerTo(listing, group)) return listing;
+      const { address } = registry;
+      this.#tell(`The registry at ${address} answers with another group than "${group}"`);
       return undefined;
     });
     const good = found.filter((listing) => listing !== undefined).filter(believable);

@@ -25,6 +25,10 @@ const LEAST = 500;
 
 /** It connects when something is asked, and leaves when nothing was for a while. */
 export class RegistryLink {
+  /** `HOST:PORT`. */
+  readonly address: string;
+  /** True where the key was given with the address: nothing that is pinned counts then. */
+  readonly given: boolean;
   readonly #means: RegistryMeans;
   readonly #at: RegistryAddress;
   #client: RegistryClient | undefined;
@@ -36,21 +40,13 @@ export class RegistryLink {
   constructor(registry: string, means: RegistryMeans) {
     this.#means = means;
     this.#at = splitRegistry(registry)!;
-  }
-
-  /** `HOST:PORT`. */
-  get address(): string {
-    return this.#at.address;
+    this.address = this.#at.address;
+    this.given = this.#at.key !== undefined;
   }
 
   /** The key that it must have: the one given, else the one pinned; undefined before its first use. */
   get key(): string | undefined {
     return this.#at.key ?? this.#means.pins.get(this.address);
-  }
-
-  /** True where the key was given with the address: nothing that is pinned counts then. */
-  get given(): boolean {
-    return this.#at.key !== undefined;
   }
 
   /** @throws {Refusal}; {Unreachable}; {IdentityChanged}; {BadReply}; {Closed} */

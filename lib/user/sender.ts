@@ -278,7 +278,7 @@ export class Sender {
   /** Keeps what was not sent yet; its promises reject with {@linkcode Closed}. Close the link first. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#fresh.length > 0) this.#keep();
+    this.#keep();
     this.#closed = true;
     await this.#pump;
     this.#failAll(new Closed("Cannot send: closed"));

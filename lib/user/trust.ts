@@ -8,7 +8,7 @@ import { SessionClient } from "../session/client.ts";
 import type { ServerIdentity } from "../session/identity.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Parts } from "./connections.ts";
-import type { RegistryLink, RegistryMeans } from "./registry_link.ts";
+import type { RegistryLink } from "./registry_link.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 import type { Trusted } from "./types.ts";
 
@@ -54,27 +54,19 @@ async function trustGroup(known: StoredGroup, parts: Parts): Promise<Trusted> {
   }
   const others = groups.all.filter(({ id }) => id !== now.id);
   if (others.every(({ name }) => name !== now.name)) groups.learn(now);
-  return {
-    what: `the group "${known.name}"`,
-    before: known.key || undefined,
-    now: now.key,
-    changed,
-    ...(unsent > 0 && { unsent }),
-  };
+  const [what, before] = [`the group "${known.name}"`, known.key || undefined];
+  return { what, before, now: now.key, changed, ...(unsent > 0 && { unsent }) };
 }
 
 /** The group itself where it answers at all, else who has its name or its address. */
-async function lookAtGroup(
-  known: StoredGroup,
-  { transport, registries }: Parts,
-): Promise<GroupTarget> {
+async function lookAtGroup(known: StoredGroup, parts: Parts): Promise<GroupTarget> {
   const what = `the group "${known.name}"`;
-  const listing = await registries.resolve(known.name, known.id).catch(() => undefined);
+  const listing = await parts.registries.resolve(known.name, known.id).catch(() => undefined);
   const listed = listing?.record;
   const addresses = new Set([listed?.address ?? known.address, known.address]);
   const found: GroupTarget[] = [];
   await Promise.all([...addresses].map(async (address) => {
-    const identity = await whoIsAt(transport, address, what).catch(() => undefined);
+    const identity = await whoIsAt(parts.transport, address, what).catch(() => undefined);
     if (identity && "group" in identity) found.push({ ...identity.group, address });
   }));
   const same = found.find(({ id }) => id === known.id);
@@ -95,21 +87,18 @@ async function lookAtGroup(
  * @throws {Unreachable} it does not answer; {IdentityChanged} a group is there; {Refusal} its key was
  * given with its address
  */
-async function trustRegistry(
-  registry: RegistryLink,
-  { transport, pins }: RegistryMeans,
-): Promise<Trusted> {
+async function trustRegistry(registry: RegistryLink, parts: Parts): Promise<Trusted> {
   const { address, key: before } = registry;
   const what = `the registry at ${address}`;
   if (registry.given) {
     const message = `Cannot trust another key of ${what}: its key was given with its address`;
     throw new Refusal("forbidden", message);
   }
-  const identity = await whoIsAt(transport, address, what);
+  const identity = await whoIsAt(parts.transport, address, what);
   if (!("registry" in identity)) {
     throw new IdentityChanged(address, `Cannot trust ${what}: a group answers there`);
   }
   const { key: now } = identity.registry;
-  if (before !== now) pins.set(address, now);
+  if (before !== now) parts.pins.set(address, now);
   return { what, before, now, changed: before !== now };
 }

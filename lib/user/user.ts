@@ -90,17 +90,14 @@ export class User implements AsyncDisposable {
       set: (address, key) => store.pin(address, key),
     };
     const warn = (text: string) => this.#emit({ type: "warning", text });
-    const registries = this.#registries = new Registries(
-      options.registries,
-      { transport, pins },
-      warn,
-    );
+    const means = { transport, pins };
+    const registries = this.#registries = new Registries(options.registries, means, warn);
     const groups = this.#groups = new KnownGroups(store);
     const emit = (event: UserEvent) => this.#emit(event);
     const name = () => this.#name;
     const connections = new Connections({ ...options, registries, groups, name, emit });
     this.#connections = connections;
-    this.#parts = { transport, pins, registries, groups, connections };
+    this.#parts = { ...means, registries, groups, connections };
   }
 
   /** The name other members see; 1 to 64 characters. */
@@ -212,11 +209,9 @@ export class User implements AsyncDisposable {
    */
   async leave(target: string): Promise<void> {
     const group = this.#groups.member(target);
-    try {
-      await this.#connections.open(group.id).link.ask("leave", {});
-    } catch (error) {
+    await this.#connections.open(group.id).link.ask("leave", {}).catch((error) => {
       if (!(error instanceof Refusal && error.code === "not_member")) throw error;
-    }
+    });
     this.#groups.leave(group);
     await this.#connections.drop(group.id);
   }
@@ -289,17 +284,14 @@ export class User implements AsyncDisposable {
     return follow(() => this.#followOptions(target, options));
   }
 
-  #followOptions(target: string, { after, since, epoch, signal }: FollowRange): FollowOptions {
+  #followOptions(target: string, range: FollowRange): FollowOptions {
     const group = this.#groups.member(target);
     const { link } = this.#connections.open(group.id);
-    const at = this.#groups.cursor(group);
-    const range = after === undefined && since === undefined
-      ? { after: at.cursor, epoch: at.epoch }
-      : { after, since: after === undefined ? since : undefined, epoch };
+    const { cursor: after, epoch } = this.#groups.cursor(group);
+    const fromCursor = range.after === undefined && range.since === undefined;
     return {
+      ...(fromCursor ? { after, epoch, signal: range.signal } : range),
       link,
-      ...range,
-      signal,
       note: (note) => {
         if (note.type === "typing" && note.user === this.id) return;
         this.#emit({ ...note, group: group.name });
