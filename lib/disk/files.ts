@@ -48,7 +48,8 @@ export function loadOrMake<T extends object>(path: string, make: () => T): T {
   if (kept) return kept;
   saving(path, () => {
     makeFolder(dirname(path));
-    put(path, (part) => writeFileSync(part, toJson(make())), linkUnlessThere);
+    const write = (part: string) => writeFileSync(part, toJson(make()));
+    put(path, write, (part) => unlessThere(() => linkSync(part, path)));
   });
   return load<T>(path)!;
 }
@@ -78,11 +79,7 @@ export function makeFolder(path: string): void {
 
 /** Makes an empty file, mode 0600, unless there is something of that name, which is not touched. */
 export function touch(path: string): void {
-  try {
-    writeFileSync(path, "", { flag: "wx", mode: 0o600 });
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
-  }
+  unlessThere(() => writeFileSync(path, "", { flag: "wx", mode: 0o600 }));
 }
 
 /** Brings the names in a folder to the disk, where the system can. */
@@ -132,10 +129,10 @@ function sync(path: string): void {
   }
 }
 
-/** Where another program was first, its file counts. */
-function linkUnlessThere(part: string, path: string): void {
+/** Makes a file; where another program was first, its file counts. */
+function unlessThere(make: () => void): void {
   try {
-    linkSync(part, path);
+    make();
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
   }

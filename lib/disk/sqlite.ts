@@ -5,14 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogFailed } from "../errors.ts";
 import { makeFolder, touch } from "./files.ts";
-import {
-  damagedWal,
-  newer,
-  openError,
-  type OpenWords,
-  SQLITE,
-  sqliteCode,
-} from "./sqlite_errors.ts";
+import { damaged, newer, openError, type OpenWords, SQLITE, sqliteCode } from "./sqlite_errors.ts";
 import { damagedAt } from "./wal.ts";
 
 /** A prepared statement; which rows it answers, its SQL says. */
@@ -29,10 +22,7 @@ type Value = string | number | Uint8Array | null;
 export type Statements<Name extends string> = Readonly<Record<Name, Statement>>;
 
 /** What a migration needs of a database. */
-export interface Migratable {
-  exec(sql: string): void;
-  prepare(sql: string): Statement;
-}
+type Migratable = Pick<Database, "exec" | "prepare">;
 
 /** Brings a database from one version to the next: SQL, or what runs it. */
 export type Migration = string | ((db: Migratable) => void);
@@ -138,7 +128,7 @@ export function migrate(db: Migratable, migrations: readonly Migration[]): numbe
 }
 
 /** A database that is open. Its errors are SQLite's, where nothing else is said. */
-export class Database implements Migratable {
+export class Database {
   readonly path: string;
   readonly #db: DatabaseSync;
   readonly #transaction: Statements<"begin" | "commit" | "rollback">;
@@ -226,5 +216,5 @@ function checkWal(path: string): void {
   const bad = damagedAt(readFileSync(path));
   // A process that holds the folder may write just now: then it is another byte a moment later.
   if (bad === undefined || damagedAt(readFileSync(path)) !== bad) return;
-  throw damagedWal(path, bad);
+  throw damaged(path, 0, undefined, ` from byte ${bad} on`);
 }

@@ -80,26 +80,20 @@ export function readError(file: string, seq: number, cause: unknown): unknown {
   const code = sqliteCode(cause);
   // The statements are always the same: one that is an error meets another schema than ours.
   const other = code === SQLITE.corrupt || code === SQLITE.notDatabase || code === SQLITE.error;
-  if (other) return damaged(file, seq, cause);
   // Nor are its columns: values of another kind than were written cannot be worked with.
-  const senseless = cause instanceof TypeError || cause instanceof RangeError ||
-    cause instanceof SyntaxError;
-  if (senseless) return damaged(file, seq, cause);
+  const senseless = [TypeError, RangeError, SyntaxError].some((kind) => cause instanceof kind);
+  if (other || senseless) return damaged(file, seq, cause);
   if (code !== 0) return new LogFailed(`Cannot read ${file}: the disk did not answer`, { cause });
   return cause;
 }
 
 /** The error for entries that cannot be trusted from `seq` on; 0 for the file as a whole. */
-export function damaged(file: string, seq: number, cause?: unknown): LogDamaged {
-  return untrusted(file, seq, seq > 0 ? ` from entry ${seq} on` : "", cause);
-}
-
-/** The error for a write-ahead log that cannot be trusted from a byte on. */
-export function damagedWal(file: string, byte: number): LogDamaged {
-  return untrusted(file, 0, ` from byte ${byte} on`);
-}
-
-function untrusted(file: string, seq: number, where: string, cause?: unknown): LogDamaged {
+export function damaged(
+  file: string,
+  seq: number,
+  cause?: unknown,
+  where: string = seq > 0 ? ` from entry ${seq} on` : "",
+): LogDamaged {
   const message = `Cannot trust ${file}${where}: it is not what was written, restore a copy`;
   return new LogDamaged(file, seq, message, { cause });
 }

@@ -9,8 +9,9 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { MID_SPAN } from "../protocol/limits.ts";
-import type { ReadBatch, StoredBatch } from "./log.ts";
+import { HeadMoved } from "../errors.ts";
 import { midTime } from "../identity/ids.ts";
+import type { ReadBatch, StoredBatch } from "./log.ts";
 
 /** The end of a log, which the next batch is chained to. */
 export interface Link {
@@ -24,20 +25,16 @@ export interface Link {
   readonly crc: number;
 }
 
-/** What proves a batch. */
-export interface Seal {
-  /** SHA-256 of the previous batch's hash and this batch's JSON as UTF-8. */
-  readonly hash: Uint8Array;
-  /** CRC-32 of each entry, each running on from its predecessor's; 4 bytes each, little-endian. */
-  readonly crcs: Uint8Array;
-}
-
-/** A sealed batch; without its JSON once it was dropped. */
-export interface SealedBatch extends Seal {
+/** A batch and what proves it; without its JSON once it was dropped. */
+export interface SealedBatch {
   readonly first: number;
   readonly count: number;
   readonly at: number;
   readonly json: string | null;
+  /** SHA-256 of the previous batch's hash and this batch's JSON as UTF-8. */
+  readonly hash: Uint8Array;
+  /** CRC-32 of each entry, each running on from its predecessor's; 4 bytes each, little-endian. */
+  readonly crcs: Uint8Array;
 }
 
 /** Before the first batch. */
@@ -47,25 +44,40 @@ export const START: Link = { seq: 0, at: 0, hash: new Uint8Array(32), crc: 0 };
 export const HASH_UNITS = `,"hash":""`.length + 43;
 
 /**
- * Seals the next batch.
+ * Seals the next batches; answers the end of the log behind them, too.
  *
- * @throws {RangeError} if it does not follow `previous` or is no sound batch: a defect of the caller
+ * @throws {HeadMoved} the log does not end at `expectedHead`; {RangeError} they do not follow
+ * `previous` or are no sound batches: a defect of the caller
  */
-export function seal(previous: Link, batch: StoredBatch): Seal {
+export function sealAll(
+  previous: Link,
+  expectedHead: number,
+  batches: readonly StoredBatch[],
+): { readonly sealed: readonly SealedBatch[]; readonly link: Link } {
+  if (expectedHead !== previous.seq) throw new HeadMoved(expectedHead, previous.seq);
+  let link = previous;
+  const sealed = batches.map((batch) => {
+    const next = seal(link, batch);
+    link = linkAfter(next);
+    return next;
+  });
+  return { sealed, link };
+}
+
+/** @throws {RangeError} as {@linkcode sealAll} does */
+export function seal(previous: Link, batch: StoredBatch): SealedBatch {
   const { first, count, at, mids, json, texts = entryTexts(json) } = batch;
-  if (first !== previous.seq + 1) {
-    throw new RangeError(`Cannot append batch ${first}: the next seq is ${previous.seq + 1}`);
-  }
-  if (!(at >= previous.at)) {
-    throw new RangeError(`Cannot append batch ${first}: its time is before the previous batch's`);
-  }
+  const unsound = (why: string) => new RangeError(`Cannot append batch ${first}: ${why}`);
+  if (first !== previous.seq + 1) throw unsound(`the next seq is ${previous.seq + 1}`);
+  if (!(at >= previous.at)) throw unsound("its time is before the previous batch's");
   if (mids.length > 0 && midTime(mids[mids.length - 1]) - midTime(mids[0]) > MID_SPAN) {
-    throw new RangeError(`Cannot append batch ${first}: its mids span more than ${MID_SPAN} ms`);
+    throw unsound(`its mids span more than ${MID_SPAN} ms`);
   }
   if (texts.length !== count || (mids.length > 0 && mids.length !== count)) {
-    throw new RangeError(`Cannot append batch ${first}: it does not hold ${count} entries`);
+    throw unsound(`it does not hold ${count} entries`);
   }
-  return { hash: chainHash(previous.hash, json), crcs: checksums(previous.crc, texts) };
+  const [hash, crcs] = [chainHash(previous.hash, json), checksums(previous.crc, texts)];
+  return { first, count, at, json, hash, crcs };
 }
 
 /** The end of a log whose newest batch is this. */

@@ -28,10 +28,7 @@ export interface StoredBatch {
 }
 
 /** A stored batch as it is read back. */
-export interface ReadBatch {
-  readonly first: number;
-  readonly count: number;
-  readonly at: number;
+export interface ReadBatch extends Pick<StoredBatch, "first" | "count" | "at"> {
   /** The whole object as it travels: the stored JSON with `,"hash":"…"` spliced in at its end. */
   readonly json: string;
 }
@@ -99,7 +96,7 @@ export interface LogStart {
  * What every engine can do. One writer: `append` is never called while another runs. Reads may run
  * at any time and see whole commits only. After `close` all but `close` reject with {Closed}.
  */
-export interface Log extends AsyncDisposable {
+export interface Log {
   /** The engine's name, for sentences. */
   readonly engine: string;
   /** @throws {FolderUnusable} held by another process, or of a newer version; {LogDamaged} */
@@ -127,45 +124,35 @@ export interface Log extends AsyncDisposable {
 
 /** What only some engines can do, asked for by name. */
 export interface Powers {
-  readonly drop: Drop;
-  readonly verify: Verify;
-  readonly copy: Copy;
+  /**
+   * Drops the content of all batches that end before seq `keepFrom` or are older than `olderThan`
+   * (ms), never the newest batch; their mids and places stay, so that dedupe and seq stay true.
+   * Answers the new tail. Throws as `append` does where there is no room, and {LogDamaged}.
+   */
+  readonly drop: (limits: DropLimits) => Promise<number>;
+  /**
+   * Reads everything and recomputes every checksum and hash; others are served meanwhile. Throws
+   * {LogDamaged} with the first seq that is not what was written.
+   */
+  readonly verify: () => Promise<Checked>;
+  /**
+   * Writes a whole copy, consistent at one seq, to a new file; answers its head. `values` are kept
+   * in the copy only. Throws {UsageError} when the file exists or cannot be written, {DiskFull},
+   * {LogDamaged}.
+   */
+  readonly copy: (file: string, values?: LogStart["values"]) => Promise<{ readonly head: number }>;
 }
-
-/**
- * Drops the content of all batches that end before seq `keepFrom` or are older than `olderThan`
- * (ms), never the newest batch; their mids and places stay, so that dedupe and seq stay true.
- * Answers the new tail. Throws as `append` does where there is no room, and {LogDamaged}.
- */
-export type Drop = (limits: DropLimits) => Promise<number>;
 
 export interface DropLimits {
   readonly keepFrom?: number;
   readonly olderThan?: number;
 }
 
-/**
- * Reads everything and recomputes every checksum and hash; others are served meanwhile. Throws
- * {LogDamaged} with the first seq that is not what was written.
- */
-export type Verify = () => Promise<Checked>;
-
 /** What a check found whole. */
 export interface Checked {
   readonly entries: number;
   readonly batches: number;
   readonly head: number;
-}
-
-/**
- * Writes a whole copy, consistent at one seq, to a new file; answers its head. Throws {UsageError}
- * when the file exists or cannot be written, {DiskFull}, {LogDamaged}.
- */
-export type Copy = (file: string, options?: CopyOptions) => Promise<{ readonly head: number }>;
-
-export interface CopyOptions {
-  /** Values that are kept in the copy only. */
-  readonly values?: Readonly<Record<string, string>>;
 }
 
 /** A power that the caller cannot do without to `action`. @throws {UsageError} the engine has none */

@@ -2,8 +2,16 @@
 /** A log that lives as long as its process: for tests and for groups that want no history on disk. */
 
 import { randomUUID } from "node:crypto";
-import { Closed, HeadMoved, LogDamaged } from "../errors.ts";
-import { firstBad, hashText, linkAfter, readable, seal, type SealedBatch, START } from "./chain.ts";
+import { Closed, LogDamaged } from "../errors.ts";
+import {
+  firstBad,
+  hashText,
+  linkAfter,
+  readable,
+  sealAll,
+  type SealedBatch,
+  START,
+} from "./chain.ts";
 import type {
   Checked,
   Commit,
@@ -56,14 +64,7 @@ class MemoryLog implements Log {
 
   async append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]> {
     this.#guard();
-    let link = this.#link;
-    if (expectedHead !== link.seq) throw new HeadMoved(expectedHead, link.seq);
-    const sealed = commit.batches.map((batch) => {
-      const { first, count, at, json } = batch;
-      const whole = { first, count, at, json, ...seal(link, batch) };
-      link = linkAfter(whole);
-      return whole;
-    });
+    const { sealed, link } = sealAll(this.#link, expectedHead, commit.batches);
     for (const batch of commit.batches) this.#note(batch);
     for (const member of commit.members ?? []) this.#members.set(member.user, member);
     for (const user of commit.gone ?? []) this.#members.delete(user);
@@ -105,10 +106,6 @@ class MemoryLog implements Log {
     this.#closed = true;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
   async #drop({ keepFrom = 0, olderThan = 0 }: DropLimits): Promise<number> {
     this.#guard();
     const kept = Math.max(
@@ -127,11 +124,8 @@ class MemoryLog implements Log {
     for (const batch of this.#batches) {
       const bad = firstBad(link, batch);
       if (bad !== undefined) {
-        throw new LogDamaged(
-          "memory",
-          bad,
-          `Cannot trust entry ${bad}: it is not what was written`,
-        );
+        const message = `Cannot trust entry ${bad}: it is not what was written`;
+        throw new LogDamaged("memory", bad, message);
       }
       link = linkAfter(batch);
     }

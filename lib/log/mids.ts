@@ -32,12 +32,11 @@ export function clusters(mids: readonly string[]): string[][] {
   const found: string[][] = [];
   let end = "";
   for (const mid of mids.toSorted()) {
-    if (mid <= end) {
-      found.at(-1)?.push(mid);
-      continue;
+    if (mid > end) {
+      found.push([]);
+      end = spanEnd(mid);
     }
-    found.push([mid]);
-    end = spanEnd(mid);
+    found[found.length - 1].push(mid);
   }
   return found;
 }

@@ -10,9 +10,9 @@ import { crc32 } from "node:zlib";
 /** A small row: its table, its key, and what it says; undefined for one that is removed. */
 export type RowChange = readonly [table: string, key: string, text: string | undefined];
 
-/** What one row adds to the sum. */
-export function rowCrc(table: string, key: string, text: string): number {
-  return crc32(`${table}\n${key}\n${text}`);
+/** What one row adds to the sum; nothing where it is removed. */
+export function rowCrc([table, key, text]: RowChange): number {
+  return text === undefined ? 0 : crc32(`${table}\n${key}\n${text}`);
 }
 
 /** Rows of these are added and never changed, so that what each adds to the sum is not kept. */
@@ -32,7 +32,7 @@ export class RowSum {
   after(changes: readonly RowChange[]): number {
     const last = new Map(changes.map((change) => [keyOf(change), change]));
     let sum = this.#sum;
-    for (const [key, change] of last) sum ^= (this.#crcs.get(key) ?? 0) ^ crcOf(change);
+    for (const [key, change] of last) sum ^= (this.#crcs.get(key) ?? 0) ^ rowCrc(change);
     return sum >>> 0;
   }
 
@@ -40,18 +40,14 @@ export class RowSum {
   apply(changes: readonly RowChange[]): void {
     for (const change of changes) {
       const key = keyOf(change);
-      this.#sum ^= (this.#crcs.get(key) ?? 0) ^ crcOf(change);
+      this.#sum ^= (this.#crcs.get(key) ?? 0) ^ rowCrc(change);
       if (ONLY_ADDED.has(change[0])) continue;
       if (change[2] === undefined) this.#crcs.delete(key);
-      else this.#crcs.set(key, crcOf(change));
+      else this.#crcs.set(key, rowCrc(change));
     }
   }
 }
 
 function keyOf([table, key]: RowChange): string {
   return `${table}\n${key}`;
-}
-
-function crcOf([table, key, text]: RowChange): number {
-  return text === undefined ? 0 : rowCrc(table, key, text);
 }

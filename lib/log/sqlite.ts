@@ -3,8 +3,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import { damaged } from "../disk/sqlite_errors.ts";
-import { HeadMoved } from "../errors.ts";
-import { hashText, type Link, linkAfter, readable, seal, START, textCrc } from "./chain.ts";
+import { hashText, type Link, linkAfter, readable, sealAll, START, textCrc } from "./chain.ts";
 import type {
   Checked,
   Commit,
@@ -57,7 +56,7 @@ class SqliteLog implements Log {
   readonly #powers: Powers = {
     drop: (limits) => this.#drop(limits),
     verify: () => verify(this.#file, this.#link.seq, () => this.#tail),
-    copy: async (file, { values = {} } = {}) => {
+    copy: async (file, values = {}) => {
       writeCopy(this.#file, file, values);
       return { head: this.#link.seq };
     },
@@ -79,17 +78,12 @@ class SqliteLog implements Log {
 
   async append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]> {
     const sql = this.#file.sql;
-    let link = this.#link;
-    if (expectedHead !== link.seq) throw new HeadMoved(expectedHead, link.seq);
-    const sealed = commit.batches.map((batch) => {
-      const whole = { ...batch, ...seal(link, batch) };
-      link = linkAfter(whole);
-      return whole;
-    });
+    const { sealed, link } = sealAll(this.#link, expectedHead, commit.batches);
     const authors = new Map<string, number>();
     const changes: RowChange[] = [];
     this.#file.transaction("append", () => {
-      for (const { first, count, at, author, mids, hash, crcs, json } of sealed) {
+      for (const [i, { author, mids }] of commit.batches.entries()) {
+        const { first, count, at, hash, crcs, json } = sealed[i];
         let id = authors.get(author) ?? this.#authorId(author);
         if (id === undefined) {
           id = Number(sql.addAuthor.run(author).lastInsertRowid);
@@ -145,8 +139,7 @@ class SqliteLog implements Log {
       const id = this.#authorId(author);
       if (id === undefined) return;
       for (const cluster of clusters(mids)) {
-        const low = cluster[0];
-        const high = cluster[cluster.length - 1];
+        const [low, high] = [cluster[0], cluster[cluster.length - 1]];
         const bounds = [low, spanEnd(high), high].map((mid) => packMids([mid]));
         const wanted = new Set(cluster);
         for (const span of cast<Iterable<SpanRow>>(sql.near.iterate(id, ...bounds))) {
@@ -181,18 +174,14 @@ class SqliteLog implements Log {
     this.#file.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
   #start(): LogStart {
     const sql = this.#file.sql;
     const newest = checkedPage(this.#file, sql.newest.iterate(), { ...SLICE, last: true }).at(-1);
     if (newest) this.#link = linkAfter(newest);
     // A page that is lost takes the newest rows with it, or all.
     if (firstOf(sql.newestOfIndex.get()) !== newest?.first) throw damaged(this.#file.path, 0);
-    const [epoch, tail] = ["epoch", "tail"]
-      .map((name) => cast<{ value: unknown } | undefined>(sql.meta.get(name))?.value);
+    const meta = (name: string) => cast<{ value: unknown } | undefined>(sql.meta.get(name))?.value;
+    const [epoch, tail] = [meta("epoch"), meta("tail")];
     const { seq, at, hash } = this.#link;
     if (typeof epoch !== "string" || typeof tail !== "number" || !(tail >= 1 && tail <= seq + 1)) {
       throw damaged(this.#file.path, 0);
@@ -202,32 +191,24 @@ class SqliteLog implements Log {
     // Authors are looked up by the index, and it must say what the table says.
     let differ = 0;
     for (const { id, user } of cast<Iterable<AuthorRow>>(sql.authors.iterate())) {
-      this.#rowSum.apply([["author", String(id), user]]);
-      differ ^= rowCrc("author", String(id), user);
+      const row: RowChange = ["author", String(id), user];
+      this.#rowSum.apply([row]);
+      differ ^= rowCrc(row);
     }
     for (const { id, user } of cast<Iterable<AuthorRow>>(sql.authorsOfIndex.iterate())) {
-      differ ^= rowCrc("author", String(id), user);
+      differ ^= rowCrc(["author", String(id), user]);
     }
     if (differ !== 0) throw damaged(this.#file.path, 0);
-    const members = texts(this.#file, sql.members).map(({ name, text }) => ({
-      user: name,
-      json: text,
-    }));
+    const members = texts(this.#file, sql.members)
+      .map(({ name: user, text: json }) => ({ user, json }));
     const values = texts(this.#file, sql.values).map(({ name, text }) => [name, text]);
     this.#rowSum.apply(members.map(({ user, json }) => ["member", user, json]));
     this.#rowSum.apply(values.map(([name, text]) => ["value", name, text]));
     // Logs that were begun before there was a sum get one with the next change.
-    const sum = cast<{ value: unknown } | undefined>(sql.meta.get("sum"))?.value;
+    const sum = meta("sum");
     if (sum !== undefined && sum !== this.#rowSum.value) throw damaged(this.#file.path, 0);
-    return {
-      epoch,
-      head: seq,
-      at,
-      hash: hashText(hash),
-      tail,
-      members,
-      values: Object.fromEntries(values),
-    };
+    const proved = { head: seq, at, hash: hashText(hash) };
+    return { epoch, ...proved, tail, members, values: Object.fromEntries(values) };
   }
 
   #authorId(author: string): number | undefined {

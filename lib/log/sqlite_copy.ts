@@ -10,7 +10,7 @@ import { type RowChange, rowCrc } from "./row_sum.ts";
 import { LogFile } from "./sqlite_file.ts";
 import { MIGRATIONS } from "./sqlite_schema.ts";
 
-/** Writes a copy of a log, with values of its own, to a new file. Throws as {@linkcode Copy} does. */
+/** Writes a copy of a log, with values of its own, to a new file; see {@linkcode Powers.copy}. */
 export function writeCopy(
   { path, sql }: LogFile,
   target: string,
@@ -20,7 +20,14 @@ export function writeCopy(
   try {
     replace(target, (part) => {
       sql.copy.run(part);
-      change(part, (db) => addValues(db, values));
+      change(part, (db) => {
+        const add = db.prepare("INSERT OR REPLACE INTO value VALUES (?, ?, ?)");
+        for (const [name, text] of Object.entries(values)) {
+          const former = textOf(db, "SELECT text FROM value WHERE name = ?", name);
+          add.run(name, text, textCrc(name, text));
+          shiftSum(db, ["value", name, former], ["value", name, text]);
+        }
+      });
     });
   } catch (cause) {
     if (sqliteCode(cause) === SQLITE.corrupt) throw damaged(path, 0, cause);
@@ -36,18 +43,19 @@ export function writeCopy(
 /** The file of a copy, which nothing is ever written to. */
 export function copyFile(path: string): LogFile {
   return new LogFile(path, () => {
-    if (!fs.existsSync(path)) {
-      throw new UsageError(`Cannot open ${path}: there is no such file`);
-    }
+    if (!fs.existsSync(path)) throw new UsageError(`Cannot open ${path}: there is no such file`);
     let db: Database | undefined;
     try {
       db = openFile(path, { readOnly: true });
       const version = Number(db.pragma("user_version"));
       if (version <= MIGRATIONS.length) return db;
       throw newer(`Cannot open ${path}`, version, MIGRATIONS.length);
-    } catch (error) {
+    } catch (cause) {
       db?.close();
-      throw error instanceof FolderUnusable ? error : notACopy(path, error);
+      if (cause instanceof FolderUnusable) throw cause;
+      const error = readError(path, 0, cause);
+      if (error instanceof LogDamaged) throw error;
+      throw new UsageError(`Cannot open ${path}: it is no copy of a group's log`, { cause });
     }
   });
 }
@@ -69,15 +77,6 @@ export function renewCopy(file: string, epoch: string, name: string): string | u
   });
 }
 
-function addValues(db: Database, values: Readonly<Record<string, string>>): void {
-  const add = db.prepare("INSERT OR REPLACE INTO value VALUES (?, ?, ?)");
-  for (const [name, text] of Object.entries(values)) {
-    const former = textOf(db, "SELECT text FROM value WHERE name = ?", name);
-    add.run(name, text, textCrc(name, text));
-    shiftSum(db, ["value", name, former], ["value", name, text]);
-  }
-}
-
 function textOf(db: Database, sql: string, name: string): string | undefined {
   return (db.prepare(sql).get(name) as { text: string } | undefined)?.text;
 }
@@ -86,10 +85,7 @@ function textOf(db: Database, sql: string, name: string): string | undefined {
 function shiftSum(db: Database, ...rows: readonly RowChange[]): void {
   const row = db.prepare("SELECT value FROM meta WHERE name = 'sum'").get();
   if (!row) return; // of a log that was begun before there was one
-  const sum = rows.reduce(
-    (sum, [table, key, text]) => text === undefined ? sum : sum ^ rowCrc(table, key, text),
-    (row as { value: number }).value,
-  );
+  const sum = rows.reduce((sum, row) => sum ^ rowCrc(row), (row as { value: number }).value);
   db.prepare("UPDATE meta SET value = ? WHERE name = 'sum'").run(sum >>> 0);
 }
 
@@ -102,10 +98,4 @@ function change<T>(file: string, work: (db: Database) => T): T {
   } finally {
     db.close();
   }
-}
-
-function notACopy(file: string, cause: unknown): unknown {
-  const error = readError(file, 0, cause);
-  if (error instanceof LogDamaged) return error;
-  return new UsageError(`Cannot open ${file}: it is no copy of a group's log`, { cause });
 }

@@ -38,15 +38,12 @@ const OPENING: Opening = {
 
 /** The file of the log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
 export function logFile(folder: string, { maxBytes }: SqliteOptions): LogFile {
-  const bound = (db: Database) => {
-    if (maxBytes === undefined) return db;
-    db.pragma(`max_page_count = ${Math.floor(maxBytes / Number(db.pragma("page_size")))}`);
-    return db;
-  };
-  return new LogFile(
-    join(folder, "log.db"),
-    () => openDatabase(folder, "log.db", OPENING, bound),
-  );
+  return new LogFile(join(folder, "log.db"), () =>
+    openDatabase(folder, "log.db", OPENING, (db) => {
+      if (maxBytes === undefined) return db;
+      db.pragma(`max_page_count = ${Math.floor(maxBytes / Number(db.pragma("page_size")))}`);
+      return db;
+    }));
 }
 
 /** A database file with a log in it; in use between `open` and `close`. */

@@ -20,20 +20,16 @@ export function slice(file: LogFile, from: number, to: number): BatchRow[] {
 
 /** What fits a range of the batches that a statement answers, ascending. */
 export function checkedPage(file: LogFile, rows: unknown, range: ReadRange): BatchRow[] {
-  return checked(file, fillPage(cast<Iterable<BatchRow>>(rows), range));
-}
-
-/** The same consecutive rows. */
-function checked(file: LogFile, rows: BatchRow[]): BatchRow[] {
-  if (rows.length === 0) return rows;
-  const before = cast<BatchRow | undefined>(file.sql.previous.get(rows[0].first));
+  const page = fillPage(cast<Iterable<BatchRow>>(rows), range);
+  if (page.length === 0) return page;
+  const before = cast<BatchRow | undefined>(file.sql.previous.get(page[0].first));
   if (before && !isWhole(before)) throw damaged(file.path, before.first);
   let link = before ? linkAfter(before) : START;
-  for (const row of rows) {
+  for (const row of page) {
     if (!holds(link, row)) throw damaged(file.path, firstBad(link, row) ?? row.first);
     link = linkAfter(row);
   }
-  return rows;
+  return page;
 }
 
 /** Rows of `member` or `value`. */
@@ -48,10 +44,15 @@ export function texts(file: LogFile, statement: Statement): TextRow[] {
 
 /** Reads all that a log with this head and tail holds. */
 export async function verify(file: LogFile, head: number, tail: () => number): Promise<Checked> {
+  const { whole, members, values, integrity } = file.sql;
   let link = START;
   let batches = 0;
   while (link.seq < head) {
-    for (const row of wholeRows(file, link.seq + 1)) {
+    const from = link.seq + 1;
+    const some = () => fillPage(cast<Iterable<WholeRow>>(whole.iterate(from)), SLICE);
+    const rows = file.reading(some, from);
+    if (rows.length === 0) throw damaged(file.path, from);
+    for (const row of rows) {
       const bad = firstBad(link, row) ?? (agrees(row) ? undefined : row.first);
       if (bad !== undefined) throw damaged(file.path, bad);
       if (row.json === null && row.first >= tail()) throw damaged(file.path, row.first);
@@ -60,7 +61,6 @@ export async function verify(file: LogFile, head: number, tail: () => number): P
     }
     await setImmediate();
   }
-  const { members, values, integrity } = file.sql;
   file.reading(() => {
     texts(file, members);
     texts(file, values);
@@ -68,16 +68,6 @@ export async function verify(file: LogFile, head: number, tail: () => number): P
     if (answer !== "ok") throw damaged(file.path, 0, answer);
   });
   return { entries: link.seq, batches, head: link.seq };
-}
-
-function wholeRows(file: LogFile, from: number): WholeRow[] {
-  const { whole } = file.sql;
-  const rows = file.reading(
-    () => fillPage(cast<Iterable<WholeRow>>(whole.iterate(from)), SLICE),
-    from,
-  );
-  if (rows.length === 0) throw damaged(file.path, from);
-  return rows;
 }
 
 /** Whether the row's columns say what its JSON says. */

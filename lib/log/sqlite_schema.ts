@@ -83,7 +83,7 @@ export interface BatchRow extends SealedBatch {
   readonly mids: Uint8Array | null;
 }
 
-/** A row of `batch` with all that {@linkcode Log.verify} compares. */
+/** A row of `batch` with all that {@linkcode Powers.verify} compares. */
 export interface WholeRow extends BatchRow {
   readonly lo: Uint8Array | null;
   readonly hi: Uint8Array | null;

@@ -80,6 +80,4 @@ class MemoryStore implements UserStore {
   }
 
   close(): void {}
-
-  [Symbol.dispose](): void {}
 }

@@ -87,9 +87,8 @@ class SqliteNames implements NameStore {
   }
 
   see(taken: readonly TakenName[]): Promise<void> {
-    return this.#change(
-      taken.map(({ name, key, seen }) => () => this.#sql.see.run(seen, name, key)),
-    );
+    const { see } = this.#sql;
+    return this.#change(taken.map(({ name, key, seen }) => () => see.run(seen, name, key)));
   }
 
   free(names: readonly string[]): Promise<void> {

@@ -115,8 +115,4 @@ class SqliteStore implements UserStore {
     this.#closed = true;
     this.#db.close();
   }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
 }

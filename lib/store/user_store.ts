@@ -25,7 +25,7 @@ export interface StoredGroup extends GroupTarget {
 }
 
 /** A user's folder. All calls are synchronous and safe beside other processes. */
-export interface UserStore extends Disposable {
+export interface UserStore {
   groups(): StoredGroup[];
   /** Adds or replaces where a group is and whether it is joined; keeps its cursor and its ticket. */
   save(group: GroupTarget & { readonly joined: boolean; readonly role: string }): void;

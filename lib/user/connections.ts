@@ -4,24 +4,27 @@ import { Closed } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import { PRESENT_FOR } from "../protocol/limits.ts";
 import type { GroupTarget, UserStore } from "../store/user_store.ts";
-import type { Transport } from "../transport/transport.ts";
 import { pause } from "../transport/waiting.ts";
 import type { LiveFeed } from "./feed.ts";
-import { toTarget } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
 import { recognize } from "./identity.ts";
 import { Link } from "./link.ts";
 import type { Registries } from "./registries.ts";
+import type { RegistryMeans } from "./registry_link.ts";
 import { Sender } from "./sender.ts";
 import type { OutboxEvent, UserEvent } from "./types.ts";
 
-interface ConnectionsOptions {
-  readonly transport: Transport;
+/** What a user works with, to join a group or to look at a server. */
+export interface Parts extends RegistryMeans {
+  readonly registries: Registries;
+  readonly groups: KnownGroups;
+  readonly connections: Connections;
+}
+
+interface ConnectionsOptions extends Pick<Parts, "transport" | "registries" | "groups"> {
   readonly store: UserStore;
   readonly key: SigningKey;
   readonly mid: () => string;
-  readonly groups: KnownGroups;
-  readonly registries: Registries;
   readonly name: () => string;
   emit(event: UserEvent): void;
 }
@@ -77,11 +80,10 @@ export class Connections {
     const { store, key, mid, emit, transport } = this.#options;
     const event = (event: OutboxEvent) =>
       emit({ type: "outbox", group: link.target.name, ...event });
-    const full = () =>
-      emit({
-        type: "warning",
-        text: `${link.target.name}: its disk is full; what you send waits until it has room`,
-      });
+    const full = () => {
+      const text = `${link.target.name}: its disk is full; what you send waits until it has room`;
+      emit({ type: "warning", text });
+    };
     const sender = new Sender({ link, key, store, mid, event, full });
     const made = { link, sender, stop: keepAlive(link, transport.watchful) };
     this.#open.set(link.target.id, made);
@@ -93,19 +95,17 @@ export class Connections {
     if (this.#closed) throw new Closed("Cannot ask a group: closed");
     const { transport, key, name, groups, registries, emit } = this.#options;
     const { joined, epoch, ticket } = groups.get(target.id) ?? {};
-    const { id, address } = target;
     const link: Link = new Link({
       transport,
       key,
       name,
-      target: { id, name: target.name, address, key: target.key },
-      ...(joined ? { epoch } : {}),
-      ...(ticket ? { ticket } : {}),
+      target,
+      epoch: joined ? epoch : undefined,
+      ticket,
       recognize: (target, identity) => recognize(target, identity, groups.all),
       find: async () => {
         const { id } = link.target;
-        const listing = id ? await registries.resolve(id, id) : undefined;
-        return listing && toTarget(listing);
+        return id ? (await registries.resolve(id, id))?.record : undefined;
       },
       moved: (moved) => {
         if (groups.get(moved.id)) groups.learn(moved);
@@ -122,26 +122,19 @@ export class Connections {
     if (!open) return;
     this.#open.delete(id);
     open.stop();
-    const closing = open.sender.close();
-    await open.link.close();
-    await closing;
+    await Promise.all([open.sender.close(), open.link.close()]);
   }
 
   /** Gives all up, after messages that a group is about to take have gone out. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#flush();
-    await Promise.all([...this.#open.keys()].map((id) => this.drop(id)));
-  }
-
-  async #flush(): Promise<void> {
     const busy = [...this.#open.values()].filter(({ link, sender }) =>
       sender.waiting > 0 && link.state !== "unreachable"
     );
-    if (busy.length === 0) return;
     const sent = new AbortController();
     void Promise.all(busy.map(({ sender }) => sender.idle())).then(() => sent.abort());
     await pause(FLUSH_WITHIN, sent.signal);
+    await Promise.all([...this.#open.keys()].map((id) => this.drop(id)));
   }
 }
 

@@ -10,36 +10,31 @@ const WITHIN = 3_000;
 
 /** Asks a registry. Never rejects. */
 export function askRegistry(registry: RegistryLink): Promise<ServerFound> {
-  const ping = () => registry.request("ping", {}, WITHIN);
-  return found("registry", registry.address, ping, () => registry.key);
+  return found("registry", () => registry, () => registry.request("ping", {}, WITHIN));
 }
 
 /** Asks a group. Never rejects. */
 export function askGroup(link: Link): Promise<ServerFound> {
-  const { name, address } = link.target;
-  return found(name, address, () => link.ping(WITHIN), () => link.target.key);
+  return found(link.target.name, () => link.target, () => link.ping(WITHIN));
 }
 
 async function found(
   what: string,
-  address: string,
+  server: () => { readonly address: string; readonly key: string | undefined },
   ping: () => Promise<{ readonly at: number }>,
-  key: () => string | undefined,
 ): Promise<ServerFound> {
+  const { address } = server();
   const sent = Date.now();
   const begin = performance.now();
   try {
     const { at } = await ping();
     const took = performance.now() - begin;
-    const proved = key();
-    return { what, address, took, ahead: at - (sent + took / 2), ...(proved && { key: proved }) };
+    const { key } = server(); // Proved by now.
+    return { what, address, took, ahead: at - (sent + took / 2), ...(key && { key }) };
   } catch (error) {
     const took = performance.now() - begin;
-    return { what, address, took, ahead: 0, problem: sentence(error), why: whyOf(error) };
+    const another = error instanceof IdentityChanged || error instanceof BadReply;
+    const why = error instanceof Unreachable ? "silent" : another ? "another" : "unusable";
+    return { what, address, took, ahead: 0, problem: sentence(error), why };
   }
-}
-
-function whyOf(error: unknown): ServerFound["why"] {
-  if (error instanceof Unreachable) return "silent";
-  return error instanceof IdentityChanged || error instanceof BadReply ? "another" : "unusable";
 }

@@ -38,12 +38,13 @@ interface Subscribed {
 
 /** Knows whether the feed is heard, and hands each frame to all who follow. */
 export class LiveFeed {
+  /** Counts the subscriptions; see {@linkcode Subscribed}. */
+  turn = 0;
   readonly #source: FeedSource;
   readonly #listeners = new Set<FeedListener>();
   #subscribing: Promise<Subscribed> | undefined;
   /** Ends asking for the feed when nobody follows any more. */
   #stop = new AbortController();
-  #turn = 0;
   /** The session that is open has a subscription. */
   #subscribed = false;
   /** Ticks since it was heard: while this program stands still, the feed is not silent. */
@@ -56,11 +57,6 @@ export class LiveFeed {
   /** True while it is heard: not when it is lost, or was never there. */
   get isFresh(): boolean {
     return this.#subscribed && this.#quiet <= SILENT;
-  }
-
-  /** Counts the subscriptions; see {@linkcode Subscribed}. */
-  get turn(): number {
-    return this.#turn;
   }
 
   /** Somebody follows from now on; answers how to end that. */
@@ -96,7 +92,7 @@ export class LiveFeed {
     const { epoch, head } = await this.#source.subscribe(signal);
     this.#subscribed = true;
     this.#quiet = 0;
-    return { turn: ++this.#turn, epoch, head };
+    return { turn: ++this.turn, epoch, head };
   }
 
   /** What was asked for counts no longer: the session is another one. */

@@ -2,7 +2,6 @@
 
 import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
-import type { Listing } from "../protocol/schema.ts";
 import { toWanted } from "./groups.ts";
 import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
@@ -21,31 +20,23 @@ export async function findGroup(
 ): Promise<GroupTarget> {
   const wanted = toWanted(target);
   const known = groups.find((group) => group.name === wanted || group.address === wanted);
-  let listing: Listing | undefined;
-  try {
-    listing = await registries.resolve(wanted, known?.id);
-  } catch (error) {
-    if (!(error instanceof Unreachable) || (!known && !isAddress(wanted))) throw error;
+  const listing = await registries.resolve(wanted, known?.id).catch((error) => {
+    if (error instanceof Unreachable && (known || isAddress(wanted))) return undefined;
+    throw error;
+  });
+  if (listing?.record) checkPin(listing.record, groups);
+  const found = listing?.record ?? known;
+  if (found) return found;
+  if (listing) {
+    throw new UsageError(
+      `Cannot join "${listing.name}" at ${listing.address}: it is a group of the original programs, ` +
+        "which prove no identity and encrypt nothing; use one of them, or start the group with " +
+        "group.ts",
+    );
   }
-  const found = listing && toTarget(listing);
-  if (found) checkPin(found, groups);
-  if (found ?? known) return (found ?? known)!;
-  if (listing) throw keyless(listing);
   if (isAddress(wanted)) return { id: "", name: wanted, address: wanted, key: "" };
   throw new Refusal(
     "not_found",
     `Cannot find the group "${wanted}": no registry lists it; list_groups shows what there is`,
-  );
-}
-
-/** A listing as a target; undefined for a group that proves no identity. */
-export function toTarget({ name, address, record }: Listing): GroupTarget | undefined {
-  return record && { id: record.id, name, address, key: record.key };
-}
-
-function keyless({ name, address }: Listing): UsageError {
-  return new UsageError(
-    `Cannot join "${name}" at ${address}: it is a group of the original programs, which prove no ` +
-      `identity and encrypt nothing; use one of them, or start the group with group.ts`,
   );
 }

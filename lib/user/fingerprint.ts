@@ -35,7 +35,11 @@ export async function fingerprint(link: Link, at = Infinity): Promise<Fingerprin
       const known = from !== 0 || batch.first === 1;
       if (from === 0) from = batch.first;
       const follows = seq === 0 || batch.first === seq + 1;
-      if (!follows || (known && next(hash, batch) !== batch.hash)) throw broken(link, batch.first);
+      if (!follows || (known && next(hash, batch) !== batch.hash)) {
+        const { name, address } = link.target;
+        const is = `Cannot trust the history of "${name}" from entry ${batch.first} on`;
+        throw new LogDamaged(address, batch.first, `${is}: it is not what its hashes say`);
+      }
       hash = Buffer.from(batch.hash!, "base64url");
       seq = batch.first + batch.count - 1;
     }
@@ -46,12 +50,4 @@ export async function fingerprint(link: Link, at = Infinity): Promise<Fingerprin
 
 function next(previous: Uint8Array, { hash: _, ...batch }: Batch): string {
   return createHash("sha256").update(previous).update(JSON.stringify(batch)).digest("base64url");
-}
-
-function broken({ target: { name, address } }: Link, seq: number): LogDamaged {
-  return new LogDamaged(
-    address,
-    seq,
-    `Cannot trust the history of "${name}" from entry ${seq} on: it is not what its hashes say`,
-  );
 }

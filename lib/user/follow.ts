@@ -10,16 +10,11 @@ import { type Batch, checkSignature, entriesOf, type GroupEntry } from "../proto
 import type { FeedFrame } from "../protocol/schema.ts";
 import type { FeedListener } from "./feed.ts";
 import type { Link } from "./link.ts";
+import type { FollowRange } from "./types.ts";
 
-export interface FollowOptions {
+/** Without `after` and `since` it is every entry. */
+export interface FollowOptions extends FollowRange {
   readonly link: Link;
-  /** Entries with seq > after; default 0. */
-  readonly after?: number;
-  /** Instead of `after`: entries with at >= since, ms. */
-  readonly since?: number;
-  /** The epoch `after` belongs to; another one starts over. */
-  readonly epoch?: string;
-  readonly signal?: AbortSignal;
   /** A fact that is no entry. */
   note(note: FollowNote): void;
   /** Following ends with this error. */
@@ -85,21 +80,20 @@ class Following implements FeedListener {
   #behind = true;
   /** The subscription of the feed that we have taken note of; 0 for none. */
   #turn = 0;
-  #wake: () => void = () => {};
+  /** Ends the wait until something arrives, or the feed is lost. */
+  wake: () => void = () => {};
 
   constructor(options: FollowOptions) {
-    const { link, after = 0, since, epoch = "", signal } = options;
+    const { link, after, since, epoch = "", signal } = options;
     this.#options = options;
-    this.#since = since;
-    this.#cursor = after;
+    this.#since = after === undefined ? since : undefined;
+    this.#cursor = after ?? 0;
     this.#epoch = epoch;
     // A consumer that does not ask for more must not keep the feed coming.
     this.#detach = link.feed.attach(this);
-    signal?.addEventListener("abort", this.#aborted);
+    signal?.addEventListener("abort", this.close);
     if (signal?.aborted || link.signal.aborted) this.close();
   }
-
-  readonly #aborted = (): void => this.close();
 
   get ended(): boolean {
     return this.#stop.signal.aborted;
@@ -124,7 +118,7 @@ class Following implements FeedListener {
   async more(): Promise<void> {
     if (!this.#isCurrent) await this.#subscribe();
     else if (this.#behind) await this.#readPage();
-    else await this.#pause();
+    else await new Promise<void>((resolve) => this.wake = resolve);
   }
 
   async #subscribe(): Promise<void> {
@@ -207,20 +201,14 @@ class Following implements FeedListener {
           this.#buffer.push({ batch, units });
           this.#units += units;
         }
-        if (this.#units > MAX_BUFFER) this.#overflow();
+        if (this.#units > MAX_BUFFER) {
+          this.#behind = true;
+          this.#drop();
+        }
       }
       if (head !== undefined) this.#know(epoch, head);
     }
-    this.#wake();
-  }
-
-  wake(): void {
-    this.#wake();
-  }
-
-  #overflow(): void {
-    this.#behind = true;
-    this.#drop();
+    this.wake();
   }
 
   /** A head beyond what we have or wait for means that something was missed. */
@@ -236,18 +224,12 @@ class Following implements FeedListener {
     this.#units = 0;
   }
 
-  /** Until something arrives, or the feed is lost. */
-  async #pause(): Promise<void> {
-    await new Promise<void>((resolve) => this.#wake = resolve);
-    this.#wake = () => {};
-  }
-
-  close(): void {
+  readonly close = (): void => {
     this.#stop.abort();
-    this.#options.signal?.removeEventListener("abort", this.#aborted);
-    this.#wake();
+    this.#options.signal?.removeEventListener("abort", this.close);
+    this.wake();
     this.#detach();
-  }
+  };
 }
 
 /** `seq` of the last entry; 0 where there is none. */

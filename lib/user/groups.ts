@@ -13,16 +13,20 @@ export function toWanted(target: string): string {
   return isAddress(target) ? target : normalName(target);
 }
 
+/** How far a group was seen, and the epoch of that entry. */
+type Cursor = Pick<StoredGroup, "epoch" | "cursor">;
+
 /** Read from the folder again after each change: other programs may share it. */
 export class KnownGroups {
   readonly #store: UserStore;
-  readonly #cursors: Cursors;
   #all: StoredGroup[];
+  /** By group id: moved often, put on disk a moment later. */
+  readonly #moved = new Map<string, Cursor>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(store: UserStore) {
     this.#store = store;
     this.#all = store.groups();
-    this.#cursors = new Cursors(store, () => this.#reload());
   }
 
   /** By name. */
@@ -84,14 +88,18 @@ export class KnownGroups {
     this.#reload();
   }
 
-  /** Where the cursor of a group is. */
-  cursor(group: StoredGroup): { readonly epoch: string; readonly cursor: number } {
-    return this.#cursors.of(group);
+  /** Where the cursor of a group is, on disk or not. */
+  cursor(group: StoredGroup): Cursor {
+    return this.#moved.get(group.id) ?? group;
   }
 
-  /** Moves a cursor forward; on disk a moment later. */
-  seen(group: StoredGroup, epoch: string, seq: number): void {
-    this.#cursors.move(group, epoch, seq);
+  /** Moves a cursor forward, by default in its epoch; another one begins again. */
+  seen(group: StoredGroup, seq: number, epoch?: string): void {
+    const now = this.cursor(group);
+    const next = { epoch: epoch ?? now.epoch, cursor: seq };
+    if (next.epoch === now.epoch && seq <= now.cursor) return;
+    this.#moved.set(group.id, next);
+    this.#timer ??= setTimeout(() => this.#reload(), DELAY);
   }
 
   #save(group: Parameters<UserStore["save"]>[0]): void {
@@ -100,48 +108,11 @@ export class KnownGroups {
   }
 
   #reload(): void {
-    this.#cursors.keep();
+    this.#keepCursors();
     this.#all = this.#store.groups();
   }
 
-  /** Puts the cursors on disk, and closes the folder. */
-  close(): void {
-    this.#cursors.keep();
-    this.#store.close();
-  }
-}
-
-/** How far each group was seen: moved often, kept on disk a moment later. */
-class Cursors {
-  readonly #store: Pick<UserStore, "moveCursor">;
-  readonly #moved = new Map<string, { epoch: string; cursor: number }>();
-  readonly #kept: () => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  /** @param kept called when moved cursors were put on disk by themselves */
-  constructor(store: Pick<UserStore, "moveCursor">, kept: () => void) {
-    this.#store = store;
-    this.#kept = () => {
-      this.keep();
-      kept();
-    };
-  }
-
-  /** Moves the cursor of a group forward; another epoch begins again. */
-  move(group: StoredGroup, epoch: string, cursor: number): void {
-    const now = this.of(group);
-    if (epoch === now.epoch && cursor <= now.cursor) return;
-    this.#moved.set(group.id, { epoch, cursor });
-    this.#timer ??= setTimeout(this.#kept, DELAY);
-  }
-
-  /** Where the cursor of a group is, kept or not. */
-  of({ id, epoch, cursor }: StoredGroup): { readonly epoch: string; readonly cursor: number } {
-    return this.#moved.get(id) ?? { epoch, cursor };
-  }
-
-  /** Puts on disk what has moved. */
-  keep(): void {
+  #keepCursors(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     for (const [id, { epoch, cursor }] of this.#moved) {
@@ -152,5 +123,11 @@ class Cursors {
       }
     }
     this.#moved.clear();
+  }
+
+  /** Puts the cursors on disk, and closes the folder. */
+  close(): void {
+    this.#keepCursors();
+    this.#store.close();
   }
 }

@@ -12,7 +12,7 @@ type Named = Pick<GroupTarget, "id" | "name" | "key">;
 export function checkPin(found: Named, groups: readonly StoredGroup[]): void {
   const same = groups.filter(({ name }) => name === found.name);
   if (same.length === 0 || same.some(({ id }) => id === found.id)) return;
-  throw stranger(same[0], found, same[0].address, true);
+  throw stranger(same[0], found, true);
 }
 
 /**
@@ -27,41 +27,32 @@ export function recognize(
   groups: readonly StoredGroup[],
 ): GroupTarget {
   const { address } = target;
-  if (!("group" in identity)) throw noGroup(target);
+  if (!("group" in identity)) {
+    throw new IdentityChanged(
+      target.name,
+      `Cannot trust "${target.name}" at ${address}: a registry answers there; groups are at other ` +
+        "addresses",
+    );
+  }
   const { id, name, key } = identity.group;
   const found = { id, name, address, key };
   if (target.id === "") checkPin(found, groups);
   else if (target.id !== id || target.name !== name || (target.key && target.key !== key)) {
-    const known = groups.some((group) => group.id === target.id);
-    throw stranger(target, found, address, known);
+    throw stranger(target, found, groups.some((group) => group.id === target.id));
   }
   return found;
 }
 
-function stranger(
-  wanted: Named,
-  found: Named,
-  address: string,
-  known: boolean,
-): IdentityChanged {
-  const before = known ? "that you know" : "that was looked for";
-  const wayOut = known
-    ? `if you know why it changed, accept the new one: trust "${wanted.name}"`
-    : "ask for its address again where you have it from";
+/** @param wanted where the other one should have been @param known the user has met it before */
+function stranger(wanted: GroupTarget, found: Named, known: boolean): IdentityChanged {
+  const [before, wayOut] = known
+    ? ["that you know", `if you know why it changed, accept the new one: trust "${wanted.name}"`]
+    : ["that was looked for", "ask for its address again where you have it from"];
   return new IdentityChanged(
     wanted.name,
-    `Cannot trust "${wanted.name}" at ${address}: ITS IDENTITY HAS CHANGED. Another group is there, ` +
-      `its key is ${shown(found)}; the one ${before} has ${
-        shown(wanted)
-      }. Somebody may pose as it; ` +
-      wayOut,
-  );
-}
-
-function noGroup({ name, address }: GroupTarget): IdentityChanged {
-  return new IdentityChanged(
-    name,
-    `Cannot trust "${name}" at ${address}: a registry answers there; groups are at other addresses`,
+    `Cannot trust "${wanted.name}" at ${wanted.address}: ITS IDENTITY HAS CHANGED. Another group is ` +
+      `there, its key is ${shown(found)}; the one ${before} has ${shown(wanted)}. Somebody may ` +
+      `pose as it; ${wayOut}`,
   );
 }
 

@@ -2,37 +2,28 @@
 
 import { Refusal, UsageError } from "../errors.ts";
 import { encodeInvite, type Invite, looksLikeInvite, parseInvite } from "../protocol/invite.ts";
-import type { Pins } from "../session/registry_client.ts";
-import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
+import type { StoredGroup } from "../store/user_store.ts";
 import { isIpc, splitRegistry } from "../text/addresses.ts";
-import type { Connections } from "./connections.ts";
+import type { Parts } from "./connections.ts";
 import { findGroup } from "./finding.ts";
-import type { KnownGroups } from "./groups.ts";
 import { checkPin } from "./identity.ts";
 import type { Link } from "./link.ts";
 import type { Registries } from "./registries.ts";
 import type { InviteTerms } from "./types.ts";
 
-interface JoinOptions {
-  readonly groups: KnownGroups;
-  readonly connections: Connections;
-  readonly registries: Registries;
-  readonly pins: Pins;
-}
-
 /**
- * Joins the group of a name, an `IP:PORT` or an invite; answers its id.
+ * Joins the group of a name, an `IP:PORT` or an invite.
  *
  * @throws {Refusal}; {Unreachable}; {IdentityChanged}; {UsageError}
  */
 export async function joinGroup(
   target: string,
-  { groups, connections, registries, pins }: JoinOptions,
-): Promise<string> {
+  { groups, connections, registries, pins }: Parts,
+): Promise<StoredGroup> {
   const invite = looksLikeInvite(target) ? readInvite(target) : undefined;
-  const found = invite
-    ? targetOf(invite, groups.all)
-    : await findGroup(target, groups.all, registries);
+  // Where an invite says that its group is, nobody else is asked.
+  const found = invite?.record ?? await findGroup(target, groups.all, registries);
+  if (invite) checkPin(found, groups.all);
   const known = groups.get(found.id);
   if (known) groups.learn(found);
   // An earlier one may wait at an address where the group is no more.
@@ -48,21 +39,10 @@ export async function joinGroup(
   } finally {
     if (connections.get(link.target.id)?.link !== link) await link.close();
   }
-  if (invite) pinFrom(invite, pins);
-  return link.target.id;
-}
-
-/** The registry of an invite is the one that the inviter knows. */
-function pinFrom({ registry }: Invite, pins: Pins): void {
-  const { address, key } = splitRegistry(registry) ?? {};
+  // The registry of an invite is the one that the inviter knows.
+  const { address, key } = invite ? splitRegistry(invite.registry) ?? {} : {};
   if (address && key && !pins.get(address)) pins.set(address, key);
-}
-
-/** Where an invite says that a group is; nobody else is asked. @throws {IdentityChanged} */
-function targetOf({ record }: Invite, groups: readonly StoredGroup[]): GroupTarget {
-  const { id, name, address, key } = record;
-  checkPin(record, groups);
-  return { id, name, address, key };
+  return groups.get(link.target.id)!;
 }
 
 /** @throws {UsageError} it is not whole; {Refusal} `bad_invite` it has expired */

@@ -83,8 +83,12 @@ export class Link {
   });
   /** For the next session, as the group gave it; empty for none. */
   ticket: string;
+  /** Highest seq known to exist; 0 before the first answer. */
+  head = 0;
   readonly #options: LinkOptions;
   readonly #closed = new AbortController();
+  /** Aborted when the link is closed. */
+  readonly signal: AbortSignal = this.#closed.signal;
   #client: GroupClient | undefined;
   #relocating: Promise<void> | undefined;
   /** Closing of connections that were given up. */
@@ -95,7 +99,6 @@ export class Link {
   #forgottenIn = "";
   #joining: Promise<void> | undefined;
   #epoch = "";
-  #head = 0;
   /** When we last said that we write, by a clock that never jumps, ms. */
   #typedAt = -Infinity;
   /** When the group was heard last, by a clock that never jumps, ms. */
@@ -109,11 +112,6 @@ export class Link {
     this.target = options.target;
     this.ticket = options.ticket ?? "";
     this.#joinedIn = options.epoch ?? "";
-  }
-
-  /** Aborted when the link is closed. */
-  get signal(): AbortSignal {
-    return this.#closed.signal;
   }
 
   #connect(): GroupClient {
@@ -210,8 +208,10 @@ export class Link {
   async #beforeNext(client: GroupClient, tries: Tries, error: unknown): Promise<void> {
     // The connection was given up for another one.
     if (error instanceof Closed) return await this.#relocating;
-    if (isNoSession(error) && tries.sessions++ < MAX_SESSIONS) return client.renew();
-    if (isAboutIdentity(error) && !client.identity) {
+    const { code, retryAfter = 0 } = error instanceof Refusal ? error : {};
+    if (code === "no_session" && tries.sessions++ < MAX_SESSIONS) return client.renew();
+    // Somebody else answers there, or nobody can tell who.
+    if ((error instanceof IdentityChanged || error instanceof BadReply) && !client.identity) {
       await this.#lost();
       if (client.address !== this.target.address) return; // It was found elsewhere.
       // Who asks next looks again who is there.
@@ -222,12 +222,14 @@ export class Link {
       this.#change("live");
       tries.delayed?.(error);
     }
-    const wait = waitAfter(error, tries.failed++);
+    const wait = Math.max(retryAfter, backoff(tries.failed++, FIRST_PAUSE, MOST_PAUSE));
     // Where it is now is asked while we wait: the registry may be gone, too.
     if (error instanceof Unreachable && !this.#isHeard) void this.#lost();
     if (performance.now() + wait >= tries.end) throw error;
-    if (error instanceof Unreachable) await this.#rest(wait);
-    else await pause(wait, this.signal);
+    if (!(error instanceof Unreachable)) return await pause(wait, this.signal);
+    this.#resting++;
+    await pause(wait, this.#woken.signal);
+    this.#resting--;
   }
 
   /** Becomes a member, by an invite where one is needed, or is one still. Throws as `ask` does. */
@@ -267,16 +269,11 @@ export class Link {
     return new Closed(`Cannot ask the group "${this.target.name}": closed`);
   }
 
-  /** Highest seq known to exist; 0 before the first answer. */
-  get head(): number {
-    return this.#head;
-  }
-
   /** Learns that the log of an epoch goes as far as `head`. */
   know(epoch: string, head: number): void {
-    if (epoch === this.#epoch && head <= this.#head) return;
+    if (epoch === this.#epoch && head <= this.head) return;
     this.#epoch = epoch;
-    this.#head = head;
+    this.head = head;
   }
 
   /** Something of the group came lately: who gets no answer asks one that is slow. */
@@ -294,13 +291,6 @@ export class Link {
   #wakeResting(): void {
     this.#woken.abort();
     this.#woken = new AbortController();
-  }
-
-  /** Waits before asking again, until the group is heard. */
-  async #rest(ms: number): Promise<void> {
-    this.#resting++;
-    await pause(ms, this.#woken.signal);
-    this.#resting--;
   }
 
   /** The group does not answer: perhaps it lives elsewhere now. */
@@ -342,18 +332,4 @@ export class Link {
     this.feed.close();
     await Promise.all([...this.#former, this.#client?.close()]);
   }
-}
-
-/** Somebody else answers there, or nobody can tell who. */
-function isAboutIdentity(error: unknown): boolean {
-  return error instanceof IdentityChanged || error instanceof BadReply;
-}
-
-function isNoSession(error: unknown): boolean {
-  return error instanceof Refusal && error.code === "no_session";
-}
-
-function waitAfter(error: unknown, attempt: number): number {
-  const asked = error instanceof Refusal ? error.retryAfter ?? 0 : 0;
-  return Math.max(asked, backoff(attempt, FIRST_PAUSE, MOST_PAUSE));
 }

@@ -22,9 +22,7 @@ export async function* readLog(open: () => Link, options: ReadOptions): AsyncGen
   // One level of generators only: each costs as much as all else that is done for an entry.
   const { limit = Infinity, after = 0 } = options;
   let left = limit;
-  let next: Promise<Page> | undefined = left > 0
-    ? pageAfter(link, options, after, left)
-    : undefined;
+  let next = left > 0 ? readPage(link, { ...options, after, limit: left }) : undefined;
   while (next) {
     const { batches, epoch, more }: Page = await next;
     const count = batches.reduce((sum, batch) => sum + batch.count, 0);
@@ -32,7 +30,7 @@ export async function* readLog(open: () => Link, options: ReadOptions): AsyncGen
     next = undefined;
     if (more && left > 0 && count > 0) {
       const { first, count } = batches[batches.length - 1];
-      next = pageAfter(link, options, first + count - 1, left);
+      next = readPage(link, { ...options, after: first + count - 1, limit: left });
       next.catch(() => {}); // Thrown where it is awaited; who stops before does not mind.
       await turn(); // It leaves before this page is taken, which may hold the loop for long.
     }
@@ -40,23 +38,17 @@ export async function* readLog(open: () => Link, options: ReadOptions): AsyncGen
   }
 }
 
-function pageAfter(
-  link: Link,
-  { since, until, before }: ReadOptions,
-  after: number,
-  left: number,
-): Promise<Page> {
-  const range = { after, before, since, until, limit: Math.min(left, MAX_READ) };
+function readPage(link: Link, options: ReadOptions): Promise<Page> {
+  const { after, before, since, until, limit = MAX_READ, last } = options;
+  const range = { after, before, since, until, limit: Math.min(limit, MAX_READ), last };
   return link.ask("read", range);
 }
 
 async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]> {
-  const { limit = MAX_READ, since, until, after } = options;
-  let before = options.before;
+  let { limit: left = MAX_READ, before } = options;
   const found: GroupEntry[][] = [];
-  for (let left = limit; left > 0;) {
-    const range = { after, before, since, until, limit: Math.min(left, MAX_READ), last: true };
-    const page = await link.ask("read", range);
+  while (left > 0) {
+    const page = await readPage(link, { ...options, before, limit: left });
     const part = page.batches.flatMap((batch) => entries(link, page.epoch, batch));
     found.unshift(part);
     left -= part.length;

@@ -1,24 +1,13 @@
 /** The registries a user knows: any one suffices, what they say is merged and checked. */
 
-import { IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
+import { IdentityChanged, Refusal, Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { isAddress } from "../text/addresses.ts";
 import { nameProblem } from "../text/names.ts";
 import { recordProblem } from "../protocol/record.ts";
 import type { Listing } from "../protocol/schema.ts";
-import type { Pins } from "../session/registry_client.ts";
-import type { Transport } from "../transport/transport.ts";
 import { pause } from "../transport/waiting.ts";
-import { RegistryLink } from "./registry_link.ts";
-
-interface RegistriesOptions {
-  readonly transport: Transport;
-  readonly pins: Pins;
-  /** `HOST:PORT` or `HOST:PORT#KEY` of each. */
-  readonly registries: readonly string[];
-  /** Something of one registry that a person should know, while the others go on. */
-  warn(text: string): void;
-}
+import { RegistryLink, type RegistryMeans } from "./registry_link.ts";
 
 /** How long the other registries may take when one has answered, ms: a dead one delays nobody. */
 const OTHERS = 500;
@@ -35,8 +24,12 @@ export class Registries {
   /** What a person was told already. */
   readonly #told = new Set<string>();
 
-  constructor({ registries, warn, ...options }: RegistriesOptions) {
-    this.all = registries.map((registry) => new RegistryLink({ registry, ...options }));
+  /**
+   * @param registries `HOST:PORT` or `HOST:PORT#KEY` of each
+   * @param warn told what a person should know of one registry, while the others go on
+   */
+  constructor(registries: readonly string[], means: RegistryMeans, warn: (text: string) => void) {
+    this.all = registries.map((registry) => new RegistryLink(registry, means));
     this.#warn = warn;
   }
 
@@ -61,15 +54,13 @@ export class Registries {
    */
   async resolve(group: string, wanted?: string): Promise<Listing | undefined> {
     const found = await this.#ask(async (registry) => {
-      try {
-        const listing = (await registry.request("resolve", { group })).group;
-        if (isAnswerTo(listing, group)) return listing;
-        this.#tell(
-          `The registry at ${registry.address} answers with another group than "${group}"`,
-        );
-      } catch (error) {
-        if (!(error instanceof Refusal && error.code === "not_found")) throw error;
-      }
+      const { group: listing } = await registry.request("resolve", { group }).catch((error) => {
+        if (error instanceof Refusal && error.code === "not_found") return { group: undefined };
+        throw error;
+      });
+      if (!listing || isAnswerTo(listing, group)) return listing;
+      const { address } = registry;
+      this.#tell(`The registry at ${address} answers with another group than "${group}"`);
       return undefined;
     });
     const good = found.filter((listing) => listing !== undefined).filter(believable);
@@ -93,16 +84,14 @@ export class Registries {
       const { errors } = error as AggregateError;
       throw errors.find((error) => error instanceof IdentityChanged) ?? errors[0];
     }
-    for (const answer of asked) answer.catch((error) => this.#look(error));
+    // One that does not answer is passed by in silence; one that is another than before is not.
+    for (const answer of asked) {
+      answer.catch((error) => error instanceof IdentityChanged && this.#tell(error.message));
+    }
     const enough = new AbortController();
     void all.then(() => enough.abort());
     await pause(OTHERS, enough.signal);
     return [...answers];
-  }
-
-  /** One that does not answer is passed by in silence; one that is another than before is not. */
-  #look(error: unknown): void {
-    if (error instanceof IdentityChanged) this.#tell(sentence(error));
   }
 
   #tell(text: string): void {

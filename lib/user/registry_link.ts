@@ -11,11 +11,10 @@ import {
 } from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
 
-interface RegistryLinkOptions {
+/** What registries are reached with. */
+export interface RegistryMeans {
   readonly transport: Transport;
   readonly pins: Pins;
-  /** `HOST:PORT`, or `HOST:PORT#KEY`. */
-  readonly registry: string;
 }
 
 /** How long a connection without a request is kept, ms. */
@@ -26,31 +25,28 @@ const LEAST = 500;
 
 /** It connects when something is asked, and leaves when nothing was for a while. */
 export class RegistryLink {
-  readonly #options: RegistryLinkOptions;
+  /** `HOST:PORT`. */
+  readonly address: string;
+  /** True where the key was given with the address: nothing that is pinned counts then. */
+  readonly given: boolean;
+  readonly #means: RegistryMeans;
   readonly #at: RegistryAddress;
   #client: RegistryClient | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #underWay = 0;
   #closed = false;
 
-  constructor(options: RegistryLinkOptions) {
-    this.#options = options;
-    this.#at = splitRegistry(options.registry)!;
-  }
-
-  /** `HOST:PORT`. */
-  get address(): string {
-    return this.#at.address;
+  /** @param registry `HOST:PORT`, or `HOST:PORT#KEY` */
+  constructor(registry: string, means: RegistryMeans) {
+    this.#means = means;
+    this.#at = splitRegistry(registry)!;
+    this.address = this.#at.address;
+    this.given = this.#at.key !== undefined;
   }
 
   /** The key that it must have: the one given, else the one pinned; undefined before its first use. */
   get key(): string | undefined {
-    return this.#at.key ?? this.#options.pins.get(this.address);
-  }
-
-  /** True where the key was given with the address: nothing that is pinned counts then. */
-  get given(): boolean {
-    return this.#at.key !== undefined;
+    return this.#at.key ?? this.#means.pins.get(this.address);
   }
 
   /** @throws {Refusal}; {Unreachable}; {IdentityChanged}; {BadReply}; {Closed} */
@@ -65,13 +61,12 @@ export class RegistryLink {
     this.#underWay++;
     const end = performance.now() + timeout;
     try {
-      const answer = client.request(op, fields, timeout).catch((error: unknown) => {
+      return await client.request(op, fields, timeout).catch((error: unknown) => {
         // A connection from before, which ended meanwhile, says nothing of who is there now.
         const left = end - performance.now();
         if (!(error instanceof Unreachable) || left < LEAST) throw error;
         return client.request(op, fields, left);
       });
-      return await answer;
     } catch (error) {
       // What answers there is looked at anew by the next request.
       if (error instanceof IdentityChanged) this.#leave(client);
@@ -85,11 +80,10 @@ export class RegistryLink {
   }
 
   #connect(): RegistryClient {
-    const { transport, pins } = this.#options;
     const wayOut = this.given
       ? `give its address with the other key, or without one`
       : `accept the other one: trust ${this.address}`;
-    return registryClient({ transport, pins, ...this.#at, wayOut });
+    return registryClient({ ...this.#means, ...this.#at, wayOut });
   }
 
   #leave(client: RegistryClient): void {

@@ -3,9 +3,6 @@
 import { Unreachable } from "../errors.ts";
 import type { Link } from "./link.ts";
 
-/** A group, as far as it matters here. */
-type Answering = Pick<Link, "state" | "target">;
-
 /** A caller who waits. */
 export interface Waiting {
   /** Since when, by `performance.now()`. */
@@ -20,13 +17,13 @@ export interface Waiting {
  * answers but makes us wait (a rate, a full disk) is waited for.
  */
 export class SendTimeouts {
-  readonly #link: Answering;
+  readonly #link: Pick<Link, "state" | "target">;
   readonly #waiting: () => Iterable<Waiting>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = Infinity;
 
   /** @param waiting everybody who waits now, in any order */
-  constructor(link: Answering, waiting: () => Iterable<Waiting>) {
+  constructor(link: Pick<Link, "state" | "target">, waiting: () => Iterable<Waiting>) {
     this.#link = link;
     this.#waiting = waiting;
   }

@@ -69,7 +69,10 @@ export class Sender {
   constructor(options: SenderOptions) {
     this.#options = options;
     const { store, link, key } = options;
-    this.#timeouts = new SendTimeouts(link, () => this.#all());
+    this.#timeouts = new SendTimeouts(
+      link,
+      () => [...this.#underWay.flatMap(({ items }) => items), ...this.#queue, ...this.#fresh],
+    );
     this.#author = userId(key.publicKey);
     for (const message of store.pending(link.target.id)) {
       this.#queue.push({ message, ...NOBODY });
@@ -81,10 +84,6 @@ export class Sender {
   get waiting(): number {
     const underWay = this.#underWay.reduce((sum, { items }) => sum + items.length, 0);
     return underWay + this.#fresh.length + this.#queue.length;
-  }
-
-  #all(): Item[] {
-    return [...this.#underWay.flatMap(({ items }) => items), ...this.#queue, ...this.#fresh];
   }
 
   /**
@@ -187,7 +186,11 @@ export class Sender {
     // Behind another request only once that one was accepted.
     const after = before?.items.at(-1)?.message[0];
     const fields = { messages, sig: key.sign(text), after };
-    const delayed = (refusal: Refusal) => this.#delayed(refusal);
+    const delayed = ({ code }: Refusal) => {
+      if (code !== "disk_full" || this.#full) return;
+      this.#full = true;
+      this.#options.full?.();
+    };
     try {
       const { accepted } = await link.ask("send", fields, { within: Infinity, delayed });
       this.#full = false;
@@ -253,12 +256,6 @@ export class Sender {
     return receipts;
   }
 
-  #delayed({ code }: Refusal): void {
-    if (code !== "disk_full" || this.#full) return;
-    this.#full = true;
-    this.#options.full?.();
-  }
-
   #settle(items: readonly Item[]): void {
     const { store, link } = this.#options;
     try {
@@ -281,7 +278,7 @@ export class Sender {
   /** Keeps what was not sent yet; its promises reject with {@linkcode Closed}. Close the link first. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#fresh.length > 0) this.#keep();
+    this.#keep();
     this.#closed = true;
     await this.#pump;
     this.#failAll(new Closed("Cannot send: closed"));

@@ -6,12 +6,8 @@
 import { IdentityChanged, Refusal, Unreachable } from "../errors.ts";
 import { SessionClient } from "../session/client.ts";
 import type { ServerIdentity } from "../session/identity.ts";
-import type { Pins } from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
-import type { Connections } from "./connections.ts";
-import { toTarget } from "./finding.ts";
-import type { KnownGroups } from "./groups.ts";
-import type { Registries } from "./registries.ts";
+import type { Parts } from "./connections.ts";
 import type { RegistryLink } from "./registry_link.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 import type { Trusted } from "./types.ts";
@@ -32,21 +28,13 @@ async function whoIsAt(
   }
 }
 
-export interface TrustOptions {
-  readonly transport: Transport;
-  readonly pins: Pins;
-  readonly registries: Registries;
-  readonly groups: KnownGroups;
-  readonly connections: Connections;
-}
-
 /** Accepts who answers as this known group, or at this registry's address. @throws {Refusal} `not_found` */
-export async function trust(wanted: string, options: TrustOptions): Promise<Trusted> {
-  const { transport, pins, registries, groups } = options;
+export async function trust(wanted: string, parts: Parts): Promise<Trusted> {
+  const { registries, groups } = parts;
   const known = groups.all.find(({ name, address }) => name === wanted || address === wanted);
-  if (known) return await trustGroup(known, options);
+  if (known) return await trustGroup(known, parts);
   const registry = registries.all.find(({ address }) => address === wanted);
-  if (registry) return await trustRegistry(registry, transport, pins);
+  if (registry) return await trustRegistry(registry, parts);
   throw new Refusal("not_found", `Cannot trust "${wanted}": it is not known`);
 }
 
@@ -55,9 +43,9 @@ export async function trust(wanted: string, options: TrustOptions): Promise<Trus
  *
  * @throws {Unreachable} nobody answers, or the group alone does not
  */
-async function trustGroup(known: StoredGroup, options: TrustOptions): Promise<Trusted> {
-  const { groups, connections } = options;
-  const now = await lookAtGroup(known, options);
+async function trustGroup(known: StoredGroup, parts: Parts): Promise<Trusted> {
+  const { groups, connections } = parts;
+  const now = await lookAtGroup(known, parts);
   const changed = now.id !== known.id;
   const unsent = changed ? connections.waiting(known.id) : 0;
   if (changed) {
@@ -66,30 +54,20 @@ async function trustGroup(known: StoredGroup, options: TrustOptions): Promise<Tr
   }
   const others = groups.all.filter(({ id }) => id !== now.id);
   if (others.every(({ name }) => name !== now.name)) groups.learn(now);
-  return {
-    what: `the group "${known.name}"`,
-    before: known.key || undefined,
-    now: now.key,
-    changed,
-    ...(unsent > 0 && { unsent }),
-  };
+  const [what, before] = [`the group "${known.name}"`, known.key || undefined];
+  return { what, before, now: now.key, changed, ...(unsent > 0 && { unsent }) };
 }
 
 /** The group itself where it answers at all, else who has its name or its address. */
-async function lookAtGroup(
-  known: StoredGroup,
-  { transport, registries }: TrustOptions,
-): Promise<GroupTarget> {
+async function lookAtGroup(known: StoredGroup, parts: Parts): Promise<GroupTarget> {
   const what = `the group "${known.name}"`;
-  const listing = await registries.resolve(known.name, known.id).catch(() => undefined);
-  const listed = listing && toTarget(listing);
-  const addresses = new Set([...(listed ? [listed.address] : []), known.address]);
+  const listing = await parts.registries.resolve(known.name, known.id).catch(() => undefined);
+  const listed = listing?.record;
+  const addresses = new Set([listed?.address ?? known.address, known.address]);
   const found: GroupTarget[] = [];
   await Promise.all([...addresses].map(async (address) => {
-    const identity = await whoIsAt(transport, address, what).catch(() => undefined);
-    if (!identity || !("group" in identity)) return;
-    const { id, name, key } = identity.group;
-    found.push({ id, name, address, key });
+    const identity = await whoIsAt(parts.transport, address, what).catch(() => undefined);
+    if (identity && "group" in identity) found.push({ ...identity.group, address });
   }));
   const same = found.find(({ id }) => id === known.id);
   if (same) return same;
@@ -99,10 +77,8 @@ async function lookAtGroup(
   if (other) return other;
   const { address } = isListed ? listed : known;
   const why = isListed ? "it is listed there and does not answer" : "nobody answers";
-  throw new Unreachable(
-    address,
-    `Cannot look at ${what} at ${address}: ${why}; nothing was changed`,
-  );
+  const message = `Cannot look at ${what} at ${address}: ${why}; nothing was changed`;
+  throw new Unreachable(address, message);
 }
 
 /**
@@ -111,22 +87,18 @@ async function lookAtGroup(
  * @throws {Unreachable} it does not answer; {IdentityChanged} a group is there; {Refusal} its key was
  * given with its address
  */
-async function trustRegistry(
-  registry: RegistryLink,
-  transport: Transport,
-  pins: Pins,
-): Promise<Trusted> {
+async function trustRegistry(registry: RegistryLink, parts: Parts): Promise<Trusted> {
   const { address, key: before } = registry;
   const what = `the registry at ${address}`;
   if (registry.given) {
     const message = `Cannot trust another key of ${what}: its key was given with its address`;
     throw new Refusal("forbidden", message);
   }
-  const identity = await whoIsAt(transport, address, what);
+  const identity = await whoIsAt(parts.transport, address, what);
   if (!("registry" in identity)) {
     throw new IdentityChanged(address, `Cannot trust ${what}: a group answers there`);
   }
   const { key: now } = identity.registry;
-  if (before !== now) pins.set(address, now);
+  if (before !== now) parts.pins.set(address, now);
   return { what, before, now, changed: before !== now };
 }

@@ -1,15 +1,15 @@
 /** A user: one identity, many groups. What an embedder and every screen works with. */
 
 import process from "node:process";
-import { type Code, Refusal, UsageError } from "../errors.ts";
+import { type Code, Refusal } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import type { StoredGroup, UserStore } from "../store/user_store.ts";
-import { nameProblem, normalName } from "../text/names.ts";
+import { checkedName } from "../text/names.ts";
 import type { Transport } from "../transport/transport.ts";
-import { Connections } from "./connections.ts";
+import { Connections, type Parts } from "./connections.ts";
 import { askGroup, askRegistry } from "./diagnosis.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { follow, type FollowOptions } from "./follow.ts";
@@ -19,7 +19,7 @@ import type { Link } from "./link.ts";
 import { findUser, readMembers } from "./members.ts";
 import { readLog } from "./reading.ts";
 import { Registries } from "./registries.ts";
-import { trust, type TrustOptions } from "./trust.ts";
+import { trust } from "./trust.ts";
 import type {
   Action,
   Fingerprint,
@@ -69,38 +69,35 @@ export class User implements AsyncDisposable {
   readonly id: string;
   /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`, as they were given. */
   readonly registries: readonly string[];
-  readonly #options: UserOptions;
   readonly #registries: Registries;
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
-  readonly #parts: TrustOptions;
+  readonly #parts: Parts;
+  readonly #renamed: UserOptions["renamed"];
   readonly #listeners = new Set<(event: UserEvent) => void>();
   #name: string;
   #closing: Promise<void> | undefined;
 
   /** For {@linkcode connect} alone. */
   constructor(options: UserOptions) {
-    const { transport, registries, store, key, name } = options;
-    this.#options = options;
-    this.#name = name;
-    this.id = userId(key.publicKey);
-    this.registries = registries;
+    const { transport, store } = options;
+    this.#name = options.name;
+    this.#renamed = options.renamed;
+    this.id = userId(options.key.publicKey);
+    this.registries = options.registries;
     const pins: Pins = {
       get: (address) => store.pinned(address),
       set: (address, key) => store.pin(address, key),
     };
     const warn = (text: string) => this.#emit({ type: "warning", text });
-    this.#registries = new Registries({ transport, registries, pins, warn });
-    this.#groups = new KnownGroups(store);
-    this.#connections = new Connections({
-      ...options,
-      registries: this.#registries,
-      groups: this.#groups,
-      name: () => this.#name,
-      emit: (event) => this.#emit(event),
-    });
-    const [groups, connections] = [this.#groups, this.#connections];
-    this.#parts = { transport, pins, registries: this.#registries, groups, connections };
+    const means = { transport, pins };
+    const registries = this.#registries = new Registries(options.registries, means, warn);
+    const groups = this.#groups = new KnownGroups(store);
+    const emit = (event: UserEvent) => this.#emit(event);
+    const name = () => this.#name;
+    const connections = new Connections({ ...options, registries, groups, name, emit });
+    this.#connections = connections;
+    this.#parts = { ...means, registries, groups, connections };
   }
 
   /** The name other members see; 1 to 64 characters. */
@@ -116,16 +113,14 @@ export class User implements AsyncDisposable {
    * @throws {UsageError} it is not usable
    */
   async rename(name: string): Promise<void> {
-    const wanted = normalName(name);
-    const problem = nameProblem(wanted);
-    if (problem) throw new UsageError(`Cannot use the name "${wanted}": ${problem}`);
-    this.#name = wanted;
-    this.#options.renamed?.(wanted);
-    await Promise.all(this.#groups.joined.map(async ({ id }) => {
-      const { link } = this.#connections.open(id);
-      link.renew();
-      await link.join().catch(() => {}); // One that does not answer hears it later.
-    }));
+    this.#name = checkedName(name);
+    this.#renamed?.(this.#name);
+    await Promise.all(
+      this.#links().map((link) => {
+        link.renew();
+        return link.join().catch(() => {}); // One that does not answer hears it later.
+      }),
+    );
   }
 
   /**
@@ -149,8 +144,7 @@ export class User implements AsyncDisposable {
    * the original programs
    */
   async join(target: string): Promise<JoinedGroup> {
-    const id = await joinGroup(target, this.#parts);
-    return this.#info(this.#groups.get(id)!);
+    return this.#info(await joinGroup(target, this.#parts));
   }
 
   /**
@@ -202,9 +196,8 @@ export class User implements AsyncDisposable {
 
   /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
   async check(): Promise<readonly JoinedGroup[]> {
-    const links = this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
     // Where no answer comes, the link's state tells.
-    await Promise.all(links.map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
+    await Promise.all(this.#links().map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
     return this.joined();
   }
 
@@ -216,11 +209,9 @@ export class User implements AsyncDisposable {
    */
   async leave(target: string): Promise<void> {
     const group = this.#groups.member(target);
-    try {
-      await this.#connections.open(group.id).link.ask("leave", {});
-    } catch (error) {
+    await this.#connections.open(group.id).link.ask("leave", {}).catch((error) => {
       if (!(error instanceof Refusal && error.code === "not_member")) throw error;
-    }
+    });
     this.#groups.leave(group);
     await this.#connections.drop(group.id);
   }
@@ -240,9 +231,8 @@ export class User implements AsyncDisposable {
    * or no valid Unicode, `busy` 100,000 wait: then it was not sent; {Unreachable}; {Closed}
    */
   send(target: string, text: string, options: SendOptions = {}): Promise<Receipt> {
-    const { within = SEND_WITHIN } = options;
     try {
-      return this.#open(target).sender.send(text, within);
+      return this.#open(target).sender.send(text, options.within ?? SEND_WITHIN);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -271,11 +261,7 @@ export class User implements AsyncDisposable {
 
   /** Asks every registry and every joined group whether it answers, for 3 s. Never rejects. */
   diagnose(): Promise<ServerFound[]> {
-    const groups = this.#groups.joined;
-    return Promise.all([
-      ...this.#registries.all.map(askRegistry),
-      ...groups.map(({ id }) => askGroup(this.#connections.open(id).link)),
-    ]);
+    return Promise.all([...this.#registries.all.map(askRegistry), ...this.#links().map(askGroup)]);
   }
 
   /** Who is a member, in the order of user ids. @throws {Refusal} `not_member`; {Unreachable} */
@@ -298,24 +284,20 @@ export class User implements AsyncDisposable {
     return follow(() => this.#followOptions(target, options));
   }
 
-  #followOptions(target: string, { after, since, epoch, signal }: FollowRange): FollowOptions {
+  #followOptions(target: string, range: FollowRange): FollowOptions {
     const group = this.#groups.member(target);
     const { link } = this.#connections.open(group.id);
-    const at = this.#groups.cursor(group);
-    const range = after === undefined && since === undefined
-      ? { after: at.cursor, epoch: at.epoch }
-      : { ...(after === undefined ? { since } : { after }), epoch };
+    const { cursor: after, epoch } = this.#groups.cursor(group);
+    const fromCursor = range.after === undefined && range.since === undefined;
     return {
+      ...(fromCursor ? { after, epoch, signal: range.signal } : range),
       link,
-      ...range,
-      signal,
       note: (note) => {
         if (note.type === "typing" && note.user === this.id) return;
         this.#emit({ ...note, group: group.name });
       },
       failed: (error) => {
-        const putOut = error instanceof Refusal && PUT_OUT.has(error.code);
-        if (putOut) this.#groups.leave(link.target);
+        if (error instanceof Refusal && PUT_OUT.has(error.code)) this.#groups.leave(link.target);
       },
     };
   }
@@ -328,8 +310,7 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   seen(target: string, seq: number, epoch?: string): void {
-    const group = this.#groups.member(target);
-    this.#groups.seen(group, epoch ?? this.#groups.cursor(group).epoch, seq);
+    this.#groups.seen(this.#groups.member(target), seq, epoch);
   }
 
   /**
@@ -376,13 +357,18 @@ export class User implements AsyncDisposable {
     return this.#open(target).link;
   }
 
+  /** To every joined group. */
+  #links(): Link[] {
+    return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
+  }
+
   #info(group: StoredGroup): JoinedGroup {
     const { id, name, address, role, key } = group;
     const { cursor } = this.#groups.cursor(group);
-    const open = this.#connections.get(id);
-    const state = open?.link.state ?? "connecting";
-    const unread = Math.max(0, (open?.link.head ?? 0) - cursor);
-    const waiting = open?.sender.waiting ?? 0;
+    const { link, sender } = this.#connections.get(id) ?? {};
+    const state = link?.state ?? "connecting";
+    const unread = Math.max(0, (link?.head ?? 0) - cursor);
+    const waiting = sender?.waiting ?? 0;
     return { id, name, address, role, state, unread, waiting, cursor, key };
   }
 

@@ -94,7 +94,10 @@ function suiteOf(name: string, { make, again, ofCopy }: Engine) {
     void test(`${name} log ${criterion}`, () =>
       inFolder((folder) =>
         closing(async (keep) => {
-          const opened = async (log: Log) => ({ log: keep(log), start: await log.open() });
+          const opened = async (log: Log) => {
+            keep({ [Symbol.asyncDispose]: () => log.close() });
+            return { log, start: await log.open() };
+          };
           const { log, start } = await opened(make(folder));
           await body({
             log,

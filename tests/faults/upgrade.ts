@@ -31,10 +31,11 @@ const KINDS = {
   user: {
     file: "user.db",
     open(folder: string) {
-      using store = sqliteStore(folder);
+      const store = sqliteStore(folder);
       const [group] = store.groups();
       const waiting = store.pending(group.id).map(([, text]) => text);
       const pinned = store.pinned("127.0.0.1:5555")?.slice(0, 8) ?? "no pin";
+      store.close();
       const { name, role, key, cursor, ticket } = group;
       const facts = [name, role, key.slice(0, 8), cursor, ticket.length, pinned, ...waiting];
       return Promise.resolve(facts.join(", "));

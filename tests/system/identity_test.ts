@@ -232,8 +232,9 @@ test("identity: a member keeps its group's ticket and key for its next session",
       await using bob = await connect({ name: "bob", registries, home });
       if (text === "first") await bob.join("Lab");
       await bob.send("Lab", text);
-      using store = sqliteStore(home);
+      const store = sqliteStore(home);
       const [group] = store.groups();
+      store.close();
       assert.equal(group.key, key);
       assert.equal(ticketBytes(group.ticket)?.length, 52);
       tickets.add(group.ticket);

@@ -9,8 +9,12 @@ import { Folder } from "./world.ts";
 
 /** The texts that wait in a home. */
 function outbox(home: string): string[] {
-  using store = sqliteStore(home);
-  return store.groups().flatMap(({ id }) => store.pending(id).map(([, text]) => text));
+  const store = sqliteStore(home);
+  try {
+    return store.groups().flatMap(({ id }) => store.pending(id).map(([, text]) => text));
+  } finally {
+    store.close();
+  }
 }
 
 /** Texts of a group's log, as another member reads them. */

@@ -119,10 +119,10 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "slow_members",
     what: "skips for a slow member what it cannot keep",
     file: "lib/user/follow.ts",
-    find: `  #overflow(): void {
-    this.#behind = true;`,
-    replace: `  #overflow(): void {
-    this.#cursor = endOf(this.#buffer.map(({ batch }) => batch));`,
+    find: `        if (this.#units > MAX_BUFFER) {
+          this.#behind = true;`,
+    replace: `        if (this.#units > MAX_BUFFER) {
+          this.#cursor = endOf(this.#buffer.map(({ batch }) => batch));`,
   },
   {
     fault: "partition",
