@@ -69,7 +69,7 @@ export async function startGroup(choice: GroupChoice = {}): Promise<Service> {
   const command = deno("group.ts", [
     ...[NAME, "127.0.0.1:0", "--registry", address, "--rate", "off"],
     ...["--home", `${folder.path}/home`, "--data", `${folder.path}/data`],
-    ...(side === "before" ? ["--plain"] : []),
+    ...(side === "before" && !("seals" in tree && tree.seals) ? ["--plain"] : []),
   ], { tree, preload });
   const ready = /listens on (\S+:\d+)\S*, registry/;
   const group = stack.use(await start({ command, folder: folder.path, ready, env }));

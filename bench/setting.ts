@@ -33,11 +33,12 @@ interface RowSides extends AsyncDisposable {
 
 /** Sides that are there in this run, in the order in which they take turns. */
 export function sidesOf({ before, peers }: Setting, encrypted = false): SideName[] {
-  const former: SideName[] = encrypted ? ["before", "before-curve"] : ["before"];
+  const both = encrypted && !before?.seals;
+  const former: SideName[] = both ? ["before", "before-curve"] : ["before"];
   return ["ours", ...(before ? former : []), ...peers];
 }
 
-/** What the programs of the version before call its sides. */
+/** What the programs of a version that did not seal call its sides; later ones say `ours`. */
 const OLD_NAMES: Readonly<Partial<Record<SideName, string>>> = {
   before: "zgroup",
   "before-curve": "zgroup-curve",
@@ -60,8 +61,9 @@ export function programFor({ before }: Setting, side: SideName, file: string): P
 }
 
 /** What the programs of a side call it. */
-export function sideFor(side: SideName): string {
-  return OLD_NAMES[side] ?? side;
+export function sideFor({ before }: Setting, side: SideName): string {
+  const old = OLD_NAMES[side];
+  return old ? (before?.seals ? "ours" : old) : side;
 }
 
 /** Connects a program for a side to its server. */
@@ -73,7 +75,7 @@ export async function openProgram(
 ): Promise<Program> {
   const program = programFor(setting, side, file);
   try {
-    await program.ask("connect", { side: sideFor(side), address, ...fields });
+    await program.ask("connect", { side: sideFor(setting, side), address, ...fields });
   } catch (error) {
     await program[Symbol.asyncDispose]();
     throw error;

@@ -1,5 +1,6 @@
 /** Source trees that are measured: ours, and that of an older commit, made for the run. */
 
+import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import process from "node:process";
 import { must } from "../scripts/run_command.ts";
@@ -20,6 +21,8 @@ export const BEFORE = "b3cfaed";
 /** An older version, gone when it is disposed. */
 export interface OldTree extends Tree, AsyncDisposable {
   readonly commit: string;
+  /** Its groups seal all that they say, so that there is no version of it in the clear. */
+  readonly seals: boolean;
 }
 
 /** What an older tree gets of ours: it had no program of that name, and both use the library alone. */
@@ -41,7 +44,8 @@ export async function checkOut(revision: string): Promise<OldTree | undefined> {
     await folder[Symbol.asyncDispose]();
     throw error;
   }
-  return { root, commit, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+  const seals = existsSync(`${root}lib/session`);
+  return { root, commit, seals, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
 /** What git says of our tree. @throws {Error} with what it complains of */

@@ -32,7 +32,7 @@ async function ofLog(setting: Setting, names: readonly SideName[]): Promise<Resu
   const sides: Side[] = [];
   for (const name of names) {
     const open = (file: string) => stack.use(programFor(setting, name, file));
-    const side = sideFor(name);
+    const side = sideFor(setting, name);
     const programs = {
       host: open("load/host.ts"),
       load: open("load/raw.ts"),
