@@ -5,7 +5,7 @@ import { UsageError } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
 import type { Given } from "./args.ts";
-import { type Environment, homeFolder } from "./home.ts";
+import { homeFolder } from "./home.ts";
 import type { Output } from "./streams.ts";
 
 /** What a check found whole. */
@@ -57,7 +57,6 @@ export async function copyCommand(
   given: Given,
   { copies, groupFolder }: CopyDoors,
   output: Output,
-  environment: Environment,
 ): Promise<number> {
   const [command, ...words] = given.positionals;
   const [least, most, usage] = WORDS[command];
@@ -67,7 +66,7 @@ export async function copyCommand(
     throw new UsageError(`Cannot run ${command}: expected ${usage}`);
   }
   const folderOf = async (name: string | undefined) =>
-    data ?? await groupFolder(homeFolder(given, environment), name!);
+    data ?? await groupFolder(homeFolder(given), name!);
   const engine = await copies();
   switch (command) {
     case "backup": {

@@ -20,13 +20,15 @@ export interface Environment {
   readonly userHome: string;
 }
 
-/** Those of this process. */
-export function environment(): Environment {
-  return { env: process.env, platform: process.platform, userHome: homedir() };
-}
-
 /** The one folder of everything kept: `--home`, `$ZGROUP_HOME`, or the platform's data folder. */
-export function homeFolder(given: Given, { env, platform, userHome }: Environment): string {
+export function homeFolder(
+  given: Given,
+  { env, platform, userHome }: Environment = {
+    env: process.env,
+    platform: process.platform,
+    userHome: homedir(),
+  },
+): string {
   const chosen = given.texts.get("home") ?? env.ZGROUP_HOME;
   if (chosen !== undefined && chosen !== "") return chosen;
   if (given.texts.has("home")) throw new UsageError("Cannot use --home: expected a folder");
@@ -39,7 +41,7 @@ export function homeFolder(given: Given, { env, platform, userHome }: Environmen
 }
 
 /** The registries: every `--registry`, else `$ZGROUP_REGISTRY` (commas), else this machine's. */
-export function registriesOf(given: Given, { env }: Pick<Environment, "env">): string[] {
+export function registriesOf(given: Given, { env }: Pick<Environment, "env"> = process): string[] {
   const options = given.lists.get("registry") ?? [];
   if (options.length > 0) return checked("--registry", options);
   const listed = (env.ZGROUP_REGISTRY ?? "").split(",").map((text) => text.trim()).filter(Boolean);
@@ -47,10 +49,15 @@ export function registriesOf(given: Given, { env }: Pick<Environment, "env">): s
   return checked("$ZGROUP_REGISTRY", listed);
 }
 
-/** The engine that was asked for, for the options of what is opened. */
-export function transportOf(given: Given): { transport?: string } {
-  const transport = given.texts.get("transport");
-  return transport === undefined ? {} : { transport };
+/** Where a user is kept, whom it asks, and by what engine: options of what is opened. */
+export interface Where {
+  readonly home: string;
+  readonly registries: string[];
+  readonly transport: string | undefined;
+}
+
+export function whereOf(given: Given, home: string): Where {
+  return { home, registries: registriesOf(given), transport: given.texts.get("transport") };
 }
 
 function checked(what: string, addresses: readonly string[]): string[] {

@@ -38,14 +38,12 @@ export function entryLine(
   if (entry.kind !== "message") {
     return paint(style, "gray", `${where}* ${actionText(entry)}`);
   }
-  const author = label ?? authorLabel(entry);
-  const head = `${where}[${formatLocal(entry.at)}] ${author}: `;
-  const [first, ...rest] = textRows(entry.text ?? "", style, displayWidth(head));
-  const shown = style.colour
-    ? paint(style, "cyan", where) + paint(style, "gray", `[${formatLocal(entry.at)}] `) +
-      paint(style, "bold", author) + ": "
-    : head;
-  return [shown + first, ...rest.map((row) => INDENT + row)].join("\n");
+  const [time, author] = [`[${formatLocal(entry.at)}] `, label ?? authorLabel(entry)];
+  const width = displayWidth(`${where}${time}${author}: `);
+  const head = paint(style, "cyan", where) + paint(style, "gray", time) +
+    paint(style, "bold", author) + ": ";
+  const [first, ...rest] = textRows(entry.text ?? "", style, width);
+  return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
 
 const ACTION_VERBS: Readonly<Record<string, string>> = {
@@ -84,8 +82,7 @@ function actionText({ kind, name, body = {} }: GroupEntry): string {
  */
 function authorLabel(entry: GroupEntry, sameName = false): string {
   const id = sameName ? `#${entry.author.slice(0, 4)}` : "";
-  const warning = MARKS[entry.signature] ?? "";
-  return quotedName(entry.name) + id + warning;
+  return quotedName(entry.name) + id + (MARKS[entry.signature] ?? "");
 }
 
 /** What stands behind an author whose signature says something. */
@@ -163,11 +160,6 @@ export function memberLine(member: MemberInfo, style: Style = PLAIN): string {
 export function joinedFields(group: JoinedGroup): object {
   const { id, name, address, role, state, unread, cursor } = group;
   return { id, name, address, role, state, unread, cursor };
-}
-
-/** What a script gets of a listing. */
-export function listingFields({ name, address, state, record }: Listing): object {
-  return { name, address, state, id: record?.id };
 }
 
 /** What `trust` did, with the short keys that people compare. */

@@ -9,43 +9,22 @@ import { Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { checkedName } from "../text/names.ts";
 import type { User } from "../user/user.ts";
-import { atMost, type Given, wholeNumber } from "./args.ts";
+import { atMost, wholeNumber } from "./args.ts";
 import type { Host } from "./console/prompt.ts";
 import { runPrompt, runScript } from "./console/run.ts";
-import { takeProfile, transportOf } from "./home.ts";
-import type { OpenGroup, OpenLog, OpenRegistry, OpenUser, Run, Running } from "./program.ts";
+import { takeProfile, type Where } from "./home.ts";
+import type { Call, Run, Running, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
-import { type Ask, type Bytes, linesOf, type Output } from "./streams.ts";
+import { linesOf } from "./streams.ts";
 
 /** The group that everybody starts in. */
 const LOBBY = "Lobby";
 
-/** What `start` needs of composition. */
-export interface StartDoors extends TalkDoors {
-  readonly openUser: OpenUser;
-  readonly openRegistry: OpenRegistry;
-  /** The name kept in a home; undefined on the first run. */
-  readonly keptName: (home: string) => Promise<string | undefined>;
-  /** The name of the system's user. */
-  readonly systemName: () => Promise<string>;
-  /** Whether anything listens at an address. */
-  readonly isListening: (address: string) => Promise<boolean>;
-}
-
-export interface StartOptions {
-  readonly given: Given;
-  readonly home: string;
-  readonly doors: StartDoors;
-  readonly output: Output;
-  readonly run: Run;
-}
-
 /** Runs `start`; the exit code. */
-export async function start({ given, home, doors, output, run }: StartOptions): Promise<number> {
+export async function start({ given, home, doors, output, run }: Call): Promise<number> {
   atMost(given.positionals, 1);
   const { texts } = given;
-  const port = wholeNumber("--port", texts.get("port") ?? "5555", 1, 65_535);
-  const registry = `127.0.0.1:${port}`;
+  const registry = `127.0.0.1:${wholeNumber(given, "port", 1, 65_535) ?? 5555}`;
   const profile = await takeProfile(home, texts.get("profile"));
   run.onClose(() => profile.release());
   const { folder, suffix } = profile;
@@ -53,16 +32,13 @@ export async function start({ given, home, doors, output, run }: StartOptions): 
   const known = await doors.keptName(folder);
   const name = texts.get("name") ?? known ?? texts.get("profile") ??
     await doors.systemName() + suffix;
-  const engine = transportOf(given);
-  const opened = await registryAt(registry, { home: folder, ...engine }, doors, run);
+  const where = { home: folder, registries: [registry], transport: texts.get("transport") };
+  const opened = await registryAt(where, doors, run);
   const user = await doors.openUser({
-    home: folder,
-    registries: [registry],
-    ...engine,
-    ...(name === known ? {} : { name: checkedName(name) }),
+    ...where,
+    name: name === known ? undefined : checkedName(name),
   });
   run.onClose(() => user.close());
-  const where = { home: folder, registries: [registry], ...engine };
   const host = hosting(where, doors, run);
   const group = await enterLobby(user, host, registry);
   const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
@@ -78,17 +54,16 @@ export async function start({ given, home, doors, output, run }: StartOptions): 
 
 /** Starts a registry unless one is there; undefined when it was not started. */
 async function registryAt(
-  address: string,
-  where: { home: string; transport?: string },
-  { openRegistry, openLog, isListening }: StartDoors,
+  { home, registries: [address], transport }: Where,
+  { openRegistry, openLog, isListening }: UserDoors,
   { onClose }: Run,
 ): Promise<Running | undefined> {
   if (await isListening(address)) return undefined;
-  const log = openLog({ file: await logFile(where.home) });
+  const log = openLog({ file: await logFile(home) });
   onClose(() => log.close());
   const [host, port] = address.split(":");
   try {
-    const registry = await openRegistry({ ...where, host, port: Number(port), log });
+    const registry = await openRegistry({ home, transport, host, port: Number(port), log });
     onClose(() => registry.close());
     return registry;
   } catch (error) {
@@ -114,19 +89,10 @@ async function enterLobby(user: User, host: Host, registry: string) {
   return await user.join(address);
 }
 
-/** What a prompt needs of composition, and a script in its place. */
-export interface TalkDoors {
-  readonly openGroup: OpenGroup;
-  readonly openLog: OpenLog;
-  readonly stdin: Bytes;
-  /** Asks on the terminal; undefined when stdin is none. */
-  readonly ask?: Ask;
-}
-
 /** Runs the prompt on a terminal, otherwise the commands of standard input; the exit code. */
 export async function talk(
   options: Parameters<typeof runPrompt>[0],
-  { ask, stdin }: Pick<TalkDoors, "ask" | "stdin">,
+  { ask, stdin }: UserDoors,
 ): Promise<number> {
   if (ask) return await runPrompt(options);
   const { run: { signal }, ...rest } = options;
@@ -135,9 +101,9 @@ export async function talk(
 
 /** Starts a group in this process, its log lines in a file of the home. */
 export function hosting(
-  where: { home: string; registries: string[]; transport?: string },
-  { openGroup, openLog }: Pick<TalkDoors, "openGroup" | "openLog">,
-  { onClose }: Pick<Run, "onClose">,
+  where: Where,
+  { openGroup, openLog }: UserDoors,
+  { onClose }: Run,
 ): Host {
   return async (name, address) => {
     const log = openLog({ file: await logFile(where.home) });

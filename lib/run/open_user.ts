@@ -1,6 +1,6 @@
 /** Opens a user: names the adapters it is made of. */
 
-import type { Machine } from "../cli/doctor.ts";
+import type { Machine } from "../cli/program.ts";
 import { save } from "../disk/files.ts";
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";

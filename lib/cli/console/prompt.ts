@@ -3,14 +3,13 @@
 import { Refusal, Unreachable } from "../../errors.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { JoinedGroup, UserEvent } from "../../user/types.ts";
+import type { JoinedGroup, Receipt, UserEvent } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import {
   type AtPrompt,
   type Command,
   type Context,
   type GroupRef,
-  type Receipt,
   runCommand,
 } from "../commands/command.ts";
 import { type Known, takeTarget } from "../commands/targets.ts";
