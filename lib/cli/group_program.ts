@@ -15,7 +15,7 @@ import { parseDuration } from "../text/time.ts";
 import { atMost, type Given, valueOf, wholeNumber } from "./args.ts";
 import { COPY_TEXT, COPY_USAGE, copyCommand, type CopyDoors, isCopyCommand } from "./copies.ts";
 import { homeFolder, whereOf } from "./home.ts";
-import type { About, GroupOptions, Run, ServerDoors } from "./program.ts";
+import type { About, OpenGroupOptions, Run, ServerDoors } from "./program.ts";
 import { LOG_OPTIONS, serve, withArgs } from "./program.ts";
 import type { Output } from "./streams.ts";
 
@@ -133,7 +133,7 @@ async function whatToRun(given: Given, ask: ServerDoors["ask"]) {
 }
 
 /** What options say of how the group is served. */
-function servingOf(given: Given): Partial<GroupOptions> {
+function servingOf(given: Given): Partial<OpenGroupOptions> {
   const { flags, texts } = given;
   const memory = wholeNumber(given, "max-memory", 16, 1_048_576);
   return {

@@ -128,36 +128,83 @@ export interface Running {
   close(): Promise<void>;
 }
 
+/** How log lines are written. */
+export interface LogOptions {
+  /** Only warnings. */
+  readonly quiet?: boolean;
+  /** One JSON object a line: `at` (ISO 8601), `level`, `text`, and what the line is about. */
+  readonly json?: boolean;
+  /** A file instead of standard output. */
+  readonly file?: string;
+}
+
 /** Opens a sink that writes to standard output or a file. */
-export type OpenLog = (options: { quiet?: boolean; json?: boolean; file?: string }) => LogSink;
+export type OpenLog = (options: LogOptions) => LogSink;
+
+/** What a user is opened with. */
+export interface OpenUserOptions {
+  /** Folder of identity, outbox and cursors; absent: a fresh user whose things end with it. */
+  readonly home?: string;
+  /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
+  readonly registries?: readonly string[];
+  /** The name others see; default the one kept in `home`, else that of the system's user. */
+  readonly name?: string;
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+}
+
+/** What a registry is started with. */
+export interface OpenRegistryOptions {
+  /** Folder of its key and the names taken; absent: a fresh key, and both are gone at the end. */
+  readonly home?: string;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Default 5555; 0 takes a free one. */
+  readonly port?: number;
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+  readonly log?: LogSink;
+}
 
 /** What a group is started with. */
-export interface GroupOptions {
-  home: string;
-  name: string;
-  address: string;
-  registries: string[];
-  data?: string;
-  memory?: boolean;
-  plain?: boolean;
-  private?: boolean;
-  unlisted?: boolean;
-  rate?: number;
-  keep?: number;
-  keepFor?: number;
-  memoryLimit?: number;
-  advertise?: string;
-  transport?: string;
-  log: LogSink;
+export interface OpenGroupOptions {
+  readonly name: string;
+  /** `IP:PORT`; default `127.0.0.1:0`, a free port. */
+  readonly address?: string;
+  /** The user's folder; its user becomes the founder, and the data is kept below it. */
+  readonly home?: string;
+  /** Folder of key and log; default `groups/NAME` in `home`. */
+  readonly data?: string;
+  /** Keep the log in memory. True when there is neither `home` nor `data`. */
+  readonly memory?: boolean;
+  /** Answer dialect 002 as well, in the clear; anyone can claim any user id in it. */
+  readonly plain?: boolean;
+  /** Only who is invited may enter. */
+  readonly private?: boolean;
+  /** Tell no registry. */
+  readonly unlisted?: boolean;
+  /** Messages a second that one user may send, with a burst of twice that; default 500. */
+  readonly rate?: number;
+  /** Entries that keep their content; default all. */
+  readonly keep?: number;
+  /** How long entries keep their content, ms; default for ever. */
+  readonly keepFor?: number;
+  /** What all peers together may hold, bytes; beyond, the largest are cut. Default 256 MiB. */
+  readonly memoryLimit?: number;
+  /** Host, without a port, that others reach this machine by; default the host of `address`. */
+  readonly advertise?: string;
+  /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
+  readonly registries?: readonly string[];
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+  readonly log?: LogSink;
 }
 
 /** What composition starts for a server's program, and for `start`. */
 export interface ServerDoors {
   readonly openLog: OpenLog;
-  readonly openRegistry: (
-    options: { home: string; host: string; port: number; transport?: string; log: LogSink },
-  ) => Promise<Running>;
-  readonly openGroup: (options: GroupOptions) => Promise<Running>;
+  readonly openRegistry: (options: OpenRegistryOptions) => Promise<Running>;
+  readonly openGroup: (options: OpenGroupOptions) => Promise<Running>;
   /** Asks on the terminal; undefined when stdin is none. */
   readonly ask?: Ask;
 }
@@ -165,9 +212,7 @@ export interface ServerDoors {
 /** What the user program needs of composition. */
 export interface UserDoors extends ServerDoors {
   /** Opens this home's user. */
-  readonly openUser: (
-    options: { home: string; registries: string[]; name?: string; transport?: string },
-  ) => Promise<User>;
+  readonly openUser: (options: OpenUserOptions) => Promise<User>;
   /** What this machine gives a user of a home. */
   readonly machine: (home: string, transport?: string) => Promise<Machine>;
   /** The name kept in a home; undefined on the first run. */

@@ -1,11 +1,11 @@
 /** Which engine brings the bytes: ours, or libzmq where somebody asks for it. */
 
 import process from "node:process";
+import type { LogSink } from "../cli/program.ts";
 import { UsageError } from "../errors.ts";
 import type { Bounds, Transport } from "../transport/transport.ts";
 import { zmtpTransport } from "../transport/zmtp/engine.ts";
 import { connectionLimit, descriptorWarning } from "./descriptors.ts";
-import type { LogSink } from "./logging.ts";
 
 /** The engines' names. */
 export type EngineName = Transport["name"];
@@ -43,10 +43,11 @@ async function loadLibzmq(): Promise<Transport> {
   try {
     return (await import("../transport/libzmq/zmq.ts")).libzmqTransport();
   } catch (cause) {
-    const message =
+    throw new UsageError(
       "Cannot use the engine libzmq: the package zeromq does not load here; it needs " +
-      "npm install zeromq, and -A on Deno";
-    throw Object.assign(new UsageError(message), { cause });
+        "npm install zeromq, and -A on Deno",
+      { cause },
+    );
   }
 }
 
