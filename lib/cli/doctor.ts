@@ -27,7 +27,7 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
   const where = whereOf(given, home);
   atMost(given.positionals, 1);
   const machine = await doors.machine(home, where.transport);
-  const findings = [...aboutMachine(machine, home)];
+  const findings = aboutMachine(machine, home);
   if (machine.folderProblem === undefined) {
     try {
       const user = await doors.openUser(where);
@@ -50,7 +50,7 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
 
 function aboutMachine(machine: Machine, home: string): Finding[] {
   const { versions, wire, folderProblem, free, descriptorProblem } = machine;
-  const findings: Finding[] = [
+  return [
     { good: true, text: `zgroup ${VERSION}, ${versions}` },
     { good: true, text: `wire: ${wire}, every connection sealed` },
     {
@@ -58,19 +58,16 @@ function aboutMachine(machine: Machine, home: string): Finding[] {
       text: folderProblem ?? `folder: ${home} can be written`,
       advice: "choose another one with --home, or give this user the right to write there",
     },
-  ];
-  if (free !== undefined) {
-    findings.push({
+    ...(free === undefined ? [] : [{
       good: free >= ROOM,
       text: `disk: ${Math.floor(free / 1_048_576).toLocaleString("en-US")} MiB free`,
       advice: "make room: a full disk keeps the outbox from taking messages",
-    });
-  }
-  findings.push({
-    good: descriptorProblem === undefined,
-    text: descriptorProblem ?? "descriptors: enough for many connections",
-  });
-  return findings;
+    }]),
+    {
+      good: descriptorProblem === undefined,
+      text: descriptorProblem ?? "descriptors: enough for many connections",
+    },
+  ];
 }
 
 function aboutServer(server: ServerFound): Finding {

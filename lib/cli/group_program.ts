@@ -15,8 +15,15 @@ import { parseDuration } from "../text/time.ts";
 import { atMost, type Given, valueOf, wholeNumber } from "./args.ts";
 import { COPY_TEXT, COPY_USAGE, copyCommand, type CopyDoors, isCopyCommand } from "./copies.ts";
 import { homeFolder, whereOf } from "./home.ts";
-import type { About, OpenGroupOptions, Run, ServerDoors } from "./program.ts";
-import { LOG_OPTIONS, serve, withArgs } from "./program.ts";
+import {
+  type About,
+  LOG_OPTIONS,
+  type OpenGroupOptions,
+  type Run,
+  serve,
+  type ServerDoors,
+  withArgs,
+} from "./program.ts";
 import type { Output } from "./streams.ts";
 
 const ABOUT: About = {

@@ -30,7 +30,7 @@ export function homeFolder(
   },
 ): string {
   const chosen = given.texts.get("home") ?? env.ZGROUP_HOME;
-  if (chosen !== undefined && chosen !== "") return chosen;
+  if (chosen) return chosen;
   if (given.texts.has("home")) throw new UsageError("Cannot use --home: expected a folder");
   if (env.XDG_DATA_HOME) return join(env.XDG_DATA_HOME, "zgroup");
   if (platform === "win32") {
@@ -42,14 +42,15 @@ export function homeFolder(
 
 /** The registries: every `--registry`, else `$ZGROUP_REGISTRY` (commas), else this machine's. */
 export function registriesOf(given: Given, { env }: Pick<Environment, "env"> = process): string[] {
-  const options = given.lists.get("registry") ?? [];
-  if (options.length > 0) return checked("--registry", options);
-  const listed = (env.ZGROUP_REGISTRY ?? "").split(",").map((text) => text.trim()).filter(Boolean);
-  if (listed.length === 0) return [DEFAULT_REGISTRY];
-  return checked("$ZGROUP_REGISTRY", listed);
+  const options = given.lists.get("registry");
+  const addresses = options ??
+    (env.ZGROUP_REGISTRY ?? "").split(",").map((text) => text.trim()).filter(Boolean);
+  const what = options ? "--registry" : "$ZGROUP_REGISTRY";
+  for (const address of addresses) checkedRegistry(what, address);
+  return addresses.length > 0 ? [...new Set(addresses)] : [DEFAULT_REGISTRY];
 }
 
-/** Where a user is kept, whom it asks, and by what engine: options of what is opened. */
+/** Where things are kept, which registries are asked, and by what engine: what opening takes. */
 export interface Where {
   readonly home: string;
   readonly registries: string[];
@@ -58,11 +59,6 @@ export interface Where {
 
 export function whereOf(given: Given, home: string): Where {
   return { home, registries: registriesOf(given), transport: given.texts.get("transport") };
-}
-
-function checked(what: string, addresses: readonly string[]): string[] {
-  for (const address of addresses) checkedRegistry(what, address);
-  return [...new Set(addresses)];
 }
 
 /** Most profiles that are tried. */

@@ -34,8 +34,8 @@ export function registryProgram(
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, (given) => {
     atMost(given.positionals, 0);
-    const host = given.texts.get("host") ?? "127.0.0.1";
-    const port = wholeNumber(given, "port", 0, 65_535) ?? 5555;
+    const host = given.texts.get("host");
+    const port = wholeNumber(given, "port", 0, 65_535);
     const home = homeFolder(given);
     const transport = given.texts.get("transport");
     return serve(

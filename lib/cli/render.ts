@@ -23,8 +23,6 @@ export interface Style {
 /** No terminal. */
 export const PLAIN: Style = { colour: false };
 
-type Format = Parameters<typeof styleText>[0];
-
 /** How far a line of a message stands in when it is not the first. */
 const INDENT = "    ";
 
@@ -165,14 +163,13 @@ export function joinedFields(group: JoinedGroup): object {
 /** What `trust` did, with the short keys that people compare. */
 export function trustedLine({ what, before, now, changed, unsent = 0 }: Trusted): string {
   if (!changed) return `${what} is the one you know, its key is ${shortKey(now)}`;
-  if (unsent > 0) {
-    const line = trustedLine({ what, before, now, changed });
-    return `${line}; ${counted(unsent, "message")} for the former one ${
-      unsent === 1 ? "was" : "were"
-    } not sent, and the other one does not get ${unsent === 1 ? "it" : "them"}`;
-  }
-  if (before === undefined) return `${what} is known by the key ${shortKey(now)} from now on`;
-  return `${what} had the key ${shortKey(before)} and is known by ${shortKey(now)} from now on`;
+  const known = before === undefined
+    ? `${what} is known by the key ${shortKey(now)} from now on`
+    : `${what} had the key ${shortKey(before)} and is known by ${shortKey(now)} from now on`;
+  if (unsent === 0) return known;
+  const [were, them] = unsent === 1 ? ["was", "it"] : ["were", "them"];
+  return `${known}; ${counted(unsent, "message")} for the former one ${were} not sent, and the ` +
+    `other one does not get ${them}`;
 }
 
 /** `SUCCESS`. */
@@ -208,7 +205,7 @@ export function counted(count: number, noun: string): string {
 }
 
 /** Colour where there is a terminal for it. */
-export function paint(style: Style, format: Format, text: string): string {
+export function paint(style: Style, format: Parameters<typeof styleText>[0], text: string): string {
   if (!style.colour || text === "") return text;
   return styleText(format, text, { validateStream: false });
 }

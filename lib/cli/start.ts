@@ -13,7 +13,7 @@ import { atMost, wholeNumber } from "./args.ts";
 import type { Host } from "./console/prompt.ts";
 import { runPrompt, runScript } from "./console/run.ts";
 import { takeProfile, type Where } from "./home.ts";
-import type { Call, Run, Running, UserDoors } from "./program.ts";
+import type { Call, OpenLog, Run, Running, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
 import { linesOf } from "./streams.ts";
 
@@ -59,8 +59,7 @@ async function registryAt(
   { onClose }: Run,
 ): Promise<Running | undefined> {
   if (await isListening(address)) return undefined;
-  const log = openLog({ file: await logFile(home) });
-  onClose(() => log.close());
+  const log = await serverLog(home, openLog, onClose);
   const [host, port] = address.split(":");
   try {
     const registry = await openRegistry({ home, transport, host, port: Number(port), log });
@@ -106,16 +105,17 @@ export function hosting(
   { onClose }: Run,
 ): Host {
   return async (name, address) => {
-    const log = openLog({ file: await logFile(where.home) });
-    onClose(() => log.close());
+    const log = await serverLog(where.home, openLog, onClose);
     const group = await openGroup({ ...where, name, address, log });
     onClose(() => group.close());
     return group;
   };
 }
 
-/** The file that takes the log lines of servers beside a prompt. */
-async function logFile(home: string): Promise<string> {
+/** The log of servers beside a prompt, a file of the home. */
+async function serverLog(home: string, openLog: OpenLog, onClose: Run["onClose"]) {
   await mkdir(join(home, "logs"), { recursive: true, mode: 0o700 });
-  return join(home, "logs", "servers.log");
+  const log = openLog({ file: join(home, "logs", "servers.log") });
+  onClose(() => log.close());
+  return log;
 }

@@ -79,7 +79,8 @@ export function userProgram(
   });
 }
 
-async function oneCommand({ given, home, doors, output, run }: Call): Promise<number> {
+async function oneCommand(call: Call): Promise<number> {
+  const { given, home, doors, output, run } = call;
   const where = whereOf(given, home);
   const command = findCommand(given);
   const user = await doors.openUser({ ...where, name: valueOf(given, "name", checkedName) });
@@ -87,8 +88,7 @@ async function oneCommand({ given, home, doors, output, run }: Call): Promise<nu
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));
   });
-  const { stdin } = doors;
-  return await runOnce(command, { user, given, home, output, stdin, signal: run.signal });
+  return await runOnce(command, user, call);
 }
 
 async function openPrompt({ given, home, doors, output, run }: Call): Promise<number> {

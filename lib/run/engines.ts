@@ -10,11 +10,6 @@ import { connectionLimit, descriptorWarning } from "./descriptors.ts";
 /** The engines' names. */
 export type EngineName = Transport["name"];
 
-/** What is said where libzmq is asked for. */
-export const LIBZMQ_WARNING =
-  "The engine is libzmq: a stranger who reaches its port ends this program with 2.5 KB; it is " +
-  "for ipc:// and peers one trusts";
-
 /** The engine of an option, else of `$ZGROUP_TRANSPORT`, else ours. @throws {UsageError} */
 export function engineName(
   asked: string | undefined,
@@ -32,7 +27,12 @@ const engines = new Map<EngineName, Transport>();
 /** The engine asked for. libzmq is native code: it is loaded when somebody asks for it, and never otherwise. */
 export async function transportFor(asked: string | undefined, log: LogSink): Promise<Transport> {
   const name = engineName(asked);
-  if (name === "libzmq") log.warn(LIBZMQ_WARNING);
+  if (name === "libzmq") {
+    log.warn(
+      "The engine is libzmq: a stranger who reaches its port ends this program with 2.5 KB; it is " +
+        "for ipc:// and peers one trusts",
+    );
+  }
   const transport = engines.get(name) ??
     (name === "zmtp" ? zmtpTransport() : await loadLibzmq());
   engines.set(name, transport);

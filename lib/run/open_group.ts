@@ -144,7 +144,8 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     name,
     nonce: randomToken(),
     secretKey: newSigningKey().secretKey,
-    founder: home ? founderOf(home) : "",
+    // The user of the home where a group is made.
+    founder: home ? userId(signingKey(userFile(home).secretKey).publicKey) : "",
   });
   if (!folder) return make();
   const file = loadOrMake(join(folder, IDENTITY_FILE), make);
@@ -154,9 +155,4 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     );
   }
   return file;
-}
-
-/** The user of the home where a group is made is its founder. */
-function founderOf(home: string): string {
-  return userId(signingKey(userFile(home).secretKey).publicKey);
 }

@@ -6,8 +6,15 @@ import { parseDuration } from "../../text/time.ts";
 import type { Action, InviteTerms } from "../../user/types.ts";
 import { atMost, type Given, type Options, readArgs, valueOf, wholeNumber } from "../args.ts";
 import { qrCode, success } from "../render.ts";
-import { type AtPrompt, groupNamed, type GroupRef, refuseOthers, type Row } from "./command.ts";
-import { joinedGroup, splitWords, takeQuoted, takeTarget } from "./targets.ts";
+import { type AtPrompt, refuseOthers, type Row } from "./command.ts";
+import {
+  groupNamed,
+  type GroupRef,
+  joinedGroup,
+  splitWords,
+  takeQuoted,
+  takeTarget,
+} from "./targets.ts";
 
 /** Options of `invite` and of the actions. */
 export const ADMIN_OPTIONS: Options = {

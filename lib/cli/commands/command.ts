@@ -8,13 +8,7 @@ import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
 import { type Style, success } from "../render.ts";
 import type { Bytes } from "../streams.ts";
-import type { Known } from "./targets.ts";
-
-/** A group as commands hand it on: `id` is what a {@linkcode User} is asked with. */
-export interface GroupRef {
-  readonly id: string;
-  readonly name: string;
-}
+import type { GroupRef, Known } from "./targets.ts";
 
 /** What a command shows: lines, or remarks of the program itself. */
 export type Shown = string | { readonly remark: string };
@@ -172,12 +166,11 @@ export async function runCommand(
   { json = false, collect = 0, print, remark }: Printer,
 ): Promise<void> {
   const most = command.atOnce ? 0 : collect;
-  let lines: string[] = [];
+  const lines: string[] = [];
   let size = 0;
   const flush = async () => {
-    if (lines.length > 0) await print(lines.join("\n"));
-    lines = [];
     size = 0;
+    if (lines.length > 0) await print(lines.splice(0).join("\n"));
   };
   const show = async (shown: readonly Shown[]) => {
     for (const one of shown) {
@@ -213,11 +206,6 @@ function isAsync(results: unknown): results is AsyncIterable<unknown> {
 export function promptOf({ prompt }: Context): AtPrompt {
   if (!prompt) throw new TypeError("a command of the prompt has no column `once`");
   return prompt;
-}
-
-/** A group by the word on a command line. */
-export function groupNamed(word: string): GroupRef {
-  return { id: word, name: word };
 }
 
 /** Refuses options of a table that are not among a command's own. @throws {UsageError} */

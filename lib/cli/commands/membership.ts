@@ -5,8 +5,14 @@ import { checkedAddress } from "../../text/addresses.ts";
 import { checkedName } from "../../text/names.ts";
 import type { JoinedGroup, Trusted } from "../../user/types.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
-import { type AtPrompt, groupNamed, type GroupRef, promptOf, type Row } from "./command.ts";
-import { takeNameAndAddress, wholeJoined, wholeTarget } from "./targets.ts";
+import { type AtPrompt, promptOf, type Row } from "./command.ts";
+import {
+  groupNamed,
+  type GroupRef,
+  takeNameAndAddress,
+  wholeJoined,
+  wholeTarget,
+} from "./targets.ts";
 
 export const join: Row<string, JoinedGroup> = {
   names: ["join_group"],

@@ -7,9 +7,8 @@ import type { ReadOptions, Receipt } from "../../user/types.ts";
 import { type Given, valueOf, wholeNumber } from "../args.ts";
 import { counted, entryFields, success } from "../render.ts";
 import { linesOf, wholeText } from "../streams.ts";
-import type { AtPrompt, Context, GroupRef, OnceArgs, Row } from "./command.ts";
-import { groupNamed } from "./command.ts";
-import { joinedGroup, takeTarget } from "./targets.ts";
+import type { AtPrompt, Context, OnceArgs, Row } from "./command.ts";
+import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
 /** Most entries that are shown at a prompt without a TIME. */
 const SHOWN = 100;

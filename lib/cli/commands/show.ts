@@ -6,9 +6,8 @@ import type { Fingerprint, JoinedGroup, MemberInfo } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { columns, wholeNumber } from "../args.ts";
 import { joinedFields, joinedLine, listingLine, memberLine, paint } from "../render.ts";
-import type { Ask, AtPrompt, GroupRef, Row } from "./command.ts";
-import { groupNamed, promptOf } from "./command.ts";
-import { wholeJoined } from "./targets.ts";
+import { type Ask, type AtPrompt, promptOf, type Row } from "./command.ts";
+import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 
 export const list: Row<string | undefined, readonly Listing[]> = {
   names: ["list_groups", "get_group_list"],

@@ -13,6 +13,17 @@ export interface Known {
   readonly numbered: readonly string[];
 }
 
+/** A group as commands hand it on: `id` is what a user is asked with. */
+export interface GroupRef {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** A group by the word on a command line. */
+export function groupNamed(word: string): GroupRef {
+  return { id: word, name: word };
+}
+
 /** A group, and what was typed after it. */
 export interface Taken {
   readonly target: string;
