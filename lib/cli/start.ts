@@ -34,19 +34,15 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
     await doors.systemName() + suffix;
   const where = { home: folder, registries: [registry], transport: texts.get("transport") };
   const opened = await registryAt(where, doors, run);
-  const user = await doors.openUser({
-    ...where,
-    name: name === known ? undefined : checkedName(name),
-  });
+  const chosen = name === known ? undefined : checkedName(name);
+  const user = await doors.openUser({ ...where, name: chosen });
   run.onClose(() => user.close());
   const host = hosting(where, doors, run);
   const group = await enterLobby(user, host, registry);
   const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
   const how = opened
-    ? `registry ${registry} (short key ${
-      shortKey(opened.key)
-    }) and ${lobby} run in this program; ` +
-      "start it again in another terminal to talk to yourself"
+    ? `registry ${registry} (short key ${shortKey(opened.key)}) and ${lobby} run in this ` +
+      "program; start it again in another terminal to talk to yourself"
     : `joined ${lobby} of the registry ${registry}, which runs already`;
   await output.print(notice(how, output.style));
   return await talk({ user, home: folder, host, output, run, group: group.id }, doors);

@@ -63,7 +63,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   }
   const { waiting } = prompt;
   stop.abort();
-  await screen.close();
+  screen.close();
   if (waiting > 0) {
     await output.print(`* ${waiting} not sent yet: kept, they go out the next time`);
   }
