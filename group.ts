@@ -1,7 +1,6 @@
 #!/usr/bin/env -S deno run -A
 import process from "node:process";
 import { groupProgram } from "./lib/cli/group_program.ts";
-import { environment } from "./lib/cli/home.ts";
 import { ask, processOutput } from "./lib/cli/streams.ts";
 import { openLog } from "./lib/run/logging.ts";
 import { main } from "./lib/run/main.ts";
@@ -20,7 +19,6 @@ await main((signal, onClose) =>
       ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
     },
     processOutput(),
-    environment(),
     { signal, onClose },
   )
 );

@@ -19,9 +19,10 @@
  */
 
 import type { GroupRecord } from "./lib/protocol/schema.ts";
-import { openGroup, type OpenGroupOptions } from "./lib/run/open_group.ts";
-import { openRegistry, type OpenRegistryOptions } from "./lib/run/open_registry.ts";
-import { openUser, type OpenUserOptions } from "./lib/run/open_user.ts";
+import type { OpenGroupOptions, OpenRegistryOptions, OpenUserOptions } from "./lib/cli/program.ts";
+import { openGroup } from "./lib/run/open_group.ts";
+import { openRegistry } from "./lib/run/open_registry.ts";
+import { openUser } from "./lib/run/open_user.ts";
 import type { Accounts } from "./lib/transport/transport.ts";
 import type { User } from "./lib/user/user.ts";
 
@@ -215,11 +216,9 @@ export {
 } from "./lib/errors.ts";
 /** What {@linkcode Group} and {@linkcode Registry} take and give. */
 export type { Accounts } from "./lib/transport/transport.ts";
-export type { OpenGroupOptions } from "./lib/run/open_group.ts";
-export type { OpenRegistryOptions } from "./lib/run/open_registry.ts";
-export type { LogSink } from "./lib/cli/program.ts";
+export type { LogSink, OpenGroupOptions, OpenRegistryOptions } from "./lib/cli/program.ts";
 /** What {@linkcode connect} takes and gives, and what its user gives and takes. */
-export type { OpenUserOptions } from "./lib/run/open_user.ts";
+export type { OpenUserOptions } from "./lib/cli/program.ts";
 export type { User } from "./lib/user/user.ts";
 export type { Entry, GroupEntry } from "./lib/protocol/batch.ts";
 export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";

@@ -1,6 +1,5 @@
 #!/usr/bin/env -S deno run -A
 import process from "node:process";
-import { environment } from "./lib/cli/home.ts";
 import { registryProgram } from "./lib/cli/registry_program.ts";
 import { processOutput } from "./lib/cli/streams.ts";
 import { openLog } from "./lib/run/logging.ts";
@@ -15,7 +14,6 @@ await main((signal, onClose) =>
     process.argv.slice(2),
     { openRegistry, openLog },
     processOutput(),
-    environment(),
     { signal, onClose },
   )
 );

@@ -1,6 +1,5 @@
 #!/usr/bin/env -S deno run -A
 import process from "node:process";
-import { environment } from "./lib/cli/home.ts";
 import { ask, processOutput } from "./lib/cli/streams.ts";
 import { userProgram } from "./lib/cli/user_program.ts";
 import { openLog } from "./lib/run/logging.ts";
@@ -27,7 +26,6 @@ await main((signal, onClose) =>
       ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
     },
     processOutput(),
-    environment(),
     { signal, onClose },
   )
 );

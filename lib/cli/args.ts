@@ -80,29 +80,31 @@ function unknownOption(typed: string, known: string[]): UsageError {
   return new UsageError(`Cannot use ${safeLine(typed)}: there is no such option${hint}`);
 }
 
-/** A whole number of at least `least`. @throws {UsageError} */
-export function wholeNumber(
+/** The value of an option as `read` understands it; undefined where it was not given. */
+export function valueOf<V>(
+  { texts }: Pick<Given, "texts">,
   name: string,
-  typed: string,
-  least = 0,
-  most = Number.MAX_SAFE_INTEGER,
-) {
-  const number = /^\d{1,16}$/.test(typed) ? Number(typed) : NaN;
-  if (number >= least && number <= most) return number;
-  const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `${least} to ${most}`;
-  throw new UsageError(
-    `Cannot use ${name} ${safeLine(typed)}: expected a whole number ${bounds}`,
-  );
+  read: (typed: string) => V,
+): V | undefined {
+  const typed = texts.get(name);
+  return typed === undefined ? undefined : read(typed);
 }
 
-/** Lines of help for a table of options. */
-export function optionLines(options: Options): string[] {
-  return columns(
-    Object.entries(options).map(([name, { value, help, type }]) => [
-      value ? `--${name} ${value}` : `--${name}`,
-      type === "list" ? `${help} (may be repeated)` : help,
-    ]),
-  );
+/** The whole number of an option, at least `least`. @throws {UsageError} */
+export function wholeNumber(
+  given: Pick<Given, "texts">,
+  name: string,
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER,
+): number | undefined {
+  return valueOf(given, name, (typed) => {
+    const number = /^\d{1,16}$/.test(typed) ? Number(typed) : NaN;
+    if (number >= least && number <= most) return number;
+    const bounds = most < Number.MAX_SAFE_INTEGER ? `${least} to ${most}` : `of at least ${least}`;
+    throw new UsageError(
+      `Cannot use --${name} ${safeLine(typed)}: expected a whole number ${bounds}`,
+    );
+  });
 }
 
 /** Two columns, the first as wide as its longest. */

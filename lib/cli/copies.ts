@@ -5,14 +5,11 @@ import { UsageError } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
 import type { Given } from "./args.ts";
-import { type Environment, homeFolder } from "./home.ts";
+import { homeFolder } from "./home.ts";
 import type { Output } from "./streams.ts";
 
-/** What a check found whole. */
-interface Checked {
-  readonly entries: number;
-  readonly head: number;
-}
+/** What a check found whole, up to the seq `head`. */
+type Checked = { readonly head: number };
 
 /** What the commands need of the program's other half. */
 export interface Copies {
@@ -57,7 +54,6 @@ export async function copyCommand(
   given: Given,
   { copies, groupFolder }: CopyDoors,
   output: Output,
-  environment: Environment,
 ): Promise<number> {
   const [command, ...words] = given.positionals;
   const [least, most, usage] = WORDS[command];
@@ -67,35 +63,28 @@ export async function copyCommand(
     throw new UsageError(`Cannot run ${command}: expected ${usage}`);
   }
   const folderOf = async (name: string | undefined) =>
-    data ?? await groupFolder(homeFolder(given, environment), name!);
+    data ?? await groupFolder(homeFolder(given), name!);
   const engine = await copies();
-  switch (command) {
-    case "backup": {
-      const file = words[words.length - 1];
-      const head = await engine.backup(await folderOf(words[0]), file);
-      await output.print(
-        `${safeLine(file)} holds all up to entry ${head}, and the group's key: keep it safe`,
-      );
-      return 0;
-    }
-    case "verify": {
-      const [what] = words;
-      const isFile = what !== undefined &&
-        statSync(what, { throwIfNoEntry: false })?.isFile() === true;
-      const found = isFile
-        ? await engine.verifyFile(what)
-        : await engine.verify(await folderOf(what));
-      await output.print(`All is as it was written, up to entry ${found.head}`);
-      return 0;
-    }
-    default: {
-      const [file, name] = words;
-      const folder = await folderOf(name);
-      const { head } = await engine.restore(file, folder, name);
-      await output.print(
-        `Restored to ${safeLine(folder)} up to entry ${head}; start it with group.ts NAME IP:PORT`,
-      );
-      return 0;
-    }
+  if (command === "backup") {
+    const file = words[words.length - 1];
+    const head = await engine.backup(await folderOf(words[0]), file);
+    await output.print(
+      `${safeLine(file)} holds all up to entry ${head}, and the group's key: keep it safe`,
+    );
+  } else if (command === "verify") {
+    const [what] = words;
+    const isFile = what !== undefined && statSync(what, { throwIfNoEntry: false })?.isFile();
+    const { head } = isFile
+      ? await engine.verifyFile(what)
+      : await engine.verify(await folderOf(what));
+    await output.print(`All is as it was written, up to entry ${head}`);
+  } else {
+    const [file, name] = words;
+    const folder = await folderOf(name);
+    const { head } = await engine.restore(file, folder, name);
+    await output.print(
+      `Restored to ${safeLine(folder)} up to entry ${head}; start it with group.ts NAME IP:PORT`,
+    );
   }
+  return 0;
 }

@@ -3,45 +3,11 @@
 import { sentence } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { safeLine } from "../text/filter.ts";
-import type { User } from "../user/user.ts";
-import { atMost, type Given } from "./args.ts";
-import { transportOf } from "./home.ts";
-import { type OpenUser, type Run, VERSION } from "./program.ts";
+import type { ServerFound } from "../user/types.ts";
+import { atMost } from "./args.ts";
+import { whereOf } from "./home.ts";
+import { type Call, type Machine, VERSION } from "./program.ts";
 import { paint } from "./render.ts";
-import type { Output } from "./streams.ts";
-
-/** What was found about this machine. */
-export interface Machine {
-  /** Runtime and system, with their versions. */
-  readonly versions: string;
-  /** What brings the bytes, such as `zmtp (ours)`. */
-  readonly wire: string;
-  /** Why the folder cannot be used; undefined when it can. */
-  readonly folderProblem: string | undefined;
-  /** Room on the folder's disk, bytes; undefined where the system does not tell. */
-  readonly free: number | undefined;
-  /** What to do about too few descriptors; undefined when there are enough. */
-  readonly descriptorProblem: string | undefined;
-}
-
-/** What was found about a registry or a group. */
-export type Server = Awaited<ReturnType<User["diagnose"]>>[number];
-
-/** What `doctor` needs of composition. */
-export interface DoctorDoors {
-  readonly openUser: OpenUser;
-  /** What this machine gives a user of a home. */
-  readonly machine: (home: string, transport?: string) => Promise<Machine>;
-}
-
-export interface DoctorOptions {
-  readonly given: Given;
-  readonly home: string;
-  readonly registries: string[];
-  readonly doors: DoctorDoors;
-  readonly output: Output;
-  readonly run: Run;
-}
 
 /** One thing that was looked at. */
 interface Finding {
@@ -57,14 +23,14 @@ const CLOCK_SLACK = 60_000;
 const ROOM = 64 * 1_048_576;
 
 /** Runs all checks; 0 when all is well, else 1. */
-export async function doctor(options: DoctorOptions): Promise<number> {
-  const { given, home, registries, doors, output, run } = options;
+export async function doctor({ given, home, doors, output, run }: Call): Promise<number> {
+  const where = whereOf(given, home);
   atMost(given.positionals, 1);
-  const machine = await doors.machine(home, given.texts.get("transport"));
-  const findings = [...aboutMachine(machine, home)];
+  const machine = await doors.machine(home, where.transport);
+  const findings = aboutMachine(machine, home);
   if (machine.folderProblem === undefined) {
     try {
-      const user = await doors.openUser({ home, registries, ...transportOf(given) });
+      const user = await doors.openUser(where);
       run.onClose(() => user.close());
       findings.push({ good: true, text: `you are ${user.name}, ${user.id}` });
       findings.push(...(await user.diagnose()).map(aboutServer));
@@ -84,7 +50,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
 
 function aboutMachine(machine: Machine, home: string): Finding[] {
   const { versions, wire, folderProblem, free, descriptorProblem } = machine;
-  const findings: Finding[] = [
+  return [
     { good: true, text: `zgroup ${VERSION}, ${versions}` },
     { good: true, text: `wire: ${wire}, every connection sealed` },
     {
@@ -92,22 +58,19 @@ function aboutMachine(machine: Machine, home: string): Finding[] {
       text: folderProblem ?? `folder: ${home} can be written`,
       advice: "choose another one with --home, or give this user the right to write there",
     },
-  ];
-  if (free !== undefined) {
-    findings.push({
+    ...(free === undefined ? [] : [{
       good: free >= ROOM,
       text: `disk: ${Math.floor(free / 1_048_576).toLocaleString("en-US")} MiB free`,
       advice: "make room: a full disk keeps the outbox from taking messages",
-    });
-  }
-  findings.push({
-    good: descriptorProblem === undefined,
-    text: descriptorProblem ?? "descriptors: enough for many connections",
-  });
-  return findings;
+    }]),
+    {
+      good: descriptorProblem === undefined,
+      text: descriptorProblem ?? "descriptors: enough for many connections",
+    },
+  ];
 }
 
-function aboutServer(server: Server): Finding {
+function aboutServer(server: ServerFound): Finding {
   const { what, address, problem, took, ahead, key } = server;
   const place = `${what} ${address}`;
   if (problem !== undefined) {
@@ -125,7 +88,7 @@ function aboutServer(server: Server): Finding {
   return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms, clocks agree${whose}` };
 }
 
-function adviceFor({ what, why = "silent" }: Server): string | undefined {
+function adviceFor({ what, why = "silent" }: ServerFound): string | undefined {
   if (why === "unusable") return undefined; // The problem says it.
   if (why === "another") return "ask its owner whether it was set up anew";
   return what === "registry"

@@ -1,6 +1,6 @@
 /** `group.ts`: keeps the log of one group and serves its members. */
 
-import { join } from "node:path";
+import { normalize } from "node:path";
 import { UsageError } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import {
@@ -12,19 +12,19 @@ import {
 import { safeLine } from "../text/filter.ts";
 import { checkedName, nameProblem, normalName } from "../text/names.ts";
 import { parseDuration } from "../text/time.ts";
-import { atMost, type Given, wholeNumber } from "./args.ts";
+import { atMost, type Given, valueOf, wholeNumber } from "./args.ts";
 import { COPY_TEXT, COPY_USAGE, copyCommand, type CopyDoors, isCopyCommand } from "./copies.ts";
-import { type Environment, homeFolder, registriesOf, transportOf } from "./home.ts";
+import { homeFolder, whereOf } from "./home.ts";
 import {
   type About,
-  type GroupOptions,
-  type OpenGroup,
-  type OpenLog,
+  LOG_OPTIONS,
+  type OpenGroupOptions,
   type Run,
   serve,
+  type ServerDoors,
   withArgs,
 } from "./program.ts";
-import type { Ask, Output } from "./streams.ts";
+import type { Output } from "./streams.ts";
 
 const ABOUT: About = {
   program: "group.ts",
@@ -63,8 +63,7 @@ const ABOUT: About = {
       help: "what all connections together may hold, default 256; beyond, the greediest are cut",
     },
     advertise: { type: "text", value: "HOST", help: "host that others reach this machine by" },
-    quiet: { type: "flag", help: "log warnings only" },
-    "log-json": { type: "flag", help: "log one JSON object a line" },
+    ...LOG_OPTIONS,
   },
   examples: [
     'deno run -A group.ts "Cool Group" 127.0.0.1:5560',
@@ -74,30 +73,20 @@ const ABOUT: About = {
   ],
 };
 
-/** The processes' doors, handed in by the entry script. */
-export interface GroupDoors extends CopyDoors {
-  readonly openGroup: OpenGroup;
-  readonly openLog: OpenLog;
-  /** Asks on the terminal; undefined when there is none. */
-  readonly ask?: Ask;
-}
-
 /** Runs the group program; the exit code. */
 export function groupProgram(
   argv: readonly string[],
-  { openGroup, openLog, ask, ...copying }: GroupDoors,
+  { openGroup, openLog, ask, ...copying }: Omit<ServerDoors, "openRegistry"> & CopyDoors,
   output: Output,
-  environment: Environment,
   run: Run,
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, async (given) => {
-    if (isCopyCommand(given)) return await copyCommand(given, copying, output, environment);
-    const what = await whatToRun(given, environment, ask);
-    const log = openLog({ quiet: given.flags.has("quiet"), json: given.flags.has("log-json") });
-    const home = homeFolder(given, environment);
+    if (isCopyCommand(given)) return await copyCommand(given, copying, output);
+    const what = await whatToRun(given, ask);
     return await serve(
-      log,
-      () => openGroup({ home, log, ...what, ...servingOf(given) }),
+      given,
+      openLog,
+      (log) => openGroup({ ...what, ...servingOf(given), log }),
       ({ address, name, key }) =>
         `Group ${safeLine(name ?? what.name)} listens on ${address}, ` +
         `registry ${what.registries.join(", ")} (short key ${shortKey(key)}; Ctrl-C stops it)`,
@@ -107,21 +96,16 @@ export function groupProgram(
   });
 }
 
-type What = Pick<GroupOptions, "name" | "address" | "registries">;
-
-async function whatToRun(
-  given: Given,
-  environment: Environment,
-  ask: GroupDoors["ask"],
-): Promise<What> {
+/** What is served, and where: given, or asked for. */
+async function whatToRun(given: Given, ask: ServerDoors["ask"]) {
   const [name, address] = given.positionals;
   atMost(given.positionals, 2);
-  const registries = registriesOf(given, environment);
+  const where = whereOf(given, homeFolder(given));
   if (name !== undefined && address !== undefined) {
     return {
+      ...where,
       name: checkedName(name),
       address: checkedAddress("the address", address, { free: true }),
-      registries,
     };
   }
   if (!ask) {
@@ -132,7 +116,7 @@ async function whatToRun(
   const [registry, port, asked] = await ask([
     {
       text: "Registry",
-      standard: registries[0],
+      standard: where.registries[0],
       problem: (typed) => splitRegistry(typed) ? undefined : "expected HOST:PORT",
     },
     {
@@ -143,38 +127,32 @@ async function whatToRun(
     },
     {
       text: "Name of the group",
-      ...(name === undefined ? {} : { standard: name }),
+      standard: name,
       problem: (typed) => nameProblem(normalName(typed)),
     },
   ]);
   return {
+    ...where,
     name: normalName(asked),
     address: parseAddress(port) ? port : `127.0.0.1:${port}`,
-    registries: [registry, ...registries.slice(1)],
+    registries: [registry, ...where.registries.slice(1)],
   };
 }
 
 /** What options say of how the group is served. */
-function servingOf(given: Given): Partial<GroupOptions> {
-  const data = given.texts.get("data");
-  const advertise = given.texts.get("advertise");
-  const [rate, keep] = [given.texts.get("rate"), given.texts.get("keep")];
-  const [keepFor, memory] = [given.texts.get("keep-for"), given.texts.get("max-memory")];
+function servingOf(given: Given): Partial<OpenGroupOptions> {
+  const { flags, texts } = given;
+  const memory = wholeNumber(given, "max-memory", 16, 1_048_576);
   return {
-    ...(data === undefined ? {} : { data: join(data) }),
-    ...(given.flags.has("memory") ? { memory: true } : {}),
-    ...(given.flags.has("plain") ? { plain: true } : {}),
-    ...(given.flags.has("private") ? { private: true } : {}),
-    ...(given.flags.has("unlisted") ? { unlisted: true } : {}),
-    ...(rate === undefined
-      ? {}
-      : { rate: rate === "off" ? Infinity : wholeNumber("--rate", rate, 1) }),
-    ...(keep === undefined ? {} : { keep: wholeNumber("--keep", keep, 1) }),
-    ...(keepFor === undefined ? {} : { keepFor: parseDuration(keepFor) }),
-    ...(memory === undefined
-      ? {}
-      : { memoryLimit: wholeNumber("--max-memory", memory, 16, 1_048_576) * 1_048_576 }),
-    ...(advertise === undefined ? {} : { advertise }),
-    ...transportOf(given),
+    data: valueOf(given, "data", normalize),
+    memory: flags.has("memory"),
+    plain: flags.has("plain"),
+    private: flags.has("private"),
+    unlisted: flags.has("unlisted"),
+    rate: texts.get("rate") === "off" ? Infinity : wholeNumber(given, "rate", 1),
+    keep: wholeNumber(given, "keep", 1),
+    keepFor: valueOf(given, "keep-for", parseDuration),
+    memoryLimit: memory && memory * 1_048_576,
+    advertise: texts.get("advertise"),
   };
 }

@@ -20,15 +20,17 @@ export interface Environment {
   readonly userHome: string;
 }
 
-/** Those of this process. */
-export function environment(): Environment {
-  return { env: process.env, platform: process.platform, userHome: homedir() };
-}
-
 /** The one folder of everything kept: `--home`, `$ZGROUP_HOME`, or the platform's data folder. */
-export function homeFolder(given: Given, { env, platform, userHome }: Environment): string {
+export function homeFolder(
+  given: Given,
+  { env, platform, userHome }: Environment = {
+    env: process.env,
+    platform: process.platform,
+    userHome: homedir(),
+  },
+): string {
   const chosen = given.texts.get("home") ?? env.ZGROUP_HOME;
-  if (chosen !== undefined && chosen !== "") return chosen;
+  if (chosen) return chosen;
   if (given.texts.has("home")) throw new UsageError("Cannot use --home: expected a folder");
   if (env.XDG_DATA_HOME) return join(env.XDG_DATA_HOME, "zgroup");
   if (platform === "win32") {
@@ -39,23 +41,24 @@ export function homeFolder(given: Given, { env, platform, userHome }: Environmen
 }
 
 /** The registries: every `--registry`, else `$ZGROUP_REGISTRY` (commas), else this machine's. */
-export function registriesOf(given: Given, { env }: Pick<Environment, "env">): string[] {
-  const options = given.lists.get("registry") ?? [];
-  if (options.length > 0) return checked("--registry", options);
-  const listed = (env.ZGROUP_REGISTRY ?? "").split(",").map((text) => text.trim()).filter(Boolean);
-  if (listed.length === 0) return [DEFAULT_REGISTRY];
-  return checked("$ZGROUP_REGISTRY", listed);
-}
-
-/** The engine that was asked for, for the options of what is opened. */
-export function transportOf(given: Given): { transport?: string } {
-  const transport = given.texts.get("transport");
-  return transport === undefined ? {} : { transport };
-}
-
-function checked(what: string, addresses: readonly string[]): string[] {
+export function registriesOf(given: Given, { env }: Pick<Environment, "env"> = process): string[] {
+  const options = given.lists.get("registry");
+  const addresses = options ??
+    (env.ZGROUP_REGISTRY ?? "").split(",").map((text) => text.trim()).filter(Boolean);
+  const what = options ? "--registry" : "$ZGROUP_REGISTRY";
   for (const address of addresses) checkedRegistry(what, address);
-  return [...new Set(addresses)];
+  return addresses.length > 0 ? [...new Set(addresses)] : [DEFAULT_REGISTRY];
+}
+
+/** Where things are kept, which registries are asked, and by what engine: what opening takes. */
+export interface Where {
+  readonly home: string;
+  readonly registries: string[];
+  readonly transport: string | undefined;
+}
+
+export function whereOf(given: Given, home: string): Where {
+  return { home, registries: registriesOf(given), transport: given.texts.get("transport") };
 }
 
 /** Most profiles that are tried. */

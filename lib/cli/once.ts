@@ -8,12 +8,12 @@ import { atMost, type Given } from "./args.ts";
 import {
   type Command,
   type Context,
-  type GroupRef,
   type ProgramCommand,
   refuseOthers,
   runCommand,
 } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
+import type { Call } from "./program.ts";
 import {
   Authors,
   COMMAND_WORDS,
@@ -23,20 +23,9 @@ import {
   failed,
   notice,
 } from "./render.ts";
-import type { Bytes, Output } from "./streams.ts";
 
 /** A row that is run with a user. */
 export type OnceCommand = Command & { readonly once: NonNullable<Command["once"]> };
-
-/** What a command line is run with. */
-export interface Once {
-  readonly user: User;
-  readonly given: Given;
-  readonly home: string;
-  readonly output: Output;
-  readonly stdin: Bytes;
-  readonly signal: AbortSignal;
-}
 
 /** Characters that are collected before they are written to a file or a pipe. */
 const CHUNK = 16_384;
@@ -60,7 +49,9 @@ export function onceOptions({ options = [], json }: Command): readonly string[] 
 export function findCommand(given: Given): OnceCommand {
   const [typed, ...words] = given.positionals;
   const name = typed.replaceAll("_", "-");
-  const found = ONCE_COMMANDS.find(isOnce(name));
+  const found = ONCE_COMMANDS.find((command): command is OnceCommand =>
+    command.once !== undefined && onceNames(command).includes(name)
+  );
   if (!found) {
     const near = nearest(name, ONCE_COMMANDS.flatMap(onceNames));
     const hint = near ? `did you mean ${near}?` : "help shows what there is";
@@ -75,14 +66,12 @@ export function findCommand(given: Given): OnceCommand {
   return found;
 }
 
-function isOnce(name: string) {
-  return (command: Command | ProgramCommand): command is OnceCommand =>
-    command.once !== undefined && onceNames(command).includes(name);
-}
-
 /** Runs a command; a refusal or failure is one sentence on standard error and exit code 1. */
-export async function runOnce(command: OnceCommand, options: Once): Promise<number> {
-  const { user, given, home, output, stdin, signal } = options;
+export async function runOnce(
+  command: OnceCommand,
+  user: User,
+  { given, home, doors: { stdin }, output, run: { signal } }: Call,
+): Promise<number> {
   const words = given.positionals.slice(1);
   const json = given.flags.has("json");
   const onTerminal = output.style.columns !== undefined;
@@ -96,7 +85,11 @@ export async function runOnce(command: OnceCommand, options: Once): Promise<numb
       signal,
       // A script that reads must not hide messages from the person.
       marksRead: onTerminal && !json,
-      send: (group, text) => user.send(group.id, text).catch(explained(group)),
+      send: ({ id, name }, text) =>
+        user.send(id, text).catch((cause: unknown) => {
+          if (cause instanceof UsageError) throw cause;
+          throw new Error(explainSend(cause, COMMAND_WORDS, name), { cause });
+        }),
       entry: (_, entry) => entryLine(entry, output.style, { label: authors.label(entry) }),
     };
     await runCommand(command, context, args, {
@@ -113,12 +106,4 @@ export async function runOnce(command: OnceCommand, options: Once): Promise<numb
     await output.complain(failed(explain(error, COMMAND_WORDS, target)));
     return 1;
   }
-}
-
-/** An error of a send, with the sentence about the message. */
-function explained({ name }: GroupRef) {
-  return (cause: unknown): never => {
-    if (cause instanceof UsageError) throw cause;
-    throw new Error(explainSend(cause, COMMAND_WORDS, name), { cause });
-  };
 }

@@ -5,9 +5,9 @@
 
 import { sentence, UsageError } from "../errors.ts";
 import type { User } from "../user/user.ts";
-import { COMMON, type Given, optionLines, type Options, readArgs } from "./args.ts";
+import { columns, COMMON, type Given, type Options, readArgs } from "./args.ts";
 import { failed } from "./render.ts";
-import type { Output } from "./streams.ts";
+import type { Ask, Bytes, Output } from "./streams.ts";
 
 /** The version that `--version` shows; a test compares it with deno.json. */
 export const VERSION = "0.1.0";
@@ -29,7 +29,12 @@ export function helpText({ usage, text, options, examples }: About): string {
     ...text,
     "",
     "Options:",
-    ...optionLines({ ...options, ...COMMON }),
+    ...columns(
+      Object.entries({ ...options, ...COMMON }).map(([name, { value, help, type }]) => [
+        value ? `--${name} ${value}` : `--${name}`,
+        type === "list" ? `${help} (may be repeated)` : help,
+      ]),
+    ),
     "",
     "Examples:",
     ...examples.map((line) => `  ${line}`),
@@ -65,27 +70,34 @@ export async function withArgs(
   }
 }
 
+/** Options of a server's log. */
+export const LOG_OPTIONS: Options = {
+  quiet: { type: "flag", help: "log warnings only" },
+  "log-json": { type: "flag", help: "log one JSON object a line" },
+};
+
 /**
  * Runs a server until Ctrl-C (exit code 0) or until it stops by itself (1 when its log failed).
  * Everything opened is handed to `run.onClose`.
  */
 export async function serve(
-  log: LogSink,
-  open: () => Promise<Running>,
+  { flags }: Given,
+  openLog: OpenLog,
+  open: (log: LogSink) => Promise<Running>,
   says: (running: Running) => string,
   output: Output,
   { signal, onClose }: Run,
 ): Promise<number> {
+  const log = openLog({ quiet: flags.has("quiet"), json: flags.has("log-json") });
   onClose(() => log.close());
-  const running = await open();
+  const running = await open(log);
   onClose(() => running.close());
   await output.print(says(running));
-  const interrupted = new Promise<"interrupted">((resolve) => {
-    if (signal.aborted) resolve("interrupted");
-    signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
-  });
+  const interrupted = Promise.withResolvers<undefined>();
+  if (signal.aborted) interrupted.resolve(undefined);
+  signal.addEventListener("abort", () => interrupted.resolve(undefined), { once: true });
   const stopped = running.stopped.catch((error: unknown) => new Error(sentence(error)));
-  const ended = await Promise.race([interrupted, stopped]);
+  const ended = await Promise.race([interrupted.promise, stopped]);
   if (!(ended instanceof Error)) return 0;
   await output.complain(failed(ended));
   return 1;
@@ -116,38 +128,121 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Opens a sink that writes to standard output or a file. */
-export type OpenLog = (options: { quiet?: boolean; json?: boolean; file?: string }) => LogSink;
-
-/** Opens this home's user. */
-export type OpenUser = (
-  options: { home: string; registries: string[]; name?: string; transport?: string },
-) => Promise<User>;
-
-/** Starts a registry. */
-export type OpenRegistry = (
-  options: { home: string; host: string; port: number; transport?: string; log: LogSink },
-) => Promise<Running>;
-
-/** What a group is started with. */
-export interface GroupOptions {
-  home: string;
-  name: string;
-  address: string;
-  registries: string[];
-  data?: string;
-  memory?: boolean;
-  plain?: boolean;
-  private?: boolean;
-  unlisted?: boolean;
-  rate?: number;
-  keep?: number;
-  keepFor?: number;
-  memoryLimit?: number;
-  advertise?: string;
-  transport?: string;
-  log: LogSink;
+/** How log lines are written. */
+export interface LogOptions {
+  /** Only warnings. */
+  readonly quiet?: boolean;
+  /** One JSON object a line: `at` (ISO 8601), `level`, `text`, and what the line is about. */
+  readonly json?: boolean;
+  /** A file instead of standard output. */
+  readonly file?: string;
 }
 
-/** Starts a group. */
-export type OpenGroup = (options: GroupOptions) => Promise<Running>;
+/** Opens a sink that writes to standard output or a file. */
+export type OpenLog = (options: LogOptions) => LogSink;
+
+/** What a user is opened with. */
+export interface OpenUserOptions {
+  /** Folder of identity, outbox and cursors; absent: a fresh user whose things end with it. */
+  readonly home?: string;
+  /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
+  readonly registries?: readonly string[];
+  /** The name others see; default the one kept in `home`, else that of the system's user. */
+  readonly name?: string;
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+}
+
+/** What a registry is started with. */
+export interface OpenRegistryOptions {
+  /** Folder of its key and the names taken; absent: a fresh key, and both are gone at the end. */
+  readonly home?: string;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Default 5555; 0 takes a free one. */
+  readonly port?: number;
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+  readonly log?: LogSink;
+}
+
+/** What a group is started with. */
+export interface OpenGroupOptions {
+  readonly name: string;
+  /** `IP:PORT`; default `127.0.0.1:0`, a free port. */
+  readonly address?: string;
+  /** The user's folder; its user becomes the founder, and the data is kept below it. */
+  readonly home?: string;
+  /** Folder of key and log; default `groups/NAME` in `home`. */
+  readonly data?: string;
+  /** Keep the log in memory. True when there is neither `home` nor `data`. */
+  readonly memory?: boolean;
+  /** Answer dialect 002 as well, in the clear; anyone can claim any user id in it. */
+  readonly plain?: boolean;
+  /** Only who is invited may enter. */
+  readonly private?: boolean;
+  /** Tell no registry. */
+  readonly unlisted?: boolean;
+  /** Messages a second that one user may send, with a burst of twice that; default 500. */
+  readonly rate?: number;
+  /** Entries that keep their content; default all. */
+  readonly keep?: number;
+  /** How long entries keep their content, ms; default for ever. */
+  readonly keepFor?: number;
+  /** What all peers together may hold, bytes; beyond, the largest are cut. Default 256 MiB. */
+  readonly memoryLimit?: number;
+  /** Host, without a port, that others reach this machine by; default the host of `address`. */
+  readonly advertise?: string;
+  /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
+  readonly registries?: readonly string[];
+  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
+  readonly transport?: string;
+  readonly log?: LogSink;
+}
+
+/** What composition starts for a server's program, and for `start`. */
+export interface ServerDoors {
+  readonly openLog: OpenLog;
+  readonly openRegistry: (options: OpenRegistryOptions) => Promise<Running>;
+  readonly openGroup: (options: OpenGroupOptions) => Promise<Running>;
+  /** Asks on the terminal; undefined when stdin is none. */
+  readonly ask?: Ask;
+}
+
+/** What the user program needs of composition. */
+export interface UserDoors extends ServerDoors {
+  /** Opens this home's user. */
+  readonly openUser: (options: OpenUserOptions) => Promise<User>;
+  /** What this machine gives a user of a home. */
+  readonly machine: (home: string, transport?: string) => Promise<Machine>;
+  /** The name kept in a home; undefined on the first run. */
+  readonly keptName: (home: string) => Promise<string | undefined>;
+  /** The name of the system's user. */
+  readonly systemName: () => Promise<string>;
+  /** Whether anything listens at an address. */
+  readonly isListening: (address: string) => Promise<boolean>;
+  readonly stdin: Bytes;
+}
+
+/** What was found about this machine. */
+export interface Machine {
+  /** Runtime and system, with their versions. */
+  readonly versions: string;
+  /** What brings the bytes, such as `zmtp (ours)`. */
+  readonly wire: string;
+  /** Why the folder cannot be used; undefined when it can. */
+  readonly folderProblem: string | undefined;
+  /** Room on the folder's disk, bytes; undefined where the system does not tell. */
+  readonly free: number | undefined;
+  /** What to do about too few descriptors; undefined when there are enough. */
+  readonly descriptorProblem: string | undefined;
+}
+
+/** What a command of the user program works with. */
+export interface Call {
+  readonly given: Given;
+  readonly home: string;
+  readonly doors: UserDoors;
+  readonly output: Output;
+  readonly run: Run;
+}

@@ -2,15 +2,8 @@
 
 import { shortKey } from "../identity/keys.ts";
 import { atMost, wholeNumber } from "./args.ts";
-import { type Environment, homeFolder, transportOf } from "./home.ts";
-import {
-  type About,
-  type OpenLog,
-  type OpenRegistry,
-  type Run,
-  serve,
-  withArgs,
-} from "./program.ts";
+import { homeFolder } from "./home.ts";
+import { type About, LOG_OPTIONS, type Run, serve, type ServerDoors, withArgs } from "./program.ts";
 import type { Output } from "./streams.ts";
 
 const ABOUT: About = {
@@ -24,8 +17,7 @@ const ABOUT: About = {
   options: {
     host: { type: "text", value: "HOST", help: "where to listen, default 127.0.0.1" },
     port: { type: "text", value: "PORT", help: "port, default 5555; 0 takes a free one" },
-    quiet: { type: "flag", help: "log warnings only" },
-    "log-json": { type: "flag", help: "log one JSON object a line" },
+    ...LOG_OPTIONS,
   },
   examples: [
     "deno run -A registry.ts",
@@ -36,20 +28,20 @@ const ABOUT: About = {
 /** Runs the registry program; the exit code. */
 export function registryProgram(
   argv: readonly string[],
-  { openRegistry, openLog }: { openRegistry: OpenRegistry; openLog: OpenLog },
+  { openRegistry, openLog }: Pick<ServerDoors, "openRegistry" | "openLog">,
   output: Output,
-  environment: Environment,
   run: Run,
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, (given) => {
     atMost(given.positionals, 0);
-    const host = given.texts.get("host") ?? "127.0.0.1";
-    const port = wholeNumber("--port", given.texts.get("port") ?? "5555", 0, 65_535);
-    const home = homeFolder(given, environment);
-    const log = openLog({ quiet: given.flags.has("quiet"), json: given.flags.has("log-json") });
+    const host = given.texts.get("host");
+    const port = wholeNumber(given, "port", 0, 65_535);
+    const home = homeFolder(given);
+    const transport = given.texts.get("transport");
     return serve(
-      log,
-      () => openRegistry({ home, host, port, log, ...transportOf(given) }),
+      given,
+      openLog,
+      (log) => openRegistry({ home, host, port, log, transport }),
       ({ address, key }) =>
         `Registry listens on ${address} (short key ${shortKey(key)}; Ctrl-C stops it)`,
       output,

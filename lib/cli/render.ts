@@ -23,8 +23,6 @@ export interface Style {
 /** No terminal. */
 export const PLAIN: Style = { colour: false };
 
-type Format = Parameters<typeof styleText>[0];
-
 /** How far a line of a message stands in when it is not the first. */
 const INDENT = "    ";
 
@@ -38,14 +36,12 @@ export function entryLine(
   if (entry.kind !== "message") {
     return paint(style, "gray", `${where}* ${actionText(entry)}`);
   }
-  const author = label ?? authorLabel(entry);
-  const head = `${where}[${formatLocal(entry.at)}] ${author}: `;
-  const [first, ...rest] = textRows(entry.text ?? "", style, displayWidth(head));
-  const shown = style.colour
-    ? paint(style, "cyan", where) + paint(style, "gray", `[${formatLocal(entry.at)}] `) +
-      paint(style, "bold", author) + ": "
-    : head;
-  return [shown + first, ...rest.map((row) => INDENT + row)].join("\n");
+  const [time, author] = [`[${formatLocal(entry.at)}] `, label ?? authorLabel(entry)];
+  const width = displayWidth(`${where}${time}${author}: `);
+  const head = paint(style, "cyan", where) + paint(style, "gray", time) +
+    paint(style, "bold", author) + ": ";
+  const [first, ...rest] = textRows(entry.text ?? "", style, width);
+  return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
 
 const ACTION_VERBS: Readonly<Record<string, string>> = {
@@ -84,8 +80,7 @@ function actionText({ kind, name, body = {} }: GroupEntry): string {
  */
 function authorLabel(entry: GroupEntry, sameName = false): string {
   const id = sameName ? `#${entry.author.slice(0, 4)}` : "";
-  const warning = MARKS[entry.signature] ?? "";
-  return quotedName(entry.name) + id + warning;
+  return quotedName(entry.name) + id + (MARKS[entry.signature] ?? "");
 }
 
 /** What stands behind an author whose signature says something. */
@@ -165,22 +160,16 @@ export function joinedFields(group: JoinedGroup): object {
   return { id, name, address, role, state, unread, cursor };
 }
 
-/** What a script gets of a listing. */
-export function listingFields({ name, address, state, record }: Listing): object {
-  return { name, address, state, id: record?.id };
-}
-
 /** What `trust` did, with the short keys that people compare. */
 export function trustedLine({ what, before, now, changed, unsent = 0 }: Trusted): string {
   if (!changed) return `${what} is the one you know, its key is ${shortKey(now)}`;
-  if (unsent > 0) {
-    const line = trustedLine({ what, before, now, changed });
-    return `${line}; ${counted(unsent, "message")} for the former one ${
-      unsent === 1 ? "was" : "were"
-    } not sent, and the other one does not get ${unsent === 1 ? "it" : "them"}`;
-  }
-  if (before === undefined) return `${what} is known by the key ${shortKey(now)} from now on`;
-  return `${what} had the key ${shortKey(before)} and is known by ${shortKey(now)} from now on`;
+  const known = before === undefined
+    ? `${what} is known by the key ${shortKey(now)} from now on`
+    : `${what} had the key ${shortKey(before)} and is known by ${shortKey(now)} from now on`;
+  if (unsent === 0) return known;
+  const [were, them] = unsent === 1 ? ["was", "it"] : ["were", "them"];
+  return `${known}; ${counted(unsent, "message")} for the former one ${were} not sent, and the ` +
+    `other one does not get ${them}`;
 }
 
 /** `SUCCESS`. */
@@ -216,7 +205,7 @@ export function counted(count: number, noun: string): string {
 }
 
 /** Colour where there is a terminal for it. */
-export function paint(style: Style, format: Format, text: string): string {
+export function paint(style: Style, format: Parameters<typeof styleText>[0], text: string): string {
   if (!style.colour || text === "") return text;
   return styleText(format, text, { validateStream: false });
 }

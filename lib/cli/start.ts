@@ -9,43 +9,22 @@ import { Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { checkedName } from "../text/names.ts";
 import type { User } from "../user/user.ts";
-import { atMost, type Given, wholeNumber } from "./args.ts";
+import { atMost, wholeNumber } from "./args.ts";
 import type { Host } from "./console/prompt.ts";
 import { runPrompt, runScript } from "./console/run.ts";
-import { takeProfile, transportOf } from "./home.ts";
-import type { OpenGroup, OpenLog, OpenRegistry, OpenUser, Run, Running } from "./program.ts";
+import { takeProfile, type Where } from "./home.ts";
+import type { Call, OpenLog, Run, Running, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
-import { type Ask, type Bytes, linesOf, type Output } from "./streams.ts";
+import { linesOf } from "./streams.ts";
 
 /** The group that everybody starts in. */
 const LOBBY = "Lobby";
 
-/** What `start` needs of composition. */
-export interface StartDoors extends TalkDoors {
-  readonly openUser: OpenUser;
-  readonly openRegistry: OpenRegistry;
-  /** The name kept in a home; undefined on the first run. */
-  readonly keptName: (home: string) => Promise<string | undefined>;
-  /** The name of the system's user. */
-  readonly systemName: () => Promise<string>;
-  /** Whether anything listens at an address. */
-  readonly isListening: (address: string) => Promise<boolean>;
-}
-
-export interface StartOptions {
-  readonly given: Given;
-  readonly home: string;
-  readonly doors: StartDoors;
-  readonly output: Output;
-  readonly run: Run;
-}
-
 /** Runs `start`; the exit code. */
-export async function start({ given, home, doors, output, run }: StartOptions): Promise<number> {
+export async function start({ given, home, doors, output, run }: Call): Promise<number> {
   atMost(given.positionals, 1);
   const { texts } = given;
-  const port = wholeNumber("--port", texts.get("port") ?? "5555", 1, 65_535);
-  const registry = `127.0.0.1:${port}`;
+  const registry = `127.0.0.1:${wholeNumber(given, "port", 1, 65_535) ?? 5555}`;
   const profile = await takeProfile(home, texts.get("profile"));
   run.onClose(() => profile.release());
   const { folder, suffix } = profile;
@@ -53,24 +32,17 @@ export async function start({ given, home, doors, output, run }: StartOptions): 
   const known = await doors.keptName(folder);
   const name = texts.get("name") ?? known ?? texts.get("profile") ??
     await doors.systemName() + suffix;
-  const engine = transportOf(given);
-  const opened = await registryAt(registry, { home: folder, ...engine }, doors, run);
-  const user = await doors.openUser({
-    home: folder,
-    registries: [registry],
-    ...engine,
-    ...(name === known ? {} : { name: checkedName(name) }),
-  });
+  const where = { home: folder, registries: [registry], transport: texts.get("transport") };
+  const opened = await registryAt(where, doors, run);
+  const chosen = name === known ? undefined : checkedName(name);
+  const user = await doors.openUser({ ...where, name: chosen });
   run.onClose(() => user.close());
-  const where = { home: folder, registries: [registry], ...engine };
   const host = hosting(where, doors, run);
   const group = await enterLobby(user, host, registry);
   const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
   const how = opened
-    ? `registry ${registry} (short key ${
-      shortKey(opened.key)
-    }) and ${lobby} run in this program; ` +
-      "start it again in another terminal to talk to yourself"
+    ? `registry ${registry} (short key ${shortKey(opened.key)}) and ${lobby} run in this ` +
+      "program; start it again in another terminal to talk to yourself"
     : `joined ${lobby} of the registry ${registry}, which runs already`;
   await output.print(notice(how, output.style));
   return await talk({ user, home: folder, host, output, run, group: group.id }, doors);
@@ -78,17 +50,15 @@ export async function start({ given, home, doors, output, run }: StartOptions): 
 
 /** Starts a registry unless one is there; undefined when it was not started. */
 async function registryAt(
-  address: string,
-  where: { home: string; transport?: string },
-  { openRegistry, openLog, isListening }: StartDoors,
+  { home, registries: [address], transport }: Where,
+  { openRegistry, openLog, isListening }: UserDoors,
   { onClose }: Run,
 ): Promise<Running | undefined> {
   if (await isListening(address)) return undefined;
-  const log = openLog({ file: await logFile(where.home) });
-  onClose(() => log.close());
+  const log = await serverLog(home, openLog, onClose);
   const [host, port] = address.split(":");
   try {
-    const registry = await openRegistry({ ...where, host, port: Number(port), log });
+    const registry = await openRegistry({ home, transport, host, port: Number(port), log });
     onClose(() => registry.close());
     return registry;
   } catch (error) {
@@ -114,19 +84,10 @@ async function enterLobby(user: User, host: Host, registry: string) {
   return await user.join(address);
 }
 
-/** What a prompt needs of composition, and a script in its place. */
-export interface TalkDoors {
-  readonly openGroup: OpenGroup;
-  readonly openLog: OpenLog;
-  readonly stdin: Bytes;
-  /** Asks on the terminal; undefined when stdin is none. */
-  readonly ask?: Ask;
-}
-
 /** Runs the prompt on a terminal, otherwise the commands of standard input; the exit code. */
 export async function talk(
   options: Parameters<typeof runPrompt>[0],
-  { ask, stdin }: Pick<TalkDoors, "ask" | "stdin">,
+  { ask, stdin }: UserDoors,
 ): Promise<number> {
   if (ask) return await runPrompt(options);
   const { run: { signal }, ...rest } = options;
@@ -135,21 +96,22 @@ export async function talk(
 
 /** Starts a group in this process, its log lines in a file of the home. */
 export function hosting(
-  where: { home: string; registries: string[]; transport?: string },
-  { openGroup, openLog }: Pick<TalkDoors, "openGroup" | "openLog">,
-  { onClose }: Pick<Run, "onClose">,
+  where: Where,
+  { openGroup, openLog }: UserDoors,
+  { onClose }: Run,
 ): Host {
   return async (name, address) => {
-    const log = openLog({ file: await logFile(where.home) });
-    onClose(() => log.close());
+    const log = await serverLog(where.home, openLog, onClose);
     const group = await openGroup({ ...where, name, address, log });
     onClose(() => group.close());
     return group;
   };
 }
 
-/** The file that takes the log lines of servers beside a prompt. */
-async function logFile(home: string): Promise<string> {
+/** The log of servers beside a prompt, a file of the home. */
+async function serverLog(home: string, openLog: OpenLog, onClose: Run["onClose"]) {
   await mkdir(join(home, "logs"), { recursive: true, mode: 0o700 });
-  return join(home, "logs", "servers.log");
+  const log = openLog({ file: join(home, "logs", "servers.log") });
+  onClose(() => log.close());
+  return log;
 }

@@ -55,14 +55,14 @@ export function processOutput(): Output {
 const MAX_LINE = 1_048_576;
 
 /** Chunks of bytes. */
-export type Bytes = AsyncIterable<Uint8Array | string>;
+export type Bytes = AsyncIterable<Uint8Array>;
 
 /** The lines of a stream, without their ends, read only as fast as they are taken. */
 export async function* linesOf(input: Bytes): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of input) {
-    const lines = (rest + decode(decoder, chunk)).split("\n");
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop()!;
     if (rest.length > MAX_LINE) {
       throw new UsageError(`Cannot read the input: a line is longer than ${MAX_LINE} characters`);
@@ -78,7 +78,7 @@ export async function wholeText(input: Bytes): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of input) {
-    text += decode(decoder, chunk);
+    text += decoder.decode(chunk, { stream: true });
     if (text.length > MAX_TEXT) {
       throw new UsageError(
         `Cannot send the input as one message: it is longer than ${MAX_TEXT} bytes, ` +
@@ -87,10 +87,6 @@ export async function wholeText(input: Bytes): Promise<string> {
     }
   }
   return (text + decoder.decode()).replaceAll("\r\n", "\n").replace(/\n$/, "");
-}
-
-function decode(decoder: TextDecoder, chunk: Uint8Array | string): string {
-  return typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
 }
 
 function withoutReturn(line: string): string {
@@ -121,11 +117,12 @@ export async function ask(questions: readonly Question[], signal: AbortSignal): 
   left.catch(() => {});
   const answers: string[] = [];
   try {
-    for (const question of questions) {
+    for (const { text, standard, problem: problemOf } of questions) {
+      const asked = standard ? `${text} [${standard}]: ` : `${text}: `;
       for (;;) {
-        const typed = await Promise.race([reader.question(asked(question), { signal }), left]);
-        const answer = typed.trim() || question.standard || "";
-        const problem = answer === "" ? "an answer is needed" : question.problem?.(answer);
+        const typed = await Promise.race([reader.question(asked, { signal }), left]);
+        const answer = typed.trim() || standard || "";
+        const problem = answer === "" ? "an answer is needed" : problemOf?.(answer);
         if (problem === undefined) {
           answers.push(answer);
           break;
@@ -137,8 +134,4 @@ export async function ask(questions: readonly Question[], signal: AbortSignal): 
   } finally {
     reader.close();
   }
-}
-
-function asked({ text, standard }: Question): string {
-  return standard ? `${text} [${standard}]: ` : `${text}: `;
 }

@@ -4,14 +4,14 @@ import { UsageError } from "../errors.ts";
 import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
-import { atMost, columns, type Given, type Options } from "./args.ts";
+import { atMost, columns, type Options, valueOf } from "./args.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
-import { doctor, type DoctorDoors } from "./doctor.ts";
-import { type Environment, homeFolder, registriesOf, transportOf } from "./home.ts";
+import { doctor } from "./doctor.ts";
+import { homeFolder, whereOf } from "./home.ts";
 import { findCommand, runOnce } from "./once.ts";
-import { type About, helpText, type Run, withArgs } from "./program.ts";
+import { type About, type Call, helpText, type Run, type UserDoors, withArgs } from "./program.ts";
 import { notice } from "./render.ts";
-import { hosting, start, type StartDoors, talk } from "./start.ts";
+import { hosting, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -54,25 +54,11 @@ export const ABOUT: About = {
   ],
 };
 
-/** What the entry script hands in. */
-export interface UserDoors extends DoctorDoors, StartDoors {}
-
-/** What a run of the program works with. */
-interface Call {
-  readonly given: Given;
-  readonly home: string;
-  readonly registries: string[];
-  readonly doors: UserDoors;
-  readonly output: Output;
-  readonly run: Run;
-}
-
 /** Runs the user program; the exit code. */
 export function userProgram(
   argv: readonly string[],
   doors: UserDoors,
   output: Output,
-  environment: Environment,
   run: Run,
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, async (given) => {
@@ -81,51 +67,45 @@ export function userProgram(
       await output.print(helpText(ABOUT));
       return 0;
     }
-    const home = homeFolder(given, environment);
-    if (command === "start") return await start({ given, home, doors, output, run });
+    const call = { given, home: homeFolder(given), doors, output, run };
+    if (command === "start") return await start(call);
     for (const option of ["port", "profile"]) {
       if (given.texts.has(option)) {
         throw new UsageError(`Cannot use --${option}: it belongs to user.ts start`);
       }
     }
-    const call = { given, home, registries: registriesOf(given, environment), doors, output, run };
     if (command === "doctor") return await doctor(call);
     return command === undefined ? await openPrompt(call) : await oneCommand(call);
   });
 }
 
-async function oneCommand({ given, home, registries, doors, output, run }: Call): Promise<number> {
+async function oneCommand(call: Call): Promise<number> {
+  const { given, home, doors, output, run } = call;
+  const where = whereOf(given, home);
   const command = findCommand(given);
-  const name = chosenName(given);
-  const user = await doors.openUser({ home, registries, ...name, ...transportOf(given) });
+  const user = await doors.openUser({ ...where, name: valueOf(given, "name", checkedName) });
   run.onClose(() => user.close());
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));
   });
-  const { stdin } = doors;
-  return await runOnce(command, { user, given, home, output, stdin, signal: run.signal });
+  return await runOnce(command, user, call);
 }
 
-async function openPrompt({ given, home, registries, doors, output, run }: Call): Promise<number> {
+async function openPrompt({ given, home, doors, output, run }: Call): Promise<number> {
+  const where = whereOf(given, home);
   atMost(given.positionals, 0);
   for (const option of [...given.flags, ...given.texts.keys()]) {
     if (!Object.hasOwn(COMMAND_OPTIONS, option)) continue;
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
-  const name = given.texts.has("name") ? chosenName(given) : await firstName(home, doors);
-  const where = { home, registries, ...transportOf(given) };
-  const user = await doors.openUser({ ...where, ...name });
+  const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
+  const user = await doors.openUser({ ...where, name });
   run.onClose(() => user.close());
   return await talk({ user, home, host: hosting(where, doors, run), output, run }, doors);
 }
 
-function chosenName(given: Given): { name?: string } {
-  const name = given.texts.get("name");
-  return name === undefined ? {} : { name: checkedName(name) };
-}
-
 async function firstName(home: string, { ask, keptName, systemName }: UserDoors) {
-  if (!ask || await keptName(home) !== undefined) return {};
+  if (!ask || await keptName(home) !== undefined) return undefined;
   const standard = safeLine(await systemName());
   const [name] = await ask([{
     text: "Your name, as others see it",
@@ -138,5 +118,5 @@ async function firstName(home: string, { ask, keptName, systemName }: UserDoors)
       }
     },
   }]);
-  return { name: checkedName(name) };
+  return checkedName(name);
 }

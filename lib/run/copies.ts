@@ -113,7 +113,9 @@ export class Copies {
     folder: string,
     request: Request,
   ): Promise<HolderReplies[Request["op"]]> {
-    requireGroup(folder);
+    if (!existsSync(join(folder, LOG_FILE))) {
+      throw new UsageError(`Cannot find a group in ${folder}: there is no log in it`);
+    }
     const log = this.#engine.log(folder);
     try {
       await log.open();
@@ -125,11 +127,6 @@ export class Copies {
       await log.close();
     }
   }
-}
-
-function requireGroup(folder: string): void {
-  if (existsSync(join(folder, LOG_FILE))) return;
-  throw new UsageError(`Cannot find a group in ${folder}: there is no log in it`);
 }
 
 function requireIdentity(

@@ -14,9 +14,9 @@ const LEAST = 16;
  * more, or the system does not tell. Node and Deno raise the soft limit to the hard one at start.
  */
 export function descriptorWarning(limits: string = readLimits()): string | undefined {
-  const { soft, hard } = parse(limits);
-  if (soft === undefined || soft === "unlimited" || Number(soft) >= ENOUGH) return undefined;
-  const raise = hard === "unlimited" || Number(hard) >= ENOUGH
+  const [soft, hard] = parse(limits);
+  if (soft === undefined || soft >= ENOUGH) return undefined;
+  const raise = hard >= ENOUGH
     ? "ulimit -n 65536"
     : "ulimit -Hn 65536 (as root), or LimitNOFILE=65536 in the unit of systemd";
   return `Only ${soft} descriptors: that many connections and nobody else gets in; before the ` +
@@ -28,14 +28,14 @@ export function descriptorWarning(limits: string = readLimits()): string | undef
  * needs for itself; undefined where the system sets no limit, or does not tell.
  */
 export function connectionLimit(limits: string = readLimits()): number | undefined {
-  const { soft } = parse(limits);
-  if (soft === undefined || soft === "unlimited") return undefined;
-  return Math.max(LEAST, Number(soft) - OWN);
+  const [soft = Infinity] = parse(limits);
+  return soft === Infinity ? undefined : Math.max(LEAST, soft - OWN);
 }
 
-function parse(limits: string): { soft?: string; hard?: string } {
-  const [, soft, hard] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(limits) ?? [];
-  return soft === undefined || hard === undefined ? {} : { soft, hard };
+/** The soft limit and the hard one; none where the system does not tell. */
+function parse(limits: string): number[] {
+  const [, ...both] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(limits) ?? [];
+  return both.map((limit) => limit === "unlimited" ? Infinity : Number(limit));
 }
 
 function readLimits(): string {

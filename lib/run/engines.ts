@@ -1,19 +1,14 @@
 /** Which engine brings the bytes: ours, or libzmq where somebody asks for it. */
 
 import process from "node:process";
+import type { LogSink } from "../cli/program.ts";
 import { UsageError } from "../errors.ts";
 import type { Bounds, Transport } from "../transport/transport.ts";
 import { zmtpTransport } from "../transport/zmtp/engine.ts";
 import { connectionLimit, descriptorWarning } from "./descriptors.ts";
-import type { LogSink } from "./logging.ts";
 
 /** The engines' names. */
 export type EngineName = Transport["name"];
-
-/** What is said where libzmq is asked for. */
-export const LIBZMQ_WARNING =
-  "The engine is libzmq: a stranger who reaches its port ends this program with 2.5 KB; it is " +
-  "for ipc:// and peers one trusts";
 
 /** The engine of an option, else of `$ZGROUP_TRANSPORT`, else ours. @throws {UsageError} */
 export function engineName(
@@ -32,7 +27,12 @@ const engines = new Map<EngineName, Transport>();
 /** The engine asked for. libzmq is native code: it is loaded when somebody asks for it, and never otherwise. */
 export async function transportFor(asked: string | undefined, log: LogSink): Promise<Transport> {
   const name = engineName(asked);
-  if (name === "libzmq") log.warn(LIBZMQ_WARNING);
+  if (name === "libzmq") {
+    log.warn(
+      "The engine is libzmq: a stranger who reaches its port ends this program with 2.5 KB; it is " +
+        "for ipc:// and peers one trusts",
+    );
+  }
   const transport = engines.get(name) ??
     (name === "zmtp" ? zmtpTransport() : await loadLibzmq());
   engines.set(name, transport);
@@ -43,10 +43,11 @@ async function loadLibzmq(): Promise<Transport> {
   try {
     return (await import("../transport/libzmq/zmq.ts")).libzmqTransport();
   } catch (cause) {
-    const message =
+    throw new UsageError(
       "Cannot use the engine libzmq: the package zeromq does not load here; it needs " +
-      "npm install zeromq, and -A on Deno";
-    throw Object.assign(new UsageError(message), { cause });
+        "npm install zeromq, and -A on Deno",
+      { cause },
+    );
   }
 }
 

@@ -1,23 +1,12 @@
 /** Log lines of the servers: collected for a moment and written together, so that they cost little. */
 
 import { closeSync, openSync, writeSync } from "node:fs";
-import type { LogSink } from "../cli/program.ts";
+import type { LogOptions, LogSink } from "../cli/program.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
 import { formatLocal } from "../text/time.ts";
 
-export type { LogSink };
-
 /** A log that nobody reads. */
 export const SILENT: LogSink = { info() {}, warn() {}, close: () => Promise.resolve() };
-
-export interface LogOptions {
-  /** Only warnings. */
-  readonly quiet?: boolean;
-  /** One JSON object a line: `at` (ISO 8601), `level`, `text`, and what the line is about. */
-  readonly json?: boolean;
-  /** A file instead of standard output. */
-  readonly file?: string;
-}
 
 /** How long a line may wait, ms. */
 const DELAY = 50;

@@ -2,7 +2,7 @@
 
 import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import process from "node:process";
-import type { Machine } from "../cli/doctor.ts";
+import type { Machine } from "../cli/program.ts";
 import { sentence } from "../errors.ts";
 import { descriptorWarning } from "./descriptors.ts";
 

@@ -1,6 +1,8 @@
 /** Runs a program: signals, closing in reverse order, sentences for errors, the exit code. */
 
+import { once } from "node:events";
 import process from "node:process";
+import { setTimeout as pause } from "node:timers/promises";
 import { sentence, UsageError } from "../errors.ts";
 
 /** Closing takes at most this long, ms; then the process ends without it. */
@@ -32,6 +34,7 @@ export async function main(
   if (process.platform !== "win32") process.on("SIGHUP", interrupt);
 
   let code: number | undefined;
+  const aborted = once(stop.signal, "abort");
   const done = (async () => {
     try {
       code = await work(stop.signal, (close) => closes.push(close));
@@ -39,18 +42,14 @@ export async function main(
       code = stop.signal.aborted ? INTERRUPTED : report(error);
     }
   })();
-  const defect = new Promise<void>((resolve) => {
-    const ended = (error: unknown) => {
-      code ??= report(error);
-      resolve();
-    };
-    process.on("unhandledRejection", ended);
-    process.on("uncaughtException", ended);
-  });
-  const aborted = new Promise<void>((resolve) => {
-    stop.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  await Promise.race([done, aborted, defect]);
+  const defect = Promise.withResolvers<void>();
+  const ended = (error: unknown) => {
+    code ??= report(error);
+    defect.resolve();
+  };
+  process.on("unhandledRejection", ended);
+  process.on("uncaughtException", ended);
+  await Promise.race([done, aborted, defect.promise]);
 
   const late = await closeAll(closes);
   if (late) {
@@ -81,7 +80,8 @@ async function closeAll(closes: Close[]): Promise<boolean> {
 function report(error: unknown): number {
   if ((error as { code?: unknown })?.code === "EPIPE") return 0;
   const text = wantsStack() && error instanceof Error ? String(error.stack) : sentence(error);
-  process.stderr.write(`FAILED: ${printable(text)}\n`);
+  // A defect's text may quote a peer.
+  process.stderr.write(`FAILED: ${text.replace(/[^\P{C}\n\t]/gu, "?")}\n`);
   return error instanceof UsageError ? 2 : 1;
 }
 
@@ -91,13 +91,4 @@ function wantsStack(): boolean {
   } catch {
     return false; // Deno without --allow-env, which is what the error says.
   }
-}
-
-/** A defect's text may quote a peer. */
-function printable(text: string): string {
-  return text.replace(/[^\P{C}\n\t]/gu, "?");
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,6 +1,7 @@
 /** Opens a group: names the adapters it is made of. */
 
 import { join } from "node:path";
+import type { OpenGroupOptions } from "../cli/program.ts";
 import { load, loadOrMake, save } from "../disk/files.ts";
 import { Refusal, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
@@ -29,55 +30,16 @@ import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import { Copies, IDENTITY_FILE } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
-import { type LogSink, SILENT } from "./logging.ts";
+import { SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
 import { answerRequests } from "./requests.ts";
 import { userFile } from "./user_file.ts";
-
-/** What a group is started with. */
-export interface OpenGroupOptions {
-  readonly name: string;
-  /** `IP:PORT`; default `127.0.0.1:0`, a free port. */
-  readonly address?: string;
-  /** The user's folder; its user becomes the founder, and the data is kept below it. */
-  readonly home?: string;
-  /** Folder of key and log; default `groups/NAME` in `home`. */
-  readonly data?: string;
-  /** Keep the log in memory. True when there is neither `home` nor `data`. */
-  readonly memory?: boolean;
-  /** Answer dialect 002 as well, in the clear; anyone can claim any user id in it. */
-  readonly plain?: boolean;
-  /** Only who is invited may enter. */
-  readonly private?: boolean;
-  /** Tell no registry. */
-  readonly unlisted?: boolean;
-  /** Messages a second that one user may send, with a burst of twice that; default 500. */
-  readonly rate?: number;
-  /** Entries that keep their content; default all. */
-  readonly keep?: number;
-  /** How long entries keep their content, ms; default for ever. */
-  readonly keepFor?: number;
-  /** What all peers together may hold, bytes; beyond, the largest are cut. Default 256 MiB. */
-  readonly memoryLimit?: number;
-  /** Host, without a port, that others reach this machine by; default the host of `address`. */
-  readonly advertise?: string;
-  /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
-  readonly registries?: readonly string[];
-  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
-  readonly transport?: string;
-  readonly log?: LogSink;
-}
 
 interface GroupFile {
   readonly name: string;
   readonly nonce: string;
   readonly secretKey: string;
   readonly founder: string;
-}
-
-/** The port that was free at the last start, so that what members remember stays true. */
-interface Ports {
-  readonly main: number;
 }
 
 /**
@@ -103,7 +65,8 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     );
   }
   const portsFile = folder && join(folder, "ports.json");
-  const ports = portsFile ? load<Ports>(portsFile) : undefined;
+  // The port that was free at the last start, so that what members remember stays true.
+  const ports = portsFile ? load<{ readonly main: number }>(portsFile) : undefined;
   const stored = folder !== undefined && !memory;
   const log = stored ? sqliteLog(folder) : memoryLog();
   const group = await named(name, {
@@ -116,12 +79,9 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     pins: folder ? filePins(join(folder, "registries.json")) : memoryPins(),
     registries: options.unlisted ? [] : registries,
     plain,
-    ...(advertise ? { advertise } : {}),
-    ...(rate === undefined ? {} : { rates: ratesFor(rate) }),
-    keep: {
-      ...(keep === undefined ? {} : { entries: keep }),
-      ...(keepFor === undefined ? {} : { time: keepFor }),
-    },
+    advertise,
+    rates: rate === undefined ? undefined : ratesFor(rate),
+    keep: { entries: keep, time: keepFor },
     logger,
   });
   const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
@@ -184,7 +144,8 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     name,
     nonce: randomToken(),
     secretKey: newSigningKey().secretKey,
-    founder: home ? founderOf(home) : "",
+    // The user of the home where a group is made.
+    founder: home ? userId(signingKey(userFile(home).secretKey).publicKey) : "",
   });
   if (!folder) return make();
   const file = loadOrMake(join(folder, IDENTITY_FILE), make);
@@ -194,9 +155,4 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     );
   }
   return file;
-}
-
-/** The user of the home where a group is made is its founder. */
-function founderOf(home: string): string {
-  return userId(signingKey(userFile(home).secretKey).publicKey);
 }

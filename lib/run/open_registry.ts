@@ -1,6 +1,7 @@
 /** Opens a registry: names the adapters it is made of. */
 
 import { join } from "node:path";
+import type { OpenRegistryOptions } from "../cli/program.ts";
 import { loadOrMake } from "../disk/files.ts";
 import { newSigningKey, type SigningKey, signingKey } from "../identity/keys.ts";
 import { sqliteNames } from "../store/sqlite_name_store.ts";
@@ -8,20 +9,7 @@ import { REGISTRY_BOUNDS } from "../registry/bounds.ts";
 import { RegistryServer } from "../registry/server.ts";
 import { checkedAddress } from "../text/addresses.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
-import { type LogSink, SILENT } from "./logging.ts";
-
-/** What a registry is started with. */
-export interface OpenRegistryOptions {
-  /** Folder of its key and the names taken; absent: a fresh key, and both are gone at the end. */
-  readonly home?: string;
-  /** Default `127.0.0.1`. */
-  readonly host?: string;
-  /** Default 5555; 0 takes a free one. */
-  readonly port?: number;
-  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
-  readonly transport?: string;
-  readonly log?: LogSink;
-}
+import { SILENT } from "./logging.ts";
 
 /** Starts a registry. @throws {Refusal} `address_taken`; {FolderUnusable} held by another */
 export async function openRegistry(options: OpenRegistryOptions = {}): Promise<RegistryServer> {

@@ -1,6 +1,6 @@
 /** Opens a user: names the adapters it is made of. */
 
-import type { Machine } from "../cli/doctor.ts";
+import type { Machine, OpenUserOptions } from "../cli/program.ts";
 import { save } from "../disk/files.ts";
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
@@ -14,18 +14,6 @@ import { machineFor } from "./machine.ts";
 import { identityPath, userFile } from "./user_file.ts";
 
 export { keptName, systemName } from "./user_file.ts";
-
-/** What a user is opened with. */
-export interface OpenUserOptions {
-  /** Folder of identity, outbox and cursors; absent: a fresh user whose things end with it. */
-  readonly home?: string;
-  /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
-  readonly registries?: readonly string[];
-  /** The name others see; default the one kept in `home`, else that of the system's user. */
-  readonly name?: string;
-  /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
-  readonly transport?: string;
-}
 
 /**
  * Opens a user: its identity is made on the first call for a `home`.

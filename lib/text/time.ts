@@ -12,9 +12,6 @@ const UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 
 const CLOCK = /^\d{1,2}:\d{2}(:\d{2})?$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 
-/** The forms that {@linkcode parseTime} takes, for a help text. */
-export const TIME_FORMS = "HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or an age: 15m, 2h, 3d";
-
 /**
  * The moment a person means, ms since 1970. Local time unless an offset is given; an age counts
  * back from `now`; a bare clock time is today.
@@ -41,7 +38,8 @@ export function parseTime(text: string, now: number = Date.now(), zone?: string)
     const plain = Temporal.PlainDateTime.from(typed.replace(" ", "T"));
     return plain.toZonedDateTime(timeZone).epochMilliseconds;
   } catch (cause) {
-    throw new UsageError(`Cannot read the time "${typed}": expected ${TIME_FORMS}`, { cause });
+    const forms = "HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or an age: 15m, 2h, 3d";
+    throw new UsageError(`Cannot read the time "${typed}": expected ${forms}`, { cause });
   }
 }
 

@@ -64,7 +64,10 @@ test("args property: what is given comes out, wherever it stands, and all of it 
 
 test("args property: any text is a number in its bounds, or refused", () => {
   holds(fc.oneof(anyText, fc.nat().map(String)), (text) => {
-    const number = unlessRefused(UsageError, () => wholeNumber("--limit", text, 1, 1_000));
+    const number = unlessRefused(
+      UsageError,
+      () => wholeNumber({ texts: new Map([["limit", text]]) }, "limit", 1, 1_000),
+    );
     if (number !== undefined) assert.ok(Number.isInteger(number) && number >= 1 && number <= 1_000);
   });
 });

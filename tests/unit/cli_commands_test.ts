@@ -10,6 +10,7 @@ import { completions } from "../../lib/cli/console/line.ts";
 import { Prompt } from "../../lib/cli/console/prompt.ts";
 import { runScript } from "../../lib/cli/console/run.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "../../lib/cli/once.ts";
+import type { Call } from "../../lib/cli/program.ts";
 import { ABOUT } from "../../lib/cli/user_program.ts";
 import type { User } from "../../lib/user/user.ts";
 
@@ -122,16 +123,21 @@ function sink() {
 
 async function* none(): AsyncGenerator<never> {}
 
+/** What a command line is run with: of the doors it needs standard input alone. */
+function call(given: Pick<Call, "given" | "output">, stdin: AsyncIterable<Uint8Array>): Call {
+  const run = { signal: new AbortController().signal, onClose: () => {} };
+  return { ...given, home: "/home", doors: { stdin } as Call["doors"], run };
+}
+
 /** Runs a command line; what it printed. */
 async function once(command: Command, ...options: string[]) {
   const { lines, failures, output } = sink();
   const { user, asked } = fakeUser();
   const argv = [onceNames(command)[0], ...TYPED[command.names[0]][1], ...options];
   const given = readArgs(argv, COMMAND_OPTIONS);
-  const { signal } = new AbortController();
   const found = findCommand(given);
   assert.equal(found, command);
-  const code = await runOnce(found, { user, given, home: "/home", output, stdin: none(), signal });
+  const code = await runOnce(found, user, call({ given, output }, none()));
   assert.equal(code, 0, failures.join("\n"));
   return { lines, asked };
 }
@@ -165,8 +171,7 @@ async function prompt(command: Command) {
     prompt: () => {},
   };
   const host = () => Promise.resolve({ address: LAB.address });
-  const commands = PROMPT_COMMANDS;
-  const one = new Prompt({ user, home: "/h", screen, host, commands, signal: stop.signal });
+  const one = new Prompt({ user, home: "/h", screen, host, signal: stop.signal });
   await one.run(command, TYPED[command.names[0]][0]);
   stop.abort();
   return { lines, asked };
@@ -282,9 +287,8 @@ test("SUCCESS is printed before what comes with the same answer", async () => {
     };
     const host = () => Promise.reject(new Error("none"));
     const stop = new AbortController();
-    const commands = PROMPT_COMMANDS;
-    const one = new Prompt({ user, home: "/h", screen, host, commands, signal: stop.signal });
-    const command = commands.find(({ names }) => names[0] === name)!;
+    const one = new Prompt({ user, home: "/h", screen, host, signal: stop.signal });
+    const command = PROMPT_COMMANDS.find(({ names }) => names[0] === name)!;
     const done = one.run(command, name === "rename" ? "alan" : "Lab bob");
     // The feed is opened, checked and handed on through several promises.
     for (let turn = 0; turn < 8; turn++) await answered;
@@ -302,16 +306,10 @@ test("send --lines gives a receipt for each line, and stops at the first that fa
     text === "bad" ? Promise.reject(new Error("no")) : Promise.resolve({ seq: ++seq });
   const given = readArgs(["send", "Lab", "-", "--lines", "--json"], COMMAND_OPTIONS);
   const stdin = (async function* () {
-    yield await Promise.resolve("one\n\ntwo\nbad\n");
+    yield await Promise.resolve(new TextEncoder().encode("one\n\ntwo\nbad\n"));
   })();
-  const code = await runOnce(findCommand(given), {
-    user: { ...user, send } as unknown as User,
-    given,
-    home: "/home",
-    output,
-    stdin,
-    signal: new AbortController().signal,
-  });
+  const failing = { ...user, send } as unknown as User;
+  const code = await runOnce(findCommand(given), failing, call({ given, output }, stdin));
   assert.equal(code, 1);
   assert.deepEqual(lines, ['{"seq":1}', '{"seq":2}']);
   assert.deepEqual(failures, ["FAILED: no (2 lines accepted before)"]);

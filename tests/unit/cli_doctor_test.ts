@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { doctor, type Machine, type Server } from "../../lib/cli/doctor.ts";
+import { doctor } from "../../lib/cli/doctor.ts";
+import type { Machine } from "../../lib/cli/program.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
+import type { ServerFound as Server } from "../../lib/user/types.ts";
 import { fixedKey } from "./fixtures.ts";
 
 const WELL: Machine = {
@@ -29,7 +31,6 @@ async function says(
     {
       given: { flags: new Set(), texts: new Map(), lists: new Map(), positionals: ["doctor"] },
       home: "/home",
-      registries: [],
       doors: {
         machine: () => Promise.resolve({ ...WELL, ...machine }),
         openUser: () => Promise.resolve(user),

@@ -76,10 +76,12 @@ test("a group is taken in quotes, by its longest known name, by number, or as on
 
 test("a command that takes only a group takes the whole rest for it", () => {
   const known = { names: ["Lab"], numbered: [] };
-  assert.equal(wholeTarget("My Own Group", known), "My Own Group");
-  assert.equal(wholeTarget("Lab", known), "Lab");
-  assert.equal(wholeTarget("Lab Two", known), "Lab Two");
-  assert.throws(() => wholeTarget('"Lab" Two', known), /more than one group/);
+  const whole = (typed: string) => wholeTarget(typed, known, "Cannot join: expected a group");
+  assert.equal(whole("My Own Group"), "My Own Group");
+  assert.equal(whole("Lab"), "Lab");
+  assert.equal(whole("Lab Two"), "Lab Two");
+  assert.throws(() => whole('"Lab" Two'), /more than one group/);
+  assert.throws(() => whole(" "), /Cannot join: expected a group/);
 });
 
 test("a new group has a name and perhaps an address", () => {

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UsageError } from "../../lib/errors.ts";
-import {
-  formatLocal,
-  formatPython,
-  parseDuration,
-  parseTime,
-  TIME_FORMS,
-} from "../../lib/text/time.ts";
+import { formatLocal, formatPython, parseDuration, parseTime } from "../../lib/text/time.ts";
 
 const NOW = Date.parse("2026-11-20T22:57:15.253Z");
 
@@ -79,7 +73,9 @@ test("time: anything else is refused with the forms that are understood", () => 
   ) {
     assert.throws(
       () => parseTime(typed, NOW, "UTC"),
-      (error) => error instanceof UsageError && error.message.includes(TIME_FORMS),
+      (error) =>
+        error instanceof UsageError &&
+        /: expected HH:MM.*, YYYY-MM-DD .*, or an age/.test(error.message),
       typed,
     );
   }

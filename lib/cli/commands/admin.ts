@@ -4,10 +4,17 @@ import { UsageError } from "../../errors.ts";
 import { safeLine } from "../../text/filter.ts";
 import { parseDuration } from "../../text/time.ts";
 import type { Action, InviteTerms } from "../../user/types.ts";
-import { atMost, type Given, type Options, readArgs, wholeNumber } from "../args.ts";
+import { atMost, type Given, type Options, readArgs, valueOf, wholeNumber } from "../args.ts";
 import { qrCode, success } from "../render.ts";
-import { type AtPrompt, groupNamed, type GroupRef, refuseOthers, type Row } from "./command.ts";
-import { joinedGroup, splitWords, takeQuoted, takeTarget } from "./targets.ts";
+import { type AtPrompt, refuseOthers, type Row } from "./command.ts";
+import {
+  groupNamed,
+  type GroupRef,
+  joinedGroup,
+  splitWords,
+  takeQuoted,
+  takeTarget,
+} from "./targets.ts";
 
 /** Options of `invite` and of the actions. */
 export const ADMIN_OPTIONS: Options = {
@@ -17,32 +24,63 @@ export const ADMIN_OPTIONS: Options = {
   qr: { type: "flag", help: "invite: also as a QR code" },
 };
 
-interface Inviting {
-  readonly group: GroupRef;
-  readonly terms: InviteTerms;
-  readonly qr: boolean;
+/** Arguments that begin with a group. */
+type InGroup<A> = A & { readonly group: GroupRef };
+
+/** A row that takes a group, then words and options: `/NAME [G] …`, and `NAME G …` on a command line. */
+function inGroup<A extends object>(
+  name: string,
+  takes: string,
+  [least, most]: readonly [least: number, most: number],
+  options: readonly string[],
+  read: (words: readonly string[], given: Given) => A,
+): Pick<Row<InGroup<A>, never>, "names" | "most" | "prompt" | "once" | "options"> {
+  const usage = `/${name} [G] ${takes}`;
+  return {
+    names: [name],
+    most: 0,
+    prompt: {
+      usage,
+      read(typed, prompt) {
+        const { group, rest } = groupAndRest(typed, prompt);
+        const given = readArgs(splitWords(rest), ADMIN_OPTIONS);
+        refuseOthers(given, ADMIN_OPTIONS, options, { name, usage });
+        return { group, ...read(given.positionals, given) };
+      },
+    },
+    once: {
+      usage: `${name} G ${takes}`,
+      words: [least + 1, most + 1],
+      read: ({ words: [group, ...words], given }) => ({
+        group: groupNamed(group),
+        ...read(words, given),
+      }),
+    },
+    options,
+  };
 }
 
+type Inviting = InGroup<{ readonly terms: InviteTerms; readonly qr: boolean }>;
+
 export const invite: Row<Inviting, { link: string; qr?: string }> = {
-  names: ["invite"],
-  most: 0,
-  help: "a link by which others can join",
-  prompt: {
-    usage: "/invite [G] [--uses N] [--for TIME] [--role ROLE] [--qr]",
-    read(typed, prompt) {
-      const { group, rest } = groupAndRest(typed, prompt);
-      const given = readArgs(splitWords(rest), ADMIN_OPTIONS);
-      const [extra] = given.positionals;
-      if (extra === undefined) return { group, ...invitingOf(given) };
-      throw new UsageError(`Cannot use "${safeLine(extra)}": expected options`);
+  ...inGroup(
+    "invite",
+    "[--uses N] [--for TIME] [--role ROLE] [--qr]",
+    [0, 0],
+    Object.keys(ADMIN_OPTIONS),
+    ([extra], given) => {
+      if (extra !== undefined) {
+        throw new UsageError(`Cannot use "${safeLine(extra)}": expected options`);
+      }
+      const terms = {
+        uses: wholeNumber(given, "uses", 1, 1_000_000),
+        for: valueOf(given, "for", parseDuration),
+        role: roleOf(given.texts.get("role")),
+      };
+      return { terms, qr: given.flags.has("qr") };
     },
-  },
-  once: {
-    usage: "invite G [--uses N] [--for TIME] [--role ROLE] [--qr]",
-    words: [1, 1],
-    read: ({ words: [group], given }) => ({ group: groupNamed(group), ...invitingOf(given) }),
-  },
-  options: ["uses", "for", "role", "qr"],
+  ),
+  help: "a link by which others can join",
   async run({ user }, { group, terms, qr }) {
     const link = await user.invite(group.id, terms);
     return { link, ...(qr ? { qr: await qrCode(link) } : {}) };
@@ -52,104 +90,50 @@ export const invite: Row<Inviting, { link: string; qr?: string }> = {
   json: ({ link }) => [{ invite: link }],
 };
 
-function invitingOf({ texts, flags }: Given): Pick<Inviting, "terms" | "qr"> {
-  const [uses, time, role] = [texts.get("uses"), texts.get("for"), texts.get("role")];
-  return {
-    terms: {
-      ...(uses === undefined ? {} : { uses: wholeNumber("--uses", uses, 1, 1_000_000) }),
-      ...(time === undefined ? {} : { for: parseDuration(time) }),
-      ...(role === undefined ? {} : { role: roleOf(role) }),
-    },
-    qr: flags.has("qr"),
-  };
-}
-
-/** One action on a member. */
-interface AdminAction {
-  readonly name: Exclude<Action["action"], "topic">;
-  readonly usage: string;
-  readonly help: string;
-  readonly takes: "role" | "time" | "nothing";
-}
-
-/** Every action on a member, in the order of help. */
-const ADMIN_ACTIONS: readonly AdminAction[] = [
-  { name: "promote", usage: "USER [ROLE]", help: "give a higher role", takes: "role" },
-  { name: "demote", usage: "USER [ROLE]", help: "give a lower role", takes: "role" },
-  { name: "remove", usage: "USER", help: "end a membership", takes: "nothing" },
-  { name: "ban", usage: "USER", help: "end a membership for good", takes: "nothing" },
-  { name: "unban", usage: "USER", help: "let somebody join again", takes: "nothing" },
-  { name: "mute", usage: "USER [--for TIME]", help: "let somebody only read", takes: "time" },
-  { name: "unmute", usage: "USER", help: "let somebody send again", takes: "nothing" },
+/** Every action on a member, in the order of help, and what it takes beside the member. */
+const ADMIN_ACTIONS: readonly (readonly [
+  name: Exclude<Action["action"], "topic">,
+  help: string,
+  takes?: "[ROLE]" | "[--for TIME]",
+])[] = [
+  ["promote", "give a higher role", "[ROLE]"],
+  ["demote", "give a lower role", "[ROLE]"],
+  ["remove", "end a membership"],
+  ["ban", "end a membership for good"],
+  ["unban", "let somebody join again"],
+  ["mute", "let somebody only read", "[--for TIME]"],
+  ["unmute", "let somebody send again"],
 ];
 
-interface Acting {
-  readonly group: GroupRef;
-  readonly action: Action;
-}
-
 /** A row for each action on a member. */
-export const actions: readonly Row<Acting, number>[] = ADMIN_ACTIONS.map((action) => {
-  const { name, usage, help, takes } = action;
-  const options = takes === "time" ? ["for"] : [];
-  return {
-    names: [name],
-    most: 0,
-    help,
-    prompt: {
-      usage: `/${name} [G] ${usage}`,
-      read(typed, prompt) {
-        const { group, rest } = groupAndRest(typed, prompt);
-        const given = readArgs(splitWords(rest), ADMIN_OPTIONS);
-        refuseOthers(given, ADMIN_OPTIONS, options, { name, usage: `/${name} [G] ${usage}` });
-        return { group, action: actionOf(action, given.positionals, given) };
-      },
-    },
-    once: {
-      usage: `${name} G ${usage}`,
-      words: [2, takes === "role" ? 3 : 2],
-      read: ({ words: [group, ...rest], given }) => ({
-        group: groupNamed(group),
-        action: actionOf(action, rest, given),
+export const actions: readonly Row<InGroup<{ readonly action: Action }>, number>[] = ADMIN_ACTIONS
+  .map(([name, help, takes]) => {
+    const usage = takes ? `USER ${takes}` : "USER";
+    const most = takes === "[ROLE]" ? 2 : 1;
+    const options = takes === "[--for TIME]" ? ["for"] : [];
+    return {
+      ...inGroup(name, usage, [1, most], options, (words, given) => {
+        const [user, role] = words;
+        if (!user) throw new UsageError(`Cannot ${name}: expected ${name} G ${usage}`);
+        atMost(words, most);
+        const time = valueOf(given, "for", parseDuration);
+        return { action: { action: name, user, role: roleOf(role), for: time } };
       }),
-    },
-    options,
-    run: ({ user }, { group, action }) => user.act(group.id, action),
-    text: (_, { style }) => [success(style)],
-    json: (seq) => [{ seq }],
-  };
-});
+      help,
+      run: ({ user }, { group, action }) => user.act(group.id, action),
+      json: (seq) => [{ seq }],
+    };
+  });
 
-/** The action on a user and, where it takes one, a role. @throws {UsageError} */
-function actionOf(
-  { name, usage, takes }: AdminAction,
-  words: readonly string[],
-  { texts }: Given,
-): Action {
-  const [user, role] = words;
-  if (!user) throw new UsageError(`Cannot ${name}: expected ${name} G ${usage}`);
-  atMost(words, takes === "role" ? 2 : 1);
-  const time = takes === "time" ? texts.get("for") : undefined;
-  return {
-    action: name,
-    user,
-    ...(role === undefined ? {} : { role: roleOf(role) }),
-    ...(time === undefined ? {} : { for: parseDuration(time) }),
-  };
-}
-
-function roleOf(typed: string): NonNullable<Action["role"]> {
-  if (typed === "reader" || typed === "member" || typed === "admin") return typed;
+function roleOf(typed: string | undefined): Action["role"] {
+  if (typed === undefined || typed === "reader" || typed === "member" || typed === "admin") {
+    return typed;
+  }
   throw new UsageError(`Cannot use the role ${safeLine(typed)}: expected reader, member or admin`);
 }
 
 /** Without a topic it is shown; an empty one takes it away. */
-interface Topic {
-  readonly group: GroupRef;
-  readonly topic?: string;
-}
-
-export const topic: Row<Topic, number | string> = {
+export const topic: Row<InGroup<{ readonly topic?: string }>, number | string> = {
   names: ["topic"],
   most: 0,
   help: "show or set what a group is about",
@@ -167,7 +151,7 @@ export const topic: Row<Topic, number | string> = {
     words: [1, Infinity],
     read: ({ words: [group, ...texts] }) => ({
       group: groupNamed(group),
-      ...(texts.length === 0 ? {} : { topic: texts.join(" ") }),
+      topic: texts.length === 0 ? undefined : texts.join(" "),
     }),
   },
   run: ({ user }, { group: { id }, topic }) =>

@@ -3,21 +3,12 @@
 import { UsageError } from "../../errors.ts";
 import { safeJson } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { JoinedGroup } from "../../user/types.ts";
+import type { JoinedGroup, Receipt } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
-import type { Style } from "../render.ts";
+import { type Style, success } from "../render.ts";
 import type { Bytes } from "../streams.ts";
-import type { Known } from "./targets.ts";
-
-/** What a group answers to an accepted message. */
-export type Receipt = Awaited<ReturnType<User["send"]>>;
-
-/** A group as commands hand it on: `id` is what a {@linkcode User} is asked with. */
-export interface GroupRef {
-  readonly id: string;
-  readonly name: string;
-}
+import type { GroupRef, Known } from "./targets.ts";
 
 /** What a command shows: lines, or remarks of the program itself. */
 export type Shown = string | { readonly remark: string };
@@ -133,8 +124,8 @@ export interface Row<A, R> extends Head {
   /** Results come one by one, and each is shown at once. */
   readonly atOnce?: boolean;
   run(context: Context, args: A): R | Promise<R> | AsyncGenerator<R>;
-  /** A result as text; `index` counts those that came before. */
-  text(result: R, context: Context, args: A, index: number): readonly Shown[];
+  /** A result as text, default SUCCESS; `index` counts those that came before. */
+  text?(result: R, context: Context, args: A, index: number): readonly Shown[];
   /** What is said after all results, as text. */
   end?(count: number, context: Context, args: A): readonly Shown[];
   /** A result as objects, one a line. */
@@ -175,12 +166,11 @@ export async function runCommand(
   { json = false, collect = 0, print, remark }: Printer,
 ): Promise<void> {
   const most = command.atOnce ? 0 : collect;
-  let lines: string[] = [];
+  const lines: string[] = [];
   let size = 0;
   const flush = async () => {
-    if (lines.length > 0) await print(lines.join("\n"));
-    lines = [];
     size = 0;
+    if (lines.length > 0) await print(lines.splice(0).join("\n"));
   };
   const show = async (shown: readonly Shown[]) => {
     for (const one of shown) {
@@ -196,9 +186,8 @@ export async function runCommand(
   };
   let count = 0;
   const take = async (result: unknown) => {
-    await show(
-      json ? command.json!(result, args).map(safeJson) : command.text(result, context, args, count),
-    );
+    if (json) await show(command.json!(result, args).map(safeJson));
+    else await show(command.text?.(result, context, args, count) ?? [success(context.style)]);
     count++;
     if (context.prompt) await command.after?.(context.prompt, result, args);
   };
@@ -217,11 +206,6 @@ function isAsync(results: unknown): results is AsyncIterable<unknown> {
 export function promptOf({ prompt }: Context): AtPrompt {
   if (!prompt) throw new TypeError("a command of the prompt has no column `once`");
   return prompt;
-}
-
-/** A group by the word on a command line. */
-export function groupNamed(word: string): GroupRef {
-  return { id: word, name: word };
 }
 
 /** Refuses options of a table that are not among a command's own. @throws {UsageError} */

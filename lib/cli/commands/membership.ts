@@ -5,8 +5,14 @@ import { checkedAddress } from "../../text/addresses.ts";
 import { checkedName } from "../../text/names.ts";
 import type { JoinedGroup, Trusted } from "../../user/types.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
-import { type AtPrompt, groupNamed, type GroupRef, promptOf, type Row } from "./command.ts";
-import { joinedGroup, takeNameAndAddress, wholeTarget } from "./targets.ts";
+import { type AtPrompt, promptOf, type Row } from "./command.ts";
+import {
+  groupNamed,
+  type GroupRef,
+  takeNameAndAddress,
+  wholeJoined,
+  wholeTarget,
+} from "./targets.ts";
 
 export const join: Row<string, JoinedGroup> = {
   names: ["join_group"],
@@ -16,8 +22,7 @@ export const join: Row<string, JoinedGroup> = {
     usage: "join_group G|zgroup://…",
     help: "become a member and go there",
     read: (rest, { known }) =>
-      wholeTarget(rest, known) ??
-        missing("Cannot join: expected a group, join_group NAME or IP:PORT"),
+      wholeTarget(rest, known, "Cannot join: expected a group, join_group NAME or IP:PORT"),
   },
   once: { usage: "join G|zgroup://…", words: [1, 1], read: ({ words: [target] }) => target },
   menu: {
@@ -26,7 +31,6 @@ export const join: Row<string, JoinedGroup> = {
     asks: [{ question: "Group (name, number or IP:PORT)" }],
   },
   run: ({ user }, target) => user.join(target),
-  text: (_, { style }) => [success(style)],
   json: (group) => [joinedFields(group)],
   after: enter,
 };
@@ -44,13 +48,11 @@ export const leave: Row<GroupRef, void> = {
   prompt: {
     usage: "leave_group G",
     read: (rest, prompt) =>
-      joinedIn(rest, prompt) ??
-        missing("Cannot leave: expected a group, leave_group NAME or IP:PORT"),
+      wholeJoined(rest, prompt, "Cannot leave: expected a group, leave_group NAME or IP:PORT"),
   },
   once: { usage: "leave G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
   run: ({ user }, { id }) => user.leave(id),
-  text: (_, { style }) => [success(style)],
   after: (prompt, _, group) => prompt.left(group),
 };
 
@@ -61,17 +63,18 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
   prompt: {
     usage: "switch G",
     read: (rest, prompt) =>
-      joinedIn(rest, prompt) ?? missing("Cannot switch: expected a joined group, switch NAME"),
+      wholeJoined(rest, prompt, "Cannot switch: expected a joined group, switch NAME"),
   },
   run: (_, group) => group,
   text: ({ name }) => [{ remark: `plain text goes to ${name} now` }],
   after: (prompt, group) => prompt.switchTo(group),
 };
 
-/** A group that was started here, then the same one joined. */
-type Created = { readonly address: string } | JoinedGroup;
-
-export const create: Row<{ name: string; address: string }, Created> = {
+/** Gives the group that was started here, then the same one joined. */
+export const create: Row<
+  { name: string; address: string },
+  { readonly address: string } | JoinedGroup
+> = {
   names: ["create_group"],
   short: ["create"],
   help: "start a group in this program and join it",
@@ -79,7 +82,7 @@ export const create: Row<{ name: string; address: string }, Created> = {
     usage: "create_group NAME [IP:PORT]",
     read(rest) {
       const { name, address = "127.0.0.1:0" } = takeNameAndAddress(rest);
-      if (name === "") missing("Cannot create a group: expected create_group NAME");
+      if (name === "") throw new UsageError("Cannot create a group: expected create_group NAME");
       return {
         name: checkedName(name),
         address: checkedAddress("the address", address, { free: true }),
@@ -106,8 +109,11 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
   prompt: {
     usage: "/trust G|HOST:PORT",
     read: (rest, { known }) =>
-      wholeTarget(rest, known) ??
-        missing("Cannot trust: expected a group or a registry, trust NAME or HOST:PORT"),
+      wholeTarget(
+        rest,
+        known,
+        "Cannot trust: expected a group or a registry, trust NAME or HOST:PORT",
+      ),
   },
   once: { usage: "trust G|HOST:PORT", words: [1, 1], read: ({ words: [target] }) => target },
   async run({ user }, target) {
@@ -130,19 +136,12 @@ export const rename: Row<string, void> = {
   help: "change the name that others see",
   prompt: {
     usage: "/rename NAME",
-    read: (rest) => rest || missing("Cannot rename: expected a name, rename NAME"),
+    read(rest) {
+      if (rest !== "") return rest;
+      throw new UsageError("Cannot rename: expected a name, rename NAME");
+    },
   },
   once: { usage: "rename NAME", words: [1, 1], read: ({ words: [name] }) => name },
   run: ({ user }, name) => user.rename(name),
-  text: (_, { style }) => [success(style)],
   after: (prompt) => prompt.refresh(),
 };
-
-function joinedIn(rest: string, { known, joined }: AtPrompt): JoinedGroup | undefined {
-  const target = wholeTarget(rest, known);
-  return target === undefined ? undefined : joinedGroup(target, joined);
-}
-
-function missing(sentence: string): never {
-  throw new UsageError(sentence);
-}

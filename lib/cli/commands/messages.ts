@@ -3,19 +3,12 @@
 import { sentence, UsageError } from "../../errors.ts";
 import { parseEnd, parseTime } from "../../text/time.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { ReadOptions } from "../../user/types.ts";
-import { type Given, wholeNumber } from "../args.ts";
+import type { ReadOptions, Receipt } from "../../user/types.ts";
+import { type Given, valueOf, wholeNumber } from "../args.ts";
 import { counted, entryFields, success } from "../render.ts";
 import { linesOf, wholeText } from "../streams.ts";
-import {
-  type AtPrompt,
-  type Context,
-  groupNamed,
-  type GroupRef,
-  type Receipt,
-  type Row,
-} from "./command.ts";
-import { joinedGroup, takeTarget } from "./targets.ts";
+import type { AtPrompt, Context, OnceArgs, Row } from "./command.ts";
+import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
 /** Most entries that are shown at a prompt without a TIME. */
 const SHOWN = 100;
@@ -40,10 +33,7 @@ export const read: Row<Reading, GroupEntry> = {
   once: {
     usage: "read G [--since|--until TIME] [--after|--before SEQ] [--limit|--last N]",
     words: [1, 1],
-    read: ({ words: [group], given, now }) => ({
-      group: groupNamed(group),
-      range: rangeOf(given, now),
-    }),
+    read: groupAndRange,
   },
   options: ["since", "until", "after", "before", "limit", "last"],
   menu: {
@@ -95,39 +85,30 @@ function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt):
   return { group, range: taken.rest === "" ? all : { since: parseTime(taken.rest) } };
 }
 
+function groupAndRange({ words: [group], given, now }: OnceArgs): Reading {
+  return { group: groupNamed(group), range: rangeOf(given, now) };
+}
+
 /** The range of `--since`, `--until`, `--after`, `--before`, `--limit` and `--last`. */
-export function rangeOf({ texts }: Given, now: number): ReadOptions {
-  const [since, until] = [texts.get("since"), texts.get("until")];
-  const [limit, last] = [texts.get("limit"), texts.get("last")];
-  if (limit !== undefined && last !== undefined) {
+export function rangeOf(given: Given, now: number): ReadOptions {
+  const last = given.texts.has("last");
+  if (last && given.texts.has("limit")) {
     throw new UsageError("Cannot use --limit with --last: give one, the first N or the last N");
   }
   return {
-    ...(since === undefined ? {} : { since: parseTime(since, now) }),
-    ...(until === undefined ? {} : { until: parseEnd(until, now) }),
-    ...seqOf(texts, "after"),
-    ...seqOf(texts, "before"),
-    ...(limit === undefined ? {} : { limit: wholeNumber("--limit", limit, 1) }),
-    ...(last === undefined ? {} : { limit: wholeNumber("--last", last, 1), last: true }),
+    since: valueOf(given, "since", (time) => parseTime(time, now)),
+    until: valueOf(given, "until", (time) => parseEnd(time, now)),
+    after: wholeNumber(given, "after"),
+    before: wholeNumber(given, "before"),
+    limit: wholeNumber(given, last ? "last" : "limit", 1),
+    last,
   };
-}
-
-function seqOf(texts: Given["texts"], name: "after" | "before"): ReadOptions {
-  const typed = texts.get(name);
-  return typed === undefined ? {} : { [name]: wholeNumber(`--${name}`, typed) };
 }
 
 export const follow: Row<Reading, GroupEntry> = {
   names: ["follow"],
   help: "entries as they come, until Ctrl-C",
-  once: {
-    usage: "follow G [--since TIME] [--after SEQ]",
-    words: [1, 1],
-    read: ({ words: [group], given, now }) => ({
-      group: groupNamed(group),
-      range: rangeOf(given, now),
-    }),
-  },
+  once: { usage: "follow G [--since TIME] [--after SEQ]", words: [1, 1], read: groupAndRange },
   options: ["since", "after"],
   atOnce: true,
   async *run({ user, signal }, { group, range }) {
@@ -147,7 +128,7 @@ export const follow: Row<Reading, GroupEntry> = {
 interface Sending {
   readonly group: GroupRef;
   /** Undefined where nothing was typed. */
-  readonly text?: string | undefined;
+  readonly text?: string;
   /** Each is a message. */
   readonly lines?: AsyncIterable<string>;
 }

@@ -1,46 +1,27 @@
 /** Commands that show something: lists, members, fingerprint, who you are, help, the menu. */
 
-import { UsageError } from "../../errors.ts";
 import type { Listing } from "../../protocol/schema.ts";
 import { safeLine } from "../../text/filter.ts";
-import type { JoinedGroup, MemberInfo } from "../../user/types.ts";
+import type { Fingerprint, JoinedGroup, MemberInfo } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { columns, wholeNumber } from "../args.ts";
-import {
-  joinedFields,
-  joinedLine,
-  listingFields,
-  listingLine,
-  memberLine,
-  paint,
-} from "../render.ts";
-import {
-  type Ask,
-  type AtPrompt,
-  groupNamed,
-  type GroupRef,
-  promptOf,
-  type Row,
-} from "./command.ts";
-import { joinedGroup, wholeTarget } from "./targets.ts";
+import { joinedFields, joinedLine, listingLine, memberLine, paint } from "../render.ts";
+import { type Ask, type AtPrompt, promptOf, type Row } from "./command.ts";
+import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 
-export const list: Row<{ prefix?: string }, readonly Listing[]> = {
+export const list: Row<string | undefined, readonly Listing[]> = {
   names: ["list_groups", "get_group_list"],
   short: ["list"],
   help: "the groups that the registries know",
   prompt: {
     usage: "list_groups [PREFIX]",
     help: "the groups that the registry knows",
-    read: (rest) => rest === "" ? {} : { prefix: rest },
+    read: (rest) => rest || undefined,
   },
-  once: {
-    usage: "list [PREFIX]",
-    words: [0, 1],
-    read: ({ words: [prefix] }) => prefix === undefined ? {} : { prefix },
-  },
+  once: { usage: "list [PREFIX]", words: [0, 1], read: ({ words: [prefix] }) => prefix },
   menu: { number: 1, text: "List groups", asks: [] },
-  run: ({ user }, options) => user.list(options),
-  text(found, { prompt, style, user }, { prefix }) {
+  run: ({ user }, prefix) => user.list({ prefix }),
+  text(found, { prompt, style, user }, prefix) {
     if (found.length > 0) {
       const member = new Set(prompt?.live ? user.joined().map(({ id }) => id) : []);
       const mark = paint(style, "gray", " (joined)");
@@ -55,7 +36,8 @@ export const list: Row<{ prefix?: string }, readonly Listing[]> = {
     const which = prefix === undefined ? "" : ` that begins with ${prefix}`;
     return [{ remark: `no group${which} is listed; group.ts NAME IP:PORT starts one` }];
   },
-  json: (found) => found.map(listingFields),
+  json: (found) =>
+    found.map(({ name, address, state, record }) => ({ name, address, state, id: record?.id })),
   after: (prompt, found) => prompt.remember(found),
 };
 
@@ -84,16 +66,16 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
 
 /** The joined groups, with what each has after the cursor; one that does not answer keeps its 0. */
 async function withUnread(user: Pick<User, "joined" | "read">): Promise<readonly JoinedGroup[]> {
-  const asked = user.joined().map(async (group) => {
+  const asked = user.joined().map(async ({ id, cursor }) => {
+    let head = 0;
     try {
-      let head = 0;
-      for await (const { seq } of user.read(group.id, { last: true, limit: 1 })) head = seq;
-      return { id: group.id, unread: Math.max(0, head - group.cursor) };
+      for await (const { seq } of user.read(id, { last: true, limit: 1 })) head = seq;
     } catch {
-      return { id: group.id, unread: 0 }; // its state says that it does not answer
+      // Its state says that it does not answer.
     }
+    return [id, Math.max(0, head - cursor)] as const;
   });
-  const unread = new Map((await Promise.all(asked)).map(({ id, unread }) => [id, unread]));
+  const unread = new Map(await Promise.all(asked));
   return user.joined().map((group) => ({ ...group, unread: unread.get(group.id) ?? 0 }));
 }
 
@@ -103,12 +85,10 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
   help: "who is in a group",
   prompt: {
     usage: "members [G]",
-    read(rest, { known, joined, current }) {
-      const target = wholeTarget(rest, known);
-      const group = target === undefined ? current : joinedGroup(target, joined);
-      if (group) return group;
-      throw new UsageError("Cannot show members: expected a joined group, members NAME");
-    },
+    read: (rest, prompt) =>
+      rest === "" && prompt.current
+        ? prompt.current
+        : wholeJoined(rest, prompt, "Cannot show members: expected a joined group, members NAME"),
   },
   once: { usage: "members G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
   menu: { number: 7, text: "Members of a group", asks: [{ question: "Group", quoted: true }] },
@@ -118,24 +98,19 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
   after: (prompt, found) => prompt.saw(found.map(({ name }) => name)),
 };
 
-type Fingerprint = Awaited<ReturnType<User["fingerprint"]>>;
-
 export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
   names: ["fingerprint"],
   help: "the hash of all you are shown, to compare with another member's",
   once: {
     usage: "fingerprint G [--at SEQ]",
     words: [1, 1],
-    read({ words: [group], given }) {
-      const at = given.texts.get("at");
-      return {
-        group: groupNamed(group),
-        ...(at === undefined ? {} : { at: wholeNumber("--at", at, 1) }),
-      };
-    },
+    read: ({ words: [group], given }) => ({
+      group: groupNamed(group),
+      at: wholeNumber(given, "at", 1),
+    }),
   },
   options: ["at"],
-  run: ({ user }, { group, ...at }) => user.fingerprint(group.id, at),
+  run: ({ user }, { group, at }) => user.fingerprint(group.id, { at }),
   text: ({ seq, hash, from }) => [
     `${seq} ${hash}`,
     ...(from > 1 ? [{ remark: `the group keeps nothing before entry ${from}` }] : []),
@@ -170,9 +145,7 @@ export const help: Row<void, void> = {
   run: () => {},
   text: (_, context) => [
     ...columns(
-      promptOf(context).commands.map(({ prompt, help }) =>
-        [prompt!.usage, prompt!.help ?? help] as const
-      ),
+      promptOf(context).commands.map(({ prompt, help }) => [prompt!.usage, prompt!.help ?? help]),
     ),
     "",
     "Any other line goes to the current group (the one before >). Begin it with a space when its",
@@ -229,9 +202,7 @@ export const exit: Row<void, void> = {
   help: "leave the program (also Ctrl-D)",
   prompt: { usage: "exit", read: () => {} },
   menu: { number: 9, text: "Exit", asks: [] },
-  run: (context) => {
-    promptOf(context).ended = true;
-  },
+  run: (context) => void (promptOf(context).ended = true),
   text: () => [],
 };
 

@@ -13,6 +13,17 @@ export interface Known {
   readonly numbered: readonly string[];
 }
 
+/** A group as commands hand it on: `id` is what a user is asked with. */
+export interface GroupRef {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** A group by the word on a command line. */
+export function groupNamed(word: string): GroupRef {
+  return { id: word, name: word };
+}
+
 /** A group, and what was typed after it. */
 export interface Taken {
   readonly target: string;
@@ -41,11 +52,12 @@ export function takeTarget(typed: string, { names, numbered }: Known): Taken | u
 /**
  * The group of a command that takes nothing else: all that was typed, without quotes.
  *
- * @throws {UsageError} a quote without its end, or words after it
+ * @throws {UsageError} a quote without its end, or words after it; `missing`, where nothing is left
  */
-export function wholeTarget(typed: string, known: Known): string | undefined {
+export function wholeTarget(typed: string, known: Known, missing: string): string {
   const taken = takeTarget(typed, known);
-  if (!taken || taken.rest === "") return taken?.target;
+  if (!taken) throw new UsageError(missing);
+  if (taken.rest === "") return taken.target;
   if (takeQuoted(typed.trim())) {
     throw new UsageError(`Cannot use "${safeLine(taken.rest)}": it is more than one group`);
   }
@@ -86,6 +98,15 @@ export function splitWords(text: string): string[] {
     rest = quoted ? quoted.rest : rest.slice(word.length).trim();
   }
   return words;
+}
+
+/** As {@linkcode wholeTarget}, where the user is a member. @throws {UsageError} */
+export function wholeJoined(
+  typed: string,
+  { known, joined }: { readonly known: Known; readonly joined: readonly JoinedGroup[] },
+  missing: string,
+): JoinedGroup {
+  return joinedGroup(wholeTarget(typed, known, missing), joined);
 }
 
 /** The joined group of this name or address. @throws {UsageError} there is none */

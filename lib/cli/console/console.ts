@@ -94,17 +94,14 @@ export class Console implements Screen {
     this.#reader = reader;
     reader.on("line", (line) => this.#line(line));
     reader.on("SIGINT", () => this.#interrupt());
-    reader.on("close", () => this.#end());
+    reader.on("close", () => this.close());
     process.stdin.on("keypress", this.#keypress);
     process.stdout.on("resize", this.#resized);
     this.#show();
   }
 
   print(text: string): void {
-    if (this.#burst.length > 0) {
-      this.#later.push(text);
-      return;
-    }
+    if (this.#burst.length > 0) return void this.#later.push(text);
     const shown = this.#shown;
     this.#hide();
     process.stdout.write(text + "\n");
@@ -116,11 +113,7 @@ export class Console implements Screen {
   }
 
   status(lines: readonly string[]): void {
-    if (
-      lines.length === this.#status.length && lines.every((line, i) => line === this.#status[i])
-    ) {
-      return;
-    }
+    if (lines.join("\n") === this.#status.join("\n")) return;
     this.#status = lines;
     this.#redraw();
   }
@@ -156,24 +149,21 @@ export class Console implements Screen {
     }
   }
 
-  close(): Promise<void> {
-    if (!this.#closed) {
-      this.#closed = true;
-      clearTimeout(this.#timer);
-      process.stdin.off("keypress", this.#keypress);
-      process.stdout.off("resize", this.#resized);
-      this.#hide();
-      this.#reader?.close();
-      this.#give(undefined);
-    }
-    return Promise.resolve();
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    process.stdin.off("keypress", this.#keypress);
+    process.stdout.off("resize", this.#resized);
+    this.#hide();
+    this.#reader?.close();
+    this.#give(undefined);
   }
 
   #line(line: string): void {
-    const columns = this.#columns;
     const before = this.#burst.length === 0 ? this.#reader!.getPrompt() : "";
     this.#burst.push(line);
-    this.#burstRows += rowsOf(before + line, columns);
+    this.#burstRows += rowsOf(before + line, this.#columns);
     this.#shown = false;
     if (this.#question === undefined) this.#options.history.add(line);
     clearTimeout(this.#timer);
@@ -186,10 +176,8 @@ export class Console implements Screen {
     const lines = [...this.#held, ...this.#burst];
     const rest = this.#reader!.line;
     const asked = this.#question !== undefined;
-    const text = !asked && lines.length > 0 &&
-      (lines.length > 1
-        ? !lines.every((line) => !this.#isMessage(line))
-        : this.#isMessage(lines[0]));
+    const text = !asked &&
+      lines.some((line) => line.trim() !== "" && this.#options.isText(line));
     this.#held = text && rest !== "" ? lines : [];
     if (text || rest !== "") this.#erase(rest);
     this.#burst = [];
@@ -204,14 +192,10 @@ export class Console implements Screen {
     this.#show();
   }
 
-  #isMessage(line: string): boolean {
-    return line.trim() !== "" && this.#options.isText(line);
-  }
-
   /** Takes what was typed off the screen: it is shown again as a message. */
   #erase(rest: string): void {
-    const rows = this.#burstRows + (rest === "" ? 0 : rowsOf(rest, this.#columns) - 1) +
-      this.#statusRows;
+    const more = rest === "" ? 0 : rowsOf(rest, this.#columns) - 1;
+    const rows = this.#burstRows + more + this.#statusRows;
     process.stdout.write(`\x1b[${rows}A\r\x1b[J`);
   }
 
@@ -226,17 +210,13 @@ export class Console implements Screen {
   #interrupt(): void {
     const reader = this.#reader!;
     const empty = reader.line === "" && this.#held.length === 0;
-    if (empty && this.#question === undefined) return this.#end();
+    if (empty && this.#question === undefined) return this.close();
     this.#hide();
     reader.line = "";
     reader.cursor = 0;
     this.#held = [];
     if (empty) this.#give(undefined);
     this.#show();
-  }
-
-  #end(): void {
-    void this.close();
   }
 
   #keypress = (_: unknown, key: { name?: string } | undefined): void => {

@@ -9,6 +9,7 @@ export interface PendingMessage {
   readonly group: string;
   readonly name: string;
   readonly text: string;
+  /** Absent until the message is kept on this disk. */
   mid?: string;
 }
 
@@ -21,11 +22,6 @@ export class Pending {
     return item;
   }
 
-  /** The group's log has it; it stays until its entry is shown. */
-  accepted(item: PendingMessage, mid: string): void {
-    item.mid = mid;
-  }
-
   /** Its id is known before the group answers. */
   queued(name: string, mid: string, text: string): void {
     const item = this.#items.find((item) =>
@@ -34,21 +30,11 @@ export class Pending {
     if (item) item.mid = mid;
   }
 
-  /** Takes it off; false when it was off already. */
-  drop(item: PendingMessage): boolean {
+  /** Takes off all that are of this kind; false when there was none. */
+  drop(which: (item: PendingMessage) => boolean): boolean {
     const before = this.#items.length;
-    this.#items = this.#items.filter((other) => other !== item);
+    this.#items = this.#items.filter((item) => !which(item));
     return this.#items.length < before;
-  }
-
-  /** Takes off the one with this id. */
-  dropMid(mid: string): void {
-    this.#items = this.#items.filter((item) => item.mid !== mid);
-  }
-
-  /** Takes off all for a group. */
-  dropGroup(id: string): void {
-    this.#items = this.#items.filter(({ group }) => group !== id);
   }
 
   get size(): number {
@@ -57,11 +43,11 @@ export class Pending {
 
   /** An own entry is shown now. It may come before the receipt, so the text names it, too. */
   arrived(group: string, entry: { readonly mid?: string; readonly text?: string }): void {
-    const item = this.#items.find((item) =>
+    const shown = this.#items.find((item) =>
       item.group === group &&
       (item.mid === undefined ? item.text === entry.text : item.mid === entry.mid)
     );
-    if (item) this.drop(item);
+    this.drop((item) => item === shown);
   }
 
   /** One line each, `…` before it. */

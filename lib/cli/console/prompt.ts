@@ -3,17 +3,11 @@
 import { Refusal, Unreachable } from "../../errors.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { JoinedGroup, UserEvent } from "../../user/types.ts";
+import type { JoinedGroup, Receipt, UserEvent } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
-import {
-  type AtPrompt,
-  type Command,
-  type Context,
-  type GroupRef,
-  type Receipt,
-  runCommand,
-} from "../commands/command.ts";
-import { type Known, takeTarget } from "../commands/targets.ts";
+import { type AtPrompt, type Command, type Context, runCommand } from "../commands/command.ts";
+import { PROMPT_COMMANDS } from "../commands/table.ts";
+import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
 import {
   Authors,
   entryLine,
@@ -22,7 +16,6 @@ import {
   failed,
   notice,
   PROMPT_WORDS,
-  success,
 } from "../render.ts";
 import type { Screen } from "./console.ts";
 import { Pending } from "./pending.ts";
@@ -36,7 +29,6 @@ export interface PromptOptions {
   readonly home: string;
   readonly screen: Screen;
   readonly host: Host;
-  readonly commands: readonly Command[];
   readonly signal: AbortSignal;
 }
 
@@ -49,7 +41,7 @@ const TYPING_FOR = 6_000;
 export class Prompt implements AtPrompt {
   readonly user: User;
   readonly screen: Screen;
-  readonly commands: readonly Command[];
+  readonly commands = PROMPT_COMMANDS;
   readonly host: Host;
   ended = false;
   /** Names or addresses in the order of the last list. */
@@ -68,10 +60,9 @@ export class Prompt implements AtPrompt {
   #current: string | undefined;
   #all: readonly string[] = [];
 
-  constructor({ user, home, screen, host, commands, signal }: PromptOptions) {
+  constructor({ user, home, screen, host, signal }: PromptOptions) {
     this.user = user;
     this.screen = screen;
-    this.commands = commands;
     this.host = host;
     this.#signal = signal;
     this.#context = {
@@ -167,17 +158,13 @@ export class Prompt implements AtPrompt {
   left(group: GroupRef): void {
     this.#watches.stop(group.id);
     this.#unread.delete(group.id);
-    this.#pending.dropGroup(group.id);
+    this.#pending.drop((item) => item.group === group.id);
     if (this.#current === group.id) this.switchTo(this.joined[0]);
     else this.refresh();
   }
 
   say(text: string): void {
     this.print(notice(text, this.screen.style));
-  }
-
-  succeed(): void {
-    this.print(success(this.screen.style));
   }
 
   fail(error: unknown, target?: string): void {
@@ -198,16 +185,18 @@ export class Prompt implements AtPrompt {
     this.refresh();
     try {
       const receipt = await this.user.send(group.id, text);
-      this.#pending.accepted(item, receipt.mid);
+      item.mid = receipt.mid; // It stays until its entry is shown.
       return receipt;
     } catch (error) {
       if (this.#signal.aborted) return undefined;
       if (error instanceof Unreachable && this.live) return undefined;
-      if (this.#pending.drop(item)) this.fail(explainSend(error, PROMPT_WORDS, group.name));
+      if (this.#pending.drop((one) => one === item)) {
+        this.fail(explainSend(error, PROMPT_WORDS, group.name));
+      }
       return undefined;
     } finally {
       // Without a live feed of this group nothing else would take it off the screen.
-      if (!this.#watches.has(group.id)) this.#pending.drop(item);
+      if (!this.#watches.has(group.id)) this.#pending.drop((one) => one === item);
       this.refresh();
     }
   }
@@ -273,7 +262,7 @@ export class Prompt implements AtPrompt {
     else if (event.state === "pending") {
       this.#pending.queued(event.group, event.mid, event.text);
     } else if (event.state === "failed") {
-      this.#pending.dropMid(event.mid);
+      this.#pending.drop(({ mid }) => mid === event.mid);
       this.fail(`${event.reason ?? "refused"}; not sent: ${event.text.slice(0, 60)}`);
       this.refresh();
     }

@@ -5,10 +5,9 @@ import { safeLine } from "../../text/filter.ts";
 import type { User } from "../../user/user.ts";
 import { columns } from "../args.ts";
 import type { Command } from "../commands/command.ts";
-import { PROMPT_COMMANDS } from "../commands/table.ts";
 import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
-import { paint, PLAIN } from "../render.ts";
+import { paint, PLAIN, success } from "../render.ts";
 import type { Output } from "../streams.ts";
 import { Console, type Screen } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
@@ -33,7 +32,12 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   const screen = new Console({
     style: output.style,
     history,
-    complete: (line) => completions(line, completable(prompt)),
+    complete: (line) =>
+      completions(line, {
+        commands: prompt.commands.flatMap(({ names }) => names),
+        groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
+        members: [...prompt.seenNames].map(safeLine),
+      }),
     typing: (line) => {
       const group = prompt.current;
       if (group && understand(prompt, line).kind === "text") user.typing(group.id);
@@ -42,14 +46,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   });
   run.onClose(() => screen.close());
   run.signal.addEventListener("abort", () => screen.close(), { once: true });
-  const prompt: Prompt = new Prompt({
-    user,
-    home,
-    screen,
-    host,
-    commands: PROMPT_COMMANDS,
-    signal: stop.signal,
-  });
+  const prompt: Prompt = new Prompt({ user, home, screen, host, signal: stop.signal });
 
   const joined = user.joined();
   screen.print(firstScreen(user, output.style));
@@ -66,7 +63,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   }
   const { waiting } = prompt;
   stop.abort();
-  await screen.close();
+  screen.close();
   if (waiting > 0) {
     await output.print(`* ${waiting} not sent yet: kept, they go out the next time`);
   }
@@ -77,13 +74,11 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
 async function runPaste(prompt: Prompt, screen: Console, lines: readonly string[]) {
   const kinds = lines.map((line) => understand(prompt, line).kind);
   const commands = kinds.every((kind) => kind === "command" || kind === "empty");
-  if (prompt.current && !commands) return await runText(prompt, trimmed(lines));
+  if (prompt.current && !commands) {
+    return await runText(prompt, lines.join("\n").replace(/^\n+|\s+$/g, ""));
+  }
   screen.putBack(lines.slice(1));
   await runLine(prompt, lines[0]);
-}
-
-function trimmed(lines: readonly string[]): string {
-  return lines.join("\n").replace(/^\n+|\s+$/g, "");
 }
 
 function firstScreen(user: User, style: Output["style"]): string {
@@ -118,19 +113,7 @@ async function listed(prompt: Prompt): Promise<void> {
   }
 }
 
-function completable(prompt: Prompt) {
-  return {
-    commands: prompt.commands.flatMap(({ names }) => names),
-    groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
-    members: [...prompt.seenNames].map(safeLine),
-  };
-}
-
-export interface ScriptOptions {
-  readonly user: User;
-  readonly home: string;
-  readonly host: Host;
-  readonly output: Output;
+export interface ScriptOptions extends Omit<RunPromptOptions, "run" | "group"> {
   readonly lines: AsyncGenerator<string>;
   readonly signal: AbortSignal;
 }
@@ -160,14 +143,8 @@ export async function runScript(options: ScriptOptions): Promise<number> {
     prompt: () => {},
   };
   const over = new AbortController();
-  const prompt = new Prompt({
-    user,
-    home,
-    screen,
-    host,
-    commands: PROMPT_COMMANDS,
-    signal: AbortSignal.any([signal, over.signal]),
-  });
+  const either = AbortSignal.any([signal, over.signal]);
+  const prompt = new Prompt({ user, home, screen, host, signal: either });
   try {
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
@@ -218,5 +195,5 @@ async function runText(prompt: Prompt, text: string): Promise<void> {
   if (!group) return prompt.fail("You are in no group: join_group G first");
   const sent = prompt.send(group, text);
   if (prompt.live) return;
-  if (await sent) prompt.succeed();
+  if (await sent) prompt.print(success(prompt.screen.style));
 }

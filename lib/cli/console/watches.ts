@@ -96,15 +96,11 @@ export class Watches {
 
   /** Resolves when the group answers again. */
   #returns({ name }: JoinedGroup, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const off = this.#user.on((event) => {
-        if (event.type === "state" && event.group === name && event.state === "live") done();
-      });
-      const done = () => {
-        off();
-        resolve();
-      };
-      signal.addEventListener("abort", done, { once: true });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const off = this.#user.on((event) => {
+      if (event.type === "state" && event.group === name && event.state === "live") resolve();
     });
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    return promise.finally(off);
   }
 }
