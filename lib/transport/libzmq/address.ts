@@ -1,5 +1,6 @@
 /** What an address of this engine means to libzmq, and why one cannot be bound. */
 
+import { once } from "node:events";
 import { lstat } from "node:fs/promises";
 import { connect } from "node:net";
 import { Refusal } from "../../errors.ts";
@@ -41,16 +42,11 @@ export async function checkIpc(address: string): Promise<void> {
 }
 
 /** Whether a server listens on a socket of the file system. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const done = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once("connect", () => done(true));
-    socket.once("error", () => done(false));
-  });
+async function answers(path: string): Promise<boolean> {
+  const socket = connect(path);
+  const answer = await once(socket, "connect").then(() => true, () => false);
+  socket.destroy();
+  return answer;
 }
 
 const TCP_REASONS = { EINVAL: "it should be IP:PORT" };

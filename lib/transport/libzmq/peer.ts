@@ -1,5 +1,6 @@
 /** One peer of a ROUTER: the way back to it, and what it has asked and not yet got. */
 
+import type { Totals } from "../totals.ts";
 import type { Frames, OutFrames, Peer, PeerBounds } from "../transport.ts";
 
 /** A peer that had no room for what may be dropped is spared more of it for this long, ms. */
@@ -9,7 +10,7 @@ const MESSAGE_BYTES = 512;
 
 /** What a peer needs of its server. */
 export interface PeerOwner {
-  boundsOf(peer: RouterPeer): PeerBounds;
+  readonly totals: Totals;
   post(frames: OutFrames, onRefused: (code: string | undefined) => void): boolean;
   deliver(peer: RouterPeer, frames: Frames): void;
   admit(peer: RouterPeer): void;
@@ -17,7 +18,6 @@ export interface PeerOwner {
   drop(peer: RouterPeer, why: string, cut: boolean): void;
   /** The bytes that wait have grown by so many. */
   hold(peer: RouterPeer, more: number): void;
-  count(what: string): void;
 }
 
 interface Waiting {
@@ -36,6 +36,7 @@ export class RouterPeer implements Peer {
   readonly since: number;
   /** When a message came from it, or went out to it, last. */
   lively: number;
+  bounds: PeerBounds;
   admitted = false;
   gone = false;
   /** Bytes of its messages that wait for requests under way. */
@@ -48,11 +49,19 @@ export class RouterPeer implements Peer {
   #delivering = false;
   #slowUntil = 0;
 
-  constructor(owner: PeerOwner, id: string, key: string, routingId: Uint8Array, now: number) {
+  constructor(
+    owner: PeerOwner,
+    id: string,
+    key: string,
+    routingId: Uint8Array,
+    bounds: PeerBounds,
+    now: number,
+  ) {
     this.#owner = owner;
     this.id = id;
     this.key = key;
     this.#routingId = routingId;
+    this.bounds = bounds;
     this.since = this.lively = now;
   }
 
@@ -91,8 +100,7 @@ export class RouterPeer implements Peer {
     this.#queue.push({ frames, delimited, bytes: bytes + MESSAGE_BYTES });
     this.#hold(bytes + MESSAGE_BYTES);
     this.#deliver();
-    const { out } = this.#owner.boundsOf(this);
-    if (this.heldBytes > out) this.cut("asks faster than it can be answered");
+    if (this.heldBytes > this.bounds.out) this.cut("asks faster than it can be answered");
   }
 
   /** Nothing goes to it or comes from it any more. */
@@ -106,7 +114,7 @@ export class RouterPeer implements Peer {
     if (this.#delivering) return; // an end() from within a delivery: the loop below goes on
     this.#delivering = true;
     try {
-      while (this.#queue.length > 0 && this.#requests < this.#owner.boundsOf(this).requests) {
+      while (this.#queue.length > 0 && this.#requests < this.bounds.requests) {
         const next = this.#queue.shift()!;
         this.#hold(-next.bytes);
         this.#delimited = next.delimited;
@@ -123,7 +131,7 @@ export class RouterPeer implements Peer {
   }
 
   #dropped(): boolean {
-    this.#owner.count("dropped: reads too slowly");
+    this.#owner.totals.count("dropped: reads too slowly");
     return false;
   }
 

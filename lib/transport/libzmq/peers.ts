@@ -1,18 +1,15 @@
 /** The peers a ROUTER has heard, and those it hears no more; both tables are bounded. */
 
+import type { Bounds } from "../transport.ts";
+
+type TableBounds = Pick<Bounds, "connections" | "strangers" | "admitWithin">;
+
 /** What the table looks at; see {@linkcode RouterPeer}. */
 interface Listed {
   readonly key: string;
   readonly since: number;
   readonly lively: number;
   readonly admitted: boolean;
-}
-
-interface TableBounds {
-  readonly connections: number;
-  readonly strangers: number;
-  /** How long a peer may stay a stranger, ms. */
-  readonly admitWithin: number;
 }
 
 /** A peer with which nothing was exchanged for so long is forgotten, ms. */
@@ -40,9 +37,10 @@ export class PeerTable<P extends Listed> {
     return this.#strangers.size;
   }
 
+  /** In the order in which they must go: strangers first. */
   *[Symbol.iterator](): Generator<P> {
-    yield* this.#known.values();
     yield* this.#strangers.values();
+    yield* this.#known.values();
   }
 
   get(key: string): P | undefined {
@@ -65,7 +63,7 @@ export class PeerTable<P extends Listed> {
   ignore(key: string, now: number): void {
     this.#cut.delete(key);
     this.#cut.set(key, now);
-    if (this.#cut.size > MAX_CUT) this.#cut.delete(first(this.#cut.keys())!);
+    if (this.#cut.size > MAX_CUT) this.#cut.delete(this.#cut.keys().next().value!);
   }
 
   /** Whether a message of this key that came now is to be ignored. */
@@ -76,12 +74,9 @@ export class PeerTable<P extends Listed> {
 
   /** Those that must go, with the reason, since there are too many. */
   *overfull(): Generator<[P, string]> {
-    while (this.#strangers.size > this.#bounds.strangers) {
-      yield [first(this.#strangers.values())!, "too many strangers"];
-    }
-    while (this.size > this.#bounds.connections) {
-      yield [first(this.#strangers.values()) ?? first(this.#known.values())!, "too many peers"];
-    }
+    const next = () => this[Symbol.iterator]().next().value!;
+    while (this.#strangers.size > this.#bounds.strangers) yield [next(), "too many strangers"];
+    while (this.size > this.#bounds.connections) yield [next(), "too many peers"];
   }
 
   /** Those that must go, with the reason, since their time is over. */
@@ -100,9 +95,4 @@ export class PeerTable<P extends Listed> {
   tooLong(peer: P, now: number): boolean {
     return !peer.admitted && now - peer.since >= this.#bounds.admitWithin;
   }
-}
-
-function first<T>(values: Iterable<T>): T | undefined {
-  for (const value of values) return value;
-  return undefined;
 }

@@ -40,11 +40,7 @@ interface EngineSocketOptions {
 
 export class EngineSocket implements Watched {
   readonly socket: RawSocket;
-  readonly #watcher: Watcher | undefined;
-  readonly #maxFrame: number;
-  readonly #onMessage: (frames: Frames) => void;
-  readonly #onFailure: (why: string) => void;
-  readonly #onStuck: (() => void) | undefined;
+  readonly #options: EngineSocketOptions;
   #queue: OutFrames[] = [];
   #queuedBytes = 0;
   #closed = false;
@@ -55,14 +51,10 @@ export class EngineSocket implements Watched {
   #retryMs = RETRY_MS;
   #stuckSince: number | undefined;
 
-  constructor({ socket, watcher, maxFrame, onMessage, onFailure, onStuck }: EngineSocketOptions) {
-    this.socket = socket;
-    this.#watcher = watcher;
-    this.#maxFrame = maxFrame;
-    this.#onMessage = onMessage;
-    this.#onFailure = onFailure;
-    this.#onStuck = onStuck;
-    if (watcher) watcher.add(this);
+  constructor(options: EngineSocketOptions) {
+    this.socket = options.socket;
+    this.#options = options;
+    if (options.watcher) options.watcher.add(this);
     else void this.#receiveForever();
   }
 
@@ -72,7 +64,7 @@ export class EngineSocket implements Watched {
 
   /** Hands a message to the engine now, or never; a refusal comes afterwards, with its code. */
   post(frames: OutFrames, onRefused: (code: string | undefined) => void): boolean {
-    if (this.#closed || measure(frames, this.#maxFrame) === Infinity) return false;
+    if (this.#closed || measure(frames, this.#options.maxFrame) === Infinity) return false;
     this.socket.send(frames).catch((error) => {
       if (!this.#closed) onRefused(codeOf(error));
     });
@@ -82,7 +74,7 @@ export class EngineSocket implements Watched {
 
   /** Hands a message to the engine in order, keeping it while the engine is full; false: no room. */
   queue(frames: OutFrames): boolean {
-    const bytes = this.#queuedBytes + measure(frames, this.#maxFrame);
+    const bytes = this.#queuedBytes + measure(frames, this.#options.maxFrame);
     if (this.#closed || this.#queue.length >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES) return false;
     this.#queue.push(frames);
     this.#queuedBytes = bytes;
@@ -114,7 +106,7 @@ export class EngineSocket implements Watched {
    * with it the news of a message.
    */
   mayHaveEatenEdge(): void {
-    if (this.#watcher === undefined || this.#draining || this.#lookDue) return;
+    if (this.#options.watcher === undefined || this.#draining || this.#lookDue) return;
     this.#lookDue = true;
     queueMicrotask(this.#lookAgain);
   }
@@ -126,7 +118,7 @@ export class EngineSocket implements Watched {
     this.forget();
     clearTimeout(this.#retry);
     this.socket.close();
-    await this.#watcher?.remove(this);
+    await this.#options.watcher?.remove(this);
   }
 
   async #drain(): Promise<void> {
@@ -152,12 +144,12 @@ export class EngineSocket implements Watched {
   }
 
   readonly #deliver = (frames: Frames): void => {
-    if (!this.#closed) this.#onMessage(frames);
+    if (!this.#closed) this.#options.onMessage(frames);
   };
 
   readonly #receiveFailed = (error: unknown): Promise<void> | void => {
     if (this.#closed || codeOf(error) === "EAGAIN") return;
-    this.#onFailure(`cannot receive: ${codeOf(error) ?? String(error)}`);
+    this.#options.onFailure(`cannot receive: ${codeOf(error) ?? String(error)}`);
     return new Promise((resolve) => setTimeout(resolve, FAILED_MS));
   };
 
@@ -177,7 +169,7 @@ export class EngineSocket implements Watched {
       this.#stuckSince = undefined;
       this.#retryMs = RETRY_MS;
       const gone = queue.shift();
-      if (gone) this.#queuedBytes -= measure(gone, this.#maxFrame);
+      if (gone) this.#queuedBytes -= measure(gone, this.#options.maxFrame);
     }
     this.#flushing = false;
   }
@@ -193,7 +185,7 @@ export class EngineSocket implements Watched {
     this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
     if (now - this.#stuckSince <= STUCK_MS) return;
     this.#stuckSince = now;
-    this.#onStuck?.();
+    this.#options.onStuck?.();
   }
 
   readonly #lookAgain = (): void => {

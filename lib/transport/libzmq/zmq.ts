@@ -76,12 +76,12 @@ let shared: Transport | undefined;
  * - What is queued when a socket closes is lost. Every open socket keeps the process alive.
  */
 export function libzmqTransport(): Transport {
-  return shared ??= new LibzmqTransport(zmq.context, {});
+  return shared ??= new LibzmqTransport(zmq.context, true);
 }
 
 /** An engine apart that calls no C library by itself, as where the permission for it is missing. */
 export function libzmqTransportWithoutFfi(): Transport {
-  return new LibzmqTransport(new zmq.Context(), { ffi: false });
+  return new LibzmqTransport(new zmq.Context(), false);
 }
 
 class LibzmqTransport implements Transport {
@@ -90,11 +90,11 @@ class LibzmqTransport implements Transport {
   readonly #context: zmq.Context;
   readonly #watcher: Watcher | undefined;
 
-  constructor(context: zmq.Context, options: { ffi?: boolean }) {
+  constructor(context: zmq.Context, ffi: boolean) {
     context.maxSockets = MAX_SOCKETS;
     context.ioThreads = IO_THREADS;
     this.#context = context;
-    this.#watcher = watchSockets(() => this.#makeDoorbell(), options);
+    this.#watcher = watchSockets(() => this.#makeDoorbell(), ffi);
   }
 
   async serve(options: ServeOptions): Promise<Server> {

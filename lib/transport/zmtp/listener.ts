@@ -1,5 +1,6 @@
 /** A listening TCP socket that does not end and does not go deaf. */
 
+import { once } from "node:events";
 import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { Refusal } from "../../errors.ts";
@@ -83,7 +84,9 @@ export class Listener {
   }
 
   async #bind(host: string, port: number): Promise<void> {
-    await bindWithRetries(() => listen(this.#server, host, port));
+    await bindWithRetries(() =>
+      once(this.#server.listen({ host, port, backlog: BACKLOG }), "listening")
+    );
     this.#host = host;
     this.#port = (this.#server.address() as AddressInfo).port;
     this.#server.on("error", (error) => this.#trouble(error));
@@ -122,22 +125,6 @@ export class Listener {
     this.#server.close();
     this.#server.listen({ host: this.#host, port: this.#port, backlog: BACKLOG });
   }
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const listening = () => {
-      server.off("error", failed);
-      resolve();
-    };
-    const failed = (error: Error) => {
-      server.off("listening", listening);
-      reject(error);
-    };
-    server.once("listening", listening);
-    server.once("error", failed);
-    server.listen({ host, port, backlog: BACKLOG });
-  });
 }
 
 /**

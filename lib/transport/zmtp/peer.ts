@@ -4,7 +4,8 @@ import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Bounds, Encoded, Frames, OutFrames, Peer } from "../transport.ts";
 import { plainIp } from "../../text/addresses.ts";
-import { Account, type Pause, type Totals } from "./account.ts";
+import type { Totals } from "../totals.ts";
+import { Account, type Pause } from "./account.ts";
 import {
   answerPing,
   DELIMITER,

@@ -5,8 +5,9 @@ import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
+import { Totals } from "../totals.ts";
+import { pause } from "../waiting.ts";
 import type { Accounts, Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
-import { Totals } from "./account.ts";
 import { encodeMessage } from "./codec.ts";
 import { Gate } from "./gate.ts";
 import { Listener } from "./listener.ts";
@@ -43,7 +44,8 @@ export class ZmtpServer implements Server, Host {
   /** Since when nobody is in a hurry; undefined: somebody is. */
   #resting: number | undefined;
   #closing: Promise<void> | undefined;
-  #empty: (() => void) | undefined;
+  /** Aborted when the last peer is gone from a server that closes. */
+  readonly #empty = new AbortController();
 
   private constructor(options: ServeOptions) {
     this.#options = options;
@@ -205,7 +207,7 @@ export class ZmtpServer implements Server, Host {
     if (--this.#peers === 0) {
       clearTimeout(this.#timer);
       this.#timer = this.#resting = undefined;
-      this.#empty?.();
+      if (this.#closing) this.#empty.abort();
     }
     try {
       if (why !== undefined) this.#options.onGone?.(peer, why);
@@ -219,18 +221,10 @@ export class ZmtpServer implements Server, Host {
     if (this.#peers === 0) return;
     const peers = [...this.#all()];
     for (const peer of peers) peer.farewell("the server closes");
-    const all = new Promise<void>((resolve) => this.#empty = resolve);
-    await within(FAREWELL_MS, all);
+    const { signal } = this.#empty;
+    await pause(FAREWELL_MS, signal);
     for (const peer of peers) peer.destroy();
-    await within(FAREWELL_MS, all);
+    await pause(FAREWELL_MS, signal);
     clearTimeout(this.#timer);
   }
-}
-
-/** Waits for something, but no longer than so many ms. */
-async function within(ms: number, what: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  await Promise.race([what, late]);
-  clearTimeout(timer);
 }
