@@ -54,17 +54,12 @@ export function registryClient(options: RegistryClientOptions): RegistryClient {
       const pinned = pins.get(address);
       const expected = key ?? pinned;
       if (expected !== undefined && expected !== found) {
-        throw new IdentityChanged(
-          address,
-          changed(`${what} at ${address}`, expected, found, wayOut),
-        );
+        const message = `Cannot use ${what} at ${address}: ITS KEY HAS CHANGED from ` +
+          `${shortKey(expected)} to ${shortKey(found)}, so another may have taken its place; ` +
+          `if this is meant, ${wayOut}`;
+        throw new IdentityChanged(address, message);
       }
       if (pinned !== found) pins.set(address, found);
     },
   });
-}
-
-function changed(where: string, expected: string, found: string, wayOut: string): string {
-  return `Cannot use ${where}: ITS KEY HAS CHANGED from ${shortKey(expected)} to ` +
-    `${shortKey(found)}, so another may have taken its place; if this is meant, ${wayOut}`;
 }

@@ -19,9 +19,6 @@ import { encodeReset, HEAD, KIND, PROLOGUE, type Reset, TICKET_BYTES } from "./p
 import { Session, type SessionHost } from "./session.ts";
 import type { Tickets } from "./ticket.ts";
 
-export { feedPacket } from "./packet.ts";
-export { type Actor, Session } from "./session.ts";
-
 /** Sessions kept over an engine that does not say when a peer is gone, and for how long idle, ms. */
 const UNWATCHED = { most: 16_384, idle: 60_000 } as const;
 
@@ -84,10 +81,7 @@ export class SessionServer implements AsyncDisposable {
       onMessage: made.#receive,
       onGone: (peer, why) => made.#left(peer, why),
     });
-    made.#log = new AccountLog({
-      counts: () => made.accounts.counts,
-      warn: (text) => options.warn(text),
-    });
+    made.#log = new AccountLog(() => made.accounts.counts, (text) => options.warn(text));
     if (!transport.watchful) {
       made.#sweeper = setInterval(() => made.#sweep(), made.#unwatched.idle / 10);
       made.#sweeper.unref();
@@ -165,7 +159,11 @@ export class SessionServer implements AsyncDisposable {
     try {
       plaintext = open.receive.open(ciphertext);
     } catch {
-      return this.#unopened(peer, "a sealed packet that does not open");
+      const why = "a sealed packet that does not open";
+      if (this.#options.transport.watchful) return this.#end(peer, why);
+      // An engine that loses messages makes gaps that are nobody's fault, and a cut is not noticed.
+      this.#gone(peer, why);
+      return this.#reset(peer, "bad_packet");
     }
     open.session.touch(performance.now());
     if (this.#sweeper) this.#keep(peer.id, open);
@@ -175,13 +173,6 @@ export class SessionServer implements AsyncDisposable {
       this.#failed(error);
       open.session.cut("its request failed here");
     }
-  }
-
-  /** Over an engine that loses messages a gap is nobody's fault, and a cut is not noticed there. */
-  #unopened(peer: Peer, why: string): void {
-    if (this.#options.transport.watchful) return this.#end(peer, why);
-    this.#gone(peer, why);
-    this.#reset(peer, "bad_packet");
   }
 
   /** It seals for a session that is not here: that is said once, and who goes on is cut. */

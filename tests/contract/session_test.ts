@@ -5,8 +5,7 @@ import { encodePush } from "../../lib/protocol/codec.ts";
 import { REGISTRY_REPLIES } from "../../lib/protocol/schema.ts";
 import { type Opened, SessionClient } from "../../lib/session/client.ts";
 import { sealingKey } from "../../lib/session/noise.ts";
-import { encodeReset } from "../../lib/session/packet.ts";
-import { feedPacket } from "../../lib/session/server.ts";
+import { encodeReset, feedPacket } from "../../lib/session/packet.ts";
 import { ticketBytes } from "../../lib/session/ticket.ts";
 import { until } from "../support.ts";
 import {
