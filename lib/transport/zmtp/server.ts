@@ -24,7 +24,6 @@ const FAREWELL_MS = 200;
 
 export class ZmtpServer implements Server, Host {
   readonly bounds: Bounds;
-  readonly decoderBounds: Host["decoderBounds"];
   readonly totals: Totals = new Totals();
   readonly gate: Gate;
   readonly deliver: Host["deliver"];
@@ -52,11 +51,6 @@ export class ZmtpServer implements Server, Host {
     this.bounds = options.bounds ?? DEFAULT_BOUNDS;
     this.deliver = options.onMessage;
     this.gate = new Gate(this.bounds, this.totals);
-    const { frames, command, stranger, known } = this.bounds;
-    this.decoderBounds = {
-      stranger: { frames, command, frame: stranger.frame, message: stranger.message },
-      known: { frames, command, frame: known.frame, message: known.message },
-    };
   }
 
   /** @throws {Refusal} `address_taken`, `bad_request` */
@@ -170,14 +164,14 @@ export class ZmtpServer implements Server, Host {
   }
 
   later(peer: ZmtpPeer): void {
-    if (this.#due.push(peer) === 1) process.nextTick(() => this.#turn());
+    if (this.#due.push(peer) === 1) process.nextTick(this.#turn);
   }
 
-  #turn(): void {
+  readonly #turn = (): void => {
     const due = this.#due;
     this.#due = [];
     for (const peer of due) peer.turn();
-  }
+  };
 
   watch(peer: ZmtpPeer): void {
     this.#watched.add(peer);
