@@ -40,20 +40,16 @@ export class Session {
   readonly transcript: string;
   /** Who is behind it, set by the owner after {@linkcode Session.prove}. */
   actor: Actor | undefined;
-  readonly #host: SessionHost;
-  readonly #send: CipherState;
-  readonly #priority: Priority;
+  readonly #made: SessionOptions;
   #heard = performance.now();
   #open = true;
   #proof: { readonly key: string; readonly sig: string; readonly good: boolean } | undefined;
 
   /** For {@linkcode SessionServer} alone. */
-  constructor({ host, peer, transcript, send, priority }: SessionOptions) {
-    this.#host = host;
-    this.#send = send;
-    this.#priority = priority;
-    this.peer = peer;
-    this.transcript = transcript;
+  constructor(made: SessionOptions) {
+    this.#made = made;
+    this.peer = made.peer;
+    this.transcript = made.transcript;
   }
 
   /** Of its connection; never used again by the same server. */
@@ -71,7 +67,7 @@ export class Session {
    * it is open: who does not answer a PING is cut.
    */
   get heard(): number {
-    return this.#host.watchful && this.#open ? performance.now() : this.#heard;
+    return this.#made.host.watchful && this.#open ? performance.now() : this.#heard;
   }
 
   /** For {@linkcode SessionServer} alone: a packet of it opened. */
@@ -93,7 +89,7 @@ export class Session {
     if (former) return former.good && former.key === key && former.sig === sig;
     const began = performance.now();
     const good = verifies(key, proofText(this.transcript), sig);
-    this.#host.spent(this.#priority, performance.now() - began);
+    this.#made.host.spent(this.#made.priority, performance.now() - began);
     this.#proof = { key, sig, good };
     return good;
   }
@@ -101,7 +97,7 @@ export class Session {
   /** Sends a reply, JSON. False when the session is over. */
   reply(json: string): boolean {
     if (!this.#open) return false;
-    const packet = this.#send.seal(json, HEAD.sealed);
+    const packet = this.#made.send.seal(json, HEAD.sealed);
     if (this.peer.send([MAGIC, packet])) return true;
     this.cut("takes no more"); // A packet of the order is lost: no later one would open.
     return false;
@@ -129,6 +125,6 @@ export class Session {
 
   /** Ends session and connection; the owner's `onGone` is called before this returns. */
   cut(why: string): void {
-    if (this.#open) this.#host.cut(this.peer, why);
+    if (this.#open) this.#made.host.cut(this.peer, why);
   }
 }

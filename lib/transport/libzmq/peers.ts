@@ -1,16 +1,11 @@
 /** The peers a ROUTER has heard, and those it hears no more; both tables are bounded. */
 
 import type { Bounds } from "../transport.ts";
+import type { RouterPeer } from "./peer.ts";
 
 type TableBounds = Pick<Bounds, "connections" | "strangers" | "admitWithin">;
 
-/** What the table looks at; see {@linkcode RouterPeer}. */
-interface Listed {
-  readonly key: string;
-  readonly since: number;
-  readonly lively: number;
-  readonly admitted: boolean;
-}
+type Listed = Pick<RouterPeer, "key" | "since" | "lively" | "admitted">;
 
 /** A peer with which nothing was exchanged for so long is forgotten, ms. */
 const SILENT_MS = 60_000;

@@ -99,12 +99,12 @@ interface Platform {
   readonly library: string;
   readonly symbol: string;
   readonly count: "u32" | "u64";
+  /** Bytes of one: the socket takes half of them, then come what is asked and what is found. */
   readonly size: number;
-  readonly wide: boolean;
   readonly events: number;
 }
 
-const POSIX = { symbol: "poll", size: 8, wide: false, events: 1 } as const;
+const POSIX = { symbol: "poll", size: 8, events: 1 } as const;
 
 const PLATFORMS: Record<string, Platform> = {
   linux: { ...POSIX, library: "libc.so.6", count: "u64" },
@@ -114,7 +114,6 @@ const PLATFORMS: Record<string, Platform> = {
     symbol: "WSAPoll",
     count: "u32",
     size: 16,
-    wide: true,
     events: 0x300,
   },
 };
@@ -155,18 +154,15 @@ class PollTable {
     this.#view = new DataView(this.bytes.buffer);
     fds.forEach((fd, index) => {
       const at = index * platform.size;
-      if (platform.wide) this.#view.setBigUint64(at, BigInt(fd), true);
-      else this.#view.setInt32(at, fd, true);
-      this.#view.setInt16(at + (platform.wide ? 8 : 4), platform.events, true);
+      this.#view.setInt32(at, fd, true);
+      this.#view.setInt16(at + platform.size / 2, platform.events, true);
     });
   }
 
   /** Whether the last call found something at this index. */
   ready(index: number): boolean {
-    return this.#view.getInt16(
-      index * this.#platform.size + (this.#platform.wide ? 10 : 6),
-      true,
-    ) !== 0;
+    const { size } = this.#platform;
+    return this.#view.getInt16(index * size + size / 2 + 2, true) !== 0;
   }
 }
 

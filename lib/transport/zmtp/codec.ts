@@ -15,17 +15,9 @@ export const [MORE, LONG, COMMAND] = [1, 2, 4];
 const MECHANISMS = new Set(["CURVE", "PLAIN", "GSSAPI"]);
 
 /** What both sides say first: version 3.1, NULL, not as a server. */
-export const GREETING: Uint8Array = greeting();
-
-function greeting(): Uint8Array {
-  const bytes = Buffer.alloc(GREETING_BYTES);
-  bytes[0] = 0xff;
-  bytes[9] = 0x7f;
-  bytes[10] = 3;
-  bytes[11] = 1;
-  bytes.write("NULL", 12, "latin1");
-  return bytes;
-}
+export const GREETING: Uint8Array = Buffer.alloc(GREETING_BYTES);
+GREETING[0] = 0xff;
+GREETING.set([0x7f, 3, 1, ...Buffer.from("NULL")], 9);
 
 /** Why a greeting, or the part of one that has arrived, cannot be talked to; undefined: it may be. */
 export function greetingProblem(start: Uint8Array): string | undefined {

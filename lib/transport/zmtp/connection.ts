@@ -188,8 +188,4 @@ export class Connection extends End {
       this.writes.flush();
     });
   }
-
-  protected override leave(why: string): void {
-    if (!this.#gone) super.leave(why);
-  }
 }

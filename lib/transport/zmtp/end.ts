@@ -47,6 +47,7 @@ export abstract class End {
 
   /** From now on nothing is heard of the other end or said to it. */
   protected leave(why: string): void {
+    if (this.state === "gone") return;
     this.state = "gone";
     this.why = why;
     this.writes.clear();

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { Refusal } from "../../errors.ts";
-import { formatAddress, isIpc, parseAddress } from "../../text/addresses.ts";
+import { type Endpoint, formatAddress, isIpc, parseAddress } from "../../text/addresses.ts";
 import { bindError, bindWithRetries, codeOf } from "../binding.ts";
 import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
 
@@ -33,8 +33,7 @@ interface ListenOptions {
 export class Listener {
   readonly #options: ListenOptions;
   readonly #server: Server;
-  #host = "";
-  #port = 0;
+  #bound: Endpoint = { host: "", port: 0 };
   #accepted = true;
   /** Probes in a row that nobody heard; the first may have come to a busy program. */
   #unheard = 0;
@@ -72,7 +71,7 @@ export class Listener {
 
   /** `IP:PORT`, with the real port. */
   get address(): string {
-    return formatAddress({ host: this.#host, port: this.#port });
+    return formatAddress(this.#bound);
   }
 
   /** From now on nobody can connect. */
@@ -87,9 +86,10 @@ export class Listener {
     await bindWithRetries(() =>
       once(this.#server.listen({ host, port, backlog: BACKLOG }), "listening")
     );
-    this.#host = host;
-    this.#port = (this.#server.address() as AddressInfo).port;
-    this.#server.on("error", (error) => this.#trouble(error));
+    this.#bound = { host, port: (this.#server.address() as AddressInfo).port };
+    this.#server.on("error", (error) => {
+      this.#options.onTrouble(`accept: ${codeOf(error) ?? error.message}`);
+    });
     // Deno never accepts again once an accept found no descriptor free, and tells nobody.
     if (process.versions.deno) this.#lookAfter(LOOK_AFTER_MS);
   }
@@ -101,16 +101,12 @@ export class Listener {
     this.#timer.unref();
   }
 
-  #trouble(error: Error): void {
-    this.#options.onTrouble(`accept: ${codeOf(error) ?? error.message}`);
-  }
-
   /** Connects where nobody else did, and listens anew when that is not heard. */
   async #stayAwake(): Promise<void> {
     this.#timer = undefined;
     const came = this.#accepted;
     this.#accepted = false;
-    const probed = came ? undefined : await probe(this.#host, this.#port);
+    const probed = came ? undefined : await probe(this.#bound);
     if (this.#closed) return;
     this.#unheard = probed === "unheard" && !this.#accepted ? this.#unheard + 1 : 0;
     if (this.#unheard === 2) this.#listenAnew();
@@ -123,7 +119,7 @@ export class Listener {
     this.#unheard = 0;
     this.#options.onTrouble("accept: deaf, listens anew");
     this.#server.close();
-    this.#server.listen({ host: this.#host, port: this.#port, backlog: BACKLOG });
+    this.#server.listen({ ...this.#bound, backlog: BACKLOG });
   }
 }
 
@@ -131,7 +127,7 @@ export class Listener {
  * Connects to an own port and waits for a word or an end: either shows that the connection was
  * accepted. `unsure` when no connection could be tried, for want of descriptors above all.
  */
-function probe(host: string, port: number): Promise<"heard" | "unheard" | "unsure"> {
+function probe({ host, port }: Endpoint): Promise<"heard" | "unheard" | "unsure"> {
   return new Promise((resolve) => {
     let connected = false;
     let ticks = 0;
