@@ -28,8 +28,7 @@ export function encodeAnswer(
 
 /** Who answered. @throws {Error} with why nobody should believe it, as the end of a sentence */
 export function readAnswer(payload: Uint8Array, before: Uint8Array): ServerIdentity {
-  const said = parse(payload);
-  const { group, registry, sig } = said;
+  const { group, registry, sig } = parse(payload);
   if (typeof sig !== "string" || !isSignature(sig)) throw new Error("it is not signed");
   const identity = group !== undefined ? ofGroup(group) : ofRegistry(registry);
   const { key } = "group" in identity ? identity.group : identity.registry;

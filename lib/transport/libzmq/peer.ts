@@ -20,12 +20,6 @@ export interface PeerOwner {
   hold(peer: RouterPeer, more: number): void;
 }
 
-interface Waiting {
-  readonly frames: Frames;
-  readonly delimited: boolean;
-  readonly bytes: number;
-}
-
 export class RouterPeer implements Peer {
   readonly id: string;
   readonly ip = "";
@@ -45,7 +39,7 @@ export class RouterPeer implements Peer {
   readonly #owner: PeerOwner;
   #delimited = false;
   #requests = 0;
-  #queue: Waiting[] = [];
+  #queue: { frames: Frames; delimited: boolean; bytes: number }[] = [];
   #delivering = false;
   #slowUntil = 0;
 

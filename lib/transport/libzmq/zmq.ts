@@ -11,11 +11,11 @@ import { UsageError } from "../../errors.ts";
 import { MAX_PACKET } from "../../protocol/limits.ts";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
 import type { Channel, ConnectOptions, ServeOptions, Server, Transport } from "../transport.ts";
-import { addressOf, checkIpc, endpointOf, isIpc, refusal } from "./address.ts";
+import { bindError, bindWithRetries, codeOf } from "../binding.ts";
+import { addressOf, checkIpc, endpointOf, IPC_REASONS, isIpc, TCP_REASONS } from "./address.ts";
 import { DealerChannel } from "./channel.ts";
 import { type Doorbell, type RawSocket, type Watcher, watchSockets } from "./readiness.ts";
 import { RouterServer } from "./server.ts";
-import { bindWithRetries, codeOf } from "../binding.ts";
 
 /** Sockets of one process; the engine's own default is 1,023. */
 const MAX_SOCKETS = 10_000;
@@ -111,7 +111,7 @@ class LibzmqTransport implements Transport {
       });
     } catch (error) {
       socket.close();
-      throw refusal(address, error);
+      throw bindError(address, error, isIpc(address) ? IPC_REASONS : TCP_REASONS);
     }
     const bound = addressOf(socket.lastEndpoint ?? address);
     return new RouterServer(socket, this.#watcher, bound, options);

@@ -86,19 +86,10 @@ function writeHeader(out: Buffer, at: number, flags: number, length: number): nu
 
 /** What a socket says of itself once the greeting is exchanged. */
 export function encodeReady(type: string): Uint8Array {
-  return encodeCommand(
-    "READY",
-    Buffer.concat([property("Socket-Type", type), property("Identity", "")]),
-  );
-}
-
-function property(name: string, value: string): Uint8Array {
-  const out = Buffer.alloc(1 + name.length + 4 + value.length);
-  out[0] = name.length;
-  out.write(name, 1, "latin1");
-  out.writeUInt32BE(value.length, 1 + name.length);
-  out.write(value, 5 + name.length, "latin1");
-  return out;
+  const property = (name: string, value: string) =>
+    `${String.fromCharCode(name.length)}${name}\0\0\0${String.fromCharCode(value.length)}${value}`;
+  const properties = property("Socket-Type", type) + property("Identity", "");
+  return encodeCommand("READY", Buffer.from(properties, "latin1"));
 }
 
 /** Refuses a peer during the handshake; `reason` is ASCII, at most 255 characters. */

@@ -1,5 +1,6 @@
 /** Reads ZMTP 3 from chunks of any size; see {@linkcode Decoder}. Pure. */
 
+import { Buffer } from "node:buffer";
 import type { Bounds, Frames, PeerBounds } from "../transport.ts";
 import { COMMAND, GREETING_BYTES, greetingProblem, latin1, LONG, MORE } from "./codec.ts";
 
@@ -66,14 +67,8 @@ export class Decoder {
   /** Takes all items there are before it feeds more, or the rest of two chunks is joined. */
   feed(chunk: Uint8Array): void {
     if (this.#phase === "fault") return;
-    const rest = this.#chunk.length - this.#at;
-    if (rest > 0) {
-      const both = new Uint8Array(rest + chunk.length);
-      both.set(this.#chunk.subarray(this.#at));
-      both.set(chunk, rest);
-      chunk = both;
-    }
-    this.#chunk = chunk;
+    const rest = this.#chunk.subarray(this.#at);
+    this.#chunk = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
     this.#at = 0;
   }
 

@@ -109,17 +109,15 @@ export class Listener {
     const probed = came ? undefined : await probe(this.#bound);
     if (this.#closed) return;
     this.#unheard = probed === "unheard" && !this.#accepted ? this.#unheard + 1 : 0;
-    if (this.#unheard === 2) this.#listenAnew();
+    if (this.#unheard === 2) {
+      this.#unheard = 0;
+      this.#options.onTrouble("accept: deaf, listens anew");
+      this.#server.close();
+      this.#server.listen({ ...this.#bound, backlog: BACKLOG });
+    }
     const calm = probed === "heard";
     if (calm) this.#accepted = false; // That was us.
     this.#lookAfter(calm ? Math.min(2 * this.#pause, MOST_LOOK_AFTER_MS) : LOOK_AFTER_MS);
-  }
-
-  #listenAnew(): void {
-    this.#unheard = 0;
-    this.#options.onTrouble("accept: deaf, listens anew");
-    this.#server.close();
-    this.#server.listen({ ...this.#bound, backlog: BACKLOG });
   }
 }
 

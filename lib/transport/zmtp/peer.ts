@@ -190,7 +190,8 @@ export class ZmtpPeer extends End implements Peer {
     }
     const item = this.decoder.next();
     if (!item) {
-      this.#resume();
+      if (this.#paused) this.socket.resume();
+      this.#paused = undefined;
       return false;
     }
     this.account.asked(now);
@@ -209,12 +210,6 @@ export class ZmtpPeer extends End implements Peer {
     if (unread > this.account.bounds.message) this.cut(`sends on and on: ${why}`);
   }
 
-  #resume(): void {
-    if (this.#paused === undefined) return;
-    this.#paused = undefined;
-    this.socket.resume();
-  }
-
   protected deliver(frames: Frames, bytes: number): void {
     const delimited = frames.length > 1 && frames[0].length === 0;
     if (!delimited && this.#isReq) return this.cut("no delimiter");
@@ -231,21 +226,18 @@ export class ZmtpPeer extends End implements Peer {
   }
 
   protected welcome(type: string | undefined): void {
-    if (!WELCOME.has(type ?? "")) return this.#refuse();
+    if (!WELCOME.has(type ?? "")) {
+      const why = "wrong Socket-Type";
+      this.#host.totals.count(`cut: ${why}`);
+      this.leave(why);
+      return void this.socket.end(REFUSAL, () => this.socket.destroy()); // It hears why.
+    }
     if (!this.pings) this.socket.setKeepAlive(true, KEEPALIVE_MS);
     this.#isReq = this.#delimited = type === "REQ";
     this.state = "open";
     this.#opened = true;
     this.decoder.open();
     this.#put(READY, false);
-  }
-
-  /** Says why before it closes. */
-  #refuse(): void {
-    const why = "wrong Socket-Type";
-    this.#host.totals.count(`cut: ${why}`);
-    this.leave(why);
-    this.socket.end(REFUSAL, () => this.socket.destroy());
   }
 
   protected refused(): void {
