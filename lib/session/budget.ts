@@ -23,14 +23,10 @@ export class Share {
     this.#at = now;
   }
 
-  #refill(now: number): void {
-    this.#left = Math.min(SAVED, this.#left + (now - this.#at) * this.#rate);
-    this.#at = now;
-  }
-
   /** How long nothing more may be spent, ms; 0: now. */
   wait(now: number): number {
-    this.#refill(now);
+    this.#left = Math.min(SAVED, this.#left + (now - this.#at) * this.#rate);
+    this.#at = now;
     return this.#left > 0 ? 0 : -this.#left / this.#rate + 1;
   }
 

@@ -7,15 +7,10 @@ import { REGISTRY_REPLIES, type ReplyOf } from "../protocol/schema.ts";
 import type { Transport } from "../transport/transport.ts";
 import { SessionClient } from "./client.ts";
 
-/** Which key each registry had at its first use, by `HOST:PORT`. */
+/** Which key each registry had at its first use, by `HOST:PORT`; a `Map` ends with the program. */
 export interface Pins {
   get(address: string): string | undefined;
   set(address: string, key: string): void;
-}
-
-/** Pins that end with the program. */
-export function memoryPins(): Pins {
-  return new Map<string, string>();
 }
 
 /** What can be asked of a registry. */

@@ -11,6 +11,7 @@ import type {
   Server,
   Transport,
 } from "../transport/transport.ts";
+import { Totals } from "../transport/totals.ts";
 import { AccountLog } from "./account_log.ts";
 import { Handshakes, type Hello } from "./handshakes.ts";
 import { encodeAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
@@ -61,7 +62,7 @@ export class SessionServer implements AsyncDisposable {
   #server!: Server;
   readonly #sessions = new Map<string, Open>();
   readonly #handshakes: Handshakes<Peer>;
-  readonly #counts = new Map<string, number>();
+  readonly #totals = new Totals();
   readonly #host: SessionHost;
   #log!: AccountLog;
   /** Nothing of theirs counts any more, though more of it may be on its way through the engine. */
@@ -96,7 +97,7 @@ export class SessionServer implements AsyncDisposable {
       ...(options.tickets ? { tickets: options.tickets } : {}),
       run: (hello) => this.#shake(hello),
       busy: (peer) => this.#reset(peer, "busy"),
-      count: (what) => this.#count(what),
+      count: (what) => this.#totals.count(what),
     });
     this.#host = {
       watchful: options.transport.watchful,
@@ -113,7 +114,13 @@ export class SessionServer implements AsyncDisposable {
   /** What peers hold now, and what happened to them, handshakes included. */
   get accounts(): Accounts {
     const { connections, strangers, held, most, counts } = this.#server.accounts;
-    return { connections, strangers, held, most, counts: new Map([...counts, ...this.#counts]) };
+    return {
+      connections,
+      strangers,
+      held,
+      most,
+      counts: new Map([...counts, ...this.#totals.counts]),
+    };
   }
 
   /** The sessions that are open, in the order of their handshakes. */
@@ -238,7 +245,7 @@ export class SessionServer implements AsyncDisposable {
   }
 
   #reset(peer: Peer, code: Reset): void {
-    this.#count(`reset: ${code}`);
+    this.#totals.count(`reset: ${code}`);
     peer.send([MAGIC, encodeReset(code)], { droppable: true });
   }
 
@@ -265,10 +272,6 @@ export class SessionServer implements AsyncDisposable {
     this.#sessions.delete(peer.id);
     open.session.end();
     if (!this.#closing) this.#guard(() => this.#options.onGone?.(open.session, why));
-  }
-
-  #count(what: string): void {
-    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
   }
 
   /** Ends all sessions, without a word to the owner. */

@@ -35,31 +35,25 @@ const DROPPABLE = { droppable: true } as const;
 
 /** What its server's owner may do with it. After its end nothing is sent and nothing comes. */
 export class Session {
+  /** Of its connection; never used again by the same server. */
+  readonly id: string;
   readonly peer: Peer;
   /** Hash of the handshake, base64url: what a proof signs. */
   readonly transcript: string;
   /** Who is behind it, set by the owner after {@linkcode Session.prove}. */
   actor: Actor | undefined;
+  /** False after the end. */
+  open = true;
   readonly #made: SessionOptions;
   #heard = performance.now();
-  #open = true;
   #proof: { readonly key: string; readonly sig: string; readonly good: boolean } | undefined;
 
   /** For {@linkcode SessionServer} alone. */
   constructor(made: SessionOptions) {
     this.#made = made;
+    this.id = made.peer.id;
     this.peer = made.peer;
     this.transcript = made.transcript;
-  }
-
-  /** Of its connection; never used again by the same server. */
-  get id(): string {
-    return this.peer.id;
-  }
-
-  /** False after the end. */
-  get open(): boolean {
-    return this.#open;
   }
 
   /**
@@ -67,7 +61,7 @@ export class Session {
    * it is open: who does not answer a PING is cut.
    */
   get heard(): number {
-    return this.#made.host.watchful && this.#open ? performance.now() : this.#heard;
+    return this.#made.host.watchful && this.open ? performance.now() : this.#heard;
   }
 
   /** For {@linkcode SessionServer} alone: a packet of it opened. */
@@ -77,7 +71,7 @@ export class Session {
 
   /** For {@linkcode SessionServer} alone. */
   end(): void {
-    this.#open = false;
+    this.open = false;
   }
 
   /**
@@ -96,7 +90,7 @@ export class Session {
 
   /** Sends a reply, JSON. False when the session is over. */
   reply(json: string): boolean {
-    if (!this.#open) return false;
+    if (!this.open) return false;
     const packet = this.#made.send.seal(json, HEAD.sealed);
     if (this.peer.send([MAGIC, packet])) return true;
     this.cut("takes no more"); // A packet of the order is lost: no later one would open.
@@ -110,7 +104,7 @@ export class Session {
 
   /** Writes a feed packet; false when the session is over or reads too slowly, then it is dropped. */
   feed(message: Encoded): boolean {
-    return this.#open && this.peer.write(message, DROPPABLE);
+    return this.open && this.peer.write(message, DROPPABLE);
   }
 
   /** A request is being served until the function given back is called; it may be called twice. */
@@ -125,6 +119,6 @@ export class Session {
 
   /** Ends session and connection; the owner's `onGone` is called before this returns. */
   cut(why: string): void {
-    if (this.#open) this.#made.host.cut(this.peer, why);
+    if (this.open) this.#made.host.cut(this.peer, why);
   }
 }

@@ -27,9 +27,9 @@ export class RouterPeer implements Peer {
   /** Its routing id in hex: what the tables know it by. */
   readonly key: string;
   /** When it was heard first, ms by performance.now(). */
-  readonly since: number;
+  readonly since: number = performance.now();
   /** When a message came from it, or went out to it, last. */
-  lively: number;
+  lively: number = this.since;
   bounds: PeerBounds;
   admitted = false;
   gone = false;
@@ -49,14 +49,12 @@ export class RouterPeer implements Peer {
     key: string,
     routingId: Uint8Array,
     bounds: PeerBounds,
-    now: number,
   ) {
     this.#owner = owner;
     this.id = id;
     this.key = key;
     this.#routingId = routingId;
     this.bounds = bounds;
-    this.since = this.lively = now;
   }
 
   send(frames: OutFrames, { droppable = false }: { readonly droppable?: boolean } = {}): boolean {

@@ -97,7 +97,7 @@ export class RouterServer implements Server, PeerOwner {
       peer = undefined;
     }
     const { stranger } = this.#bounds;
-    peer ??= new RouterPeer(this, String(++this.#numbers), key, routingId, stranger, now);
+    peer ??= new RouterPeer(this, String(++this.#numbers), key, routingId, stranger);
     peer.lively = now;
     this.#table.touch(peer);
     for (const [other, why] of this.#table.overfull()) this.drop(other, why, false);

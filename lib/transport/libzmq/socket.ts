@@ -40,10 +40,10 @@ interface EngineSocketOptions {
 
 export class EngineSocket implements Watched {
   readonly socket: RawSocket;
+  closed = false;
   readonly #options: EngineSocketOptions;
   #queue: OutFrames[] = [];
   #queuedBytes = 0;
-  #closed = false;
   #draining = false;
   #flushing = false;
   #lookDue = false;
@@ -58,15 +58,11 @@ export class EngineSocket implements Watched {
     else void this.#receiveForever();
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Hands a message to the engine now, or never; a refusal comes afterwards, with its code. */
   post(frames: OutFrames, onRefused: (code: string | undefined) => void): boolean {
-    if (this.#closed || measure(frames, this.#options.maxFrame) === Infinity) return false;
+    if (this.closed || measure(frames, this.#options.maxFrame) === Infinity) return false;
     this.socket.send(frames).catch((error) => {
-      if (!this.#closed) onRefused(codeOf(error));
+      if (!this.closed) onRefused(codeOf(error));
     });
     this.mayHaveEatenEdge();
     return true;
@@ -75,7 +71,7 @@ export class EngineSocket implements Watched {
   /** Hands a message to the engine in order, keeping it while the engine is full; false: no room. */
   queue(frames: OutFrames): boolean {
     const bytes = this.#queuedBytes + measure(frames, this.#options.maxFrame);
-    if (this.#closed || this.#queue.length >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES) return false;
+    if (this.closed || this.#queue.length >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES) return false;
     this.#queue.push(frames);
     this.#queuedBytes = bytes;
     void this.#flush();
@@ -91,7 +87,7 @@ export class EngineSocket implements Watched {
 
   /** See {@linkcode Watched.look}. */
   look(): boolean {
-    if (this.#closed) return false;
+    if (this.closed) return false;
     // One look for both: a second one could eat the news of a message that came after the first.
     const events = eventsOf(this.socket);
     const sends = (events & POLLOUT) !== 0 && this.#queue.length > 0 && !this.#flushing;
@@ -113,8 +109,8 @@ export class EngineSocket implements Watched {
 
   /** What is not yet sent or delivered is dropped. Twice is harmless. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
+    this.closed = true;
     this.forget();
     clearTimeout(this.#retry);
     this.socket.close();
@@ -124,7 +120,7 @@ export class EngineSocket implements Watched {
   async #drain(): Promise<void> {
     this.#draining = true;
     let taken = 0;
-    while (!this.#closed && this.socket.readable) {
+    while (!this.closed && this.socket.readable) {
       let last: Promise<void>;
       do {
         last = this.socket.receive().then(this.#deliver, this.#receiveFailed);
@@ -137,18 +133,18 @@ export class EngineSocket implements Watched {
   }
 
   async #receiveForever(): Promise<void> {
-    for (let taken = 1; !this.#closed; taken++) {
+    for (let taken = 1; !this.closed; taken++) {
       await this.socket.receive().then(this.#deliver, this.#receiveFailed);
       if (taken % BURST === 0) await turn();
     }
   }
 
   readonly #deliver = (frames: Frames): void => {
-    if (!this.#closed) this.#options.onMessage(frames);
+    if (!this.closed) this.#options.onMessage(frames);
   };
 
   readonly #receiveFailed = (error: unknown): Promise<void> | void => {
-    if (this.#closed || codeOf(error) === "EAGAIN") return;
+    if (this.closed || codeOf(error) === "EAGAIN") return;
     this.#options.onFailure(`cannot receive: ${codeOf(error) ?? String(error)}`);
     return new Promise((resolve) => setTimeout(resolve, FAILED_MS));
   };
@@ -157,7 +153,7 @@ export class EngineSocket implements Watched {
   async #flush(): Promise<void> {
     if (this.#flushing) return;
     this.#flushing = true;
-    while (this.#queue.length > 0 && !this.#closed) {
+    while (this.#queue.length > 0 && !this.closed) {
       const queue = this.#queue;
       const sent = await this.socket.send(queue[0]).then(yes, isNotFull);
       this.mayHaveEatenEdge();
@@ -175,7 +171,7 @@ export class EngineSocket implements Watched {
   }
 
   #retryLater(): void {
-    if (this.#closed || this.#retry !== undefined) return;
+    if (this.closed || this.#retry !== undefined) return;
     const now = performance.now();
     this.#stuckSince ??= now;
     this.#retry = setTimeout(() => {

@@ -46,8 +46,6 @@ const RECONNECT = {
   handshakeInterval: 1_500, // ms
 };
 
-type Options = Record<string, unknown>;
-
 /** What all classes of zeromq.js have in common here. */
 interface ZmqSocket extends RawSocket {
   readonly lastEndpoint: string | null;
@@ -140,7 +138,7 @@ class LibzmqTransport implements Transport {
     return new DealerChannel(socket, this.#watcher, relink, options);
   }
 
-  #open(type: SocketClass, address: string, own: Options): ZmqSocket {
+  #open(type: SocketClass, address: string, own: object): ZmqSocket {
     return this.#raw(type, {
       sendHighWaterMark: HIGH_WATER_MARK,
       receiveHighWaterMark: HIGH_WATER_MARK,
@@ -151,7 +149,7 @@ class LibzmqTransport implements Transport {
     });
   }
 
-  #raw(type: SocketClass, options: Options): ZmqSocket {
+  #raw(type: SocketClass, options: object): ZmqSocket {
     const socket = new type({ context: this.#context }) as ZmqSocket;
     try {
       return Object.assign(socket, {

@@ -24,7 +24,7 @@ const REFUSAL = encodeError("wrong Socket-Type: DEALER, REQ or ROUTER, please");
 /** What a peer needs of its server. */
 export interface Host {
   readonly bounds: Bounds;
-  readonly totals: Totals;
+  readonly accounts: Totals;
   readonly gate: Gate;
   /** True when so much is held by all that less of what may be dropped waits for each. */
   readonly tight: boolean;
@@ -60,7 +60,7 @@ export class ZmtpPeer extends End implements Peer {
     super(socket, new Decoder(host.bounds, host.bounds.stranger), "closed by the peer");
     this.id = id;
     this.ip = plainIp(socket.remoteAddress ?? "");
-    this.account = new Account(host.totals, host.bounds, performance.now());
+    this.account = new Account(host.accounts, host.bounds, performance.now());
     this.#host = host;
     this.#origin = origin;
     this.#pulse = new Pulse(host.bounds.admitWithin);
@@ -103,7 +103,7 @@ export class ZmtpPeer extends End implements Peer {
 
   cut(why: string): void {
     if (this.state === "gone") return;
-    this.#host.totals.count(`cut: ${why.split(":")[0]}`); // what follows differs from peer to peer
+    this.#host.accounts.count(`cut: ${why.split(":")[0]}`); // what follows differs from peer to peer
     this.writes.flush(); // what was said in the same turn may still be heard
     this.leave(why);
     this.socket.destroy();
@@ -201,7 +201,7 @@ export class ZmtpPeer extends End implements Peer {
 
   #pause(why: Pause): void {
     if (this.#paused === undefined) {
-      this.#host.totals.count(`paused: ${why}`);
+      this.#host.accounts.count(`paused: ${why}`);
       this.socket.pause();
       this.#watch();
     }
@@ -228,7 +228,7 @@ export class ZmtpPeer extends End implements Peer {
   protected welcome(type: string | undefined): void {
     if (!WELCOME.has(type ?? "")) {
       const why = "wrong Socket-Type";
-      this.#host.totals.count(`cut: ${why}`);
+      this.#host.accounts.count(`cut: ${why}`);
       this.leave(why);
       return void this.socket.end(REFUSAL, () => this.socket.destroy()); // It hears why.
     }
@@ -259,7 +259,7 @@ export class ZmtpPeer extends End implements Peer {
     // Where memory is tight, who reads all it gets goes on getting it.
     const slow = waiting >= (this.#host.tight ? drop / TIGHT : drop);
     if (droppable && (over || slow)) {
-      this.#host.totals.count("dropped: slow reader");
+      this.#host.accounts.count("dropped: slow reader");
       return false;
     }
     if (over) {
@@ -281,7 +281,7 @@ export class ZmtpPeer extends End implements Peer {
 
   #settle(): void {
     this.measure();
-    if (this.#host.totals.held > this.#host.bounds.total) this.#host.overfull();
+    if (this.#host.accounts.held > this.#host.bounds.total) this.#host.overfull();
   }
 
   #later(): void {

@@ -7,7 +7,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
 import { Totals } from "../totals.ts";
 import { pause } from "../waiting.ts";
-import type { Accounts, Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
+import type { Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
 import { encodeMessage } from "./codec.ts";
 import { Gate } from "./gate.ts";
 import { Listener } from "./listener.ts";
@@ -24,7 +24,7 @@ const FAREWELL_MS = 200;
 
 export class ZmtpServer implements Server, Host {
   readonly bounds: Bounds;
-  readonly totals: Totals = new Totals();
+  readonly accounts: Totals = new Totals();
   readonly gate: Gate;
   readonly deliver: Host["deliver"];
   readonly #options: ServeOptions;
@@ -50,7 +50,7 @@ export class ZmtpServer implements Server, Host {
     this.#options = options;
     this.bounds = options.bounds ?? DEFAULT_BOUNDS;
     this.deliver = options.onMessage;
-    this.gate = new Gate(this.bounds, this.totals);
+    this.gate = new Gate(this.bounds, this.accounts);
   }
 
   /** @throws {Refusal} `address_taken`, `bad_request` */
@@ -59,7 +59,7 @@ export class ZmtpServer implements Server, Host {
     server.#listener = await Listener.open({
       address: options.address,
       onConnection: (socket) => server.#connected(socket),
-      onTrouble: (what) => server.totals.count(what),
+      onTrouble: (what) => server.accounts.count(what),
     });
     return server;
   }
@@ -68,12 +68,8 @@ export class ZmtpServer implements Server, Host {
     return this.#listener.address;
   }
 
-  get accounts(): Accounts {
-    return this.totals;
-  }
-
   get tight(): boolean {
-    return this.totals.held > this.bounds.total / 2;
+    return this.accounts.held > this.bounds.total / 2;
   }
 
   encode(frames: OutFrames): Encoded {
@@ -93,7 +89,7 @@ export class ZmtpServer implements Server, Host {
       ? "closing"
       : this.gate.enter(socket.remoteAddress ?? "", performance.now(), () => this.#makeRoom());
     if (typeof origin === "string") {
-      this.totals.count(`turned away: ${origin}`);
+      this.accounts.count(`turned away: ${origin}`);
       socket.on("error", () => {});
       socket.destroy();
       return;
@@ -182,10 +178,10 @@ export class ZmtpServer implements Server, Host {
   overfull(): void {
     for (const peer of this.#watched) peer.measure();
     const { total } = this.bounds;
-    if (this.totals.held <= total) return;
+    if (this.accounts.held <= total) return;
     const largest = [...this.#all()].sort((a, b) => b.account.held - a.account.held);
     for (const peer of largest) {
-      if (this.totals.held <= total * 7 / 8) return;
+      if (this.accounts.held <= total * 7 / 8) return;
       peer.cut("holds most of all");
     }
   }
@@ -206,7 +202,7 @@ export class ZmtpServer implements Server, Host {
     try {
       if (why !== undefined) this.#options.onGone?.(peer, why);
     } catch {
-      this.totals.count("a listener failed");
+      this.accounts.count("a listener failed");
     }
   }
 
