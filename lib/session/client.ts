@@ -253,7 +253,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
   #reply(reply: Reply): void {
     if (reply.id === null) return;
     if (reply.id === this.#proving?.id) return this.#proved(this.#proving, reply);
-    const request = this.#requests.take(reply.id);
+    const request = this.#requests.take(reply.id, "asked");
     if (request?.text === undefined) return;
     try {
       request.settle(reply);

@@ -46,10 +46,10 @@ export class PendingRequests {
     return found.map(({ pending }) => pending);
   }
 
-  /** One that waits, which from then on does not. */
-  take(id: number): Pending | undefined {
+  /** One that waits, or only one that waits for its reply; from then on it does not. */
+  take(id: number, which?: "asked"): Pending | undefined {
     const waiting = this.#waiting.get(id);
-    if (!waiting) return undefined;
+    if (!waiting || (which === "asked" && !waiting.asked)) return undefined;
     this.#waiting.delete(id);
     waiting.deadline.clear();
     return waiting.pending;
