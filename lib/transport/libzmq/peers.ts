@@ -69,9 +69,12 @@ export class PeerTable<P extends Listed> {
 
   /** Those that must go, with the reason, since there are too many. */
   *overfull(): Generator<[P, string]> {
-    const next = () => this[Symbol.iterator]().next().value!;
-    while (this.#strangers.size > this.#bounds.strangers) yield [next(), "too many strangers"];
-    while (this.size > this.#bounds.connections) yield [next(), "too many peers"];
+    while (this.#strangers.size > this.#bounds.strangers) yield [this.#next, "too many strangers"];
+    while (this.size > this.#bounds.connections) yield [this.#next, "too many peers"];
+  }
+
+  get #next(): P {
+    return this[Symbol.iterator]().next().value!;
   }
 
   /** Those that must go, with the reason, since their time is over. */

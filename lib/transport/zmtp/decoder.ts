@@ -67,8 +67,8 @@ export class Decoder {
   /** Takes all items there are before it feeds more, or the rest of two chunks is joined. */
   feed(chunk: Uint8Array): void {
     if (this.#phase === "fault") return;
-    const rest = this.#chunk.subarray(this.#at);
-    this.#chunk = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    if (this.unread > 0) chunk = Buffer.concat([this.#chunk.subarray(this.#at), chunk]);
+    this.#chunk = chunk;
     this.#at = 0;
   }
 
