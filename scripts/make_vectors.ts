@@ -20,8 +20,9 @@ import { encodeInvite } from "../lib/protocol/invite.ts";
 import { proofText, serverText, signRecord, unregisterText } from "../lib/protocol/record.ts";
 import type { Message } from "../lib/protocol/schema.ts";
 import { encodeAnswer, transcriptOf } from "../lib/session/identity.ts";
-import { ephemeral, Initiator, Responder, sealingKey } from "../lib/session/noise.ts";
+import { Initiator, Responder, sealingKey } from "../lib/session/noise.ts";
 import { feedPacket, HEAD, PROLOGUE, TICKET_BYTES } from "../lib/session/packet.ts";
+import { ephemeralOf } from "../tests/support/ephemeral.ts";
 
 const AT = 1_795_215_435_253; // 2026-11-20T22:57:15.253Z
 const NONCE = "AAECAwQFBgcICQoLDA0ODw";
@@ -277,8 +278,8 @@ function shake(
   sign: (text: string) => string,
 ) {
   const [clientSecret, serverSecret] = [fixedBytes(128), fixedBytes(160)];
-  const initiator = new Initiator(PROLOGUE, ephemeral(clientSecret));
-  const responder = new Responder(PROLOGUE, ephemeral(serverSecret));
+  const initiator = new Initiator(PROLOGUE, ephemeralOf(clientSecret));
+  const responder = new Responder(PROLOGUE, ephemeralOf(serverSecret));
   const hello = initiator.write(ticket, HEAD.hello);
   responder.read(hello.subarray(1));
   const { message: answer, ...server } = responder.write(

@@ -26,7 +26,6 @@ import {
   type RegistryAddress,
 } from "../text/addresses.ts";
 import { checkedName } from "../text/names.ts";
-import { memoryPins } from "../session/registry_client.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import { Copies, IDENTITY_FILE } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
@@ -76,7 +75,7 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     key,
     address: address.endsWith(":0") && ports ? address.slice(0, -1) + ports.main : address,
     bounds: boundsHere(DEFAULT_BOUNDS, options.memoryLimit),
-    pins: folder ? filePins(join(folder, "registries.json")) : memoryPins(),
+    pins: folder ? filePins(join(folder, "registries.json")) : new Map<string, string>(),
     registries: options.unlisted ? [] : registries,
     plain,
     advertise,

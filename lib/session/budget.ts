@@ -14,25 +14,19 @@ const SAVED = 100;
 /** A share of the time: what is spent comes back at its rate. Times in ms. */
 export class Share {
   readonly #rate: number;
-  readonly #saved: number;
   #left: number;
   #at: number;
 
-  constructor(rate: number, now: number, saved: number = SAVED) {
+  constructor(rate: number, now: number) {
     this.#rate = rate;
-    this.#saved = saved;
-    this.#left = saved;
-    this.#at = now;
-  }
-
-  #refill(now: number): void {
-    this.#left = Math.min(this.#saved, this.#left + (now - this.#at) * this.#rate);
+    this.#left = SAVED;
     this.#at = now;
   }
 
   /** How long nothing more may be spent, ms; 0: now. */
   wait(now: number): number {
-    this.#refill(now);
+    this.#left = Math.min(SAVED, this.#left + (now - this.#at) * this.#rate);
+    this.#at = now;
     return this.#left > 0 ? 0 : -this.#left / this.#rate + 1;
   }
 

@@ -35,6 +35,11 @@ export interface Opened {
   readonly answered: number;
 }
 
+interface Proving extends Pick<Opened, "identity" | "asked"> {
+  readonly id: number;
+  readonly deadline: Deadline;
+}
+
 /** None of the callbacks is called once the client is closed. */
 export interface SessionClientOptions<T extends Ops> {
   readonly transport: Transport;
@@ -85,8 +90,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
   readonly #reader = new FeedReader();
   #id = 0;
   /** The proof that is out. */
-  #proving: { readonly id: number; readonly identity: ServerIdentity; asked: number } | undefined;
-  #provingEnds: Deadline | undefined;
+  #proving: Proving | undefined;
   #opened: Opened | undefined;
   #renewal = false;
   /** Why there was no session last. */
@@ -192,9 +196,9 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
     const { prove } = this.#options;
     if (!prove) return this.#open({ identity, asked: Date.now(), answered: Date.now() });
     const { key, name, sig } = prove(transcript);
-    this.#proving = { id: ++this.#id, identity, asked: Date.now() };
     const late = () => this.#tunnel.fail("no answer to the proof");
-    this.#provingEnds = new Deadline(late, PROVE_WITHIN);
+    const deadline = new Deadline(late, PROVE_WITHIN);
+    this.#proving = { id: ++this.#id, identity, asked: Date.now(), deadline };
     this.#tunnel.say(encodeRequest(this.#proving.id, "prove", { key, name, sig }));
   }
 
@@ -226,7 +230,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
   }
 
   #forget(): void {
-    this.#provingEnds?.clear();
+    this.#proving?.deadline.clear();
     this.#proving = undefined;
     this.#opened = undefined;
     this.#renewal = false;
@@ -249,7 +253,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
   #reply(reply: Reply): void {
     if (reply.id === null) return;
     if (reply.id === this.#proving?.id) return this.#proved(this.#proving, reply);
-    const request = this.#requests.take(reply.id);
+    const request = this.#requests.take(reply.id, "asked");
     if (request?.text === undefined) return;
     try {
       request.settle(reply);
@@ -259,11 +263,10 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
     if (this.#renewal) this.#renew();
   }
 
-  #proved(proving: { identity: ServerIdentity; asked: number }, reply: Reply): void {
-    this.#provingEnds?.clear();
+  #proved({ identity, asked, deadline }: Proving, reply: Reply): void {
+    deadline.clear();
     this.#proving = undefined;
     try {
-      const { identity, asked } = proving;
       const proved = this.#checked(GROUP_REPLIES, "prove", reply);
       this.#open({ identity, proved, asked, answered: Date.now() });
     } catch (error) {
@@ -328,7 +331,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
   }
 
   #renew(): void {
-    if (!this.#opened || !this.#renewal || this.#requests.asked > 0) return;
+    if (!this.#opened || !this.#renewal || this.#requests.all("asked").length > 0) return;
     this.#forget();
     this.#tunnel.renew();
   }

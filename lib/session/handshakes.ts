@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { Buckets } from "../structures/buckets.ts";
 import { networkOf } from "../text/addresses.ts";
+import type { Peer } from "../transport/transport.ts";
 import { FairQueue, Share, STRANGERS_SHARE, TICKETS_SHARE } from "./budget.ts";
 import { KEY_BYTES } from "./noise.ts";
 import type { Tickets } from "./ticket.ts";
@@ -21,14 +22,8 @@ const PER_TICKET_USER = 20;
 /** Time that one handshake counts at most, ms: what is longer, other programs took. */
 const MOST_EACH = 5;
 
-/** What is known of who says hello. */
-export interface Origin {
-  readonly id: string;
-  readonly ip: string;
-  /** It waits for us: its own time does not run meanwhile. */
-  begin(): void;
-  end(): void;
-}
+/** Who says hello; while it waits for us, its own time does not run. */
+export type Origin = Pick<Peer, "id" | "ip" | "begin" | "end">;
 
 /** A hello that waits. */
 export interface Hello<P extends Origin> {

@@ -12,11 +12,6 @@ export type ServerIdentity =
   | { readonly group: GroupRecord }
   | { readonly registry: { readonly key: string } };
 
-/** The key that a server signs with. */
-function keyOf(identity: ServerIdentity): string {
-  return "group" in identity ? identity.group.key : identity.registry.key;
-}
-
 /** A hash as signatures cover it: base64url. */
 export function transcriptOf(hash: Uint8Array): string {
   return Buffer.from(hash.buffer, hash.byteOffset, hash.length).toString("base64url");
@@ -33,11 +28,11 @@ export function encodeAnswer(
 
 /** Who answered. @throws {Error} with why nobody should believe it, as the end of a sentence */
 export function readAnswer(payload: Uint8Array, before: Uint8Array): ServerIdentity {
-  const said = parse(payload);
-  const { group, registry, sig } = said;
+  const { group, registry, sig } = parse(payload);
   if (typeof sig !== "string" || !isSignature(sig)) throw new Error("it is not signed");
   const identity = group !== undefined ? ofGroup(group) : ofRegistry(registry);
-  if (!verifies(keyOf(identity), serverText(transcriptOf(before)), sig)) {
+  const { key } = "group" in identity ? identity.group : identity.registry;
+  if (!verifies(key, serverText(transcriptOf(before)), sig)) {
     throw new Error("its signature is not of this connection");
   }
   return identity;

@@ -8,7 +8,6 @@ import {
   createCipheriv,
   createDecipheriv,
   createHash,
-  createPrivateKey,
   createPublicKey,
   createSecretKey,
   diffieHellman,
@@ -30,8 +29,6 @@ const OPTIONS = { authTagLength: TAG_BYTES } as const;
 const UNREAD = { plaintextLength: 0 } as const;
 /** DER prefix of a raw X25519 public key (RFC 8410). */
 const SPKI = Buffer.from("302a300506032b656e032100", "hex");
-/** DER prefix of a raw X25519 private key (RFC 8410). */
-const PKCS8 = Buffer.from("302e020100300506032b656e04220420", "hex");
 const NOTHING = new Uint8Array(0);
 const ZEROS = Buffer.alloc(KEY_BYTES);
 
@@ -42,19 +39,11 @@ export interface Ephemeral {
   readonly privateKey: KeyObject;
 }
 
-/** A fresh pair; for published vectors the pair of a raw private key. */
-export function ephemeral(secret?: Uint8Array): Ephemeral {
-  if (!secret) {
-    const { publicKey, privateKey } = generateKeyPairSync("x25519");
-    return { publicKey: rawKey(publicKey), privateKey };
-  }
-  const der = Buffer.concat([PKCS8, secret]);
-  const privateKey = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  return { publicKey: rawKey(createPublicKey(privateKey)), privateKey };
-}
-
-function rawKey(key: KeyObject): Uint8Array {
-  return key.export({ format: "der", type: "spki" }).subarray(SPKI.length);
+/** A fresh pair. */
+export function ephemeral(): Ephemeral {
+  const { publicKey, privateKey } = generateKeyPairSync("x25519");
+  const der = publicKey.export({ format: "der", type: "spki" });
+  return { publicKey: der.subarray(SPKI.length), privateKey };
 }
 
 /** @throws {Error} a key of low order, with which the result would be known to everybody */
@@ -106,15 +95,16 @@ export function open(
   return plaintext;
 }
 
-/** Writes a counter into a nonce of 12 bytes, as Noise does: 4 zeros, 8 bytes little endian. */
-export function setNonce(nonce: DataView, counter: number): void {
-  nonce.setUint32(4, counter % 0x1_0000_0000, true);
-  nonce.setUint32(8, counter / 0x1_0000_0000, true);
-}
-
 /** The nonce of the message at hand, for all sessions: one each would be 600 bytes a session. */
 const NONCE = new Uint8Array(12);
 const NONCE_VIEW = new DataView(NONCE.buffer);
+
+/** As Noise makes it of a counter, 4 zeros and 8 bytes little endian; good until the next call. */
+export function nonceOf(counter: number): Uint8Array {
+  NONCE_VIEW.setUint32(4, counter % 0x1_0000_0000, true);
+  NONCE_VIEW.setUint32(8, counter / 0x1_0000_0000, true);
+  return NONCE;
+}
 
 /** One direction of a session: a key, and a counter that no two messages share. */
 export class CipherState {
@@ -127,20 +117,18 @@ export class CipherState {
 
   /** `head`, then the next message sealed, then the tag. */
   seal(plaintext: Uint8Array | string, head?: Uint8Array, associated?: Uint8Array): Uint8Array {
-    this.#next();
-    return seal(this.#key, NONCE, plaintext, head, associated);
+    return seal(this.#key, this.#next(), plaintext, head, associated);
   }
 
   /** The next message. @throws {Error} it is another one; nothing after it opens, either */
   open(sealed: Uint8Array, associated?: Uint8Array): Uint8Array {
-    this.#next();
-    return open(this.#key, NONCE, sealed, associated);
+    return open(this.#key, this.#next(), sealed, associated);
   }
 
-  #next(): void {
+  #next(): Uint8Array {
     const counter = this.#counter++;
     if (counter >= Number.MAX_SAFE_INTEGER) throw new Error("Cannot go on: no counter is left");
-    setNonce(NONCE_VIEW, counter);
+    return nonceOf(counter);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import type { KeyObject } from "node:crypto";
-import { open, seal, setNonce, TAG_BYTES } from "./noise.ts";
+import { nonceOf, open, seal, TAG_BYTES } from "./noise.ts";
 
 /** First byte of a packet. Wire numbers: do not reorder. */
 export const KIND = { reset: 0, hello: 1, answer: 2, sealed: 3, feed: 4 } as const;
@@ -57,13 +57,7 @@ export function feedPacket(
   head[0] = KIND.feed;
   head.writeUInt32BE(generation, 1);
   head.writeBigUInt64BE(BigInt(counter), 5);
-  return seal(key, feedNonce(counter), plaintext, head, head);
-}
-
-function feedNonce(counter: number): Uint8Array {
-  const nonce = new Uint8Array(12);
-  setNonce(new DataView(nonce.buffer), counter);
-  return nonce;
+  return seal(key, nonceOf(counter), plaintext, head, head);
 }
 
 /** What the head of a feed packet says; undefined when it is too short or its counter too large. */
@@ -80,5 +74,5 @@ export function readFeedHead(
 /** The plaintext of a feed packet. @throws {Error} it was not sealed with this key */
 export function openFeed(key: KeyObject, counter: number, packet: Uint8Array): Uint8Array {
   const head = packet.subarray(0, FEED_HEAD);
-  return open(key, feedNonce(counter), packet.subarray(FEED_HEAD), head);
+  return open(key, nonceOf(counter), packet.subarray(FEED_HEAD), head);
 }

@@ -7,15 +7,10 @@ import { REGISTRY_REPLIES, type ReplyOf } from "../protocol/schema.ts";
 import type { Transport } from "../transport/transport.ts";
 import { SessionClient } from "./client.ts";
 
-/** Which key each registry had at its first use, by `HOST:PORT`. */
+/** Which key each registry had at its first use, by `HOST:PORT`; a `Map` ends with the program. */
 export interface Pins {
   get(address: string): string | undefined;
   set(address: string, key: string): void;
-}
-
-/** Pins that end with the program. */
-export function memoryPins(): Pins {
-  return new Map<string, string>();
 }
 
 /** What can be asked of a registry. */
@@ -54,17 +49,12 @@ export function registryClient(options: RegistryClientOptions): RegistryClient {
       const pinned = pins.get(address);
       const expected = key ?? pinned;
       if (expected !== undefined && expected !== found) {
-        throw new IdentityChanged(
-          address,
-          changed(`${what} at ${address}`, expected, found, wayOut),
-        );
+        const message = `Cannot use ${what} at ${address}: ITS KEY HAS CHANGED from ` +
+          `${shortKey(expected)} to ${shortKey(found)}, so another may have taken its place; ` +
+          `if this is meant, ${wayOut}`;
+        throw new IdentityChanged(address, message);
       }
       if (pinned !== found) pins.set(address, found);
     },
   });
-}
-
-function changed(where: string, expected: string, found: string, wayOut: string): string {
-  return `Cannot use ${where}: ITS KEY HAS CHANGED from ${shortKey(expected)} to ` +
-    `${shortKey(found)}, so another may have taken its place; if this is meant, ${wayOut}`;
 }

@@ -22,15 +22,9 @@ interface Waiting {
 /** All that wait, oldest first, each for a bounded time. */
 export class PendingRequests {
   readonly #waiting = new Map<number, Waiting>();
-  #asked = 0;
 
   get size(): number {
     return this.#waiting.size;
-  }
-
-  /** How many wait for their reply. */
-  get asked(): number {
-    return this.#asked;
   }
 
   /** Adds one that waits for a session; after `timeout` ms it is rejected with `late()`. */
@@ -43,27 +37,21 @@ export class PendingRequests {
   /** It went out, and waits for its reply. */
   sent(id: number): void {
     const waiting = this.#waiting.get(id);
-    if (!waiting || waiting.asked) return;
-    waiting.asked = true;
-    this.#asked++;
+    if (waiting) waiting.asked = true;
   }
 
   /** Those that wait for their reply, or those that wait for a session. */
   all(which: "asked" | "unasked"): Pending[] {
-    const found: Pending[] = [];
-    for (const { pending, asked } of this.#waiting.values()) {
-      if (asked === (which === "asked")) found.push(pending);
-    }
-    return found;
+    const found = [...this.#waiting.values()].filter(({ asked }) => asked === (which === "asked"));
+    return found.map(({ pending }) => pending);
   }
 
-  /** One that waits, which from then on does not. */
-  take(id: number): Pending | undefined {
+  /** One that waits, or only one that waits for its reply; from then on it does not. */
+  take(id: number, which?: "asked"): Pending | undefined {
     const waiting = this.#waiting.get(id);
-    if (!waiting) return undefined;
+    if (!waiting || (which === "asked" && !waiting.asked)) return undefined;
     this.#waiting.delete(id);
     waiting.deadline.clear();
-    if (waiting.asked) this.#asked--;
     return waiting.pending;
   }
 

@@ -11,6 +11,7 @@ import type {
   Server,
   Transport,
 } from "../transport/transport.ts";
+import { Totals } from "../transport/totals.ts";
 import { AccountLog } from "./account_log.ts";
 import { Handshakes, type Hello } from "./handshakes.ts";
 import { encodeAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
@@ -18,9 +19,6 @@ import { type CipherState, KEY_BYTES, Responder } from "./noise.ts";
 import { encodeReset, HEAD, KIND, PROLOGUE, type Reset, TICKET_BYTES } from "./packet.ts";
 import { Session, type SessionHost } from "./session.ts";
 import type { Tickets } from "./ticket.ts";
-
-export { feedPacket } from "./packet.ts";
-export { type Actor, Session } from "./session.ts";
 
 /** Sessions kept over an engine that does not say when a peer is gone, and for how long idle, ms. */
 const UNWATCHED = { most: 16_384, idle: 60_000 } as const;
@@ -64,7 +62,7 @@ export class SessionServer implements AsyncDisposable {
   #server!: Server;
   readonly #sessions = new Map<string, Open>();
   readonly #handshakes: Handshakes<Peer>;
-  readonly #counts = new Map<string, number>();
+  readonly #totals = new Totals();
   readonly #host: SessionHost;
   #log!: AccountLog;
   /** Nothing of theirs counts any more, though more of it may be on its way through the engine. */
@@ -84,10 +82,7 @@ export class SessionServer implements AsyncDisposable {
       onMessage: made.#receive,
       onGone: (peer, why) => made.#left(peer, why),
     });
-    made.#log = new AccountLog({
-      counts: () => made.accounts.counts,
-      warn: (text) => options.warn(text),
-    });
+    made.#log = new AccountLog(() => made.accounts.counts, (text) => options.warn(text));
     if (!transport.watchful) {
       made.#sweeper = setInterval(() => made.#sweep(), made.#unwatched.idle / 10);
       made.#sweeper.unref();
@@ -102,7 +97,7 @@ export class SessionServer implements AsyncDisposable {
       ...(options.tickets ? { tickets: options.tickets } : {}),
       run: (hello) => this.#shake(hello),
       busy: (peer) => this.#reset(peer, "busy"),
-      count: (what) => this.#count(what),
+      count: (what) => this.#totals.count(what),
     });
     this.#host = {
       watchful: options.transport.watchful,
@@ -119,7 +114,13 @@ export class SessionServer implements AsyncDisposable {
   /** What peers hold now, and what happened to them, handshakes included. */
   get accounts(): Accounts {
     const { connections, strangers, held, most, counts } = this.#server.accounts;
-    return { connections, strangers, held, most, counts: new Map([...counts, ...this.#counts]) };
+    return {
+      connections,
+      strangers,
+      held,
+      most,
+      counts: new Map([...counts, ...this.#totals.counts]),
+    };
   }
 
   /** The sessions that are open, in the order of their handshakes. */
@@ -165,7 +166,11 @@ export class SessionServer implements AsyncDisposable {
     try {
       plaintext = open.receive.open(ciphertext);
     } catch {
-      return this.#unopened(peer, "a sealed packet that does not open");
+      const why = "a sealed packet that does not open";
+      if (this.#options.transport.watchful) return this.#end(peer, why);
+      // An engine that loses messages makes gaps that are nobody's fault, and a cut is not noticed.
+      this.#gone(peer, why);
+      return this.#reset(peer, "bad_packet");
     }
     open.session.touch(performance.now());
     if (this.#sweeper) this.#keep(peer.id, open);
@@ -175,13 +180,6 @@ export class SessionServer implements AsyncDisposable {
       this.#failed(error);
       open.session.cut("its request failed here");
     }
-  }
-
-  /** Over an engine that loses messages a gap is nobody's fault, and a cut is not noticed there. */
-  #unopened(peer: Peer, why: string): void {
-    if (this.#options.transport.watchful) return this.#end(peer, why);
-    this.#gone(peer, why);
-    this.#reset(peer, "bad_packet");
   }
 
   /** It seals for a session that is not here: that is said once, and who goes on is cut. */
@@ -247,7 +245,7 @@ export class SessionServer implements AsyncDisposable {
   }
 
   #reset(peer: Peer, code: Reset): void {
-    this.#count(`reset: ${code}`);
+    this.#totals.count(`reset: ${code}`);
     peer.send([MAGIC, encodeReset(code)], { droppable: true });
   }
 
@@ -274,10 +272,6 @@ export class SessionServer implements AsyncDisposable {
     this.#sessions.delete(peer.id);
     open.session.end();
     if (!this.#closing) this.#guard(() => this.#options.onGone?.(open.session, why));
-  }
-
-  #count(what: string): void {
-    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
   }
 
   /** Ends all sessions, without a word to the owner. */

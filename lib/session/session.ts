@@ -35,35 +35,25 @@ const DROPPABLE = { droppable: true } as const;
 
 /** What its server's owner may do with it. After its end nothing is sent and nothing comes. */
 export class Session {
+  /** Of its connection; never used again by the same server. */
+  readonly id: string;
   readonly peer: Peer;
   /** Hash of the handshake, base64url: what a proof signs. */
   readonly transcript: string;
   /** Who is behind it, set by the owner after {@linkcode Session.prove}. */
   actor: Actor | undefined;
-  readonly #host: SessionHost;
-  readonly #send: CipherState;
-  readonly #priority: Priority;
+  /** False after the end. */
+  open = true;
+  readonly #made: SessionOptions;
   #heard = performance.now();
-  #open = true;
   #proof: { readonly key: string; readonly sig: string; readonly good: boolean } | undefined;
 
   /** For {@linkcode SessionServer} alone. */
-  constructor({ host, peer, transcript, send, priority }: SessionOptions) {
-    this.#host = host;
-    this.#send = send;
-    this.#priority = priority;
-    this.peer = peer;
-    this.transcript = transcript;
-  }
-
-  /** Of its connection; never used again by the same server. */
-  get id(): string {
-    return this.peer.id;
-  }
-
-  /** False after the end. */
-  get open(): boolean {
-    return this.#open;
+  constructor(made: SessionOptions) {
+    this.#made = made;
+    this.id = made.peer.id;
+    this.peer = made.peer;
+    this.transcript = made.transcript;
   }
 
   /**
@@ -71,7 +61,7 @@ export class Session {
    * it is open: who does not answer a PING is cut.
    */
   get heard(): number {
-    return this.#host.watchful && this.#open ? performance.now() : this.#heard;
+    return this.#made.host.watchful && this.open ? performance.now() : this.#heard;
   }
 
   /** For {@linkcode SessionServer} alone: a packet of it opened. */
@@ -81,7 +71,7 @@ export class Session {
 
   /** For {@linkcode SessionServer} alone. */
   end(): void {
-    this.#open = false;
+    this.open = false;
   }
 
   /**
@@ -93,15 +83,15 @@ export class Session {
     if (former) return former.good && former.key === key && former.sig === sig;
     const began = performance.now();
     const good = verifies(key, proofText(this.transcript), sig);
-    this.#host.spent(this.#priority, performance.now() - began);
+    this.#made.host.spent(this.#made.priority, performance.now() - began);
     this.#proof = { key, sig, good };
     return good;
   }
 
   /** Sends a reply, JSON. False when the session is over. */
   reply(json: string): boolean {
-    if (!this.#open) return false;
-    const packet = this.#send.seal(json, HEAD.sealed);
+    if (!this.open) return false;
+    const packet = this.#made.send.seal(json, HEAD.sealed);
     if (this.peer.send([MAGIC, packet])) return true;
     this.cut("takes no more"); // A packet of the order is lost: no later one would open.
     return false;
@@ -114,7 +104,7 @@ export class Session {
 
   /** Writes a feed packet; false when the session is over or reads too slowly, then it is dropped. */
   feed(message: Encoded): boolean {
-    return this.#open && this.peer.write(message, DROPPABLE);
+    return this.open && this.peer.write(message, DROPPABLE);
   }
 
   /** A request is being served until the function given back is called; it may be called twice. */
@@ -129,6 +119,6 @@ export class Session {
 
   /** Ends session and connection; the owner's `onGone` is called before this returns. */
   cut(why: string): void {
-    if (this.#open) this.#host.cut(this.peer, why);
+    if (this.open) this.#made.host.cut(this.peer, why);
   }
 }

@@ -80,15 +80,14 @@ export class Tunnel {
 
   /** Somebody waits for the server: a try is under way, or one begins when it may. */
   want(): void {
-    if (!this.#channel && !this.#timer) this.#after(this.#pause(), () => this.#tryAgain());
-  }
-
-  #tryAgain(): void {
-    try {
-      this.#connect();
-    } catch (error) {
-      this.refuse(error); // No descriptor is left, say.
-    }
+    if (this.#channel || this.#timer) return;
+    this.#after(this.#notBefore - performance.now(), () => {
+      try {
+        this.#connect();
+      } catch (error) {
+        this.refuse(error); // No descriptor is left, say.
+      }
+    });
   }
 
   /** Seals a text and sends it, in order; while {@linkcode free} is false it waits here. */
@@ -119,10 +118,7 @@ export class Tunnel {
     this.#defer(error instanceof Refusal ? error.retryAfter ?? 0 : 0);
     this.#drop();
     this.#options.lost(sentence(error));
-    const channel = this.#channel;
-    this.#channel = undefined;
-    this.#connected = false;
-    this.#release(channel);
+    this.#release();
     this.#options.refused(error);
   }
 
@@ -137,12 +133,14 @@ export class Tunnel {
 
   async close(): Promise<void> {
     this.#drop();
-    this.#release(this.#channel);
-    this.#channel = undefined;
+    this.#release();
     await Promise.all(this.#closing);
   }
 
-  #release(channel: Channel | undefined): void {
+  #release(): void {
+    const channel = this.#channel;
+    this.#channel = undefined;
+    this.#connected = false;
     if (!channel) return;
     const closing = channel.close()
       .catch(() => {}) // It is of no use already.
@@ -180,10 +178,6 @@ export class Tunnel {
     return this.#split !== undefined && performance.now() - this.#since >= LASTED;
   }
 
-  #pause(): number {
-    return this.#notBefore - performance.now();
-  }
-
   #after(ms: number, act: () => void): void {
     this.#timer?.clear();
     this.#timer = new Deadline(() => {
@@ -193,7 +187,7 @@ export class Tunnel {
   }
 
   #greet(): void {
-    const pause = this.#pause();
+    const pause = this.#notBefore - performance.now();
     if (pause <= 0) this.#sayHello();
     else this.#after(pause, () => this.#sayHello());
   }
@@ -206,13 +200,13 @@ export class Tunnel {
     this.#hello = hello;
     this.#channel?.send([MAGIC, packet]); // If it cannot be sent now, it is said again.
     if (transport.watchful) this.#after(GREET_WITHIN, () => this.fail("no answer to the hello"));
-    else this.#after(GREET_AGAIN, () => this.#greetAgain());
-  }
-
-  #greetAgain(): void {
-    this.#drop();
-    this.#options.lost("no answer to the hello");
-    this.#sayHello();
+    else {
+      this.#after(GREET_AGAIN, () => {
+        this.#drop();
+        this.#options.lost("no answer to the hello");
+        this.#sayHello();
+      });
+    }
   }
 
   /** What there was is over: at once, or after a pause where it hardly began. */
@@ -278,9 +272,7 @@ export class Tunnel {
       // Where a hello is said again, this may be the answer to the former one, and ours comes yet.
       return this.#options.transport.watchful ? this.fail("its answer does not open") : undefined;
     }
-    this.#timer?.clear();
-    this.#timer = undefined;
-    this.#hello = undefined;
+    this.#drop();
     try {
       const identity = believed(answer.payload, answer.before, who);
       check(identity);

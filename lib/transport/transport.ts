@@ -137,7 +137,7 @@ export interface ConnectOptions {
   readonly address: string;
   /** REQ puts an empty frame before each message, and takes it off each reply. Default DEALER. */
   readonly type?: "DEALER" | "REQ";
-  /** Longest frame, bytes; a server that sends a longer one is left. Default `MAX_FRAME`. */
+  /** Longest frame, bytes; a server that sends a longer one is left. Default `MAX_PACKET`. */
   readonly maxFrame?: number;
   /** One call for each message, in order. What it throws ends the connection. */
   readonly onMessage: (frames: Frames) => void;

@@ -1,5 +1,7 @@
 /** Waiting: for how long before another try, and how to end it early. */
 
+import { setTimeout } from "node:timers/promises";
+
 /** `first` ms, doubling to `most`, each between half and all of that (jitter). */
 export function backoff(
   attempt: number,
@@ -12,17 +14,8 @@ export function backoff(
 }
 
 /** Resolves after `ms`, or at once when the signal is aborted. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-  });
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => {});
 }
 
 /** What the work gives, or at once an error when the signal is aborted first. */

@@ -12,11 +12,8 @@ import {
 } from "../../lib/protocol/schema.ts";
 import { Refusal } from "../../lib/errors.ts";
 import { SessionClient, type SessionClientOptions } from "../../lib/session/client.ts";
-import {
-  type Session,
-  SessionServer,
-  type SessionServerOptions,
-} from "../../lib/session/server.ts";
+import { SessionServer, type SessionServerOptions } from "../../lib/session/server.ts";
+import type { Session } from "../../lib/session/session.ts";
 import { Tickets } from "../../lib/session/ticket.ts";
 import type { OutFrames, Transport } from "../../lib/transport/transport.ts";
 import { libzmqTransport } from "../../lib/transport/libzmq/zmq.ts";

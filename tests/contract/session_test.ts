@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { BadReply, Closed, IdentityChanged, Refusal, Unreachable } from "../../lib/errors.ts";
 import { newSigningKey, userId } from "../../lib/identity/keys.ts";
-import { encodePush } from "../../lib/protocol/codec.ts";
+import { encodeOk, encodePush } from "../../lib/protocol/codec.ts";
 import { REGISTRY_REPLIES } from "../../lib/protocol/schema.ts";
 import { type Opened, SessionClient } from "../../lib/session/client.ts";
 import { sealingKey } from "../../lib/session/noise.ts";
-import { encodeReset } from "../../lib/session/packet.ts";
-import { feedPacket } from "../../lib/session/server.ts";
+import { encodeReset, feedPacket } from "../../lib/session/packet.ts";
 import { ticketBytes } from "../../lib/session/ticket.ts";
 import { until } from "../support.ts";
 import {
@@ -65,6 +64,17 @@ await check("a session with a registry is anonymous", async (keep, transport) =>
   assert.deepEqual(await client.request("ping", {}), { at: 1 });
   assert.equal(world.session?.actor, undefined);
 });
+
+await check(
+  "an answer to what was not asked ends no wait for a session",
+  async (keep, transport) => {
+    const world = keep(await World.start(transport));
+    world.before = (session) => void session.reply(encodeOk(1, {}));
+    const client = keep(world.client(transport, { prove: proofOf(user) }));
+    const { proved } = await client.opened();
+    assert.equal(proved?.user, userId(user.publicKey));
+  },
+);
 
 await check(
   "requests arrive in the order in which they were made, also before a session is open",

@@ -35,7 +35,7 @@ export class Wire implements AsyncDisposable {
   readonly got: string[][] = [];
   bytes = 0;
   closed = false;
-  readonly #decoder = new Decoder(NO_BOUNDS);
+  readonly #decoder = new Decoder(NO_BOUNDS, NO_BOUNDS);
 
   constructor(socket: Socket) {
     this.socket = socket;

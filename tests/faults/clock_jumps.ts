@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { splitRegistry } from "../../lib/text/addresses.ts";
-import { memoryPins, registryClient } from "../../lib/session/registry_client.ts";
+import { registryClient } from "../../lib/session/registry_client.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
@@ -127,7 +127,7 @@ await fault(async (fault) => {
 function leaseAt(fault: Fault, registry: string): () => Promise<boolean> {
   const client = registryClient({
     transport: zmtpTransport(),
-    pins: memoryPins(),
+    pins: new Map<string, string>(),
     wayOut: "",
     ...splitRegistry(registry)!,
   });

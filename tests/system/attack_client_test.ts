@@ -12,7 +12,8 @@ import { GROUP_REPLIES, type Ops, REGISTRY_REPLIES } from "../../lib/protocol/sc
 import { SessionClient, type SessionClientOptions } from "../../lib/session/client.ts";
 import { sealingKey } from "../../lib/session/noise.ts";
 import { feedPacket } from "../../lib/session/packet.ts";
-import { type Session, SessionServer } from "../../lib/session/server.ts";
+import { SessionServer } from "../../lib/session/server.ts";
+import type { Session } from "../../lib/session/session.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 import {

@@ -5,7 +5,6 @@ import { test } from "node:test";
 import { Announcer } from "../../lib/group/announcer.ts";
 import { groupId, newSigningKey } from "../../lib/identity/keys.ts";
 import { splitRegistry } from "../../lib/text/addresses.ts";
-import { memoryPins } from "../../lib/session/registry_client.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { connect, Registry } from "../../mod.ts";
 import { closing, until } from "../support.ts";
@@ -32,7 +31,7 @@ for (const [when, ahead] of [["behind", -DAY], ["ahead", DAY]] as const) {
         key,
         registries: [splitRegistry(address)!],
         transport: zmtpTransport(),
-        pins: memoryPins(),
+        pins: new Map<string, string>(),
         now: () => Date.now() + ahead,
         info() {},
         warn() {},

@@ -18,7 +18,6 @@ import {
   type ReplyOf,
 } from "../../lib/protocol/schema.ts";
 import { SessionClient } from "../../lib/session/client.ts";
-import { memoryPins } from "../../lib/session/registry_client.ts";
 import { ticketBytes } from "../../lib/session/ticket.ts";
 import type { Channel, Frames } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
@@ -47,7 +46,7 @@ function startGroup({ access = "open", founder = "", plain = false, options }: G
     log: memoryLog(),
     identity: { id, name: "Lab", key: key.publicKey, nonce, founder, access },
     key,
-    pins: memoryPins(),
+    pins: new Map<string, string>(),
     plain,
     logger: { info() {}, warn() {} },
     ...options,

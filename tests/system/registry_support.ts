@@ -7,11 +7,7 @@ import { RECORD_LIFE } from "../../lib/protocol/limits.ts";
 import { signRecord } from "../../lib/protocol/record.ts";
 import type { GroupRecord } from "../../lib/protocol/schema.ts";
 import { RegistryServer, type RegistryServerOptions } from "../../lib/registry/server.ts";
-import {
-  memoryPins,
-  type RegistryClient,
-  registryClient,
-} from "../../lib/session/registry_client.ts";
+import { type RegistryClient, registryClient } from "../../lib/session/registry_client.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 
 export const LOCAL = "127.0.0.1:0";
@@ -51,7 +47,7 @@ export function announcerOf(name: string, options: Partial<AnnouncerOptions>) {
     key,
     registries: [],
     transport,
-    pins: memoryPins(),
+    pins: new Map<string, string>(),
     now: Date.now,
     info,
     warn,
@@ -63,7 +59,12 @@ export function announcerOf(name: string, options: Partial<AnnouncerOptions>) {
 
 /** A client that believes whoever answers. */
 export function clientOf(address: string): RegistryClient {
-  return registryClient({ transport, address, pins: memoryPins(), wayOut: "ask again" });
+  return registryClient({
+    transport,
+    address,
+    pins: new Map<string, string>(),
+    wayOut: "ask again",
+  });
 }
 
 /** A record of a group that is nowhere. */

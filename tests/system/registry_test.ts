@@ -10,7 +10,7 @@ import { sqliteNames } from "../../lib/store/sqlite_name_store.ts";
 import { MAX_PACKET } from "../../lib/protocol/limits.ts";
 import { REGISTRY_BOUNDS } from "../../lib/registry/bounds.ts";
 import { SessionServer } from "../../lib/session/server.ts";
-import { memoryPins, registryClient } from "../../lib/session/registry_client.ts";
+import { registryClient } from "../../lib/session/registry_client.ts";
 import { encodeCommand, GREETING } from "../../lib/transport/zmtp/codec.ts";
 import { closing, until } from "../support.ts";
 import {
@@ -35,7 +35,7 @@ test("a registry shows its key, and its key is pinned at the first use", () =>
     const key = newSigningKey();
     const registry = keep(await registryAt({ key }));
     assert.equal(registry.address, `${registry.endpoint}#${key.publicKey}`);
-    const pins = memoryPins();
+    const pins = new Map<string, string>();
     const group = keep(
       announcerOf("Lab", { registries: [{ address: registry.endpoint }], pins }),
     );
@@ -57,7 +57,7 @@ test("a registry with another key than the one pinned, or given, hears of no gro
     const [was, is] = [newSigningKey(), newSigningKey()];
     const registry = keep(await registryAt({ key: is }));
     const address = registry.endpoint;
-    const pins = memoryPins();
+    const pins = new Map<string, string>();
     pins.set(address, was.publicKey);
     const pinned = keep(announcerOf("Pinned", { registries: [{ address }], pins }));
     const given = keep(announcerOf("Given", { registries: [{ address, key: was.publicKey }] }));

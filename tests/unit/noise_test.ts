@@ -9,6 +9,7 @@ import {
   Responder,
   type Split,
 } from "../../lib/session/noise.ts";
+import { ephemeralOf } from "../support/ephemeral.ts";
 
 const { vectors } = noise;
 const bytes = (hex: string) => Buffer.from(hex, "hex");
@@ -21,8 +22,8 @@ test("noise reproduces the published vectors of Noise_NN_25519_ChaChaPoly_SHA256
   for (const vector of vectors) {
     assert.equal(vector.protocol_name, "Noise_NN_25519_ChaChaPoly_SHA256");
     const prologue = bytes(vector.init_prologue);
-    const initiator = new Initiator(prologue, ephemeral(bytes(vector.init_ephemeral)));
-    const responder = new Responder(prologue, ephemeral(bytes(vector.resp_ephemeral)));
+    const initiator = new Initiator(prologue, ephemeralOf(bytes(vector.init_ephemeral)));
+    const responder = new Responder(prologue, ephemeralOf(bytes(vector.resp_ephemeral)));
     const [first, second, ...rest] = vector.messages;
 
     const hello = initiator.write(bytes(first.payload));

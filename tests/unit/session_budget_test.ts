@@ -9,7 +9,7 @@ import { until } from "../support.ts";
 const USER = "2f1b8a44-7c11-8d3e-9a5b-0123456789ab";
 
 test("a share gives no more than its part of the time, and what it saved", () => {
-  const share = new Share(0.2, 0, 100);
+  const share = new Share(0.2, 0);
   let spent = 0;
   for (let now = 0; now < 10_000; now++) {
     if (share.wait(now) > 0) continue;
@@ -20,7 +20,7 @@ test("a share gives no more than its part of the time, and what it saved", () =>
 });
 
 test("a share says when it may be spent again", () => {
-  const share = new Share(0.2, 0, 100);
+  const share = new Share(0.2, 0);
   share.spend(120);
   const wait = share.wait(0);
   assert.ok(wait >= 100 && wait <= 102, String(wait));

@@ -148,7 +148,7 @@ test("an answer is not believed that is of another connection, key or form", () 
 test("an account log tells what came since the last time, and nothing where nothing did", () => {
   const counts = new Map([["cut: silent", 2], ["cut: does not read", 1]]);
   const told: string[] = [];
-  const log = new AccountLog({ counts: () => counts, warn: (line) => told.push(line) });
+  const log = new AccountLog(() => counts, (line) => told.push(line));
   try {
     log.tell();
     log.tell();

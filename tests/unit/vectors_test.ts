@@ -34,8 +34,9 @@ import {
   REGISTRY_REPLIES,
 } from "../../lib/protocol/schema.ts";
 import { readAnswer } from "../../lib/session/identity.ts";
-import { type CipherState, ephemeral, Initiator, sealingKey } from "../../lib/session/noise.ts";
+import { type CipherState, Initiator, sealingKey } from "../../lib/session/noise.ts";
 import { openFeed, PROLOGUE } from "../../lib/session/packet.ts";
+import { ephemeralOf } from "../support/ephemeral.ts";
 import { vectors } from "../../scripts/make_vectors.ts";
 import { framesOf, NOW } from "./fixtures.ts";
 
@@ -128,7 +129,7 @@ test("vectors: each reply, refusal, push and feed frame is what its schema says"
 
 /** The client's side of a handshake, checked byte by byte. */
 function shake(shown: typeof session.group | typeof session.registry) {
-  const initiator = new Initiator(PROLOGUE, ephemeral(Buffer.from(shown.clientEphemeral, "hex")));
+  const initiator = new Initiator(PROLOGUE, ephemeralOf(Buffer.from(shown.clientEphemeral, "hex")));
   const hello = initiator.write(Buffer.from(shown.ticket, "hex"), Uint8Array.of(1));
   assert.equal(hexOf(hello), shown.hello);
   const split = initiator.read(Buffer.from(shown.answer, "hex").subarray(1));

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Bucket } from "../../lib/structures/buckets.ts";
 import { networkOf, plainIp } from "../../lib/text/addresses.ts";
 import { DEFAULT_BOUNDS } from "../../lib/transport/bounds.ts";
-import { Account, Totals } from "../../lib/transport/zmtp/account.ts";
+import { Totals } from "../../lib/transport/totals.ts";
+import { Account } from "../../lib/transport/zmtp/account.ts";
 import { Gate, type Origin } from "../../lib/transport/zmtp/gate.ts";
 import { Pulse, type Vitals } from "../../lib/transport/zmtp/pulse.ts";
 

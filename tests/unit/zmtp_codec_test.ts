@@ -22,7 +22,7 @@ const filled = (length: number) => new Uint8Array(length).fill(length % 251);
 
 /** What a decoder makes of chunks: items as text, so that they can be compared. */
 function decode(chunks: Iterable<Uint8Array>, bounds = BOUNDS): { said: string[]; held: number } {
-  const decoder = new Decoder(bounds);
+  const decoder = new Decoder(bounds, bounds);
   const said: string[] = [];
   let held = 0;
   for (const chunk of chunks) {
@@ -158,7 +158,7 @@ test("codec: what comes behind a whole message waits for its rest", () => {
 });
 
 test("codec: an owner that stops between two items finds the rest later", () => {
-  const decoder = new Decoder(BOUNDS);
+  const decoder = new Decoder(BOUNDS, BOUNDS);
   const said: string[] = [];
   const one = () => {
     const item = decoder.next();
@@ -243,7 +243,7 @@ test("codec: what is mutated at random is read or refused, within the bounds", (
 });
 
 test("codec: nothing is allocated for what a header merely claims", () => {
-  const decoder = new Decoder(BOUNDS);
+  const decoder = new Decoder(BOUNDS, BOUNDS);
   decoder.feed(HANDSHAKE);
   for (let item = decoder.next(); item; item = decoder.next()) decoder.open();
   decoder.feed(encodeMessage([filled(70_000)]).subarray(0, 109));
@@ -253,7 +253,7 @@ test("codec: nothing is allocated for what a header merely claims", () => {
 
 test("codec: a long frame in small chunks is not copied again and again", () => {
   const bounds = { ...BOUNDS, frame: 1 << 22, message: 1 << 22 };
-  const decoder = new Decoder(bounds);
+  const decoder = new Decoder(bounds, bounds);
   decoder.feed(HANDSHAKE);
   for (let item = decoder.next(); item; item = decoder.next()) decoder.open();
   const bytes = encodeMessage([new Uint8Array(1 << 22)]);
@@ -270,7 +270,7 @@ test("codec: a long frame in small chunks is not copied again and again", () => 
 });
 
 test("codec: an unfinished message keeps no chunk alive", () => {
-  const decoder = new Decoder(BOUNDS);
+  const decoder = new Decoder(BOUNDS, BOUNDS);
   const start = encodeMessage(["a", "b"]).subarray(0, 3); // the first frame of two
   const chunk = Uint8Array.from(Buffer.concat([HANDSHAKE, encodeMessage([filled(60_000)]), start]));
   decoder.feed(chunk);

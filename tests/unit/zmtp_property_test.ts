@@ -19,7 +19,7 @@ const HANDSHAKE = Buffer.concat([GREETING, encodeReady("DEALER")]);
  * its owner takes at most so many items, and the rest at the end.
  */
 function said(chunks: Iterable<Uint8Array>, most = Infinity): Item[] {
-  const decoder = new Decoder(BOUNDS);
+  const decoder = new Decoder(BOUNDS, BOUNDS);
   const items: Item[] = [];
   const take = (most: number) => {
     for (let n = 0; n < most; n++) {

@@ -3,7 +3,7 @@
 import { Refusal } from "../../errors.ts";
 import { userId } from "../../identity/keys.ts";
 import { GROUP_OPS, type GroupRecord, type GroupRequest } from "../../protocol/schema.ts";
-import type { Session } from "../../session/server.ts";
+import type { Session } from "../../session/session.ts";
 import { SessionFront } from "../../session/session_front.ts";
 import type { Group } from "../group.ts";
 import { OPERATIONS } from "../operations.ts";

@@ -1,9 +1,9 @@
-/** What an address of this engine means to libzmq, and why one cannot be bound. */
+/** What an address of this engine means to libzmq, and why one cannot be bound, by code. */
 
+import { once } from "node:events";
 import { lstat } from "node:fs/promises";
 import { connect } from "node:net";
 import { Refusal } from "../../errors.ts";
-import { bindError } from "../binding.ts";
 
 const IPC = "ipc://";
 const TCP = "tcp://";
@@ -41,20 +41,15 @@ export async function checkIpc(address: string): Promise<void> {
 }
 
 /** Whether a server listens on a socket of the file system. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const done = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once("connect", () => done(true));
-    socket.once("error", () => done(false));
-  });
+async function answers(path: string): Promise<boolean> {
+  const socket = connect(path);
+  const answer = await once(socket, "connect").then(() => true, () => false);
+  socket.destroy();
+  return answer;
 }
 
-const TCP_REASONS = { EINVAL: "it should be IP:PORT" };
-const IPC_REASONS: Readonly<Record<string, string>> = {
+export const TCP_REASONS = { EINVAL: "it should be IP:PORT" };
+export const IPC_REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "a server listens there; choose another path",
   EACCES: "the folder is not writable; choose another path",
   ENOENT: "there is no such folder; choose another path",
@@ -62,8 +57,3 @@ const IPC_REASONS: Readonly<Record<string, string>> = {
   EINVAL: "it should be ipc://PATH",
   EPROTONOSUPPORT: "this system has no sockets of that kind; choose IP:PORT",
 };
-
-/** Why an address of this engine cannot be bound. */
-export function refusal(address: string, cause: unknown): unknown {
-  return bindError(address, cause, isIpc(address) ? IPC_REASONS : TCP_REASONS);
-}

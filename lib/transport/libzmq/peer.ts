@@ -1,5 +1,6 @@
 /** One peer of a ROUTER: the way back to it, and what it has asked and not yet got. */
 
+import type { Totals } from "../totals.ts";
 import type { Frames, OutFrames, Peer, PeerBounds } from "../transport.ts";
 
 /** A peer that had no room for what may be dropped is spared more of it for this long, ms. */
@@ -9,7 +10,7 @@ const MESSAGE_BYTES = 512;
 
 /** What a peer needs of its server. */
 export interface PeerOwner {
-  boundsOf(peer: RouterPeer): PeerBounds;
+  readonly totals: Totals;
   post(frames: OutFrames, onRefused: (code: string | undefined) => void): boolean;
   deliver(peer: RouterPeer, frames: Frames): void;
   admit(peer: RouterPeer): void;
@@ -17,13 +18,6 @@ export interface PeerOwner {
   drop(peer: RouterPeer, why: string, cut: boolean): void;
   /** The bytes that wait have grown by so many. */
   hold(peer: RouterPeer, more: number): void;
-  count(what: string): void;
-}
-
-interface Waiting {
-  readonly frames: Frames;
-  readonly delimited: boolean;
-  readonly bytes: number;
 }
 
 export class RouterPeer implements Peer {
@@ -33,9 +27,10 @@ export class RouterPeer implements Peer {
   /** Its routing id in hex: what the tables know it by. */
   readonly key: string;
   /** When it was heard first, ms by performance.now(). */
-  readonly since: number;
+  readonly since: number = performance.now();
   /** When a message came from it, or went out to it, last. */
-  lively: number;
+  lively: number = this.since;
+  bounds: PeerBounds;
   admitted = false;
   gone = false;
   /** Bytes of its messages that wait for requests under way. */
@@ -44,16 +39,22 @@ export class RouterPeer implements Peer {
   readonly #owner: PeerOwner;
   #delimited = false;
   #requests = 0;
-  #queue: Waiting[] = [];
+  #queue: { frames: Frames; delimited: boolean; bytes: number }[] = [];
   #delivering = false;
   #slowUntil = 0;
 
-  constructor(owner: PeerOwner, id: string, key: string, routingId: Uint8Array, now: number) {
+  constructor(
+    owner: PeerOwner,
+    id: string,
+    key: string,
+    routingId: Uint8Array,
+    bounds: PeerBounds,
+  ) {
     this.#owner = owner;
     this.id = id;
     this.key = key;
     this.#routingId = routingId;
-    this.since = this.lively = now;
+    this.bounds = bounds;
   }
 
   send(frames: OutFrames, { droppable = false }: { readonly droppable?: boolean } = {}): boolean {
@@ -91,8 +92,7 @@ export class RouterPeer implements Peer {
     this.#queue.push({ frames, delimited, bytes: bytes + MESSAGE_BYTES });
     this.#hold(bytes + MESSAGE_BYTES);
     this.#deliver();
-    const { out } = this.#owner.boundsOf(this);
-    if (this.heldBytes > out) this.cut("asks faster than it can be answered");
+    if (this.heldBytes > this.bounds.out) this.cut("asks faster than it can be answered");
   }
 
   /** Nothing goes to it or comes from it any more. */
@@ -106,7 +106,7 @@ export class RouterPeer implements Peer {
     if (this.#delivering) return; // an end() from within a delivery: the loop below goes on
     this.#delivering = true;
     try {
-      while (this.#queue.length > 0 && this.#requests < this.#owner.boundsOf(this).requests) {
+      while (this.#queue.length > 0 && this.#requests < this.bounds.requests) {
         const next = this.#queue.shift()!;
         this.#hold(-next.bytes);
         this.#delimited = next.delimited;
@@ -123,7 +123,7 @@ export class RouterPeer implements Peer {
   }
 
   #dropped(): boolean {
-    this.#owner.count("dropped: reads too slowly");
+    this.#owner.totals.count("dropped: reads too slowly");
     return false;
   }
 

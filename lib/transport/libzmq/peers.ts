@@ -1,19 +1,11 @@
 /** The peers a ROUTER has heard, and those it hears no more; both tables are bounded. */
 
-/** What the table looks at; see {@linkcode RouterPeer}. */
-interface Listed {
-  readonly key: string;
-  readonly since: number;
-  readonly lively: number;
-  readonly admitted: boolean;
-}
+import type { Bounds } from "../transport.ts";
+import type { RouterPeer } from "./peer.ts";
 
-interface TableBounds {
-  readonly connections: number;
-  readonly strangers: number;
-  /** How long a peer may stay a stranger, ms. */
-  readonly admitWithin: number;
-}
+type TableBounds = Pick<Bounds, "connections" | "strangers" | "admitWithin">;
+
+type Listed = Pick<RouterPeer, "key" | "since" | "lively" | "admitted">;
 
 /** A peer with which nothing was exchanged for so long is forgotten, ms. */
 const SILENT_MS = 60_000;
@@ -40,9 +32,10 @@ export class PeerTable<P extends Listed> {
     return this.#strangers.size;
   }
 
+  /** In the order in which they must go: strangers first. */
   *[Symbol.iterator](): Generator<P> {
-    yield* this.#known.values();
     yield* this.#strangers.values();
+    yield* this.#known.values();
   }
 
   get(key: string): P | undefined {
@@ -65,7 +58,7 @@ export class PeerTable<P extends Listed> {
   ignore(key: string, now: number): void {
     this.#cut.delete(key);
     this.#cut.set(key, now);
-    if (this.#cut.size > MAX_CUT) this.#cut.delete(first(this.#cut.keys())!);
+    if (this.#cut.size > MAX_CUT) this.#cut.delete(this.#cut.keys().next().value!);
   }
 
   /** Whether a message of this key that came now is to be ignored. */
@@ -76,12 +69,12 @@ export class PeerTable<P extends Listed> {
 
   /** Those that must go, with the reason, since there are too many. */
   *overfull(): Generator<[P, string]> {
-    while (this.#strangers.size > this.#bounds.strangers) {
-      yield [first(this.#strangers.values())!, "too many strangers"];
-    }
-    while (this.size > this.#bounds.connections) {
-      yield [first(this.#strangers.values()) ?? first(this.#known.values())!, "too many peers"];
-    }
+    while (this.#strangers.size > this.#bounds.strangers) yield [this.#next, "too many strangers"];
+    while (this.size > this.#bounds.connections) yield [this.#next, "too many peers"];
+  }
+
+  get #next(): P {
+    return this[Symbol.iterator]().next().value!;
   }
 
   /** Those that must go, with the reason, since their time is over. */
@@ -100,9 +93,4 @@ export class PeerTable<P extends Listed> {
   tooLong(peer: P, now: number): boolean {
     return !peer.admitted && now - peer.since >= this.#bounds.admitWithin;
   }
-}
-
-function first<T>(values: Iterable<T>): T | undefined {
-  for (const value of values) return value;
-  return undefined;
 }

@@ -5,7 +5,9 @@
  * and a socket is read with a plain `await socket.receive()`. Deno's libuv shim loses wake-ups and
  * frees memory that is still in use, so that on Deno no operation may wait inside zeromq.js.
  */
-import { setImmediate, setTimeout } from "node:timers";
+
+import { setImmediate } from "node:timers";
+import { pause } from "../waiting.ts";
 
 /** The part of a zeromq.js socket that the transport uses. */
 export interface RawSocket {
@@ -40,11 +42,7 @@ export interface Doorbell {
 
 interface Ffi {
   build: { os: string };
-  dlopen(library: string, symbols: Record<string, unknown>): { symbols: PollSymbols & Ppoll };
-}
-
-interface Ppoll {
-  ppoll?(fds: Uint8Array, count: number | bigint, time: Uint8Array, mask: null): number;
+  dlopen(library: string, symbols: Record<string, unknown>): { symbols: PollSymbols };
 }
 
 type Poll<R> = (fds: Uint8Array, count: number | bigint, timeout: number) => R;
@@ -52,9 +50,10 @@ type Poll<R> = (fds: Uint8Array, count: number | bigint, timeout: number) => R;
 interface PollSymbols {
   now: Poll<number>;
   later: Poll<Promise<number>>;
+  ppoll?(fds: Uint8Array, count: number | bigint, time: Uint8Array, mask: null): number;
 }
 
-interface PollCalls extends PollSymbols {
+interface PollCalls extends Omit<PollSymbols, "ppoll"> {
   /** Waits for {@linkcode BRIEF_NS} where the operating system can wait so short, else not at all. */
   briefly(fds: Uint8Array, count: number | bigint): number;
 }
@@ -87,11 +86,11 @@ export function turn(): Promise<void> {
  */
 export function watchSockets(
   makeDoorbell: () => Doorbell,
-  options: { ffi?: boolean } = {},
+  ffi: boolean,
 ): Watcher | undefined {
   if (deno === undefined) return undefined;
   const platform = PLATFORMS[deno.build.os] ?? PLATFORMS.linux;
-  const poll = options.ffi === false ? undefined : openPoll(deno, platform);
+  const poll = ffi ? openPoll(deno, platform) : undefined;
   return poll ? new PollWatcher(makeDoorbell, poll, platform) : new TimerWatcher();
 }
 
@@ -100,27 +99,21 @@ interface Platform {
   readonly library: string;
   readonly symbol: string;
   readonly count: "u32" | "u64";
+  /** Bytes of one: the socket takes half of them, then come what is asked and what is found. */
   readonly size: number;
-  readonly wide: boolean;
   readonly events: number;
 }
 
+const POSIX = { symbol: "poll", size: 8, events: 1 } as const;
+
 const PLATFORMS: Record<string, Platform> = {
-  linux: { library: "libc.so.6", symbol: "poll", count: "u64", size: 8, wide: false, events: 1 },
-  darwin: {
-    library: "libSystem.B.dylib",
-    symbol: "poll",
-    count: "u32",
-    size: 8,
-    wide: false,
-    events: 1,
-  },
+  linux: { ...POSIX, library: "libc.so.6", count: "u64" },
+  darwin: { ...POSIX, library: "libSystem.B.dylib", count: "u32" },
   windows: {
     library: "ws2_32.dll",
     symbol: "WSAPoll",
     count: "u32",
     size: 16,
-    wide: true,
     events: 0x300,
   },
 };
@@ -161,18 +154,15 @@ class PollTable {
     this.#view = new DataView(this.bytes.buffer);
     fds.forEach((fd, index) => {
       const at = index * platform.size;
-      if (platform.wide) this.#view.setBigUint64(at, BigInt(fd), true);
-      else this.#view.setInt32(at, fd, true);
-      this.#view.setInt16(at + (platform.wide ? 8 : 4), platform.events, true);
+      this.#view.setInt32(at, fd, true);
+      this.#view.setInt16(at + platform.size / 2, platform.events, true);
     });
   }
 
   /** Whether the last call found something at this index. */
   ready(index: number): boolean {
-    return this.#view.getInt16(
-      index * this.#platform.size + (this.#platform.wide ? 10 : 6),
-      true,
-    ) !== 0;
+    const { size } = this.#platform;
+    return this.#view.getInt16(index * size + size / 2 + 2, true) !== 0;
   }
 }
 
@@ -300,8 +290,4 @@ class TimerWatcher implements Watcher {
     }
     this.#running = false;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

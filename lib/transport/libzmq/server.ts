@@ -3,13 +3,13 @@
 import { Buffer } from "node:buffer";
 import { clearInterval, setInterval } from "node:timers";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
+import { Totals } from "../totals.ts";
 import type {
   Accounts,
   Bounds,
   Encoded,
   Frames,
   OutFrames,
-  PeerBounds,
   ServeOptions,
   Server,
 } from "../transport.ts";
@@ -20,16 +20,18 @@ import { EngineSocket } from "./socket.ts";
 
 /** How often peers whose time is over are looked for, ms. */
 const SWEEP_MS = 1_000;
-/** Kinds of things that are counted; what comes on top is counted as one. */
-const MAX_COUNTS = 100;
 
 const NO_BYTES = new Uint8Array(0);
 
-export class RouterServer implements Server {
+export class RouterServer implements Server, PeerOwner {
   readonly address: string;
+  readonly totals: Totals = new Totals();
+  readonly #options: ServeOptions;
+  readonly #bounds: Bounds;
+  readonly #table: PeerTable<RouterPeer>;
   readonly #socket: EngineSocket;
-  readonly #ledger: Ledger;
   readonly #sweeper: ReturnType<typeof setInterval>;
+  #numbers = 0;
 
   constructor(
     socket: RawSocket,
@@ -38,21 +40,23 @@ export class RouterServer implements Server {
     options: ServeOptions,
   ) {
     this.address = address;
-    const bounds = options.bounds ?? DEFAULT_BOUNDS;
+    this.#options = options;
+    this.#bounds = options.bounds ?? DEFAULT_BOUNDS;
+    this.#table = new PeerTable(this.#bounds);
     this.#socket = new EngineSocket({
       socket,
       watcher,
-      maxFrame: bounds.known.frame,
-      onMessage: (frames) => this.#ledger.arrived(frames),
-      onFailure: (why) => this.#ledger.count(why),
+      maxFrame: this.#bounds.known.frame,
+      onMessage: (frames) => this.#arrived(frames),
+      onFailure: (why) => this.totals.count(why),
     });
-    this.#ledger = new Ledger(this.#socket, bounds, options);
-    const every = Math.min(SWEEP_MS, Math.max(10, bounds.admitWithin / 4));
-    this.#sweeper = setInterval(() => this.#ledger.sweep(), every);
+    const every = Math.min(SWEEP_MS, Math.max(10, this.#bounds.admitWithin / 4));
+    this.#sweeper = setInterval(() => this.#sweep(), every);
   }
 
   get accounts(): Accounts {
-    return this.#ledger;
+    const { size: connections, strangers } = this.#table;
+    return Object.assign(this.totals, { connections, strangers });
   }
 
   /** The engine makes the bytes itself, for each peer anew: `bytes` is empty. */
@@ -69,54 +73,39 @@ export class RouterServer implements Server {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** The accounts of all peers of one server. */
-class Ledger implements PeerOwner, Accounts {
-  readonly counts: Map<string, number> = new Map();
-  held = 0;
-  most = 0;
-  readonly #socket: EngineSocket;
-  readonly #bounds: Bounds;
-  readonly #options: ServeOptions;
-  readonly #table: PeerTable<RouterPeer>;
-  #numbers = 0;
-
-  constructor(port: EngineSocket, bounds: Bounds, options: ServeOptions) {
-    this.#socket = port;
-    this.#bounds = bounds;
-    this.#options = options;
-    this.#table = new PeerTable(bounds);
-  }
-
-  get connections(): number {
-    return this.#table.size;
-  }
-
-  get strangers(): number {
-    return this.#table.strangers;
-  }
 
   /** Takes the envelope off a message, and gives it to its peer if that is within its bounds. */
-  arrived([routingId, ...rest]: Frames): void {
+  #arrived([routingId, ...rest]: Frames): void {
     const now = performance.now();
     const key = Buffer.from(routingId).toString("hex");
-    if (this.#table.ignores(key, now)) return this.count("ignored: cut before");
+    if (this.#table.ignores(key, now)) return this.totals.count("ignored: cut before");
     const delimited = rest.length > 1 && rest[0].length === 0;
     const frames = delimited ? rest.slice(1) : rest;
     const peer = this.#peerOf(key, routingId, now);
     const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
-    const problem = this.#problem(peer, frames, bytes);
-    if (problem) return peer.cut(problem);
+    const { frame, message } = peer.bounds;
+    if (frames.length > this.#bounds.frames) return peer.cut("too many frames");
+    if (frames.some(({ length }) => length > frame)) return peer.cut("frame too long");
+    if (bytes > message) return peer.cut("message too long");
     peer.take(frames, delimited, bytes);
   }
 
-  sweep(): void {
-    for (const [peer, why] of this.#table.overdue(performance.now())) this.drop(peer, why, false);
+  #peerOf(key: string, routingId: Uint8Array, now: number): RouterPeer {
+    let peer = this.#table.get(key);
+    if (peer && this.#table.tooLong(peer, now)) {
+      this.drop(peer, "not admitted in time", false);
+      peer = undefined;
+    }
+    const { stranger } = this.#bounds;
+    peer ??= new RouterPeer(this, String(++this.#numbers), key, routingId, stranger);
+    peer.lively = now;
+    this.#table.touch(peer);
+    for (const [other, why] of this.#table.overfull()) this.drop(other, why, false);
+    return peer;
   }
 
-  boundsOf(peer: RouterPeer): PeerBounds {
-    return peer.admitted ? this.#bounds.known : this.#bounds.stranger;
+  #sweep(): void {
+    for (const [peer, why] of this.#table.overdue(performance.now())) this.drop(peer, why, false);
   }
 
   post(frames: OutFrames, onRefused: (code: string | undefined) => void): boolean {
@@ -134,6 +123,7 @@ class Ledger implements PeerOwner, Accounts {
 
   admit(peer: RouterPeer): void {
     peer.admitted = true;
+    peer.bounds = this.#bounds.known;
     this.#table.touch(peer);
   }
 
@@ -143,46 +133,19 @@ class Ledger implements PeerOwner, Accounts {
     this.#table.delete(peer);
     if (cut) this.#table.ignore(peer.key, performance.now());
     const [reason] = why.split(":", 1); // what follows differs from case to case
-    this.count(`${cut ? "cut" : "forgotten"}: ${reason}`);
+    this.totals.count(`${cut ? "cut" : "forgotten"}: ${reason}`);
     try {
       this.#options.onGone?.(peer, why);
     } catch (error) {
-      this.count(`onGone failed: ${String(error)}`);
+      this.totals.count(`onGone failed: ${String(error)}`);
     }
   }
 
   hold(peer: RouterPeer, more: number): void {
-    this.held += more;
-    this.most = Math.max(this.most, this.held);
-    if (more <= 0 || this.held <= this.#bounds.total) return;
+    this.totals.change(more);
+    if (more <= 0 || this.totals.held <= this.#bounds.total) return;
     let largest = peer;
     for (const one of this.#table) if (one.heldBytes > largest.heldBytes) largest = one;
     largest.cut("all together hold too much");
-  }
-
-  count(what: string): void {
-    const known = this.counts.has(what) || this.counts.size < MAX_COUNTS;
-    const name = known ? what : "others";
-    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
-  }
-
-  #peerOf(key: string, routingId: Uint8Array, now: number): RouterPeer {
-    let peer = this.#table.get(key);
-    if (peer && this.#table.tooLong(peer, now)) {
-      this.drop(peer, "not admitted in time", false);
-      peer = undefined;
-    }
-    peer ??= new RouterPeer(this, String(++this.#numbers), key, routingId, now);
-    peer.lively = now;
-    this.#table.touch(peer);
-    for (const [other, why] of this.#table.overfull()) this.drop(other, why, false);
-    return peer;
-  }
-
-  #problem(peer: RouterPeer, frames: Frames, bytes: number): string | undefined {
-    const { frame, message } = this.boundsOf(peer);
-    if (frames.length > this.#bounds.frames) return "too many frames";
-    if (frames.some(({ length }) => length > frame)) return "frame too long";
-    return bytes > message ? "message too long" : undefined;
   }
 }

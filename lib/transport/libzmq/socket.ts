@@ -40,14 +40,10 @@ interface EngineSocketOptions {
 
 export class EngineSocket implements Watched {
   readonly socket: RawSocket;
-  readonly #watcher: Watcher | undefined;
-  readonly #maxFrame: number;
-  readonly #onMessage: (frames: Frames) => void;
-  readonly #onFailure: (why: string) => void;
-  readonly #onStuck: (() => void) | undefined;
+  closed = false;
+  readonly #options: EngineSocketOptions;
   #queue: OutFrames[] = [];
   #queuedBytes = 0;
-  #closed = false;
   #draining = false;
   #flushing = false;
   #lookDue = false;
@@ -55,26 +51,18 @@ export class EngineSocket implements Watched {
   #retryMs = RETRY_MS;
   #stuckSince: number | undefined;
 
-  constructor({ socket, watcher, maxFrame, onMessage, onFailure, onStuck }: EngineSocketOptions) {
-    this.socket = socket;
-    this.#watcher = watcher;
-    this.#maxFrame = maxFrame;
-    this.#onMessage = onMessage;
-    this.#onFailure = onFailure;
-    this.#onStuck = onStuck;
-    if (watcher) watcher.add(this);
+  constructor(options: EngineSocketOptions) {
+    this.socket = options.socket;
+    this.#options = options;
+    if (options.watcher) options.watcher.add(this);
     else void this.#receiveForever();
-  }
-
-  get closed(): boolean {
-    return this.#closed;
   }
 
   /** Hands a message to the engine now, or never; a refusal comes afterwards, with its code. */
   post(frames: OutFrames, onRefused: (code: string | undefined) => void): boolean {
-    if (this.#closed || measure(frames, this.#maxFrame) === Infinity) return false;
+    if (this.closed || measure(frames, this.#options.maxFrame) === Infinity) return false;
     this.socket.send(frames).catch((error) => {
-      if (!this.#closed) onRefused(codeOf(error));
+      if (!this.closed) onRefused(codeOf(error));
     });
     this.mayHaveEatenEdge();
     return true;
@@ -82,8 +70,8 @@ export class EngineSocket implements Watched {
 
   /** Hands a message to the engine in order, keeping it while the engine is full; false: no room. */
   queue(frames: OutFrames): boolean {
-    const bytes = this.#queuedBytes + measure(frames, this.#maxFrame);
-    if (this.#closed || this.#queue.length >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES) return false;
+    const bytes = this.#queuedBytes + measure(frames, this.#options.maxFrame);
+    if (this.closed || this.#queue.length >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES) return false;
     this.#queue.push(frames);
     this.#queuedBytes = bytes;
     void this.#flush();
@@ -99,7 +87,7 @@ export class EngineSocket implements Watched {
 
   /** See {@linkcode Watched.look}. */
   look(): boolean {
-    if (this.#closed) return false;
+    if (this.closed) return false;
     // One look for both: a second one could eat the news of a message that came after the first.
     const events = eventsOf(this.socket);
     const sends = (events & POLLOUT) !== 0 && this.#queue.length > 0 && !this.#flushing;
@@ -114,25 +102,25 @@ export class EngineSocket implements Watched {
    * with it the news of a message.
    */
   mayHaveEatenEdge(): void {
-    if (this.#watcher === undefined || this.#draining || this.#lookDue) return;
+    if (this.#options.watcher === undefined || this.#draining || this.#lookDue) return;
     this.#lookDue = true;
     queueMicrotask(this.#lookAgain);
   }
 
   /** What is not yet sent or delivered is dropped. Twice is harmless. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
+    this.closed = true;
     this.forget();
     clearTimeout(this.#retry);
     this.socket.close();
-    await this.#watcher?.remove(this);
+    await this.#options.watcher?.remove(this);
   }
 
   async #drain(): Promise<void> {
     this.#draining = true;
     let taken = 0;
-    while (!this.#closed && this.socket.readable) {
+    while (!this.closed && this.socket.readable) {
       let last: Promise<void>;
       do {
         last = this.socket.receive().then(this.#deliver, this.#receiveFailed);
@@ -145,19 +133,19 @@ export class EngineSocket implements Watched {
   }
 
   async #receiveForever(): Promise<void> {
-    for (let taken = 1; !this.#closed; taken++) {
+    for (let taken = 1; !this.closed; taken++) {
       await this.socket.receive().then(this.#deliver, this.#receiveFailed);
       if (taken % BURST === 0) await turn();
     }
   }
 
   readonly #deliver = (frames: Frames): void => {
-    if (!this.#closed) this.#onMessage(frames);
+    if (!this.closed) this.#options.onMessage(frames);
   };
 
   readonly #receiveFailed = (error: unknown): Promise<void> | void => {
-    if (this.#closed || codeOf(error) === "EAGAIN") return;
-    this.#onFailure(`cannot receive: ${codeOf(error) ?? String(error)}`);
+    if (this.closed || codeOf(error) === "EAGAIN") return;
+    this.#options.onFailure(`cannot receive: ${codeOf(error) ?? String(error)}`);
     return new Promise((resolve) => setTimeout(resolve, FAILED_MS));
   };
 
@@ -165,7 +153,7 @@ export class EngineSocket implements Watched {
   async #flush(): Promise<void> {
     if (this.#flushing) return;
     this.#flushing = true;
-    while (this.#queue.length > 0 && !this.#closed) {
+    while (this.#queue.length > 0 && !this.closed) {
       const queue = this.#queue;
       const sent = await this.socket.send(queue[0]).then(yes, isNotFull);
       this.mayHaveEatenEdge();
@@ -177,13 +165,13 @@ export class EngineSocket implements Watched {
       this.#stuckSince = undefined;
       this.#retryMs = RETRY_MS;
       const gone = queue.shift();
-      if (gone) this.#queuedBytes -= measure(gone, this.#maxFrame);
+      if (gone) this.#queuedBytes -= measure(gone, this.#options.maxFrame);
     }
     this.#flushing = false;
   }
 
   #retryLater(): void {
-    if (this.#closed || this.#retry !== undefined) return;
+    if (this.closed || this.#retry !== undefined) return;
     const now = performance.now();
     this.#stuckSince ??= now;
     this.#retry = setTimeout(() => {
@@ -193,7 +181,7 @@ export class EngineSocket implements Watched {
     this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
     if (now - this.#stuckSince <= STUCK_MS) return;
     this.#stuckSince = now;
-    this.#onStuck?.();
+    this.#options.onStuck?.();
   }
 
   readonly #lookAgain = (): void => {

@@ -11,11 +11,11 @@ import { UsageError } from "../../errors.ts";
 import { MAX_PACKET } from "../../protocol/limits.ts";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
 import type { Channel, ConnectOptions, ServeOptions, Server, Transport } from "../transport.ts";
-import { addressOf, checkIpc, endpointOf, isIpc, refusal } from "./address.ts";
+import { bindError, bindWithRetries, codeOf } from "../binding.ts";
+import { addressOf, checkIpc, endpointOf, IPC_REASONS, isIpc, TCP_REASONS } from "./address.ts";
 import { DealerChannel } from "./channel.ts";
 import { type Doorbell, type RawSocket, type Watcher, watchSockets } from "./readiness.ts";
 import { RouterServer } from "./server.ts";
-import { bindWithRetries, codeOf } from "../binding.ts";
 
 /** Sockets of one process; the engine's own default is 1,023. */
 const MAX_SOCKETS = 10_000;
@@ -46,8 +46,6 @@ const RECONNECT = {
   handshakeInterval: 1_500, // ms
 };
 
-type Options = Record<string, unknown>;
-
 /** What all classes of zeromq.js have in common here. */
 interface ZmqSocket extends RawSocket {
   readonly lastEndpoint: string | null;
@@ -76,12 +74,12 @@ let shared: Transport | undefined;
  * - What is queued when a socket closes is lost. Every open socket keeps the process alive.
  */
 export function libzmqTransport(): Transport {
-  return shared ??= new LibzmqTransport(zmq.context, {});
+  return shared ??= new LibzmqTransport(zmq.context, true);
 }
 
 /** An engine apart that calls no C library by itself, as where the permission for it is missing. */
 export function libzmqTransportWithoutFfi(): Transport {
-  return new LibzmqTransport(new zmq.Context(), { ffi: false });
+  return new LibzmqTransport(new zmq.Context(), false);
 }
 
 class LibzmqTransport implements Transport {
@@ -90,11 +88,11 @@ class LibzmqTransport implements Transport {
   readonly #context: zmq.Context;
   readonly #watcher: Watcher | undefined;
 
-  constructor(context: zmq.Context, options: { ffi?: boolean }) {
+  constructor(context: zmq.Context, ffi: boolean) {
     context.maxSockets = MAX_SOCKETS;
     context.ioThreads = IO_THREADS;
     this.#context = context;
-    this.#watcher = watchSockets(() => this.#makeDoorbell(), options);
+    this.#watcher = watchSockets(() => this.#makeDoorbell(), ffi);
   }
 
   async serve(options: ServeOptions): Promise<Server> {
@@ -111,7 +109,7 @@ class LibzmqTransport implements Transport {
       });
     } catch (error) {
       socket.close();
-      throw refusal(address, error);
+      throw bindError(address, error, isIpc(address) ? IPC_REASONS : TCP_REASONS);
     }
     const bound = addressOf(socket.lastEndpoint ?? address);
     return new RouterServer(socket, this.#watcher, bound, options);
@@ -140,7 +138,7 @@ class LibzmqTransport implements Transport {
     return new DealerChannel(socket, this.#watcher, relink, options);
   }
 
-  #open(type: SocketClass, address: string, own: Options): ZmqSocket {
+  #open(type: SocketClass, address: string, own: object): ZmqSocket {
     return this.#raw(type, {
       sendHighWaterMark: HIGH_WATER_MARK,
       receiveHighWaterMark: HIGH_WATER_MARK,
@@ -151,7 +149,7 @@ class LibzmqTransport implements Transport {
     });
   }
 
-  #raw(type: SocketClass, options: Options): ZmqSocket {
+  #raw(type: SocketClass, options: object): ZmqSocket {
     const socket = new type({ context: this.#context }) as ZmqSocket;
     try {
       return Object.assign(socket, {

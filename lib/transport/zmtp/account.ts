@@ -1,34 +1,8 @@
-/** What peers hold and ask, counted. Pure: the time is handed in, ms. */
+/** What a peer holds and asks, counted. Pure: the time is handed in, ms. */
 
 import { Bucket } from "../../structures/buckets.ts";
-import type { Accounts, Bounds, PeerBounds } from "../transport.ts";
-
-/** Reasons counted apart; beyond, they count as `other`: some are the owner's own texts. */
-const MOST_REASONS = 128;
-
-/** The accounts of all peers of one server together. */
-export class Totals implements Accounts {
-  connections = 0;
-  strangers = 0;
-  held = 0;
-  most = 0;
-  readonly #counts = new Map<string, number>();
-
-  get counts(): ReadonlyMap<string, number> {
-    return this.#counts;
-  }
-
-  count(what: string): void {
-    const known = this.#counts.has(what) || this.#counts.size < MOST_REASONS;
-    const key = known ? what : "other";
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-  }
-
-  change(bytes: number): void {
-    this.held += bytes;
-    if (this.held > this.most) this.most = this.held;
-  }
-}
+import type { Totals } from "../totals.ts";
+import type { Bounds, PeerBounds } from "../transport.ts";
 
 /** Requests under way may hold this many times the longest message before more are read. */
 const WORK_MESSAGES = 4;

@@ -3,7 +3,7 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import { performance } from "node:perf_hooks";
 import { UsageError } from "../../errors.ts";
-import { isIpc, parseAddress } from "../../text/addresses.ts";
+import { type Endpoint, isIpc, parseAddress } from "../../text/addresses.ts";
 import { backoff } from "../waiting.ts";
 import type { Channel, ConnectOptions, OutFrames } from "../transport.ts";
 import { Connection, NO_HANDSHAKE } from "./connection.ts";
@@ -20,27 +20,25 @@ const [FIRST_HANDSHAKE, LAST_HANDSHAKE] = [3_000 / TICK_MS, 6_000 / TICK_MS];
 const GOOD_MS = 1_000;
 
 export class ZmtpChannel implements Channel {
-  readonly #options: ConnectOptions;
-  readonly #host: string;
-  readonly #port: number;
+  readonly options: ConnectOptions;
+  readonly endpoint: Endpoint;
+  handshakeTicks = FIRST_HANDSHAKE;
   #connection: Connection | undefined;
   #openedAt: number | undefined;
   /** Tries and short connections one after the other. */
   #failed = 0;
-  #handshakeTicks = FIRST_HANDSHAKE;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
 
   /** @throws {UsageError} not an address */
   constructor(options: ConnectOptions) {
-    const parsed = parseAddress(options.address);
-    if (!parsed || parsed.port === 0) {
+    const endpoint = parseAddress(options.address);
+    if (!endpoint || endpoint.port === 0) {
       const wayOut = isIpc(options.address) ? "; ipc:// needs --transport libzmq" : "";
       throw new UsageError(`Cannot connect to ${options.address}: it should be HOST:PORT${wayOut}`);
     }
-    this.#options = options;
-    this.#host = parsed.host;
-    this.#port = parsed.port;
+    this.options = options;
+    this.endpoint = endpoint;
     startTicking(this);
     this.#connect();
   }
@@ -50,7 +48,7 @@ export class ZmtpChannel implements Channel {
   }
 
   reconnect(why: string): void {
-    this.#connection?.end(why);
+    this.#connection?.cut(why);
   }
 
   close(): Promise<void> {
@@ -66,34 +64,27 @@ export class ZmtpChannel implements Channel {
   }
 
   #connect(): void {
-    this.#connection = new Connection({
-      host: this.#host,
-      port: this.#port,
-      type: this.#options.type ?? "DEALER",
-      maxFrame: this.#options.maxFrame,
-      handshakeTicks: this.#handshakeTicks,
-      onOpen: () => {
-        this.#handshakeTicks = FIRST_HANDSHAKE;
-        this.#openedAt = performance.now();
-        this.#options.onConnected?.();
-      },
-      onMessage: this.#options.onMessage,
-      onEnd: (why) => this.#lost(why),
-    });
+    this.#connection = new Connection(this);
   }
 
-  #lost(why: string): void {
+  opened(): void {
+    this.handshakeTicks = FIRST_HANDSHAKE;
+    this.#openedAt = performance.now();
+    this.options.onConnected?.();
+  }
+
+  lost(why: string): void {
     const lasted = this.#openedAt === undefined ? 0 : performance.now() - this.#openedAt;
     this.#connection = this.#openedAt = undefined;
     if (this.#closed) return;
     if (lasted >= GOOD_MS) this.#failed = 0;
     if (why === NO_HANDSHAKE) {
-      this.#handshakeTicks = Math.min(LAST_HANDSHAKE, 2 * this.#handshakeTicks);
+      this.handshakeTicks = Math.min(LAST_HANDSHAKE, 2 * this.handshakeTicks);
     }
     const pause = backoff(this.#failed++, FIRST_PAUSE_MS, LAST_PAUSE_MS);
     this.#timer = setTimeout(() => this.#connect(), pause);
     try {
-      this.#options.onGone?.(why);
+      this.options.onGone?.(why);
     } catch {
       // What a listener throws must not end the program; the connection it hears of has ended.
     }

@@ -15,17 +15,9 @@ export const [MORE, LONG, COMMAND] = [1, 2, 4];
 const MECHANISMS = new Set(["CURVE", "PLAIN", "GSSAPI"]);
 
 /** What both sides say first: version 3.1, NULL, not as a server. */
-export const GREETING: Uint8Array = greeting();
-
-function greeting(): Uint8Array {
-  const bytes = Buffer.alloc(GREETING_BYTES);
-  bytes[0] = 0xff;
-  bytes[9] = 0x7f;
-  bytes[10] = 3;
-  bytes[11] = 1;
-  bytes.write("NULL", 12, "latin1");
-  return bytes;
-}
+export const GREETING: Uint8Array = Buffer.alloc(GREETING_BYTES);
+GREETING[0] = 0xff;
+GREETING.set([0x7f, 3, 1, ...Buffer.from("NULL")], 9);
 
 /** Why a greeting, or the part of one that has arrived, cannot be talked to; undefined: it may be. */
 export function greetingProblem(start: Uint8Array): string | undefined {
@@ -94,19 +86,10 @@ function writeHeader(out: Buffer, at: number, flags: number, length: number): nu
 
 /** What a socket says of itself once the greeting is exchanged. */
 export function encodeReady(type: string): Uint8Array {
-  return encodeCommand(
-    "READY",
-    Buffer.concat([property("Socket-Type", type), property("Identity", "")]),
-  );
-}
-
-function property(name: string, value: string): Uint8Array {
-  const out = Buffer.alloc(1 + name.length + 4 + value.length);
-  out[0] = name.length;
-  out.write(name, 1, "latin1");
-  out.writeUInt32BE(value.length, 1 + name.length);
-  out.write(value, 5 + name.length, "latin1");
-  return out;
+  const property = (name: string, value: string) =>
+    `${String.fromCharCode(name.length)}${name}\0\0\0${String.fromCharCode(value.length)}${value}`;
+  const properties = property("Socket-Type", type) + property("Identity", "");
+  return encodeCommand("READY", Buffer.from(properties, "latin1"));
 }
 
 /** Refuses a peer during the handshake; `reason` is ASCII, at most 255 characters. */

@@ -1,26 +1,19 @@
 /** One connection of a client, from its first byte to its end. */
 
 import { Buffer } from "node:buffer";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
-import { clearTimeout, setTimeout } from "node:timers";
 import { sentence } from "../../errors.ts";
 import { MAX_PACKET } from "../../protocol/limits.ts";
 import { Bucket } from "../../structures/buckets.ts";
-import type { Frames, OutFrames } from "../transport.ts";
-import {
-  answerPing,
-  encodeMessage,
-  encodeReady,
-  GREETING,
-  PING,
-  readError,
-  readProperties,
-} from "./codec.ts";
-import { Decoder, type Item } from "./decoder.ts";
+import type { Endpoint } from "../../text/addresses.ts";
 import { TICK_MS } from "../ticker.ts";
-import { WriteBuffer } from "./write_buffer.ts";
+import type { ConnectOptions, Frames, OutFrames } from "../transport.ts";
+import { pause } from "../waiting.ts";
+import { encodeMessage, encodeReady, GREETING, PING } from "./codec.ts";
+import { Decoder, type Item } from "./decoder.ts";
+import { End } from "./end.ts";
 
 /** Until there is a connection, in ticks: TCP sends a lost SYN again after 1 and 3 s, then 7 s. */
 const CONNECT_WITHIN = 3_500 / TICK_MS;
@@ -35,7 +28,7 @@ const FAREWELL_MS = 200;
 /** Commands a second, with a burst of twice that; a server that sends more is left. */
 const COMMANDS = 100;
 /** Frames of one message, bytes of one command. */
-const [MAX_FRAMES, MAX_COMMAND] = [8, 4_096];
+const BOUNDS = { frames: 8, command: 4_096 };
 /** Room in a message beside its longest frame, bytes. */
 const ENVELOPE = 1_024;
 
@@ -48,30 +41,21 @@ const PARTNERS = {
   REQ: new Set(["ROUTER", "REP"]),
 };
 
-interface ConnectionOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly type: "DEALER" | "REQ";
-  readonly maxFrame?: number;
+/** What a connection needs of its channel. */
+interface Owner {
+  readonly options: ConnectOptions;
+  readonly endpoint: Endpoint;
   /** How long the server may take to say what it is once there is a connection, in ticks. */
   readonly handshakeTicks: number;
-  onOpen(): void;
-  readonly onMessage: (frames: Frames) => unknown;
+  opened(): void;
   /** Called once, last; never before the constructor returned. */
-  onEnd(why: string): void;
+  lost(why: string): void;
 }
 
-export class Connection {
-  readonly #options: ConnectionOptions;
-  readonly #socket: Socket;
-  readonly #writes: WriteBuffer;
-  readonly #decoder: Decoder;
+export class Connection extends End {
+  readonly #owner: Owner;
+  readonly #type: keyof typeof PARTNERS;
   readonly #commands: Bucket = new Bucket(COMMANDS, performance.now());
-  #state: "greeting" | "ready" | "open" | "ended" = "greeting";
-  #why = "closed by the server";
-  /** The server's version knows PING. */
-  #pings = false;
-  #working = false;
   #due = false;
   /** There is a connection, though perhaps nobody has accepted it. */
   #connected = false;
@@ -79,172 +63,129 @@ export class Connection {
   #quiet = 0;
   #writtenWhenHeard = 0;
 
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
-    const frame = options.maxFrame ?? MAX_PACKET;
-    this.#decoder = new Decoder({
-      frame,
-      message: frame + ENVELOPE,
-      frames: MAX_FRAMES,
-      command: MAX_COMMAND,
-    });
-    this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
-    this.#writes = new WriteBuffer(this.#socket);
-    this.#socket.on("connect", () => {
+  constructor(owner: Owner) {
+    const { maxFrame: frame = MAX_PACKET, type = "DEALER" } = owner.options;
+    const decoder = new Decoder(BOUNDS, { frame, message: frame + ENVELOPE });
+    super(connect({ ...owner.endpoint, noDelay: true }), decoder, "closed by the server");
+    this.#owner = owner;
+    this.#type = type;
+    this.socket.on("connect", () => {
       this.#connected = true;
       this.#quiet = 0;
     });
-    this.#socket.write(Buffer.concat([GREETING, encodeReady(options.type)]));
-    this.#socket.on("data", (chunk) => this.#arrived(chunk as unknown as Uint8Array));
-    this.#socket.on("error", (error) => {
-      if (this.#state !== "ended") this.#why = error.message || "cannot connect";
-    });
-    this.#socket.on("close", () => {
-      this.#stop(this.#why);
-      options.onEnd(this.#why);
-    });
+    this.socket.write(Buffer.concat([GREETING, encodeReady(type)]));
   }
 
   send(frames: OutFrames): boolean {
-    if (this.#state !== "open") return false;
-    const bytes = encodeMessage(this.#options.type === "REQ" ? ["", ...frames] : frames);
-    if (this.#writes.waiting + bytes.length > MAX_WAITING) return false;
-    this.#flush(this.#writes.put(bytes));
+    if (this.state !== "open") return false;
+    const bytes = encodeMessage(this.#type === "REQ" ? ["", ...frames] : frames);
+    if (this.writes.waiting + bytes.length > MAX_WAITING) return false;
+    this.#put(bytes);
     return true;
   }
 
-  end(why: string): void {
-    this.#stop(why);
-    this.#socket.destroy();
+  cut(why: string): void {
+    this.leave(why);
+    this.socket.destroy();
   }
 
   /** Lets what was sent leave, for a short time, and ends. */
   async farewell(): Promise<void> {
-    const open = this.#state === "open";
-    this.#writes.flush();
-    this.#stop("closed");
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.#socket.destroy();
-        resolve();
-      }, FAREWELL_MS);
-      this.#socket.on("close", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      if (open) this.#socket.end(() => this.#socket.destroy());
-      else this.#socket.destroy();
-    });
+    const open = this.state === "open";
+    this.writes.flush();
+    this.leave("closed");
+    const closed = new AbortController();
+    this.socket.on("close", () => closed.abort());
+    if (open) this.socket.end(() => this.socket.destroy());
+    else this.socket.destroy();
+    await pause(FAREWELL_MS, closed.signal);
+    this.socket.destroy();
   }
 
   /** Twice a second. Counts ticks, so that time in which this program stood still is no silence. */
   tick(): void {
     this.#quiet++;
-    if (this.#state === "greeting" || this.#state === "ready") return this.#beginning();
-    if (this.#state !== "open" || !this.#pings) return;
-    const underWay = (this.#writes.written - this.#writtenWhenHeard) / SLOW_LINE;
-    if (this.#quiet >= Math.min(GONE_AFTER + underWay, MOST_SILENCE)) this.end("silent");
-    else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) {
-      this.#flush(this.#writes.put(PING));
+    if (this.state === "greeting" || this.state === "ready") {
+      const most = this.#connected ? this.#owner.handshakeTicks : CONNECT_WITHIN;
+      if (this.#quiet > most) this.cut(this.#connected ? NO_HANDSHAKE : "no connection in time");
+    } else if (this.state === "open" && this.pings) {
+      const underWay = (this.writes.written - this.#writtenWhenHeard) / SLOW_LINE;
+      if (this.#quiet >= Math.min(GONE_AFTER + underWay, MOST_SILENCE)) this.cut("silent");
+      else if (this.#quiet >= PING_AFTER && this.#quiet % PING_AFTER === 0) this.#put(PING);
     }
   }
 
-  #beginning(): void {
-    const most = this.#connected ? this.#options.handshakeTicks : CONNECT_WITHIN;
-    if (this.#quiet > most) this.end(this.#connected ? NO_HANDSHAKE : "no connection in time");
-  }
-
-  #arrived(chunk: Uint8Array): void {
-    if (this.#ended) return;
-    if (this.#state === "open") this.#quiet = 0; // One byte a second is no handshake.
-    this.#writtenWhenHeard = this.#writes.written;
-    this.#decoder.feed(chunk);
-    this.#working = true;
+  protected arrived(chunk: Uint8Array): void {
+    if (this.#gone) return;
+    if (this.state === "open") this.#quiet = 0; // One byte a second is no handshake.
+    this.#writtenWhenHeard = this.writes.written;
+    this.decoder.feed(chunk);
+    this.working = true;
     try {
-      while (!this.#ended) {
-        const item = this.#decoder.next();
+      while (!this.#gone) {
+        const item = this.decoder.next();
         if (!item) break;
-        this.#take(item);
+        this.take(item);
       }
     } catch (error) {
-      this.end(`a listener failed: ${sentence(error)}`);
+      this.cut(`a listener failed: ${sentence(error)}`);
     }
-    this.#working = false;
-    this.#writes.flush();
+    this.working = false;
+    this.writes.flush();
   }
 
-  get #ended(): boolean {
-    return this.#state === "ended";
+  get #gone(): boolean {
+    return this.state === "gone";
   }
 
-  #take(item: Item): void {
-    switch (item.kind) {
-      case "fault":
-        return this.end(item.why);
-      case "greeting":
-        this.#pings = item.minor > 0;
-        this.#state = "ready";
-        return;
-      case "command":
-        this.#commands.take(1, performance.now());
-        if (this.#commands.empty(performance.now())) return this.end("too many commands");
-        return this.#state === "open"
-          ? this.#command(item.name, item.data)
-          : this.#handshake(item.name, item.data);
-      case "message":
-        break;
+  protected override take(item: Item): void {
+    if (item.kind === "command") {
+      this.#commands.take(1, performance.now());
+      if (this.#commands.empty(performance.now())) return this.cut("too many commands");
     }
-    const { frames } = item;
-    if (this.#options.type === "REQ") {
-      if (frames.length < 2 || frames[0].length > 0) return this.end("no delimiter");
+    super.take(item);
+  }
+
+  protected deliver(frames: Frames): void {
+    if (this.#type === "REQ") {
+      if (frames.length < 2 || frames[0].length > 0) return this.cut("no delimiter");
       frames.shift();
     }
-    const result = this.#options.onMessage(frames);
+    const result: unknown = this.#owner.options.onMessage(frames);
     if (!(result instanceof Promise)) return;
-    result.catch((error) => this.end(`a listener failed: ${sentence(error)}`));
+    result.catch((error) => this.cut(`a listener failed: ${sentence(error)}`));
   }
 
-  #handshake(name: string, data: Uint8Array): void {
-    if (name === "ERROR") return this.end(`refused: ${readError(data)}`);
-    if (name !== "READY") return this.end("no READY");
-    const type = readProperties(data)?.get("socket-type");
-    if (type === undefined) return this.end("bad READY");
-    if (!PARTNERS[this.#options.type].has(type)) return this.end("wrong Socket-Type");
-    this.#state = "open";
+  protected welcome(type: string | undefined): void {
+    if (type === undefined) return this.cut("bad READY");
+    if (!PARTNERS[this.#type].has(type)) return this.cut("wrong Socket-Type");
+    this.state = "open";
     this.#quiet = 0;
-    this.#decoder.open();
-    this.#options.onOpen();
+    this.decoder.open();
+    this.#owner.opened();
   }
 
-  #command(name: string, data: Uint8Array): void {
-    switch (name) {
-      case "PING": {
-        const pong = answerPing(data);
-        if (!pong || this.#writes.waiting > MAX_WAITING) return this.end("bad PING");
-        return this.#flush(this.#writes.put(pong));
-      }
-      case "READY":
-        return this.end("second READY");
-      case "ERROR":
-        return this.end(`refused: ${readError(data)}`);
-    } // all others mean nothing here
+  protected refused(why: string): void {
+    this.cut(`refused: ${why}`);
   }
 
-  /** Writes what waits: now, or at the end of this turn. */
-  #flush(now: boolean): void {
-    if (now) return void this.#writes.flush();
-    if (this.#working || this.#due) return;
+  protected answer(pong: Uint8Array): void {
+    if (this.writes.waiting > MAX_WAITING) this.cut("bad PING");
+    else this.#put(pong);
+  }
+
+  protected closed(why: string): void {
+    this.#owner.lost(why);
+  }
+
+  /** Writes it with what waits: now, or at the end of this turn. */
+  #put(bytes: Uint8Array): void {
+    if (this.writes.put(bytes)) return void this.writes.flush();
+    if (this.working || this.#due) return;
     this.#due = true;
     process.nextTick(() => {
       this.#due = false;
-      this.#writes.flush();
+      this.writes.flush();
     });
-  }
-
-  #stop(why: string): void {
-    if (this.#state === "ended") return;
-    this.#state = "ended";
-    this.#why = why;
-    this.#writes.clear();
   }
 }

@@ -1,19 +1,8 @@
 /** Reads ZMTP 3 from chunks of any size; see {@linkcode Decoder}. Pure. */
 
-import type { Frames } from "../transport.ts";
+import { Buffer } from "node:buffer";
+import type { Bounds, Frames, PeerBounds } from "../transport.ts";
 import { COMMAND, GREETING_BYTES, greetingProblem, latin1, LONG, MORE } from "./codec.ts";
-
-/** What may be read; each beyond is a fault. */
-export interface DecoderBounds {
-  /** Longest frame, bytes. */
-  readonly frame: number;
-  /** Bytes of one message. */
-  readonly message: number;
-  /** Frames of one message, an empty one at its beginning not counted. */
-  readonly frames: number;
-  /** Bytes of one command. */
-  readonly command: number;
-}
 
 /** What came. Bytes may be a view of the chunk they came in. */
 export type Item =
@@ -35,7 +24,9 @@ const FIRST_BUFFER = 64;
  * kept between chunks keeps no chunk alive.
  */
 export class Decoder {
-  bounds: DecoderBounds;
+  /** What is beyond is a fault; an empty frame at the beginning of a message is not counted. */
+  bounds: Pick<PeerBounds, "frame" | "message">;
+  readonly #most: Pick<Bounds, "frames" | "command">;
   #phase: "greeting" | "ready" | "open" | "fault" = "greeting";
   #chunk: Uint8Array = NOTHING;
   #at = 0;
@@ -50,7 +41,11 @@ export class Decoder {
   /** Frames of `#parts` that are no views of the chunk. */
   #ownParts = 0;
 
-  constructor(bounds: DecoderBounds) {
+  constructor(
+    most: Pick<Bounds, "frames" | "command">,
+    bounds: Pick<PeerBounds, "frame" | "message">,
+  ) {
+    this.#most = most;
     this.bounds = bounds;
   }
 
@@ -72,13 +67,7 @@ export class Decoder {
   /** Takes all items there are before it feeds more, or the rest of two chunks is joined. */
   feed(chunk: Uint8Array): void {
     if (this.#phase === "fault") return;
-    const rest = this.#chunk.length - this.#at;
-    if (rest > 0) {
-      const both = new Uint8Array(rest + chunk.length);
-      both.set(this.#chunk.subarray(this.#at));
-      both.set(chunk, rest);
-      chunk = both;
-    }
+    if (this.unread > 0) chunk = Buffer.concat([this.#chunk.subarray(this.#at), chunk]);
     this.#chunk = chunk;
     this.#at = 0;
   }
@@ -129,12 +118,12 @@ export class Decoder {
     const length = this.#readLength();
     if (length === undefined) return undefined;
     if (this.#flags & COMMAND) {
-      if (length > this.bounds.command) return "command too long";
+      if (length > this.#most.command) return "command too long";
     } else {
-      const { frame, frames, message } = this.bounds;
+      const { frame, message } = this.bounds;
       if (length > frame) return "frame too long";
       if (this.#partBytes + length > message) return "message too long";
-      if (this.#parts.length >= frames + (this.#parts[0]?.length === 0 ? 1 : 0)) {
+      if (this.#parts.length >= this.#most.frames + (this.#parts[0]?.length === 0 ? 1 : 0)) {
         return "too many frames";
       }
     }

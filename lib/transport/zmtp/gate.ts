@@ -3,7 +3,7 @@
 import { Bucket } from "../../structures/buckets.ts";
 import { networkOf } from "../../text/addresses.ts";
 import type { Bounds } from "../transport.ts";
-import type { Totals } from "./account.ts";
+import type { Totals } from "../totals.ts";
 
 /** A burst of connections from one address, seconds' worth. */
 const BURST = 4;

@@ -1,9 +1,10 @@
 /** A listening TCP socket that does not end and does not go deaf. */
 
+import { once } from "node:events";
 import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { Refusal } from "../../errors.ts";
-import { formatAddress, isIpc, parseAddress } from "../../text/addresses.ts";
+import { type Endpoint, formatAddress, isIpc, parseAddress } from "../../text/addresses.ts";
 import { bindError, bindWithRetries, codeOf } from "../binding.ts";
 import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
 
@@ -32,8 +33,7 @@ interface ListenOptions {
 export class Listener {
   readonly #options: ListenOptions;
   readonly #server: Server;
-  #host = "";
-  #port = 0;
+  #bound: Endpoint = { host: "", port: 0 };
   #accepted = true;
   /** Probes in a row that nobody heard; the first may have come to a busy program. */
   #unheard = 0;
@@ -71,7 +71,7 @@ export class Listener {
 
   /** `IP:PORT`, with the real port. */
   get address(): string {
-    return formatAddress({ host: this.#host, port: this.#port });
+    return formatAddress(this.#bound);
   }
 
   /** From now on nobody can connect. */
@@ -83,10 +83,13 @@ export class Listener {
   }
 
   async #bind(host: string, port: number): Promise<void> {
-    await bindWithRetries(() => listen(this.#server, host, port));
-    this.#host = host;
-    this.#port = (this.#server.address() as AddressInfo).port;
-    this.#server.on("error", (error) => this.#trouble(error));
+    await bindWithRetries(() =>
+      once(this.#server.listen({ host, port, backlog: BACKLOG }), "listening")
+    );
+    this.#bound = { host, port: (this.#server.address() as AddressInfo).port };
+    this.#server.on("error", (error) => {
+      this.#options.onTrouble(`accept: ${codeOf(error) ?? error.message}`);
+    });
     // Deno never accepts again once an accept found no descriptor free, and tells nobody.
     if (process.versions.deno) this.#lookAfter(LOOK_AFTER_MS);
   }
@@ -98,53 +101,31 @@ export class Listener {
     this.#timer.unref();
   }
 
-  #trouble(error: Error): void {
-    this.#options.onTrouble(`accept: ${codeOf(error) ?? error.message}`);
-  }
-
   /** Connects where nobody else did, and listens anew when that is not heard. */
   async #stayAwake(): Promise<void> {
     this.#timer = undefined;
     const came = this.#accepted;
     this.#accepted = false;
-    const probed = came ? undefined : await probe(this.#host, this.#port);
+    const probed = came ? undefined : await probe(this.#bound);
     if (this.#closed) return;
     this.#unheard = probed === "unheard" && !this.#accepted ? this.#unheard + 1 : 0;
-    if (this.#unheard === 2) this.#listenAnew();
+    if (this.#unheard === 2) {
+      this.#unheard = 0;
+      this.#options.onTrouble("accept: deaf, listens anew");
+      this.#server.close();
+      this.#server.listen({ ...this.#bound, backlog: BACKLOG });
+    }
     const calm = probed === "heard";
     if (calm) this.#accepted = false; // That was us.
     this.#lookAfter(calm ? Math.min(2 * this.#pause, MOST_LOOK_AFTER_MS) : LOOK_AFTER_MS);
   }
-
-  #listenAnew(): void {
-    this.#unheard = 0;
-    this.#options.onTrouble("accept: deaf, listens anew");
-    this.#server.close();
-    this.#server.listen({ host: this.#host, port: this.#port, backlog: BACKLOG });
-  }
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const listening = () => {
-      server.off("error", failed);
-      resolve();
-    };
-    const failed = (error: Error) => {
-      server.off("listening", listening);
-      reject(error);
-    };
-    server.once("listening", listening);
-    server.once("error", failed);
-    server.listen({ host, port, backlog: BACKLOG });
-  });
 }
 
 /**
  * Connects to an own port and waits for a word or an end: either shows that the connection was
  * accepted. `unsure` when no connection could be tried, for want of descriptors above all.
  */
-function probe(host: string, port: number): Promise<"heard" | "unheard" | "unsure"> {
+function probe({ host, port }: Endpoint): Promise<"heard" | "unheard" | "unsure"> {
   return new Promise((resolve) => {
     let connected = false;
     let ticks = 0;

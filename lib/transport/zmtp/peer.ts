@@ -4,21 +4,13 @@ import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Bounds, Encoded, Frames, OutFrames, Peer } from "../transport.ts";
 import { plainIp } from "../../text/addresses.ts";
-import { Account, type Pause, type Totals } from "./account.ts";
-import {
-  answerPing,
-  DELIMITER,
-  encodeError,
-  encodeMessage,
-  encodeReady,
-  GREETING,
-  PING,
-  readProperties,
-} from "./codec.ts";
-import { Decoder, type DecoderBounds, type Item } from "./decoder.ts";
+import type { Totals } from "../totals.ts";
+import { Account, type Pause } from "./account.ts";
+import { DELIMITER, encodeError, encodeMessage, encodeReady, GREETING, PING } from "./codec.ts";
+import { Decoder } from "./decoder.ts";
+import { End } from "./end.ts";
 import type { Gate, Origin } from "./gate.ts";
 import { Pulse } from "./pulse.ts";
-import { WriteBuffer } from "./write_buffer.ts";
 
 /** Socket types that may talk to a ROUTER. */
 const WELCOME = new Set(["DEALER", "REQ", "ROUTER"]);
@@ -32,8 +24,7 @@ const REFUSAL = encodeError("wrong Socket-Type: DEALER, REQ or ROUTER, please");
 /** What a peer needs of its server. */
 export interface Host {
   readonly bounds: Bounds;
-  readonly decoderBounds: { readonly stranger: DecoderBounds; readonly known: DecoderBounds };
-  readonly totals: Totals;
+  readonly accounts: Totals;
   readonly gate: Gate;
   /** True when so much is held by all that less of what may be dropped waits for each. */
   readonly tight: boolean;
@@ -48,19 +39,13 @@ export interface Host {
   gone(peer: ZmtpPeer, why: string | undefined): void;
 }
 
-export class ZmtpPeer implements Peer {
+export class ZmtpPeer extends End implements Peer {
   readonly id: string;
   readonly ip: string;
   readonly account: Account;
   readonly #host: Host;
-  readonly #socket: Socket;
   readonly #origin: Origin;
-  readonly #decoder: Decoder;
-  readonly #writes: WriteBuffer;
   readonly #pulse: Pulse;
-  #state: "greeting" | "ready" | "open" | "gone" = "greeting";
-  #why = "closed by the peer";
-  #pings = false;
   #opened = false;
   #isReq = false;
   /** An empty frame stood before its last message, so one stands before each reply. */
@@ -68,51 +53,40 @@ export class ZmtpPeer implements Peer {
   #paused: Pause | undefined;
   /** Bytes of the message that is being delivered. */
   #delivering = 0;
-  #working = false;
   #due = false;
   #watched = false;
 
   constructor(host: Host, socket: Socket, origin: Origin, id: string) {
+    super(socket, new Decoder(host.bounds, host.bounds.stranger), "closed by the peer");
     this.id = id;
     this.ip = plainIp(socket.remoteAddress ?? "");
-    this.account = new Account(host.totals, host.bounds, performance.now());
+    this.account = new Account(host.accounts, host.bounds, performance.now());
     this.#host = host;
-    this.#socket = socket;
     this.#origin = origin;
-    this.#decoder = new Decoder(host.decoderBounds.stranger);
-    this.#writes = new WriteBuffer(socket);
     this.#pulse = new Pulse(host.bounds.admitWithin);
-    socket.on("data", (chunk) => this.#arrived(chunk as unknown as Uint8Array));
-    socket.on("error", (error) => {
-      if (this.#state !== "gone") this.#why = error.message;
-    });
-    socket.on("close", () => {
-      this.#leave(this.#why);
-      host.gone(this, this.#opened ? this.#why : undefined);
-    });
     socket.write(GREETING);
   }
 
   get waiting(): number {
-    return this.#writes.waiting;
+    return this.writes.waiting;
   }
 
   send(frames: OutFrames, options?: { readonly droppable?: boolean }): boolean {
-    if (this.#state !== "open") return false;
+    if (this.state !== "open") return false;
     const bytes = encodeMessage(this.#delimited ? ["", ...frames] : frames);
     return this.#put(bytes, false, options?.droppable);
   }
 
   write(message: Encoded, options?: { readonly droppable?: boolean }): boolean {
-    if (this.#state !== "open") return false;
+    if (this.state !== "open") return false;
     return this.#put(message.bytes, this.#delimited, options?.droppable);
   }
 
   admit(): void {
-    if (this.#state === "gone" || this.account.admitted) return;
+    if (this.state === "gone" || this.account.admitted) return;
     this.account.admit(performance.now());
     this.#pulse.admitted = true;
-    this.#decoder.bounds = this.#host.decoderBounds.known;
+    this.decoder.bounds = this.account.bounds;
     this.#host.gate.admit(this.#origin);
     if (this.#paused) this.#later();
   }
@@ -128,11 +102,11 @@ export class ZmtpPeer implements Peer {
   }
 
   cut(why: string): void {
-    if (this.#state === "gone") return;
-    this.#host.totals.count(`cut: ${why.split(":")[0]}`); // what follows differs from peer to peer
-    this.#writes.flush(); // what was said in the same turn may still be heard
-    this.#leave(why);
-    this.#socket.destroy();
+    if (this.state === "gone") return;
+    this.#host.accounts.count(`cut: ${why.split(":")[0]}`); // what follows differs from peer to peer
+    this.writes.flush(); // what was said in the same turn may still be heard
+    this.leave(why);
+    this.socket.destroy();
   }
 
   /** The end of a turn in which something was to be written, or to be read again. */
@@ -146,23 +120,23 @@ export class ZmtpPeer implements Peer {
   look(now: number): boolean {
     if (this.#paused) this.#work(now);
     this.measure();
-    const waits = this.#paused !== undefined || this.#socket.writableLength > 0;
-    return this.#watched = this.#state !== "gone" && waits;
+    const waits = this.#paused !== undefined || this.socket.writableLength > 0;
+    return this.#watched = this.state !== "gone" && waits;
   }
 
   /** Once a second. */
   tick(): void {
-    if (this.#state === "gone") {
-      this.#socket.destroy();
+    if (this.state === "gone") {
+      this.socket.destroy();
       return;
     }
     const verdict = this.#pulse.tick({
       waiting: this.waiting,
-      written: this.#writes.written,
+      written: this.writes.written,
       paused: this.#paused,
-      open: this.#state === "open",
+      open: this.state === "open",
       served: this.account.serves,
-      pings: this.#pings,
+      pings: this.pings,
     });
     if (verdict === "ping") this.#put(PING, false);
     else if (verdict) this.cut(verdict.cut);
@@ -170,39 +144,39 @@ export class ZmtpPeer implements Peer {
 
   /** Brings its account up to date. */
   measure(): void {
-    if (this.#state === "gone") return;
-    const arrived = this.#decoder.held + (this.#paused ? this.#socket.readableLength : 0);
-    this.account.settle(arrived + this.#socket.writableLength);
+    if (this.state === "gone") return;
+    const arrived = this.decoder.held + (this.#paused ? this.socket.readableLength : 0);
+    this.account.settle(arrived + this.socket.writableLength);
   }
 
   /** Ends the connection so that what was written can still be read; nothing more is delivered. */
   farewell(why: string): void {
-    if (this.#state === "gone") return;
+    if (this.state === "gone") return;
     this.#flush();
-    this.#leave(why);
-    this.#socket.end();
-    this.#socket.resume(); // its own end is to be seen
+    this.leave(why);
+    this.socket.end();
+    this.socket.resume(); // its own end is to be seen
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
-  #arrived(chunk: Uint8Array): void {
-    if (this.#state === "gone") return;
+  protected arrived(chunk: Uint8Array): void {
+    if (this.state === "gone") return;
     const now = performance.now();
-    this.#pulse.heard(this.#writes.written);
+    this.#pulse.heard(this.writes.written);
     this.account.arrived(chunk.length, now);
-    this.#decoder.feed(chunk);
+    this.decoder.feed(chunk);
     this.#work(now);
   }
 
   /** Takes what has come, until there is no more or the peer must wait; then writes. */
   #work(now: number): void {
-    if (this.#working || this.#state === "gone") return;
-    this.#working = true;
+    if (this.working || this.state === "gone") return;
+    this.working = true;
     while (this.#step(now));
-    this.#working = false;
+    this.working = false;
     this.#flush();
     this.#settle();
   }
@@ -214,55 +188,34 @@ export class ZmtpPeer implements Peer {
       this.#pause(pause);
       return false;
     }
-    const item = this.#decoder.next();
+    const item = this.decoder.next();
     if (!item) {
-      this.#resume();
+      if (this.#paused) this.socket.resume();
+      this.#paused = undefined;
       return false;
     }
     this.account.asked(now);
-    this.#take(item);
-    return this.#state !== "gone";
+    this.take(item);
+    return this.state !== "gone";
   }
 
   #pause(why: Pause): void {
     if (this.#paused === undefined) {
-      this.#host.totals.count(`paused: ${why}`);
-      this.#socket.pause();
+      this.#host.accounts.count(`paused: ${why}`);
+      this.socket.pause();
       this.#watch();
     }
     this.#paused = why;
-    const unread = this.#decoder.unread + this.#socket.readableLength;
+    const unread = this.decoder.unread + this.socket.readableLength;
     if (unread > this.account.bounds.message) this.cut(`sends on and on: ${why}`);
   }
 
-  #resume(): void {
-    if (this.#paused === undefined) return;
-    this.#paused = undefined;
-    this.#socket.resume();
-  }
-
-  #take(item: Item): void {
-    switch (item.kind) {
-      case "fault":
-        return this.cut(item.why);
-      case "greeting":
-        this.#pings = item.minor > 0;
-        if (!this.#pings) this.#socket.setKeepAlive(true, KEEPALIVE_MS);
-        this.#state = "ready";
-        return;
-      case "command":
-        return this.#state === "open"
-          ? this.#command(item.name, item.data)
-          : this.#handshake(item.name, item.data);
-      case "message":
-        break;
-    }
-    const { frames } = item;
+  protected deliver(frames: Frames, bytes: number): void {
     const delimited = frames.length > 1 && frames[0].length === 0;
     if (!delimited && this.#isReq) return this.cut("no delimiter");
     this.#delimited = delimited;
     if (delimited) frames.shift();
-    this.#delivering = item.bytes;
+    this.#delivering = bytes;
     try {
       const result = this.#host.deliver(this, frames);
       if (result instanceof Promise) result.catch(() => this.cut("a listener failed"));
@@ -272,41 +225,31 @@ export class ZmtpPeer implements Peer {
     this.#delivering = 0;
   }
 
-  #handshake(name: string, data: Uint8Array): void {
-    if (name === "ERROR") return this.cut("refuses us");
-    if (name !== "READY") return this.cut("no READY");
-    const properties = readProperties(data);
-    if (!properties) return this.cut("bad READY");
-    const type = properties.get("socket-type") ?? "";
-    if (!WELCOME.has(type)) return this.#refuse();
+  protected welcome(type: string | undefined): void {
+    if (!WELCOME.has(type ?? "")) {
+      const why = "wrong Socket-Type";
+      this.#host.accounts.count(`cut: ${why}`);
+      this.leave(why);
+      return void this.socket.end(REFUSAL, () => this.socket.destroy()); // It hears why.
+    }
+    if (!this.pings) this.socket.setKeepAlive(true, KEEPALIVE_MS);
     this.#isReq = this.#delimited = type === "REQ";
-    this.#state = "open";
+    this.state = "open";
     this.#opened = true;
-    this.#decoder.open();
+    this.decoder.open();
     this.#put(READY, false);
   }
 
-  /** Says why before it closes. */
-  #refuse(): void {
-    const why = "wrong Socket-Type";
-    this.#host.totals.count(`cut: ${why}`);
-    this.#leave(why);
-    this.#socket.end(REFUSAL, () => this.#socket.destroy());
+  protected refused(): void {
+    this.cut("refuses us");
   }
 
-  #command(name: string, data: Uint8Array): void {
-    switch (name) {
-      case "PING": {
-        const pong = answerPing(data);
-        if (pong) this.#put(pong, false);
-        else this.cut("bad PING");
-        return;
-      }
-      case "READY":
-        return this.cut("second READY");
-      case "ERROR":
-        return this.cut("refuses us");
-    } // all others mean nothing to a ROUTER
+  protected answer(pong: Uint8Array): void {
+    this.#put(pong, false);
+  }
+
+  protected closed(why: string): void {
+    this.#host.gone(this, this.#opened ? why : undefined);
   }
 
   #put(bytes: Uint8Array, delimiter: boolean, droppable = false): boolean {
@@ -316,29 +259,29 @@ export class ZmtpPeer implements Peer {
     // Where memory is tight, who reads all it gets goes on getting it.
     const slow = waiting >= (this.#host.tight ? drop / TIGHT : drop);
     if (droppable && (over || slow)) {
-      this.#host.totals.count("dropped: slow reader");
+      this.#host.accounts.count("dropped: slow reader");
       return false;
     }
     if (over) {
       this.cut("does not read");
       return false;
     }
-    if (delimiter) this.#writes.put(DELIMITER);
+    if (delimiter) this.writes.put(DELIMITER);
     // What may be dropped goes to many: whoever writes it in slices must see what each write takes.
-    if (this.#writes.put(bytes) || droppable) this.#flush();
-    else if (!this.#working) this.#later();
+    if (this.writes.put(bytes) || droppable) this.#flush();
+    else if (!this.working) this.#later();
     return true;
   }
 
   #flush(): void {
-    if (!this.#writes.flush() || this.#socket.writableLength === 0) return;
+    if (!this.writes.flush() || this.socket.writableLength === 0) return;
     this.#watch();
     this.#settle();
   }
 
   #settle(): void {
     this.measure();
-    if (this.#host.totals.held > this.#host.bounds.total) this.#host.overfull();
+    if (this.#host.accounts.held > this.#host.bounds.total) this.#host.overfull();
   }
 
   #later(): void {
@@ -353,12 +296,10 @@ export class ZmtpPeer implements Peer {
     this.#host.watch(this);
   }
 
-  /** From now on it holds nothing, and nothing is heard of it or said to it. */
-  #leave(why: string): void {
-    if (this.#state === "gone") return;
-    this.#state = "gone";
-    this.#why = why;
-    this.#writes.clear();
+  /** It holds nothing from now on, either. */
+  protected override leave(why: string): void {
+    if (this.state === "gone") return;
+    super.leave(why);
     this.account.close();
     this.#host.gate.leave(this.#origin, this.account.admitted, performance.now());
   }

@@ -5,8 +5,9 @@ import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
-import type { Accounts, Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
-import { Totals } from "./account.ts";
+import { Totals } from "../totals.ts";
+import { pause } from "../waiting.ts";
+import type { Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
 import { encodeMessage } from "./codec.ts";
 import { Gate } from "./gate.ts";
 import { Listener } from "./listener.ts";
@@ -23,8 +24,7 @@ const FAREWELL_MS = 200;
 
 export class ZmtpServer implements Server, Host {
   readonly bounds: Bounds;
-  readonly decoderBounds: Host["decoderBounds"];
-  readonly totals: Totals = new Totals();
+  readonly accounts: Totals = new Totals();
   readonly gate: Gate;
   readonly deliver: Host["deliver"];
   readonly #options: ServeOptions;
@@ -43,18 +43,14 @@ export class ZmtpServer implements Server, Host {
   /** Since when nobody is in a hurry; undefined: somebody is. */
   #resting: number | undefined;
   #closing: Promise<void> | undefined;
-  #empty: (() => void) | undefined;
+  /** Aborted when the last peer is gone from a server that closes. */
+  readonly #empty = new AbortController();
 
   private constructor(options: ServeOptions) {
     this.#options = options;
     this.bounds = options.bounds ?? DEFAULT_BOUNDS;
     this.deliver = options.onMessage;
-    this.gate = new Gate(this.bounds, this.totals);
-    const { frames, command, stranger, known } = this.bounds;
-    this.decoderBounds = {
-      stranger: { frames, command, frame: stranger.frame, message: stranger.message },
-      known: { frames, command, frame: known.frame, message: known.message },
-    };
+    this.gate = new Gate(this.bounds, this.accounts);
   }
 
   /** @throws {Refusal} `address_taken`, `bad_request` */
@@ -63,7 +59,7 @@ export class ZmtpServer implements Server, Host {
     server.#listener = await Listener.open({
       address: options.address,
       onConnection: (socket) => server.#connected(socket),
-      onTrouble: (what) => server.totals.count(what),
+      onTrouble: (what) => server.accounts.count(what),
     });
     return server;
   }
@@ -72,12 +68,8 @@ export class ZmtpServer implements Server, Host {
     return this.#listener.address;
   }
 
-  get accounts(): Accounts {
-    return this.totals;
-  }
-
   get tight(): boolean {
-    return this.totals.held > this.bounds.total / 2;
+    return this.accounts.held > this.bounds.total / 2;
   }
 
   encode(frames: OutFrames): Encoded {
@@ -97,7 +89,7 @@ export class ZmtpServer implements Server, Host {
       ? "closing"
       : this.gate.enter(socket.remoteAddress ?? "", performance.now(), () => this.#makeRoom());
     if (typeof origin === "string") {
-      this.totals.count(`turned away: ${origin}`);
+      this.accounts.count(`turned away: ${origin}`);
       socket.on("error", () => {});
       socket.destroy();
       return;
@@ -168,14 +160,14 @@ export class ZmtpServer implements Server, Host {
   }
 
   later(peer: ZmtpPeer): void {
-    if (this.#due.push(peer) === 1) process.nextTick(() => this.#turn());
+    if (this.#due.push(peer) === 1) process.nextTick(this.#turn);
   }
 
-  #turn(): void {
+  readonly #turn = (): void => {
     const due = this.#due;
     this.#due = [];
     for (const peer of due) peer.turn();
-  }
+  };
 
   watch(peer: ZmtpPeer): void {
     this.#watched.add(peer);
@@ -186,10 +178,10 @@ export class ZmtpServer implements Server, Host {
   overfull(): void {
     for (const peer of this.#watched) peer.measure();
     const { total } = this.bounds;
-    if (this.totals.held <= total) return;
+    if (this.accounts.held <= total) return;
     const largest = [...this.#all()].sort((a, b) => b.account.held - a.account.held);
     for (const peer of largest) {
-      if (this.totals.held <= total * 7 / 8) return;
+      if (this.accounts.held <= total * 7 / 8) return;
       peer.cut("holds most of all");
     }
   }
@@ -205,12 +197,12 @@ export class ZmtpServer implements Server, Host {
     if (--this.#peers === 0) {
       clearTimeout(this.#timer);
       this.#timer = this.#resting = undefined;
-      this.#empty?.();
+      if (this.#closing) this.#empty.abort();
     }
     try {
       if (why !== undefined) this.#options.onGone?.(peer, why);
     } catch {
-      this.totals.count("a listener failed");
+      this.accounts.count("a listener failed");
     }
   }
 
@@ -219,18 +211,10 @@ export class ZmtpServer implements Server, Host {
     if (this.#peers === 0) return;
     const peers = [...this.#all()];
     for (const peer of peers) peer.farewell("the server closes");
-    const all = new Promise<void>((resolve) => this.#empty = resolve);
-    await within(FAREWELL_MS, all);
+    const { signal } = this.#empty;
+    await pause(FAREWELL_MS, signal);
     for (const peer of peers) peer.destroy();
-    await within(FAREWELL_MS, all);
+    await pause(FAREWELL_MS, signal);
     clearTimeout(this.#timer);
   }
-}
-
-/** Waits for something, but no longer than so many ms. */
-async function within(ms: number, what: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  await Promise.race([what, late]);
-  clearTimeout(timer);
 }
