@@ -139,10 +139,10 @@ export class Group implements View {
     const { who, budget, cost = 1, line } = operation;
     const { actor, from } = request;
     const now = this.now();
-    if (who === "anyone") this.#limits.take("unproved", from, 1, now);
+    const n = typeof cost === "number" ? cost : cost(request);
+    if (who === "anyone") this.#limits.take(budget, from, n, now);
     else if (!actor) throw new Refusal("no_session", "Cannot serve the request: prove a key first");
     else {
-      const n = typeof cost === "number" ? cost : cost(request);
       // Anyone can claim many ids, so that a connection has no more than one of them would have.
       if (!actor.key) this.#limits.take(budget, from, n, now);
       this.#limits.take(budget, actor.user, n, now);
@@ -171,6 +171,11 @@ export class Group implements View {
         }
       },
     });
+  }
+
+  /** Somebody is about to prove a key. @throws {Refusal} `rate_limited`: its connection asks too much */
+  meet(connection: string): void {
+    this.#limits.take("unproved", connection, 1, this.now());
   }
 
   /** Somebody proved a key on a connection. */

@@ -48,7 +48,8 @@ const COMING_AND_GOING = 10;
 
 /** THE table. */
 export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
-  prove: { who: "anyone", budget: "unproved", query: query.prove },
+  // Paid for before the proof is looked at: see `Group.meet`.
+  prove: { who: "anyone", budget: "unproved", cost: 0, query: query.prove },
   ping: { who: "anyone", budget: "unproved", query: query.ping },
   join: {
     who: "user",

@@ -182,6 +182,21 @@ groupTest("says with a signature of its own who it is", {}, async (group, keep) 
   assert.equal(identity.group.address, group.address);
 });
 
+groupTest("takes a proof from its connection's budget before it looks at it", {
+  options: { rates: { ...DEFAULT_RATES, others: 1 } },
+}, async (group, keep) => {
+  const liar = keep(await RawSession.open(group.address));
+  const [key, sig] = [newSigningKey().publicKey, newSigningKey().sign("anything")];
+  const codes: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    codes.push(await liar.ask("prove", { key, name: "liar", sig }).catch(({ code }) => code));
+  }
+  assert.deepEqual(codes.slice(0, 4), Array(4).fill("bad_proof"));
+  assert.deepEqual(codes.slice(4), Array(2).fill("rate_limited"));
+  const other = keep(await RawSession.open(group.address));
+  await other.ask("ping");
+});
+
 groupTest("refuses a proof by another key, and all that needs one", {}, async (group, keep) => {
   const liar = keep(new Person(group.address, { signer: newSigningKey() }));
   await assert.rejects(liar.ask("join"), refused("bad_proof"));

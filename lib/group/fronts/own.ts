@@ -10,7 +10,7 @@ import { OPERATIONS } from "../operations.ts";
 import type { Op, Request } from "../request.ts";
 
 export interface OwnFrontOptions {
-  readonly group: Pick<Group, "handle" | "enter">;
+  readonly group: Pick<Group, "handle" | "meet" | "enter">;
   /** A ticket that brings the user's next handshake before those of strangers. */
   ticket(user: string): string;
   /** The group's signed record as it is now. */
@@ -44,12 +44,13 @@ const ADDED: Partial<Record<Op, (options: OwnFrontOptions, session: Session) => 
   invite: ({ record }) => ({ record: record() }),
 };
 
-/** The session is its key's from now on. @throws {Refusal} `bad_proof` */
+/** The session is its key's from now on. @throws {Refusal} `bad_proof`, `rate_limited` */
 function enter(
   group: OwnFrontOptions["group"],
   session: Session,
   { key, name, sig }: Extract<GroupRequest, { op: "prove" }>,
 ): void {
+  group.meet(session.id);
   if (!session.prove(key, sig)) {
     const message = "Cannot prove: the signature does not fit the key and this session";
     throw new Refusal("bad_proof", message);
