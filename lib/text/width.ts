@@ -1,9 +1,8 @@
 /** How many columns a text takes on a terminal, and where to break it. */
 
-import { eastAsianWidth } from "get-east-asian-width";
-
-/** Drawn wide as a whole, whatever the width of the first character is. */
-const EMOJI = /^\p{Emoji_Presentation}|^\p{Extended_Pictographic}\ufe0f/u;
+/** Unicode 16, East Asian Width W and F, and what is drawn as a picture. */
+const WIDE =
+  /^[\u1100-\u115f\u2329\u232a\u2630-\u2637\u268a-\u268f\u2e80-\u303e\u3041-\u3247\u3250-\u4dff\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1afff}\u{1b000}-\u{1b2ff}\u{1d300}-\u{1d376}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|^\p{Emoji_Presentation}|^\p{Extended_Pictographic}\ufe0f|^\p{Regional_Indicator}{2}/u;
 const PLAIN = /^[\x20-\x7e]*$/;
 /** Spaces, and the blank braille cell that looks like one. */
 const BREAKS = /([\p{Zs}\t\u2800]+)/u;
@@ -23,7 +22,7 @@ export function displayWidth(text: string): number {
   for (const { segment } of segments(text)) {
     if (segment === "\t") width += 8 - width % 8;
     else if (/^\p{M}+$/u.test(segment)) continue;
-    else width += EMOJI.test(segment) ? 2 : eastAsianWidth(segment.codePointAt(0)!);
+    else width += WIDE.test(segment) ? 2 : 1;
   }
   return width;
 }
