@@ -97,14 +97,16 @@ export function forbidden(root: string): string[] {
 
 /**
  * Files that import each other in a circle, each circle once. Of values: what runs first is
- * anybody's guess. Of types: neither file can be read, or tested, without the other.
+ * anybody's guess. Of types: neither file can be read, or tested, without the other. A circle that
+ * a forbidden import makes is gone with that import, which is named by itself.
  */
 function circles(root: string, files: readonly string[]): string[] {
   const targets = new Map(files.map((file) => [
     file,
     importsOf(readFileSync(file, "utf8"))
       .filter((specifier) => specifier.startsWith("."))
-      .map((specifier) => normalize(join(dirname(file), specifier))),
+      .map((specifier) => normalize(join(dirname(file), specifier)))
+      .filter((target) => !checkFile(nameOf(root, file), nameOf(root, target))),
   ]));
   const problems: string[] = [];
   const done = new Set<string>();
@@ -141,7 +143,7 @@ function check(root: string, file: string): string[] {
   }
   for (const specifier of importsOf(text)) {
     const problem = specifier.startsWith(".")
-      ? checkFile(from, relative(root, normalize(join(dirname(file), specifier))))
+      ? checkFile(from, nameOf(root, normalize(join(dirname(file), specifier))))
       : checkPackage(from, specifier.replace(/^npm:/, ""));
     if (problem) problems.push(problem);
   }
@@ -154,8 +156,7 @@ function checkPackage(from: string, name: string): string | undefined {
   return `${from} imports ${name}: only ${ONLY[owner].source} may; ask it for what you need`;
 }
 
-function checkFile(from: string, target: string): string | undefined {
-  const to = target.replaceAll("\\", "/");
+function checkFile(from: string, to: string): string | undefined {
   if (!to.startsWith("lib/")) return `${from} imports ${to}: lib/ imports nothing above it`;
   const [here, there] = [from, to].map((path) => path.slice("lib/".length));
   const [layer, other] = [here, there].map((path) => path.split("/")[0]);

@@ -118,3 +118,13 @@ test("layers: two circles through one file are two problems", () => {
   });
   assert.equal(problems.length, 2, problems.join("\n"));
 });
+
+test("layers: an import upward is named alone, whatever circles it makes", () => {
+  const problems = problemsOf({
+    "lib/text/a.ts": 'import type { b } from "../user/b.ts";\n',
+    "lib/user/b.ts": 'import { a } from "../text/a.ts";\n',
+    "lib/user/c.ts": 'import { b } from "./b.ts";\nimport { a } from "../text/a.ts";\n',
+  });
+  assert.equal(problems.length, 1, problems.join("\n"));
+  assert.ok(problems[0].startsWith("lib/text/a.ts imports lib/user/b.ts"), problems[0]);
+});
