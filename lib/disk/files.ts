@@ -14,6 +14,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { FolderUnusable } from "../errors.ts";
@@ -66,6 +67,47 @@ export function save(path: string, value: object): void {
 export function replace(path: string, write: (part: string) => void): void {
   put(path, write, renameSync);
 }
+
+/**
+ * Makes a file, mode 0600, that was not there: as a whole or not at all. `write` is given `part`,
+ * the name of an empty file beside it, which is gone at the end.
+ *
+ * @throws what `write` throws; an error with the code EEXIST, whoever made the file meanwhile
+ */
+export async function makeNew(
+  path: string,
+  part: string,
+  write: (part: string) => Promise<void>,
+): Promise<void> {
+  try {
+    writeFileSync(part, "", { flag: "wx", mode: 0o600 });
+    await write(part);
+    const file = await open(part, "r+");
+    try {
+      await file.sync(); // Gigabytes take their time, and others are served meanwhile.
+    } finally {
+      await file.close();
+    }
+    nameNew(part, path);
+  } finally {
+    rmSync(part, { force: true });
+  }
+  syncFolder(dirname(path));
+}
+
+/** Gives a file a name that nothing has. */
+function nameNew(part: string, path: string): void {
+  try {
+    linkSync(part, path);
+  } catch (error) {
+    if (!NO_LINKS.has(codeOf(error))) throw error;
+    writeFileSync(path, "", { flag: "wx", mode: 0o600 });
+    renameSync(part, path);
+  }
+}
+
+/** What file systems answer that know no second name of a file. */
+const NO_LINKS: ReadonlySet<unknown> = new Set(["ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EPERM"]);
 
 /** Makes a folder, and those above it that are missing, mode 0700. */
 export function makeFolder(path: string): void {

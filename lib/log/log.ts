@@ -131,16 +131,33 @@ export interface Powers {
    */
   readonly drop: (limits: DropLimits) => Promise<number>;
   /**
-   * Reads everything and recomputes every checksum and hash; others are served meanwhile. Throws
-   * {LogDamaged} with the first seq that is not what was written.
+   * Reads everything and recomputes every checksum and hash; others are served meanwhile, but for
+   * the last step, which asks the engine whether its own structures are whole. Throws {LogDamaged}
+   * with the first seq that is not what was written.
    */
-  readonly verify: () => Promise<Checked>;
+  readonly verify: (watch?: Watch) => Promise<Checked>;
   /**
-   * Writes a whole copy, consistent at one seq, to a new file; answers its head. `values` are kept
-   * in the copy only. Throws {UsageError} when the file exists or cannot be written, {DiskFull},
-   * {LogDamaged}.
+   * Writes a whole copy, consistent at one seq, to a new file; answers its head. Others are served
+   * and appends go on meanwhile, but for the last step, which copies members and values. Throws
+   * {UsageError} when the file exists or cannot be written, {DiskFull}, {LogDamaged}.
    */
-  readonly copy: (file: string, values?: LogStart["values"]) => Promise<{ readonly head: number }>;
+  readonly copy: (file: string, options?: CopyOptions) => Promise<{ readonly head: number }>;
+}
+
+/** Who waits for long work: hears how far it is, and may end it. */
+export interface Watch {
+  /** Ends the work with the signal's reason; nothing of it is left. */
+  readonly signal?: AbortSignal;
+  /** How many entries of how many are done. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/** How a copy is written. */
+export interface CopyOptions extends Watch {
+  /** Kept in the copy only. */
+  readonly values?: LogStart["values"];
+  /** The file beside it that it is written to before it has its name; gone at the end. */
+  readonly part?: string;
 }
 
 export interface DropLimits {

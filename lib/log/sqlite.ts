@@ -55,10 +55,10 @@ class SqliteLog implements Log {
   readonly #rowSum = new RowSum();
   readonly #powers: Powers = {
     drop: (limits) => this.#drop(limits),
-    verify: () => verify(this.#file, this.#link.seq, () => this.#tail),
-    copy: async (file, values = {}) => {
-      writeCopy(this.#file, file, values);
-      return { head: this.#link.seq };
+    verify: (watch) => verify(this.#file, this.#link.seq, () => this.#tail, watch),
+    copy: async (file, options = {}) => {
+      const ends = () => ({ head: this.#link.seq, tail: this.#tail });
+      return { head: await writeCopy(this.#file, ends, file, options) };
     },
   };
 

@@ -1,43 +1,129 @@
 /** A copy of a log in one file: written, opened to be checked, and made a log again. */
 
+import { randomUUID } from "node:crypto";
 import fs from "node:fs";
-import { replace } from "../disk/files.ts";
-import { type Database, openFile } from "../disk/sqlite.ts";
-import { damaged, isFull, newer, readError, SQLITE, sqliteCode } from "../disk/sqlite_errors.ts";
+import { dirname } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { makeNew } from "../disk/files.ts";
+import { rightsProblem } from "../disk/rights.ts";
+import { type Database, migrate, openFile } from "../disk/sqlite.ts";
+import { damaged, isFull, newer, readError } from "../disk/sqlite_errors.ts";
 import { DiskFull, FolderUnusable, LogDamaged, UsageError } from "../errors.ts";
-import { textCrc } from "./chain.ts";
+import { linkAfter, textCrc } from "./chain.ts";
+import type { CopyOptions, Watch } from "./log.ts";
 import { type RowChange, rowCrc } from "./row_sum.ts";
 import { LogFile } from "./sqlite_file.ts";
+import { texts, wholeSlice } from "./sqlite_rows.ts";
 import { MIGRATIONS } from "./sqlite_schema.ts";
 
-/** Writes a copy of a log, with values of its own, to a new file; see {@linkcode Powers.copy}. */
-export function writeCopy(
-  { path, sql }: LogFile,
+/** Where a log ends, and what it keeps, at this moment. */
+type Ends = () => { readonly head: number; readonly tail: number };
+
+/**
+ * Writes a copy of a log to a new file, a slice a turn, so that the log goes on; answers the head of
+ * the copy. See {@linkcode Powers.copy}.
+ */
+export async function writeCopy(
+  log: LogFile,
+  ends: Ends,
   target: string,
-  values: Readonly<Record<string, string>>,
-): void {
-  if (fs.existsSync(target)) throw new UsageError(`Cannot back up to ${target}: it exists`);
+  { values = {}, part = `${target}.${randomUUID()}.part`, signal, progress }: CopyOptions,
+): Promise<number> {
+  const cannot = `Cannot back up to ${target}`;
+  let head = 0;
   try {
-    replace(target, (part) => {
-      sql.copy.run(part);
-      change(part, (db) => {
-        const add = db.prepare("INSERT OR REPLACE INTO value VALUES (?, ?, ?)");
-        for (const [name, text] of Object.entries(values)) {
-          const former = textOf(db, "SELECT text FROM value WHERE name = ?", name);
-          add.run(name, text, textCrc(name, text));
-          shiftSum(db, ["value", name, former], ["value", name, text]);
-        }
-      });
+    if (fs.existsSync(target)) throw new UsageError(`${cannot}: it exists; choose another name`);
+    await makeNew(target, part, async (part) => {
+      const db = openFile(part);
+      try {
+        begin(db, Number(log.reading(() => log.sql.pageSize.get() as Row).page_size));
+        head = await copyBatches(log, ends, db, { signal, progress });
+        // In one turn with the last batches: the copy is the log at this seq.
+        db.transaction(() => copyState(log, db, values));
+      } finally {
+        db.close();
+      }
+      signal?.throwIfAborted();
     });
+    return head;
   } catch (cause) {
-    if (sqliteCode(cause) === SQLITE.corrupt) throw damaged(path, 0, cause);
-    if (isFull(cause)) {
-      throw new DiskFull(`Cannot back up to ${target}: the disk is full`, { cause });
-    }
-    const message = `Cannot back up to ${target}: it must be a new file in a folder in which ` +
-      "this user can write";
-    throw new UsageError(message, { cause });
+    throw copyError(target, cannot, cause);
   }
+}
+
+type Row = Readonly<Record<string, string | number | Uint8Array | null>>;
+
+/** Makes the empty database of a copy; nothing of it counts before the whole is synced. */
+function begin(db: Database, pageSize: number): void {
+  const pragmas = ["journal_mode = MEMORY", "synchronous = OFF", "foreign_keys = OFF"];
+  for (const pragma of [`page_size = ${pageSize}`, ...pragmas, "secure_delete = ON"]) {
+    db.pragma(pragma);
+  }
+  db.transaction(() => migrate(db, MIGRATIONS));
+}
+
+/** Copies the batches up to the head of the moment at which it resolves; answers that head. */
+async function copyBatches(
+  log: LogFile,
+  ends: Ends,
+  db: Database,
+  { signal, progress }: Watch,
+): Promise<number> {
+  const add = db.prepare("INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const copy = (from: number, to: number): number => {
+    const rows = log.reading(() => wholeSlice(log, from, to), from);
+    if (rows.length === 0) throw damaged(log.path, from);
+    db.transaction(() => {
+      for (const { first, count, at, author, lo, hi, hash, crcs, mids, json } of rows) {
+        add.run(first, count, at, author, lo, hi, hash, crcs, mids, json);
+      }
+    });
+    return linkAfter(rows[rows.length - 1]).seq + 1;
+  };
+  let next = 1;
+  // What is dropped meanwhile is dropped in the copy, too.
+  let kept = ends().tail;
+  for (;;) {
+    const { head, tail } = ends();
+    if (kept < Math.min(tail, next)) kept = copy(kept, Math.min(tail, next) - 1);
+    else if (next <= head) next = copy(next, head);
+    else return head;
+    progress?.(next - 1, head);
+    await setImmediate();
+    signal?.throwIfAborted();
+  }
+}
+
+/** Copies all but the batches. `values` are the copy's own. */
+function copyState(log: LogFile, db: Database, own: Readonly<Record<string, string>>): void {
+  const { sql } = log;
+  const copied = (to: string, read: () => unknown) => {
+    const add = db.prepare(`INSERT OR REPLACE INTO ${to}`);
+    for (const row of log.reading(read) as Row[]) add.run(...Object.values(row));
+  };
+  copied("author (id, user) VALUES (?, ?)", () => sql.authors.all());
+  copied("member (user, json, crc) VALUES (?, ?, ?)", () => texts(log, sql.members));
+  copied("value (name, text, crc) VALUES (?, ?, ?)", () => texts(log, sql.values));
+  copied("meta (name, value) VALUES (?, ?)", () => sql.metas.all());
+  const add = db.prepare("INSERT OR REPLACE INTO value VALUES (?, ?, ?)");
+  for (const [name, text] of Object.entries(own)) {
+    const former = textOf(db, "SELECT text FROM value WHERE name = ?", name);
+    add.run(name, text, textCrc(name, text));
+    shiftSum(db, ["value", name, former], ["value", name, text]);
+  }
+}
+
+/** What a failed copy means; errors of SQLite itself are those of the copy. */
+function copyError(target: string, cannot: string, cause: unknown): unknown {
+  if (isFull(cause)) return new DiskFull(`${cannot}: the disk is full`, { cause });
+  const { code } = cause as { code?: unknown };
+  if (code === "EEXIST") {
+    return new UsageError(`${cannot}: it exists; choose another name`, { cause });
+  }
+  if (code === undefined || cause instanceof DOMException) return cause;
+  const why = rightsProblem(dirname(target), "write") ??
+    "it must be a new file in a folder in which this user can write";
+  return new UsageError(`${cannot}: ${why}`, { cause });
 }
 
 /** The file of a copy, which nothing is ever written to. */

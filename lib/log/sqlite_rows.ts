@@ -4,11 +4,17 @@ import { setImmediate } from "node:timers/promises";
 import type { Statement } from "../disk/sqlite.ts";
 import { damaged } from "../disk/sqlite_errors.ts";
 import { firstBad, holds, isWhole, linkAfter, START, textCrc } from "./chain.ts";
-import type { Checked, ReadRange } from "./log.ts";
+import type { Checked, ReadRange, Watch } from "./log.ts";
 import { unpackMids } from "./mids.ts";
 import { fillPage } from "./page.ts";
 import type { LogFile } from "./sqlite_file.ts";
-import { type BatchRow, midsOf, type TextRow, type WholeRow } from "./sqlite_schema.ts";
+import {
+  type BatchRow,
+  type FullRow,
+  midsOf,
+  type TextRow,
+  type WholeRow,
+} from "./sqlite_schema.ts";
 
 // What is handled between two turns of the event loop, and checked at open.
 export const SLICE: ReadRange = { limit: 2_560, bytes: 1_048_576 };
@@ -18,9 +24,18 @@ export function slice(file: LogFile, from: number, to: number): BatchRow[] {
   return checkedPage(file, file.sql.ascending.iterate(from, to), SLICE);
 }
 
+/** The same with every column. */
+export function wholeSlice(file: LogFile, from: number, to: number): FullRow[] {
+  return checkedPage<FullRow>(file, file.sql.rows.iterate(from, to), SLICE);
+}
+
 /** What fits a range of the batches that a statement answers, ascending. */
-export function checkedPage(file: LogFile, rows: unknown, range: ReadRange): BatchRow[] {
-  const page = fillPage(cast<Iterable<BatchRow>>(rows), range);
+export function checkedPage<Row extends BatchRow = BatchRow>(
+  file: LogFile,
+  rows: unknown,
+  range: ReadRange,
+): Row[] {
+  const page = fillPage(cast<Iterable<Row>>(rows), range);
   if (page.length === 0) return page;
   const before = cast<BatchRow | undefined>(file.sql.previous.get(page[0].first));
   if (before && !isWhole(before)) throw damaged(file.path, before.first);
@@ -43,7 +58,12 @@ export function texts(file: LogFile, statement: Statement): TextRow[] {
 }
 
 /** Reads all that a log with this head and tail holds. */
-export async function verify(file: LogFile, head: number, tail: () => number): Promise<Checked> {
+export async function verify(
+  file: LogFile,
+  head: number,
+  tail: () => number,
+  { signal, progress }: Watch = {},
+): Promise<Checked> {
   const { whole, members, values, integrity } = file.sql;
   let link = START;
   let batches = 0;
@@ -59,7 +79,9 @@ export async function verify(file: LogFile, head: number, tail: () => number): P
       link = linkAfter(row);
       batches++;
     }
+    progress?.(link.seq, head);
     await setImmediate();
+    signal?.throwIfAborted();
   }
   file.reading(() => {
     texts(file, members);

@@ -39,6 +39,7 @@ export const MIGRATIONS: readonly Migration[] = [
 ];
 
 const BATCH = "first, count, at, hash, crcs, mids, json";
+const COLUMNS = "first, count, at, author, lo, hi, hash, crcs, mids, json";
 
 /** Every statement. */
 export const SQL = {
@@ -74,7 +75,9 @@ export const SQL = {
   whole: `SELECT ${BATCH}, lo, hi, user FROM batch JOIN author ON author.id = author
     WHERE first >= ? ORDER BY first`,
   integrity: "PRAGMA integrity_check(1)",
-  copy: "VACUUM INTO ?",
+  pageSize: "PRAGMA page_size",
+  metas: "SELECT name, value FROM meta",
+  rows: `SELECT ${COLUMNS} FROM batch WHERE first BETWEEN ? AND ? ORDER BY first`,
 } as const;
 
 /** A row of `batch`. */
@@ -88,6 +91,13 @@ export interface WholeRow extends BatchRow {
   readonly lo: Uint8Array | null;
   readonly hi: Uint8Array | null;
   readonly user: string;
+}
+
+/** Every column of `batch`, in the order of the table. */
+export interface FullRow extends BatchRow {
+  readonly author: number;
+  readonly lo: Uint8Array | null;
+  readonly hi: Uint8Array | null;
 }
 
 /** Where one author's batch lies among the mids. */

@@ -69,7 +69,7 @@ export class Copies {
     if (request.op === "verify") return await requirePower(log, "verify", "check the log")();
     const copy = requirePower(log, "copy", `back up to ${request.file}`);
     const identity = readFileSync(join(folder, IDENTITY_FILE), "utf8");
-    return await copy(request.file, { [IDENTITY]: identity });
+    return await copy(request.file, { values: { [IDENTITY]: identity } });
   }
 
   /**

@@ -16,7 +16,7 @@ powerSuite("copy", (copyTest) => {
     await log.append(263, { batches: [], members, values: { a: "b" } });
     await powerOf(log, "drop")({ keepFrom: 5 });
     const read = await log.read({});
-    assert.deepEqual(await copy(file, { a: "other", key: "k" }), { head: 263 });
+    assert.deepEqual(await copy(file, { values: { a: "other", key: "k" } }), { head: 263 });
     await append(log, new Writer(264, 9_000).many(1));
     assert.equal((await powerOf(log, "verify")()).head, 264);
     if (process.platform !== "win32") assert.equal(statSync(file).mode & 0o777, 0o600);
