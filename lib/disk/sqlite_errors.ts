@@ -67,6 +67,11 @@ export function openError(file: string, { cannot, held }: OpenWords, cause: unkn
   }
 }
 
+/** Whether opening failed because another process holds the folder, and for no other reason. */
+export function isHeld(error: unknown): boolean {
+  return error instanceof FolderUnusable && sqliteCode(error.cause) === SQLITE.busy;
+}
+
 /** The error for a database that a newer version wrote. */
 export function newer(cannot: string, version: number, known: number): FolderUnusable {
   return new FolderUnusable(

@@ -14,10 +14,15 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
+import { rightsProblem } from "../disk/rights.ts";
+import { isHeld } from "../disk/sqlite_errors.ts";
 import { FolderUnusable, UsageError } from "../errors.ts";
-import { type Checked, type Log, requirePower } from "../log/log.ts";
-import { askHolder, type HolderReplies, type HolderRequest } from "./requests.ts";
+import { type Checked, type Log, requirePower, type Watch } from "../log/log.ts";
+import { askHolder } from "./ask_holder.ts";
+import { Holder } from "./holder.ts";
+import type { Handle, HolderReplies, HolderRequest } from "./requests.ts";
 
 /** What copies need of the log's engine. */
 export interface CopyEngine {
@@ -34,6 +39,10 @@ const IDENTITY = "identity";
 /** The file of a group's folder that holds it. */
 export const IDENTITY_FILE = "group.json";
 const LOG_FILE = "log.db";
+/** A process that holds a folder listens within this, ms. */
+const STARTS_WITHIN = 10_000;
+/** How often it is looked whether it does, ms. */
+const LOOK_EVERY = 50;
 
 /** Makes copies of groups' logs, checks them, and makes groups of them. */
 export class Copies {
@@ -44,14 +53,21 @@ export class Copies {
   }
 
   /** Copies the group of a folder to a new file, while it runs or not. Answers the copy's head. */
-  async backup(folder: string, file: string): Promise<number> {
-    const { head } = await this.#held(folder, { op: "backup", file: resolve(file) });
-    return head;
+  async backup(folder: string, file: string, watch: Watch = {}): Promise<number> {
+    const target = resolve(file);
+    const part = `${target}.${randomUUID().slice(0, 8)}.part`;
+    try {
+      const { head } = await this.#held(folder, { op: "backup", file: target, part }, watch);
+      return head;
+    } catch (error) {
+      removeLeft(part);
+      throw error;
+    }
   }
 
   /** Checks the whole log of a folder, while its group runs or not. @throws {LogDamaged} */
-  verify(folder: string): Promise<Checked> {
-    return this.#held(folder, { op: "verify" });
+  verify(folder: string, watch: Watch = {}): Promise<Checked> {
+    return this.#held(folder, { op: "verify" }, watch);
   }
 
   /** Checks a whole copy. @throws {LogDamaged} with the first bad seq; {UsageError} it is none */
@@ -60,16 +76,17 @@ export class Copies {
   }
 
   /** Does with the open log of a folder what is asked. @throws {UsageError} its engine cannot */
-  async handle<Request extends HolderRequest>(
+  async handle(
     log: Log,
     folder: string,
-    request: Request,
-  ): Promise<HolderReplies[Request["op"]]>;
-  async handle(log: Log, folder: string, request: HolderRequest): Promise<object> {
-    if (request.op === "verify") return await requirePower(log, "verify", "check the log")();
-    const copy = requirePower(log, "copy", `back up to ${request.file}`);
+    request: HolderRequest,
+    watch: Watch,
+  ): ReturnType<Handle> {
+    if (request.op === "verify") return await requirePower(log, "verify", "check the log")(watch);
+    const { file, part } = request;
+    const copy = requirePower(log, "copy", `back up to ${file}`);
     const identity = readFileSync(join(folder, IDENTITY_FILE), "utf8");
-    return await copy(request.file, { values: { [IDENTITY]: identity } });
+    return await copy(file, { ...watch, part, values: { [IDENTITY]: identity } });
   }
 
   /**
@@ -108,24 +125,60 @@ export class Copies {
     return checked;
   }
 
-  /** Works on the log of a folder, or asks the process that holds it. */
+  /** Asks the process that holds a folder, or works on its log where nobody does. */
   async #held<Request extends HolderRequest>(
     folder: string,
     request: Request,
+    watch: Watch,
   ): Promise<HolderReplies[Request["op"]]> {
-    if (!existsSync(join(folder, LOG_FILE))) {
-      throw new UsageError(`Cannot find a group in ${folder}: there is no log in it`);
+    requireGroup(folder);
+    for (const begin = performance.now();;) {
+      const answer = await askHolder(folder, request, watch) ??
+        await this.#alone(folder, request, watch);
+      if (answer) return answer as HolderReplies[Request["op"]];
+      if (performance.now() - begin > STARTS_WITHIN) {
+        throw new FolderUnusable(
+          `Cannot ask the process that holds ${folder}: it takes no requests, so it is another ` +
+            "version of zgroup, or hangs; stop it and try again",
+        );
+      }
+      await pause(LOOK_EVERY, undefined, { signal: watch.signal });
     }
+  }
+
+  /** Works on the log of a folder, and for others who ask meanwhile; undefined where it is held. */
+  async #alone(folder: string, request: HolderRequest, watch: Watch) {
     const log = this.#engine.log(folder);
+    const holder = new Holder((request, watch) => this.handle(log, folder, request, watch));
     try {
       await log.open();
-      return await this.handle(log, folder, request);
+      await holder.listen(folder).catch(() => {}); // Others will be told that it is held.
+      return await holder.submit(request, watch);
     } catch (error) {
-      if (!(error instanceof FolderUnusable)) throw error;
-      return await askHolder(folder, request);
+      if (!isHeld(error)) throw error;
+      return undefined;
     } finally {
+      await holder.close();
       await log.close();
     }
+  }
+}
+
+/** @throws {FolderUnusable} this user lacks the rights; {UsageError} there is no group */
+function requireGroup(folder: string): void {
+  const log = join(folder, LOG_FILE);
+  const problem = rightsProblem(folder, "read", "write") ?? rightsProblem(log, "read", "write");
+  if (problem) throw new FolderUnusable(`Cannot open ${folder}: ${problem}`);
+  if (existsSync(log)) return;
+  throw new UsageError(`Cannot find a group in ${folder}: there is no log in it`);
+}
+
+/** Removes what a holder began that was killed. */
+function removeLeft(part: string): void {
+  try {
+    rmSync(part, { force: true });
+  } catch {
+    // Whoever may not write there has begun nothing.
   }
 }
 

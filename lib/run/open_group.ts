@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { OpenGroupOptions } from "../cli/program.ts";
 import { load, loadOrMake, save } from "../disk/files.ts";
-import { Refusal, UsageError } from "../errors.ts";
+import { Refusal, sentence, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
 import { GroupServer, type GroupServerOptions } from "../group/server.ts";
 import {
@@ -29,9 +29,9 @@ import { checkedName } from "../text/names.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import { Copies, IDENTITY_FILE } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
+import { Holder } from "./holder.ts";
 import { SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
-import { answerRequests } from "./requests.ts";
 import { userFile } from "./user_file.ts";
 
 interface GroupFile {
@@ -87,8 +87,11 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   if (portsFile && port !== undefined) save(portsFile, { main: port });
   if (stored) {
     // Does for other programs what only the holder of the folder can do.
-    const answering = answerRequests(folder, (request) => copies.handle(log, folder, request));
-    void group.stopped.then(() => answering.close());
+    const holder = new Holder((request, watch) => copies.handle(log, folder, request, watch));
+    void group.stopped.then(() => holder.close());
+    await holder.listen(folder).catch((error: unknown) => {
+      logger.warn(`backup and verify cannot ask this group while it runs: ${sentence(error)}`);
+    });
   }
   return group;
 }

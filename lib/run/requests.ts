@@ -1,20 +1,30 @@
 /**
- * How a command asks the holder, the process that has a group's folder open: by a file in that
- * folder, which is readable by its owner only. The lock on the log is exclusive, so nobody else can
- * do the work.
+ * What a command asks of the holder, the process that has a group's folder open: the lock on the
+ * log is exclusive, so nobody else can do the work. They talk over a socket of this machine that
+ * the folder's owner alone may use: one request a connection, as one line of JSON, and lines of
+ * JSON until it is answered. `holder.ts` answers, `ask_holder.ts` asks.
  */
 
-import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
-import { load, save } from "../disk/files.ts";
-import { FolderUnusable, sentence, UsageError } from "../errors.ts";
-import { randomToken } from "../identity/keys.ts";
-import type { Checked } from "../log/log.ts";
+import { load } from "../disk/files.ts";
+import {
+  DiskFull,
+  FolderUnusable,
+  LogDamaged,
+  LogFailed,
+  sentence,
+  UsageError,
+} from "../errors.ts";
+import type { Checked, Watch } from "../log/log.ts";
 
 /** What can be asked. */
 export type HolderRequest =
-  | { readonly op: "backup"; readonly file: string }
+  | {
+    readonly op: "backup";
+    /** Whole paths of the copy, and of the file that it is written to before it has its name. */
+    readonly file: string;
+    readonly part: string;
+  }
   | { readonly op: "verify" };
 
 /** What is answered, by `op`. */
@@ -24,78 +34,78 @@ export interface HolderReplies {
 }
 
 /** Does what is asked. */
-export type Handle = (request: HolderRequest) => Promise<HolderReplies[HolderRequest["op"]]>;
+export type Handle = (
+  request: HolderRequest,
+  watch: Watch,
+) => Promise<HolderReplies[HolderRequest["op"]]>;
 
-type Answer = { readonly ok: unknown } | { readonly error: string };
-
-/** How often the holder looks, ms. */
-const LOOK_EVERY = 500;
-/** A holder that has not taken a request within this does not look, ms. */
-const TAKEN_WITHIN = 5_000;
-/** A check of a large log takes minutes, ms. */
-const DONE_WITHIN = 3_600_000;
-
-// Read by other versions of zgroup: do not rename.
-const requestFile = (folder: string) => join(folder, "wish.json");
-const answerFile = (folder: string, id: string) => join(folder, `answer-${id}.json`);
-
-/** Answers the requests left in a folder, one at a time, until it is closed. */
-export function answerRequests(folder: string, handle: Handle): { close(): void } {
-  let busy = false;
-  const timer = setInterval(async () => {
-    if (busy || !existsSync(requestFile(folder))) return;
-    busy = true;
-    try {
-      await answerNext(folder, handle);
-    } catch {
-      // Who asked will say that nobody answered.
-    } finally {
-      busy = false;
-    }
-  }, LOOK_EVERY);
-  return { close: () => clearInterval(timer) };
+/** A request as it travels. */
+export interface Question {
+  /** What only who can read the folder's note knows. */
+  readonly token: string;
+  readonly request: HolderRequest;
 }
 
-async function answerNext(folder: string, handle: Handle): Promise<void> {
-  const asked = load<HolderRequest & { id: string }>(requestFile(folder));
-  rmSync(requestFile(folder));
-  if (!asked || !/^[\w-]{16,64}$/.test(asked.id)) return;
-  const { id, ...request } = asked;
-  const answer: Answer = await handle(request).then(
-    (ok) => ({ ok }),
-    (error) => ({ error: sentence(error) }),
-  );
-  save(answerFile(folder, id), answer);
+/** What the holder says: each second until the answer, which is the last. */
+export type Answer =
+  | { readonly waiting: true }
+  | { readonly progress: readonly [done: number, total: number] }
+  | { readonly ok: object }
+  | { readonly error: Failure };
+
+/** An error as it travels. */
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+  /** Of damage. */
+  readonly file?: string;
+  readonly seq?: number;
 }
 
-/**
- * Asks the holder of a folder.
- *
- * @throws {FolderUnusable} nobody takes the request; {UsageError} the holder could not do it
- */
-export async function askHolder<Request extends HolderRequest>(
-  folder: string,
-  request: Request,
-): Promise<HolderReplies[Request["op"]]> {
-  const id = randomToken();
-  save(requestFile(folder), { id, ...request });
-  const begin = performance.now();
+/** Where the holder of a folder listens, kept in the folder and readable by its owner alone. */
+export interface Note {
+  readonly socket: string;
+  readonly token: string;
+}
+
+/** The file of a folder's note. */
+export function noteFile(folder: string): string {
+  return join(folder, "holder.json");
+}
+
+/** The note of a folder; undefined where there is none that makes sense. */
+export function note(folder: string): Note | undefined {
   try {
-    for (;;) {
-      const answer = load<Answer>(answerFile(folder, id));
-      if (answer && "ok" in answer) return answer.ok as HolderReplies[Request["op"]];
-      if (answer) throw new UsageError(answer.error);
-      const waited = performance.now() - begin;
-      const taken = !existsSync(requestFile(folder));
-      if (waited > (taken ? DONE_WITHIN : TAKEN_WITHIN)) {
-        throw new FolderUnusable(
-          `Cannot ask the process that holds ${folder}: it does not answer; stop it and try again`,
-        );
-      }
-      await wait(20);
-    }
-  } finally {
-    rmSync(answerFile(folder, id), { force: true });
-    if (performance.now() - begin > TAKEN_WITHIN) rmSync(requestFile(folder), { force: true });
+    const { socket, token } = load<Partial<Note>>(noteFile(folder)) ?? {};
+    return typeof socket === "string" && typeof token === "string" ? { socket, token } : undefined;
+  } catch {
+    return undefined;
   }
+}
+
+/** Longest line of either side, bytes: a path is at most 4,096. */
+export const MAX_LINE = 65_536;
+/** How often the holder says how far it is, ms. */
+export const SAYS_EVERY = 1_000;
+
+const KINDS = { UsageError, DiskFull, FolderUnusable, LogFailed } as const;
+
+/** An error as it travels; the asker ends with it as if it had done the work itself. */
+export function failureOf(error: unknown): Failure {
+  const { name } = error as { name?: unknown };
+  const known = typeof name === "string" ? name : "Error";
+  if (!(error instanceof LogDamaged)) return { name: known, message: sentence(error) };
+  return { name: known, message: error.message, file: error.file, seq: error.seq };
+}
+
+/** The error of a failure. */
+export function errorOf({ name, message, file = "", seq = 0 }: Failure): Error {
+  if (name === "LogDamaged") return new LogDamaged(file, seq, message);
+  const Kind = Object.hasOwn(KINDS, name) ? KINDS[name as keyof typeof KINDS] : Error;
+  return new Kind(message);
+}
+
+/** One line of JSON. */
+export function toLine(value: Question | Answer): string {
+  return JSON.stringify(value) + "\n";
 }
