@@ -6,15 +6,23 @@ import { isAddress } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
 import type { Given } from "./args.ts";
 import { homeFolder } from "./home.ts";
+import type { Run } from "./program.ts";
+import { Progress } from "./progress.ts";
 import type { Output } from "./streams.ts";
 
 /** What a check found whole, up to the seq `head`. */
 type Checked = { readonly head: number };
 
+/** Who waits: may end it, and hears how many entries of how many are done. */
+interface Watch {
+  readonly signal: AbortSignal;
+  readonly progress: (done: number, total: number) => void;
+}
+
 /** What the commands need of the program's other half. */
 export interface Copies {
-  backup(folder: string, file: string): Promise<number>;
-  verify(folder: string): Promise<Checked>;
+  backup(folder: string, file: string, watch: Watch): Promise<number>;
+  verify(folder: string, watch: Watch): Promise<Checked>;
   verifyFile(file: string): Promise<Checked>;
   restore(file: string, folder: string, name?: string): Promise<Checked>;
 }
@@ -52,9 +60,25 @@ export function isCopyCommand({ positionals: [command, second, third] }: Given):
 /** Runs one of the commands; the exit code. */
 export async function copyCommand(
   given: Given,
-  { copies, groupFolder }: CopyDoors,
+  doors: CopyDoors,
   output: Output,
+  { signal, onClose }: Run,
 ): Promise<number> {
+  const progress = new Progress();
+  const watch: Watch = { signal, progress: (done, total) => progress.tell(done, total) };
+  const said = run(given, doors, watch).finally(() => progress.close());
+  // Who is interrupted first removes what it began.
+  onClose(() => said.then(() => {}, () => {}));
+  await output.print(await said);
+  return 0;
+}
+
+/** Runs one of the commands; what there is to say of it. */
+async function run(
+  given: Given,
+  { copies, groupFolder }: CopyDoors,
+  watch: Watch,
+): Promise<string> {
   const [command, ...words] = given.positionals;
   const [least, most, usage] = WORDS[command];
   const data = given.texts.get("data");
@@ -67,24 +91,19 @@ export async function copyCommand(
   const engine = await copies();
   if (command === "backup") {
     const file = words[words.length - 1];
-    const head = await engine.backup(await folderOf(words[0]), file);
-    await output.print(
-      `${safeLine(file)} holds all up to entry ${head}, and the group's key: keep it safe`,
-    );
-  } else if (command === "verify") {
+    const head = await engine.backup(await folderOf(words[0]), file, watch);
+    return `${safeLine(file)} holds all up to entry ${head}, and the group's key: keep it safe`;
+  }
+  if (command === "verify") {
     const [what] = words;
     const isFile = what !== undefined && statSync(what, { throwIfNoEntry: false })?.isFile();
     const { head } = isFile
       ? await engine.verifyFile(what)
-      : await engine.verify(await folderOf(what));
-    await output.print(`All is as it was written, up to entry ${head}`);
-  } else {
-    const [file, name] = words;
-    const folder = await folderOf(name);
-    const { head } = await engine.restore(file, folder, name);
-    await output.print(
-      `Restored to ${safeLine(folder)} up to entry ${head}; start it with group.ts NAME IP:PORT`,
-    );
+      : await engine.verify(await folderOf(what), watch);
+    return `All is as it was written, up to entry ${head}`;
   }
-  return 0;
+  const [file, name] = words;
+  const folder = await folderOf(name);
+  const { head } = await engine.restore(file, folder, name);
+  return `Restored to ${safeLine(folder)} up to entry ${head}; start it with group.ts NAME IP:PORT`;
 }

@@ -81,7 +81,7 @@ export function groupProgram(
   run: Run,
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, async (given) => {
-    if (isCopyCommand(given)) return await copyCommand(given, copying, output);
+    if (isCopyCommand(given)) return await copyCommand(given, copying, output, run);
     const what = await whatToRun(given, ask);
     return await serve(
       given,

@@ -40,7 +40,7 @@ const IDENTITY = "identity";
 export const IDENTITY_FILE = "group.json";
 const LOG_FILE = "log.db";
 /** A process that holds a folder listens within this, ms. */
-const STARTS_WITHIN = 10_000;
+const STARTS_WITHIN = 5_000;
 /** How often it is looked whether it does, ms. */
 const LOOK_EVERY = 50;
 

@@ -1,7 +1,7 @@
 /** The holder of a group's folder answers requests, one after the other; see `requests.ts`. */
 
-import { timingSafeEqual } from "node:crypto";
-import { chmodSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
+import { randomUUID, timingSafeEqual } from "node:crypto";
+import { chmodSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -25,7 +25,7 @@ import {
 } from "./requests.ts";
 
 /** Connections that have not asked yet; of more, the oldest is cut. */
-const MAX_SILENT = 16;
+const MAX_SILENT = 64;
 /** A connection asks within this, and takes its answer, ms. */
 const SILENT_FOR = 5_000;
 /** Requests that wait, and the one in work. */
@@ -64,7 +64,8 @@ export class Holder {
     removeFormer(folder);
     const socket = await this.#bind(folder);
     this.#leave = () => {
-      rmSync(noteFile(folder), { force: true });
+      // Another may hold the folder by now.
+      if (note(folder)?.token === this.#token) rmSync(noteFile(folder), { force: true });
       remove(socket);
     };
     try {
@@ -104,7 +105,7 @@ export class Holder {
     if (process.platform === "win32") {
       return await listening(this.#server, `\\\\.\\pipe\\zgroup-${randomToken()}`);
     }
-    const inside = insideOf(folder);
+    const inside = join(resolve(folder), `holder-${randomUUID().slice(0, 8)}.sock`);
     if (new TextEncoder().encode(inside).length <= MAX_PATH) {
       try {
         return await listening(this.#server, inside);
@@ -222,25 +223,22 @@ function listening(server: Server, path: string): Promise<string> {
   });
 }
 
-/** Removes what a holder left that was killed. */
+/** Removes what holders left that were killed. */
 function removeFormer(folder: string): void {
-  const { socket } = note(folder) ?? {};
-  if (socket !== undefined && isOurs(folder, socket)) remove(socket);
-  remove(insideOf(folder));
-}
-
-/** Whether a note names a socket as holders make them. */
-function isOurs(folder: string, socket: string): boolean {
-  return socket === insideOf(folder) || dirname(dirname(socket)) === dirname(ELSEWHERE);
+  const former = readdirSync(folder).filter((name) => /^holder-\w+\.sock$/.test(name));
+  for (const name of former) remove(join(folder, name));
+  const { socket = "" } = note(folder) ?? {};
+  if (dirname(dirname(socket)) === dirname(ELSEWHERE)) remove(socket);
 }
 
 /** Removes a socket, and its folder where that is its own. */
 function remove(socket: string): void {
   if (process.platform === "win32") return;
   rmSync(socket, { force: true });
-  if (dirname(socket).startsWith(ELSEWHERE)) rmdirSync(dirname(socket));
-}
-
-function insideOf(folder: string): string {
-  return join(resolve(folder), "holder.sock");
+  if (!dirname(socket).startsWith(ELSEWHERE)) return;
+  try {
+    rmdirSync(dirname(socket));
+  } catch {
+    // It is gone, or not ours to remove.
+  }
 }

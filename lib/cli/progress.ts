@@ -1,0 +1,55 @@
+/** How far long work is, on standard error: a bar on a terminal, elsewhere a line now and then. */
+
+import process from "node:process";
+
+/** What is needed of standard error. */
+interface Screen {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** Work that is done sooner shows nothing, ms. */
+const SHOWN_AFTER = 500;
+/** How often the bar moves, and how often a line is written where there is none, ms. */
+const [BAR_EVERY, LINE_EVERY] = [100, 10_000];
+/** Width of a bar, characters. */
+const WIDTH = 30;
+
+/** Shows how far one piece of work is, from its beginning until it is closed. */
+export class Progress {
+  readonly #screen: Screen;
+  readonly #now: () => number;
+  #next: number;
+  #drawn = false;
+
+  constructor(screen: Screen = process.stderr, now: () => number = () => performance.now()) {
+    this.#screen = screen;
+    this.#now = now;
+    this.#next = now() + (screen.isTTY ? SHOWN_AFTER : LINE_EVERY);
+  }
+
+  /** `done` entries of `total`; nothing of 0 while it waits for others. */
+  tell(done: number, total: number): void {
+    const now = this.#now();
+    if (now < this.#next) return;
+    this.#next = now + (this.#screen.isTTY ? BAR_EVERY : LINE_EVERY);
+    const share = total === 0 ? 0 : Math.min(1, done / total);
+    const [is, of] = [done, total].map((count) => count.toLocaleString("en"));
+    const text = `${String(Math.floor(share * 100)).padStart(3)} %  ${is} of ${of} entries`;
+    if (!this.#screen.isTTY) {
+      this.#screen.write(`${text.trim()}\n`);
+      return;
+    }
+    const full = Math.round(share * WIDTH);
+    const bar = `[${"#".repeat(full)}${".".repeat(WIDTH - full)}] ${text}`;
+    this.#screen.write(`\r\x1b[K${bar.slice(0, (this.#screen.columns ?? 80) - 1)}`);
+    this.#drawn = true;
+  }
+
+  /** Takes the bar away. Again is harmless. */
+  close(): void {
+    if (this.#drawn) this.#screen.write("\r\x1b[K");
+    this.#drawn = false;
+  }
+}
