@@ -22,7 +22,7 @@ import { FolderUnusable, UsageError } from "../errors.ts";
 import { type Checked, type Log, requirePower, type Watch } from "../log/log.ts";
 import { askHolder } from "./ask_holder.ts";
 import { Holder } from "./holder.ts";
-import type { Handle, HolderReplies, HolderRequest } from "./requests.ts";
+import { type Handle, type HolderReplies, type HolderRequest, noteFile } from "./requests.ts";
 
 /** What copies need of the log's engine. */
 export interface CopyEngine {
@@ -167,7 +167,8 @@ export class Copies {
 /** @throws {FolderUnusable} this user lacks the rights; {UsageError} there is no group */
 function requireGroup(folder: string): void {
   const log = join(folder, LOG_FILE);
-  const problem = rightsProblem(folder, "read", "write") ?? rightsProblem(log, "read", "write");
+  const problem = rightsProblem(folder, "read", "write") ?? rightsProblem(log, "read", "write") ??
+    rightsProblem(noteFile(folder), "read");
   if (problem) throw new FolderUnusable(`Cannot open ${folder}: ${problem}`);
   if (existsSync(log)) return;
   throw new UsageError(`Cannot find a group in ${folder}: there is no log in it`);
