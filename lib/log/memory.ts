@@ -24,6 +24,7 @@ import type {
   Powers,
   ReadBatch,
   ReadRange,
+  Watch,
 } from "./log.ts";
 import { fillPage } from "./page.ts";
 
@@ -46,7 +47,7 @@ class MemoryLog implements Log {
   #closed = false;
   readonly #powers: Partial<Powers> = {
     drop: (limits) => this.#drop(limits),
-    verify: () => this.#verify(),
+    verify: (watch) => this.#verify(watch),
   };
 
   async open(): Promise<LogStart> {
@@ -118,7 +119,7 @@ class MemoryLog implements Log {
     return this.#tail();
   }
 
-  async #verify(): Promise<Checked> {
+  async #verify({ signal, progress }: Watch = {}): Promise<Checked> {
     this.#guard();
     let link = START;
     for (const batch of this.#batches) {
@@ -128,6 +129,8 @@ class MemoryLog implements Log {
         throw new LogDamaged("memory", bad, message);
       }
       link = linkAfter(batch);
+      progress?.(link.seq, this.#link.seq);
+      signal?.throwIfAborted();
     }
     return { entries: link.seq, batches: this.#batches.length, head: link.seq };
   }

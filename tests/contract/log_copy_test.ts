@@ -27,6 +27,56 @@ powerSuite("copy", (copyTest) => {
     assert.equal((await powerOf(other, "verify")()).head, 263);
   });
 
+  copyTest("copies what is appended and dropped meanwhile, whole at one seq", async (opened) => {
+    const { log, copy, folder, ofCopy } = opened;
+    const file = join(folder, "copy.db");
+    await fill(log, Array(60).fill(256));
+    const seen: [number, number][] = [];
+    const copied = copy(file, { progress: (...at) => seen.push(at) });
+    const writer = new Writer(60 * 256 + 1, 9_000);
+    for (let i = 0; i < 10; i++) await append(log, writer.many(256));
+    await powerOf(log, "drop")({ keepFrom: 30 * 256 });
+    const { head } = await copied;
+    assert.ok(head >= 60 * 256, `${head}`);
+    assert.ok(seen.length > 2, "it is not told how far it is");
+    const bytes = readFileSync(file);
+    const { log: other, start } = await ofCopy(file);
+    assert.equal(start.head, head);
+    assert.equal((await powerOf(other, "verify")()).head, head);
+    const before = head + 1;
+    assert.deepEqual(
+      await other.read({ before, limit: 1e6 }),
+      await log.read({ before, limit: 1e6 }),
+    );
+    // What the copy knows as dropped is nowhere in its bytes.
+    const [kept] = await other.read({ limit: 1 });
+    assert.equal(kept.first, start.tail);
+    const holds = (first: number) => bytes.includes(`"first":${first},`);
+    assert.deepEqual([holds(start.tail - 256), holds(start.tail)], [false, true]);
+  });
+
+  copyTest("ends a copy that nobody wants any more, and leaves nothing of it", async (opened) => {
+    const { log, copy, folder } = opened;
+    await fill(log, Array(60).fill(256));
+    const before = readdirSync(folder).sort();
+    const stop = new AbortController();
+    const progress = () => stop.abort(new Error("unwanted"));
+    const part = join(folder, "copy.part");
+    await assert.rejects(copy(join(folder, "copy.db"), { signal: stop.signal, progress, part }), {
+      message: "unwanted",
+    });
+    assert.deepEqual(readdirSync(folder).sort(), before);
+  });
+
+  copyTest("copies to one file at a time, whoever asks first", async ({ log, copy, folder }) => {
+    await fill(log, Array(20).fill(256));
+    const file = join(folder, "copy.db");
+    const ends = await Promise.allSettled([copy(file), copy(file)]);
+    const failed = ends.filter(({ status }) => status === "rejected");
+    assert.equal(failed.length, 1);
+    assert.match(String((failed[0] as PromiseRejectedResult).reason), /it exists/);
+  });
+
   copyTest("copies to a new file only, and leaves no other", async ({ log, copy, folder }) => {
     await append(log, new Writer().many(1));
     const before = readdirSync(folder).sort();

@@ -28,6 +28,16 @@ powerSuite("verify", (verifyTest) => {
     assert.ok(head === 10_240 || head === 10_241, `${head}`);
   });
 
+  verifyTest("tells how far it is, and ends when it is told to", async ({ log, verify }) => {
+    await fill(log, Array(20).fill(256));
+    const seen: number[] = [];
+    await verify({ progress: (done) => seen.push(done) });
+    assert.equal(seen.at(-1), 20 * 256);
+    const stop = new AbortController();
+    const progress = () => stop.abort(new Error("unwanted"));
+    await assert.rejects(verify({ signal: stop.signal, progress }), { message: "unwanted" });
+  });
+
   verifyTest("verifies nothing when it is closed", async ({ log, verify }) => {
     await append(log, new Writer().many(1));
     await log.close();
