@@ -4,6 +4,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { sentence, UsageError } from "../errors.ts";
+import { startedIgnoringHangup } from "./hangup.ts";
 
 /** Closing takes at most this long, ms; then the process ends without it. */
 const CLOSE_WITHIN = 1_800;
@@ -16,7 +17,7 @@ type Close = () => Promise<unknown> | void;
 /**
  * Runs `work` and ends the process with the code it returns.
  *
- * Ctrl-C, SIGTERM and a closed terminal abort the signal; whatever `onClose` was given is closed
+ * Ctrl-C, SIGTERM and a closed terminal (unless nohup was to ignore it) abort the signal; whatever `onClose` was given is closed
  * in reverse order, within two seconds; a second Ctrl-C ends at once with 130. An error is printed
  * as a sentence (with its stack when ZGROUP_DEBUG=1): code 2 for wrong usage, otherwise 1.
  */
@@ -29,9 +30,11 @@ export async function main(
     if (stop.signal.aborted) process.exit(INTERRUPTED);
     stop.abort();
   };
+  // Deno forgets what was ignored with the first signal that is listened to.
+  const hangup = startedIgnoringHangup() ? () => {} : interrupt;
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
-  if (process.platform !== "win32") process.on("SIGHUP", interrupt);
+  if (process.platform !== "win32") process.on("SIGHUP", hangup);
 
   let code: number | undefined;
   const aborted = once(stop.signal, "abort");

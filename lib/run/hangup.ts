@@ -1,0 +1,27 @@
+/** Whether this process was started to outlast its terminal, as nohup does. */
+
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import process from "node:process";
+
+/**
+ * True where SIGHUP was ignored when this process began. Nothing tells it by itself: Linux says what
+ * a process ignores, but Node has set the signal back by now, so there it is the parent that is
+ * looked at, and the command that the shell says it ran.
+ */
+export function startedIgnoringHangup(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): boolean {
+  return ignoresHangup("self") || ignoresHangup(process.ppid) || basename(env._ ?? "") === "nohup";
+}
+
+/** Whether a process ignores signal 1; false where the system does not tell. */
+function ignoresHangup(pid: number | "self"): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+    return (Number.parseInt(mask.slice(-1), 16) & 1) === 1;
+  } catch {
+    return false;
+  }
+}
