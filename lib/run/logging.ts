@@ -1,9 +1,10 @@
 /** Log lines of the servers: collected for a moment and written together, so that they cost little. */
 
-import { closeSync, openSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import type { LogOptions, LogSink } from "../cli/program.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
 import { formatLocal } from "../text/time.ts";
+import { LogFile } from "./log_file.ts";
 
 /** A log that nobody reads. */
 export const SILENT: LogSink = { info() {}, warn() {}, close: () => Promise.resolve() };
@@ -15,7 +16,7 @@ const FULL = 65_536;
 
 /** A sink on standard output or a file; what would be obeyed is shown. Lines read `2026-11-20 23:57:15 JOIN REQUEST FROM …`. */
 export function openLog({ quiet = false, json = false, file }: LogOptions = {}): LogSink {
-  const fd = file ? openSync(file, "a", 0o600) : 1;
+  const kept = file ? new LogFile(file) : undefined;
   let collected = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
   let second = 0;
@@ -31,6 +32,7 @@ export function openLog({ quiet = false, json = false, file }: LogOptions = {}):
   }
   function writeAll(text: string): void {
     const bytes = new TextEncoder().encode(text);
+    const fd = kept?.fd ?? 1;
     for (let done = 0, tries = 0; done < bytes.length && tries < 1_000;) {
       try {
         done += writeSync(fd, bytes, done);
@@ -64,7 +66,7 @@ export function openLog({ quiet = false, json = false, file }: LogOptions = {}):
     warn: (text, fields) => line("warn", text, fields),
     close() {
       flush();
-      if (file) closeSync(fd);
+      kept?.close();
       return Promise.resolve();
     },
   };
