@@ -77,8 +77,8 @@ function cutText(batch: ReadBatch, after: number, before: number): string {
 }
 
 /** Most messages that a reader without paging is given, and most bytes of its reply: the newest. */
-const ALL_MESSAGES = 10_000;
-const ALL_BYTES = MAX_FRAME - 1_024;
+export const ALL_MESSAGES = 10_000;
+export const ALL_BYTES: number = MAX_FRAME - 1_024;
 
 /**
  * The newest messages of a log, ascending, for a dialect that cannot page.

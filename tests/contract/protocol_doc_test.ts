@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { CODES } from "../../lib/errors.ts";
+import { ALL_BYTES, ALL_MESSAGES } from "../../lib/group/reading.ts";
 import * as limits from "../../lib/protocol/limits.ts";
 import { ACTIONS } from "../../lib/protocol/batch.ts";
 import {
@@ -58,6 +59,12 @@ describe("PROTOCOL.md", () => {
 
   test("names every action", () => {
     for (const action of ACTIONS) assert.ok(text.includes(`\`${action}\``), action);
+  });
+
+  test("names how much a dialect's user who cannot page gets", () => {
+    const section = text.slice(text.indexOf("\n## Dialect")).replaceAll("\n", " ");
+    const [messages, bytes] = [ALL_MESSAGES, ALL_BYTES].map((n) => n.toLocaleString("en-US"));
+    assert.match(section, new RegExp(`newest ${messages} messages .* ${bytes} bytes`));
   });
 
   test("names every limit of the wire", () => {
