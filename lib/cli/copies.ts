@@ -13,7 +13,7 @@ import type { Output } from "./streams.ts";
 /** What a check found whole, up to the seq `head`. */
 type Checked = { readonly head: number };
 
-/** Who waits: may end it, and hears how many entries of how many are done. */
+/** Who waits: may end it, and hears how many entries of how many are done; 0 of 0 before it begins. */
 interface Watch {
   readonly signal: AbortSignal;
   readonly progress: (done: number, total: number) => void;

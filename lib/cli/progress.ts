@@ -29,21 +29,20 @@ export class Progress {
     this.#next = now() + (screen.isTTY ? SHOWN_AFTER : LINE_EVERY);
   }
 
-  /** `done` entries of `total`; nothing of 0 while it waits for others. */
+  /** `done` entries of `total`; 0 of 0 while other work is done first. */
   tell(done: number, total: number): void {
     const now = this.#now();
     if (now < this.#next) return;
     this.#next = now + (this.#screen.isTTY ? BAR_EVERY : LINE_EVERY);
-    const share = total === 0 ? 0 : Math.min(1, done / total);
-    const [is, of] = [done, total].map((count) => count.toLocaleString("en"));
-    const text = `${String(Math.floor(share * 100)).padStart(3)} %  ${is} of ${of} entries`;
+    const text = textOf(done, total);
     if (!this.#screen.isTTY) {
-      this.#screen.write(`${text.trim()}\n`);
+      this.#screen.write(`${text}\n`);
       return;
     }
-    const full = Math.round(share * WIDTH);
+    const full = total === 0 ? 0 : Math.min(WIDTH, Math.round(done / total * WIDTH));
     const bar = `[${"#".repeat(full)}${".".repeat(WIDTH - full)}] ${text}`;
-    this.#screen.write(`\r\x1b[K${bar.slice(0, (this.#screen.columns ?? 80) - 1)}`);
+    // Where ^C is shown behind it, it stays one line.
+    this.#screen.write(`\r\x1b[K${bar.slice(0, (this.#screen.columns ?? 80) - 3)}`);
     this.#drawn = true;
   }
 
@@ -52,4 +51,10 @@ export class Progress {
     if (this.#drawn) this.#screen.write("\r\x1b[K");
     this.#drawn = false;
   }
+}
+
+function textOf(done: number, total: number): string {
+  if (total === 0) return "waits for what was asked before";
+  const [is, of] = [done, total].map((count) => count.toLocaleString("en"));
+  return `${Math.floor(Math.min(1, done / total) * 100)} %  ${is} of ${of} entries`;
 }

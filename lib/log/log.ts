@@ -148,7 +148,7 @@ export interface Powers {
 export interface Watch {
   /** Ends the work with the signal's reason; nothing of it is left. */
   readonly signal?: AbortSignal;
-  /** How many entries of how many are done. */
+  /** How many entries of how many are done; 0 of 0 while other work is done first. */
   readonly progress?: (done: number, total: number) => void;
 }
 

@@ -49,7 +49,8 @@ export async function askHolder<Request extends HolderRequest>(
   const take = (answer: Answer) => {
     if ("ok" in answer) resolve(answer.ok);
     else if ("error" in answer) reject(errorOf(answer.error));
-    else if ("progress" in answer) {
+    else if ("waiting" in answer) progress?.(0, 0);
+    else {
       begun = true;
       progress?.(...answer.progress);
     }
