@@ -56,8 +56,7 @@ export async function askHolder<Request extends HolderRequest>(
     }
   };
   const ended = () => {
-    const why = "it ended before it was done; try again, which needs no process when none is there";
-    if (begun) reject(new FolderUnusable(`${cannot}: ${why}`));
+    if (begun) reject(new FolderUnusable(`${cannot}: it ended before it was done; try again`));
     else resolve(undefined);
   };
   const aborted = () => reject(signal!.reason);
