@@ -134,7 +134,7 @@ export interface LogOptions {
   readonly quiet?: boolean;
   /** One JSON object a line: `at` (ISO 8601), `level`, `text`, and what the line is about. */
   readonly json?: boolean;
-  /** A file instead of standard output. */
+  /** A file instead of standard output; put aside, and the oldest removed, when it is large. */
   readonly file?: string;
 }
 

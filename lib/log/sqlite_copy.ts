@@ -148,9 +148,7 @@ export function copyFile(path: string): LogFile {
 
 /**
  * Makes a checked copy the beginning of another history: a new epoch, without the value `name`,
- * whose text it answers; undefined when there is none.
- *
- * @throws {LogDamaged} the copy cannot be read
+ * whose text it answers; undefined when there is none. What SQLite throws is passed on.
  */
 export function renewCopy(file: string, epoch: string, name: string): string | undefined {
   return change(file, (db) => {

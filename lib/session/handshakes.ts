@@ -95,7 +95,7 @@ export class Handshakes<P extends Origin> {
     return "strangers";
   }
 
-  /** The peer is gone, or said something else. */
+  /** The peer is gone, or says hello once more. */
   drop(peer: P): void {
     const hello = this.#waiting.get(peer.id);
     if (!hello) return;

@@ -44,9 +44,9 @@ export interface SessionServerOptions {
   onRequest(session: Session, plaintext: Uint8Array): void;
   /** A message that is not of this protocol. Absent: the peer is cut. */
   onClear?(peer: Peer, frames: Frames): void;
-  /** The session is over: gone, cut, renewed, or forgotten. Called once for each. */
+  /** The session is over: gone, cut, renewed, or forgotten. Once for each, and not at close. */
   onGone?(session: Session, why: string): void;
-  /** A connection is gone, whether it had a session or not. Over an engine that is not told: never. */
+  /** A connection is gone, session or none. Over an engine that is not told: late, or never. */
   onLeft?(peer: Peer): void;
   warn(text: string): void;
 }

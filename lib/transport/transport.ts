@@ -86,7 +86,7 @@ export interface Peer {
   cut(why: string): void;
 }
 
-/** What a server did to peers, by reason, since its start: cut, dropped, paused, turned away. */
+/** What the peers of a server hold, and what it did to them. */
 export interface Accounts {
   /** Connections now. */
   readonly connections: number;
@@ -96,13 +96,13 @@ export interface Accounts {
   readonly held: number;
   /** Greatest `held` since the start. */
   readonly most: number;
-  /** How often each thing happened, by a short text such as `cut: frame too long`. */
+  /** How often each was cut, dropped, paused or turned away, by a text such as `cut: frame too long`. */
   readonly counts: ReadonlyMap<string, number>;
 }
 
 /** A bound socket that receives messages, and answers each to the peer it came from. */
 export interface Server extends AsyncDisposable {
-  /** The bound `IP:PORT`, with the real port where 0 was asked for. */
+  /** The bound `IP:PORT`, with the real port where 0 was asked for; or `ipc://PATH`, as asked for. */
   readonly address: string;
   readonly accounts: Accounts;
   encode(frames: OutFrames): Encoded;
@@ -110,7 +110,7 @@ export interface Server extends AsyncDisposable {
 }
 
 export interface ServeOptions {
-  /** `IP:PORT`; port 0 takes a free one. */
+  /** `IP:PORT`, port 0 takes a free one; over libzmq `ipc://PATH`, too. */
   readonly address: string;
   /** Default `DEFAULT_BOUNDS` of `bounds.ts`. */
   readonly bounds?: Bounds;
@@ -133,7 +133,7 @@ export interface Channel extends AsyncDisposable {
 }
 
 export interface ConnectOptions {
-  /** `host:port`. */
+  /** `HOST:PORT`; over libzmq `ipc://PATH`, too. */
   readonly address: string;
   /** REQ puts an empty frame before each message, and takes it off each reply. Default DEALER. */
   readonly type?: "DEALER" | "REQ";
