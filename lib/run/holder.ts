@@ -4,12 +4,13 @@ import { randomUUID, timingSafeEqual } from "node:crypto";
 import { chmodSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { save } from "../disk/files.ts";
 import { Closed, UsageError } from "../errors.ts";
 import { randomToken } from "../identity/keys.ts";
 import type { Watch } from "../log/log.ts";
+import { unlessAborted } from "../transport/waiting.ts";
 import {
   type Answer,
   failureOf,
@@ -24,7 +25,9 @@ import {
   toLine,
 } from "./requests.ts";
 
-/** Connections that have not asked yet; of more, the oldest is cut. */
+/** Connections at once; more are closed. */
+const MAX_CONNECTIONS = 256;
+/** Of those, the ones that have not asked yet; of more, the oldest is cut. */
 const MAX_SILENT = 64;
 /** A connection asks within this, and takes its answer, ms. */
 const SILENT_FOR = 5_000;
@@ -34,8 +37,8 @@ const MAX_REQUESTS = 16;
 const MAX_UNREAD = 65_536;
 /** The longest path of a socket that every system takes, bytes. */
 const MAX_PATH = 100;
-/** Folders of sockets whose own folder has too long a name. */
-const ELSEWHERE = join(tmpdir(), "zgroup-holder-");
+/** How folders begin of sockets that do not fit into their own. */
+const ELSEWHERE = "zgroup-holder-";
 
 /** Answers the requests about one folder until it is closed. */
 export class Holder {
@@ -113,11 +116,16 @@ export class Holder {
         // Not every file system has sockets.
       }
     }
-    return await listening(this.#server, join(mkdtempSync(ELSEWHERE), "s"));
+    return await listening(this.#server, join(mkdtempSync(join(tmpdir(), ELSEWHERE)), "s"));
   }
 
   #accept(socket: Socket): void {
-    if (this.#silent.size >= MAX_SILENT) { for (const [first] of [this.#silent]) first.destroy(); }
+    if (this.#sockets.size >= MAX_CONNECTIONS) return void socket.destroy();
+    if (this.#silent.size >= MAX_SILENT) {
+      const [oldest] = this.#silent;
+      this.#silent.delete(oldest);
+      oldest.destroy();
+    }
     this.#silent.add(socket);
     this.#sockets.add(socket);
     const late = setTimeout(() => socket.destroy(), SILENT_FOR);
@@ -156,7 +164,7 @@ export class Holder {
         throw new UsageError("Cannot take the request: too many wait already; try again later");
       }
       say(state);
-      const ok = await this.submit(request, {
+      const work = this.submit(request, {
         signal: gone.signal,
         progress(done, total) {
           const begins = "waiting" in state;
@@ -164,6 +172,7 @@ export class Holder {
           if (begins) say(state);
         },
       });
+      const ok = await unlessAborted(work, gone.signal, () => new Closed("The asker left"));
       say({ ok });
     } catch (error) {
       if (this.#stop.signal.aborted || error instanceof Closed) socket.destroy();
@@ -228,14 +237,18 @@ function removeFormer(folder: string): void {
   const former = readdirSync(folder).filter((name) => /^holder-\w+\.sock$/.test(name));
   for (const name of former) remove(join(folder, name));
   const { socket = "" } = note(folder) ?? {};
-  if (dirname(dirname(socket)) === dirname(ELSEWHERE)) remove(socket);
+  if (isElsewhere(socket)) remove(socket);
+}
+
+function isElsewhere(socket: string): boolean {
+  return dirname(dirname(socket)) === tmpdir() && basename(dirname(socket)).startsWith(ELSEWHERE);
 }
 
 /** Removes a socket, and its folder where that is its own. */
 function remove(socket: string): void {
   if (process.platform === "win32") return;
   rmSync(socket, { force: true });
-  if (!dirname(socket).startsWith(ELSEWHERE)) return;
+  if (!isElsewhere(socket)) return;
   try {
     rmdirSync(dirname(socket));
   } catch {

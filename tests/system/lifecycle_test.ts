@@ -137,6 +137,20 @@ test("the three programs run with the permissions for sockets, files and surroun
     }
   }));
 
+test("a program without permissions says which one it needs", {
+  skip: "Deno" in globalThis ? false : "Node asks for no permissions",
+}, () =>
+  closing(async (keep) => {
+    for (const script of ["registry.ts", "group.ts", "user.ts"]) {
+      const [deno, run, , ...rest] = ours(script, "Lab", "127.0.0.1:0");
+      const program = keep(new Process([deno, run, "--no-prompt", ...rest]));
+      program.finish();
+      assert.ok([1, 2].includes((await program.end(10_000)).code!), program.output);
+      assert.match(program.output, /^FAILED: .+$/m);
+      assert.doesNotMatch(program.output, /Uncaught/);
+    }
+  }));
+
 test("another registry in the place of a known one is told with both keys, until it is trusted", () =>
   closing(async (keep) => {
     const { path } = keep(new Folder());
