@@ -143,7 +143,7 @@ test("a program without permissions says which one it needs", {
   closing(async (keep) => {
     for (const script of ["registry.ts", "group.ts", "user.ts"]) {
       const [deno, run, , ...rest] = ours(script, "Lab", "127.0.0.1:0");
-      const program = keep(new Process([deno, run, "--no-prompt", ...rest]));
+      const program = keep(new Process([deno, run, "--no-prompt", "--allow-net", ...rest]));
       program.finish();
       assert.ok([1, 2].includes((await program.end(10_000)).code!), program.output);
       assert.match(program.output, /^FAILED: .+$/m);
