@@ -2,14 +2,14 @@
 
 import { Group, type GroupServer } from "../support/inside.ts";
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { copies } from "../../lib/run/open_group.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
 
-import { inFolder, powerOf } from "./log_support.ts";
+import { fill, inFolder, powerOf } from "./log_support.ts";
 
 /** A folder with a stopped group in it; what its `group.json` holds. */
 async function madeGroup(data: string): Promise<string> {
@@ -48,6 +48,23 @@ test("copies of a running group are made by the group itself", () =>
     assert.equal((await copies.verify(data)).head, 1);
     await assert.rejects(copies.backup(data, file), { name: "UsageError", message: /it exists/ });
     assert.equal((await copies.verifyFile(file)).head, group.group.head);
+  }));
+
+test("a damaged log is not copied, and its first bad entry is named", () =>
+  inFolder(async (folder) => {
+    const [data, file] = [join(folder, "data"), join(folder, "copy.db")];
+    const whole = sqliteLog(data);
+    await whole.open();
+    await fill(whole, Array(60).fill(256));
+    await whole.close();
+    const bytes = readFileSync(join(data, "log.db"));
+    bytes[bytes.indexOf('"text 700"') + 1] ^= 1;
+    writeFileSync(join(data, "log.db"), bytes);
+    const log = sqliteLog(data);
+    await log.open();
+    await assert.rejects(powerOf(log, "copy")(file), { name: "LogDamaged", seq: 700 });
+    assert.deepEqual(readdirSync(folder), ["data"]);
+    await log.close();
   }));
 
 test("copies refuse what is none, and a log without a key", () =>
