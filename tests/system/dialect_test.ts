@@ -1,50 +1,14 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { connect, Group, Registry } from "../../mod.ts";
 import { closing, until } from "../support.ts";
-import { Process } from "./processes.ts";
+import { Client, script, skip } from "./originals.ts";
 import { bare, Folder } from "./world.ts";
-
-/** The first Python that has ZeroMQ. */
-const python = ["/usr/bin/python3", "python3"].find((program) =>
-  spawnSync(program, ["-c", "import zmq"]).status === 0
-);
-const skip = python
-  ? false
-  : "no Python with ZeroMQ: install Debian's package python3-zmq (apt install python3-zmq)";
 
 const ALICE = "4b0c6a0e-6f0e-4a9e-8b9d-5d3c7f6b2a10";
 const BOB = "9d0e3c1b-22a7-4d0f-a7c4-0a6f1f9c7a11";
 const SUCCESS = { response: "SUCCESS" };
 const FAILED = { response: "FAILED" };
-
-function script(name: string, ...args: string[]): Process {
-  return new Process([python!, fileURLToPath(new URL(`python/${name}`, import.meta.url)), ...args]);
-}
-
-/** The Python client. */
-class Client implements AsyncDisposable {
-  readonly #process = script("client_002.py");
-
-  /** The text of the reply; fails when none comes. */
-  async text(to: string, request: { json?: unknown; text?: string; ms?: number }): Promise<string> {
-    this.#process.write(JSON.stringify({ to, ...request }) + "\n");
-    const { reply } = JSON.parse(await this.#process.line(/^{/));
-    if (reply === null) throw new Error(`No reply of one frame to ${JSON.stringify(request)}`);
-    return reply;
-  }
-
-  async ask(to: string, json: unknown): Promise<unknown> {
-    return JSON.parse(await this.text(to, { json }));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#process.finish();
-    return this.#process[Symbol.asyncDispose]();
-  }
-}
 
 /** Requests of the dialect's table. */
 const join = (user: string) => ({ action: "joinGroup", user_uuid: user });
