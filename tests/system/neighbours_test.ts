@@ -1,11 +1,14 @@
 /** Servers of the original programs, where our users look for ours: nothing is said to them. */
 
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { test } from "node:test";
 import { connect, Group, Registry } from "../../mod.ts";
+import { newSigningKey } from "../../lib/identity/keys.ts";
 import { closing, until } from "../support.ts";
-import { Client, Original, script, skip } from "./originals.ts";
-import { bare, Folder } from "./world.ts";
+import { lyingRegistry, recordOf } from "./imposters.ts";
+import { Client, Original, skip } from "./originals.ts";
+import { Folder, portOf } from "./world.ts";
 
 const USER = "4b0c6a0e-6f0e-4a9e-8b9d-5d3c7f6b2a10";
 
@@ -74,3 +77,48 @@ test(
       );
     }),
 );
+
+test("neighbours: no connection is made to a group that all registries list without a key, known before or not", () =>
+  closing(async (keep) => {
+    const group = await Group.start({ name: "Lab", unlisted: true });
+    const { address } = group;
+    const home = keep(new Folder()).path;
+    await using before = await connect({ name: "alice", registries: [], home });
+    await before.join(address);
+    await before.close();
+    await group.close();
+    let came = 0;
+    const listener = createServer((socket) => {
+      came++;
+      socket.destroy();
+    });
+    keep({ [Symbol.asyncDispose]: () => new Promise((done) => listener.close(() => done())) });
+    await new Promise<void>((done) => listener.listen(portOf(address), "127.0.0.1", done));
+    const listing = { name: "Old", address, state: "live" } as const;
+    const registries = [keep(await lyingRegistry(() => listing)).address];
+    for (const folder of [home, keep(new Folder()).path]) {
+      const user = keep(await connect({ name: "alice", registries, home: folder }));
+      for (const target of ["Old", address]) {
+        await assert.rejects(user.join(target), {
+          name: "UsageError",
+          message: /^Cannot join "Old" at .*original programs, .*; use one of them/,
+        });
+      }
+    }
+    assert.equal(came, 0);
+  }));
+
+test("neighbours: what one registry of several says of an address keeps nobody from who is there", () =>
+  closing(async (keep) => {
+    const honest = keep(await Registry.start({ port: 0 }));
+    const group = keep(await Group.start({ name: "Lab", unlisted: true }));
+    const { address } = group;
+    const record = recordOf(newSigningKey(), "Mine", address);
+    for (const listing of [{ name: "Old" }, { name: "Mine", record }]) {
+      const liar = keep(await lyingRegistry(() => ({ address, state: "live", ...listing })));
+      const registries = [liar.address, honest.address];
+      const user = keep(await connect({ name: "alice", registries }));
+      assert.equal((await user.join(address)).key, group.key);
+      assert.equal((await user.join(address)).key, group.key, "known by now");
+    }
+  }));
