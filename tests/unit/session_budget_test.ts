@@ -165,11 +165,13 @@ test("handshakes with a ticket that is not good, or shown too often, wait with t
   try {
     handshakes.add(peer("x", "10.0.0.1"), hello(new Tickets("another").issue(USER)));
     assert.deepEqual(counted, ["handshake: its ticket is not good"]);
+    const began = performance.now();
     for (let i = 0; i < 30; i++) {
       handshakes.add(peer(`m${i}`, "10.0.0.1"), hello(tickets.issue(USER)));
     }
     const often = counted.filter((what) => what === "handshake: too many with one ticket").length;
-    assert.ok(often >= 9 && often <= 10, String(often));
+    const back = Math.ceil((performance.now() - began) / 50);
+    assert.ok(often >= 10 - back && often <= 10, String(often));
   } finally {
     handshakes.close();
   }
