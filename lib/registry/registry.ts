@@ -62,12 +62,17 @@ export class Registry {
       if (!operation.isFree?.(state, request, time)) this.#charge(request, operation, time);
       if (operation.line) logger.info(operation.line(request));
       const { reply, line, taken, name, cost } = this.#answer(request, operation, time);
-      if (line) logger.info(line);
       if (cost) this.#requests.charge(networkOf(request.ip), cost, time.clock);
       if (taken) this.#keeper.keep(taken);
       this.#keeper.keepPlaces();
       const kept = name === undefined ? undefined : this.#keeper.kept(name);
-      return kept ? kept.then(() => reply) : Promise.resolve(reply);
+      const done = () => {
+        if (line) logger.info(line);
+        return reply;
+      };
+      return kept
+        ? kept.then(done, (error) => this.#refused(request, operation, error))
+        : Promise.resolve(done());
     } catch (error) {
       return Promise.reject(error);
     }
@@ -77,10 +82,16 @@ export class Registry {
     try {
       return operation.answer(this.state, request, time);
     } catch (error) {
-      const refused = error instanceof Refusal && operation.refused?.(request);
-      if (refused) this.#options.logger.info(`${refused} refused: ${error.code}`);
-      throw error;
+      return this.#refused(request, operation, error);
     }
+  }
+
+  /** @throws what it was refused with */
+  #refused<K extends Op>(request: Request<K>, { refused }: Operation<K>, error: unknown): never {
+    if (refused && error instanceof Refusal) {
+      this.#options.logger.info(`${refused(request)} refused: ${error.code}`);
+    }
+    throw error;
   }
 
   #time(): Time {
