@@ -87,6 +87,9 @@ export class Unreachable extends Error {
   }
 }
 
+/** What is at an address speaks another protocol, and nothing was said to it. */
+export class Foreign extends Unreachable {}
+
 /** A server answered what it may not; asking it again changes nothing. See {@linkcode isRetriable}. */
 export class BadReply extends Error {
   override readonly name = "BadReply";

@@ -21,6 +21,8 @@ type Announcement = Omit<GroupRecord, "version" | "expires" | "sig">;
 export interface LeaseOptions {
   readonly announcement: Announcement;
   readonly key: SigningKey;
+  /** The group speaks dialects, too. */
+  readonly plain?: boolean;
   readonly registry: RegistryAddress;
   readonly transport: Transport;
   /** Which key each registry had at its first use. */
@@ -68,8 +70,9 @@ export class Lease {
     if (this.#busy || this.#closed || performance.now() < this.#notBefore) return undefined;
     this.#busy = true;
     try {
+      const { plain } = this.#options;
       const record = this.#current();
-      await this.#ask("register", { record }, 1_500);
+      await this.#ask("register", { record, ...(plain && { plain }) }, 1_500);
       this.#taken = record;
       this.#extra = 0;
       this.#say("registered", this.#registered());

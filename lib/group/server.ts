@@ -139,6 +139,7 @@ export class GroupServer implements AsyncDisposable {
     this.#announcer = new Announcer({
       announcement: { id, name, access, address: this.address, key, nonce },
       key: options.key,
+      plain: options.plain ?? false,
       registries: options.registries ?? [],
       transport: options.transport,
       pins: options.pins,

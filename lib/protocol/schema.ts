@@ -90,7 +90,7 @@ const duration = v.pipe(count, v.minValue(1), v.maxValue(MAX_FOR));
 /** Requests to a registry. */
 export const REGISTRY_OPS = {
   ping: v.object({}),
-  register: v.object({ record: recordSchema }),
+  register: v.object({ record: recordSchema, plain: v.optional(v.boolean(), false) }),
   unregister: v.object({ group: id, version: count, sig }),
   list: v.object({
     prefix: v.optional(v.pipe(v.string(), v.maxLength(128)), ""),

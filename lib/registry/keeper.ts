@@ -1,4 +1,7 @@
-/** Keeps the state's names on disk; what could not be kept is taken back in the state. */
+/**
+ * Keeps the state's names on disk, and where groups without a key are; what could not be kept is
+ * taken back in the state.
+ */
 
 import { Refusal, sentence } from "../errors.ts";
 import type { NameStore, TakenName } from "../store/name_store.ts";
@@ -12,17 +15,25 @@ export class Keeper {
   readonly #keeping = new Map<string, Promise<void>>();
   #failing = false;
 
-  /** Restores the names of earlier runs. */
+  /** Restores what earlier runs kept. */
   constructor(state: RegistryState, names: NameStore, warn: (text: string) => void) {
     this.#state = state;
     this.#names = names;
     this.#warn = warn;
     for (const taken of names.all()) state.restore(taken);
+    state.restorePlaces(names.places());
   }
 
   /** A name was taken: it is on its way to the disk. */
   keep(taken: TakenName): void {
-    this.#keeping.set(taken.name, this.#keep(taken));
+    this.#keep(taken.name, () => this.#names.add(taken));
+  }
+
+  /** So are the leases without a key that a request moved. */
+  keepPlaces(): void {
+    const { begun, ended } = this.#state.movedPlaces();
+    if (ended.length > 0) void this.#write(() => this.#names.dropPlaces(ended));
+    for (const place of begun) this.#keep(place.name, () => this.#names.keepPlace(place));
   }
 
   /**
@@ -33,11 +44,15 @@ export class Keeper {
     return this.#keeping.get(name);
   }
 
-  async #keep(taken: TakenName): Promise<void> {
-    const { name } = taken;
-    const written = await this.#write(() => this.#names.add(taken));
-    this.#keeping.delete(name);
-    if (written) return;
+  #keep(name: string, work: () => Promise<void>): void {
+    const kept = this.#written(name, work).finally(() => {
+      if (this.#keeping.get(name) === kept) this.#keeping.delete(name);
+    });
+    this.#keeping.set(name, kept);
+  }
+
+  async #written(name: string, work: () => Promise<void>): Promise<void> {
+    if (await this.#write(work)) return;
     this.#state.release(name);
     throw new Refusal("busy", `Cannot register "${name}": the registry cannot write it down now`, {
       retryAfter: 5_000,

@@ -24,7 +24,7 @@ interface Asked<K extends Op> {
   readonly op: K;
   /** Empty where the engine cannot tell. */
   readonly ip: string;
-  /** Whom a dialect names. */
+  /** Whom a dialect names; it hears of groups that speak dialects. */
   readonly user?: string;
 }
 
@@ -61,12 +61,14 @@ export interface Outcome<R> {
 export interface Operation<K extends Op> {
   /** Logged whatever it comes to. */
   line?(request: Request<K>): string;
+  /** Logged with the code where it is refused. */
+  refused?(request: Request<K>): string;
   /** Costs nothing. */
   isFree?(state: RegistryState, request: Request<K>, time: Time): boolean;
   /** Answered for each connection one after the other, and only while it takes what it has. */
   readonly paced?: true;
-  /** A name that costs the IP one of its new names, unless a key has it. */
-  newName?(request: Request<K>): string;
+  /** True if it costs the IP one of its new names. */
+  isNewName?(state: RegistryState, request: Request<K>): boolean;
   /** Changes the state, or throws a Refusal and does not. */
   answer(state: RegistryState, request: Request<K>, time: Time): Outcome<Reply<K>>;
 }
@@ -80,14 +82,15 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
       const renewed = state.holds(record) ? state.renewedAt(record.name) : undefined;
       return renewed !== undefined && clock - renewed >= FREE_AFTER;
     },
-    newName: ({ record }) => record.name,
-    answer(state, { record, ip }, { clock, date }) {
-      const { name, key, address } = record;
-      const outcome = state.register(record, ip, clock, date);
+    isNewName: (state, { record }) => !state.isTaken(record.name),
+    refused: ({ record }) => joinLine(record),
+    answer(state, { record, plain, ip }, { clock, date }) {
+      const { name, key } = record;
+      const outcome = state.register(record, ip, clock, date, plain);
       return {
         reply: {},
         name,
-        ...(outcome === "renewed" ? {} : { line: `JOIN REQUEST FROM ${address}` }),
+        ...(outcome === "renewed" ? {} : { line: joinLine(record) }),
         ...(outcome === "taken" ? { taken: { name, key, seen: date } } : {}),
       };
     },
@@ -106,8 +109,8 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
   list: {
     paced: true,
     line: ({ ip, user }) => `GROUP LIST REQUEST FROM ${user ?? (ip || "unknown")}`,
-    answer(state, range, { clock }) {
-      const page = state.list(range, clock);
+    answer(state, { user, ...range }, { clock }) {
+      const page = state.list({ ...range, plain: user !== undefined }, clock);
       return { reply: page, cost: page.groups.length / GROUPS_A_REQUEST };
     },
   },
@@ -119,10 +122,15 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     },
   },
   register_keyless: {
-    line: ({ address }) => `JOIN REQUEST FROM ${address}`,
+    isNewName: (state, { name, address }) => !state.isPlace(name, address),
+    refused: joinLine,
     answer(state, { name, address, ip }, { clock }) {
       state.registerKeyless(name, address, ip, clock);
-      return { reply: {} };
+      return { reply: {}, name, line: joinLine({ address }) };
     },
   },
 };
+
+function joinLine({ address }: { readonly address: string }): string {
+  return `JOIN REQUEST FROM ${address}`;
+}

@@ -38,7 +38,7 @@ export class Registry {
   readonly #requests: Buckets;
   readonly #newNames = new Buckets(NEW_NAMES.rate, NEW_NAMES.burst);
 
-  /** Restores the names of earlier runs. */
+  /** Restores what earlier runs kept. */
   constructor(options: RegistryOptions) {
     const { names, limits, requests: { rate, burst } = REQUESTS, logger } = options;
     this.#options = options;
@@ -61,15 +61,37 @@ export class Registry {
       const time = this.#time();
       if (!operation.isFree?.(state, request, time)) this.#charge(request, operation, time);
       if (operation.line) logger.info(operation.line(request));
-      const { reply, line, taken, name, cost } = operation.answer(state, request, time);
-      if (line) logger.info(line);
+      const { reply, line, taken, name, cost } = this.#answer(request, operation, time);
       if (cost) this.#requests.charge(networkOf(request.ip), cost, time.clock);
       if (taken) this.#keeper.keep(taken);
+      this.#keeper.keepPlaces();
       const kept = name === undefined ? undefined : this.#keeper.kept(name);
-      return kept ? kept.then(() => reply) : Promise.resolve(reply);
+      const done = () => {
+        if (line) logger.info(line);
+        return reply;
+      };
+      return kept
+        ? kept.then(done, (error) => this.#refused(request, operation, error))
+        : Promise.resolve(done());
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  #answer<K extends Op>(request: Request<K>, operation: Operation<K>, time: Time) {
+    try {
+      return operation.answer(this.state, request, time);
+    } catch (error) {
+      return this.#refused(request, operation, error);
+    }
+  }
+
+  /** @throws what it was refused with */
+  #refused<K extends Op>(request: Request<K>, { refused }: Operation<K>, error: unknown): never {
+    if (refused && error instanceof Refusal) {
+      this.#options.logger.info(`${refused(request)} refused: ${error.code}`);
+    }
+    throw error;
   }
 
   #time(): Time {
@@ -78,11 +100,10 @@ export class Registry {
   }
 
   /** @throws {Refusal} `rate_limited` */
-  #charge<K extends Op>(request: Request<K>, { newName }: Operation<K>, { clock }: Time): void {
+  #charge<K extends Op>(request: Request<K>, { isNewName }: Operation<K>, { clock }: Time): void {
     const origin = networkOf(request.ip);
-    const name = newName?.(request);
     let wait = this.#requests.take(origin, 1, clock);
-    if (wait === 0 && name !== undefined && !this.state.isTaken(name)) {
+    if (wait === 0 && isNewName?.(this.state, request)) {
       wait = this.#newNames.take(origin, 1, clock);
     }
     if (wait === 0) return;

@@ -4,7 +4,7 @@
  *
  * A lease is soft state: it is quiet after 5 s without renewal and gone after 30 s. A name is
  * kept: it belongs to the first key that took it. A group of dialect 002 has no key, never
- * renews, and holds its lease until another takes its address.
+ * renews, and holds its lease until another takes its address, across restarts.
  */
 
 import { Refusal } from "../errors.ts";
@@ -13,7 +13,7 @@ import { dateProblem, recordSignatureProblem } from "../protocol/record.ts";
 import type { GroupRecord, Listing } from "../protocol/schema.ts";
 import { isAt, networkOf } from "../text/addresses.ts";
 import { isGone, type Lease, Leases } from "./leases.ts";
-import type { TakenName } from "../store/name_store.ts";
+import type { KeylessPlace, TakenName } from "../store/name_store.ts";
 import { full, TakenNames } from "./taken_names.ts";
 
 /** Bounds of what strangers can make a registry keep. */
@@ -58,9 +58,29 @@ export class RegistryState {
     this.#names.restore(taken);
   }
 
+  /** Groups without a key of an earlier run, the oldest first: of too many the oldest are dropped. */
+  restorePlaces(places: readonly KeylessPlace[]): void {
+    for (const { name, address, origin, probed } of places.slice(-this.#limits.keyless)) {
+      const lease = { name, address, origin, plain: true, probed };
+      // There until a look says that it is not, and before that for nobody else.
+      if (!this.#names.has(name)) this.#leases.set({ ...lease, seen: -Infinity, reachable: true });
+    }
+    this.#leases.moved(); // They are on disk.
+  }
+
+  /** Leases without a key that are to be kept, or forgotten, since the last call. */
+  movedPlaces(): { readonly begun: readonly KeylessPlace[]; readonly ended: readonly string[] } {
+    return this.#leases.moved();
+  }
+
   /** True if a key has the name. */
   isTaken(name: string): boolean {
     return this.#names.has(name);
+  }
+
+  /** True if a group without a key is held there, by this name. */
+  isPlace(name: string, address: string): boolean {
+    return this.#leases.keylessAt(address)?.name === name;
   }
 
   /** True if the record is held just so: to register it again only renews its lease. */
@@ -78,6 +98,8 @@ export class RegistryState {
    * Takes or renews a lease.
    *
    * @param ip who asks
+   * @param plain the group speaks dialects, too. Nobody signs that: who repeats another's record can
+   * say it, and not take it back
    * @param now a clock that never jumps, the same for all methods, ms: leases are measured by it
    * @param date the date by which records expire, ms since 1970
    * @returns `renewed`, `moved` (known name, another record), or `taken` (the name is new)
@@ -88,12 +110,13 @@ export class RegistryState {
     ip: string,
     now: number,
     date: number = now,
+    plain: boolean = false,
   ): "renewed" | "moved" | "taken" {
     const { name, key, version, address } = record;
     // The signature covers everything and was checked when the lease was taken; the date may have
     // gone back since, and nobody else believes a record from ahead of it.
     if (this.holds(record) && dateProblem(record, date) === undefined) {
-      this.#leases.renew(name, now);
+      this.#leases.renew(name, now, plain);
       this.#names.see(name, date);
       return "renewed";
     }
@@ -106,7 +129,8 @@ export class RegistryState {
     this.#checkOrigin(origin, held);
     const taken = this.#names.take(name, key, version, date);
     this.#freeAddress(address, name, ip);
-    this.#leases.set({ name, address, origin, record, seen: now, probed: false, reachable: true });
+    const lease = { name, address, origin, record, plain, seen: now };
+    this.#leases.set({ ...lease, probed: false, reachable: true });
     return taken ? "taken" : "moved";
   }
 
@@ -146,7 +170,11 @@ export class RegistryState {
     this.#freeAddress(address, name, ip);
     const probed = own || (held?.address === address && held.probed);
     const reachable = own || !held?.probed || held.address !== address || held.reachable;
-    this.#leases.set({ name, address, origin, seen: now, probed, reachable });
+    if (held && held.address === address && held.origin === origin && held.probed === probed) {
+      held.reachable = reachable;
+      return this.#leases.renew(name, now, true);
+    }
+    this.#leases.set({ name, address, origin, plain: true, seen: now, probed, reachable });
   }
 
   /** Of leases without a key the one goes that was quiet longest. @throws {Refusal} `busy` */
@@ -173,15 +201,22 @@ export class RegistryState {
   /**
    * Listings with the prefix, after a name, in the order of their UTF-16 text: at most `limit`, and
    * no more than fit into one frame.
+   *
+   * @param range with `plain` only those that speak dialects
    */
   list(
-    { prefix, after, limit }: { prefix: string; after: string; limit: number },
+    { prefix, after, limit, plain = false }: {
+      prefix: string;
+      after: string;
+      limit: number;
+      plain?: boolean;
+    },
     now: number,
   ): { groups: Listing[]; more: boolean } {
     this.sweep(now);
     const groups: Listing[] = [];
     let bytes = 0;
-    for (const lease of this.#leases.after(prefix, after)) {
+    for (const lease of this.#leases.after(prefix, after, plain)) {
       if (isGone(lease, now)) continue;
       const listing = this.#listing(lease, now);
       bytes += listingBytes(listing);

@@ -78,6 +78,7 @@ export class SessionServer implements AsyncDisposable {
     const made = new SessionServer(options);
     made.#server = await transport.serve({
       address,
+      protocol: MAGIC,
       ...(bounds ? { bounds } : {}),
       onMessage: made.#receive,
       onGone: (peer, why) => made.#left(peer, why),

@@ -1,10 +1,10 @@
 /** What a client says to one server and hears of it, sealed. */
 
-import { BadReply, Refusal, sentence } from "../errors.ts";
+import { BadReply, Foreign, Refusal, sentence } from "../errors.ts";
 import { isOurs } from "../protocol/codec.ts";
 import { MAGIC, MAX_PACKET } from "../protocol/limits.ts";
 import { backoff } from "../transport/waiting.ts";
-import type { Channel, Frames, Transport } from "../transport/transport.ts";
+import { type Channel, FOREIGN, type Frames, type Transport } from "../transport/transport.ts";
 import { Deadline } from "./deadline.ts";
 import { readAnswer, type ServerIdentity, transcriptOf } from "./identity.ts";
 import { Initiator, type Split } from "./noise.ts";
@@ -149,8 +149,10 @@ export class Tunnel {
   }
 
   #connect(): void {
-    this.#channel = this.#options.transport.connect({
-      address: this.#options.address,
+    const { transport, address } = this.#options;
+    this.#channel = transport.connect({
+      address,
+      protocol: MAGIC,
       maxFrame: MAX_PACKET,
       onMessage: this.#receive,
       onConnected: () => {
@@ -159,9 +161,19 @@ export class Tunnel {
       },
       onGone: (why) => {
         this.#connected = false;
-        this.#lose(why);
+        if (why === FOREIGN) this.refuse(this.#foreign());
+        else this.#lose(why);
       },
     });
+  }
+
+  #foreign(): Foreign {
+    const { address, who } = this.#options;
+    return new Foreign(
+      address,
+      `Cannot talk to ${who}: what is there does not speak ${MAGIC}, so nothing was said to it; ` +
+        "is it zgroup, of this version? One of the original programs is used with its own",
+    );
   }
 
   /** The next try waits, longer with each that failed one after the other. */

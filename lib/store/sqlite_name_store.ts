@@ -1,4 +1,4 @@
-/** A registry's names in SQLite, held by one process; many changes share one synced transaction. */
+/** What a registry keeps, in SQLite, held by one process; many changes share one synced transaction. */
 
 import {
   type Database,
@@ -8,7 +8,7 @@ import {
   type Statements,
 } from "../disk/sqlite.ts";
 import { LogFailed } from "../errors.ts";
-import type { NameStore, TakenName } from "./name_store.ts";
+import type { KeylessPlace, NameStore, TakenName } from "./name_store.ts";
 
 /** The schema of `names.db`: append to the list, never edit what stands in it. */
 const migrations = (now: () => number): readonly Migration[] => [
@@ -17,6 +17,8 @@ const migrations = (now: () => number): readonly Migration[] => [
     db.exec("ALTER TABLE taken ADD COLUMN seen INTEGER NOT NULL DEFAULT 0");
     db.prepare("UPDATE taken SET seen = ?").run(now());
   },
+  "CREATE TABLE place (name TEXT NOT NULL UNIQUE, address TEXT NOT NULL UNIQUE, " +
+  "origin TEXT NOT NULL, probed INTEGER NOT NULL) STRICT",
 ];
 
 const SQL = {
@@ -25,6 +27,9 @@ const SQL = {
   set: "INSERT OR REPLACE INTO taken (name, key, seen) VALUES (?, ?, ?)",
   see: "UPDATE taken SET seen = ? WHERE name = ? AND key = ?",
   free: "DELETE FROM taken WHERE name = ?",
+  places: "SELECT name, address, origin, probed FROM place ORDER BY rowid",
+  keepPlace: "INSERT OR REPLACE INTO place (name, address, origin, probed) VALUES (?, ?, ?, ?)",
+  dropPlace: "DELETE FROM place WHERE name = ?",
 } as const;
 
 /** For how long changes are collected, ms. */
@@ -93,6 +98,20 @@ class SqliteNames implements NameStore {
 
   free(names: readonly string[]): Promise<void> {
     return this.#change(names.map((name) => () => this.#sql.free.run(name)));
+  }
+
+  places(): readonly KeylessPlace[] {
+    const rows = this.#sql.places.all() as (Omit<KeylessPlace, "probed"> & { probed: number })[];
+    return rows.map((row) => ({ ...row, probed: row.probed === 1 }));
+  }
+
+  keepPlace({ name, address, origin, probed }: KeylessPlace): Promise<void> {
+    const { keepPlace } = this.#sql;
+    return this.#change([() => keepPlace.run(name, address, origin, probed ? 1 : 0)]);
+  }
+
+  dropPlaces(names: readonly string[]): Promise<void> {
+    return this.#change(names.map((name) => () => this.#sql.dropPlace.run(name)));
   }
 
   #change(rows: readonly (() => void)[]): Promise<void> {

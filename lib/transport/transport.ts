@@ -112,6 +112,8 @@ export interface Server extends AsyncDisposable {
 export interface ServeOptions {
   /** `IP:PORT`, port 0 takes a free one; over libzmq `ipc://PATH`, too. */
   readonly address: string;
+  /** Which protocol the server speaks: said to who connects before any message. */
+  readonly protocol?: string;
   /** Default `DEFAULT_BOUNDS` of `bounds.ts`. */
   readonly bounds?: Bounds;
   /**
@@ -122,6 +124,11 @@ export interface ServeOptions {
   /** The connection is gone, for this reason. An engine that is not told calls it late, or never. */
   onGone?(peer: Peer, why: string): void;
 }
+
+/** The property of a server's READY that says which protocol it speaks above ZMTP. */
+export const PROTOCOL_PROPERTY = "X-zgroup";
+/** Why a channel left a server of another {@linkcode ConnectOptions.protocol}. */
+export const FOREIGN = "speaks another protocol";
 
 /** A connected socket that talks to one server. Connects again by itself, with back-off. */
 export interface Channel extends AsyncDisposable {
@@ -137,6 +144,11 @@ export interface ConnectOptions {
   readonly address: string;
   /** REQ puts an empty frame before each message, and takes it off each reply. Default DEALER. */
   readonly type?: "DEALER" | "REQ";
+  /**
+   * A server that does not say that it speaks this is left before a message goes to it, with
+   * {@linkcode FOREIGN}. An engine that cannot tell does not look.
+   */
+  readonly protocol?: string;
   /** Longest frame, bytes; a server that sends a longer one is left. Default `MAX_PACKET`. */
   readonly maxFrame?: number;
   /** One call for each message, in order. What it throws ends the connection. */

@@ -1,6 +1,6 @@
 /** What a user can find out about the servers it talks to. */
 
-import { BadReply, IdentityChanged, sentence, Unreachable } from "../errors.ts";
+import { BadReply, Foreign, IdentityChanged, sentence, Unreachable } from "../errors.ts";
 import type { Link } from "./link.ts";
 import type { RegistryLink } from "./registry_link.ts";
 import type { ServerFound } from "./types.ts";
@@ -34,7 +34,8 @@ async function found(
   } catch (error) {
     const took = performance.now() - begin;
     const another = error instanceof IdentityChanged || error instanceof BadReply;
-    const why = error instanceof Unreachable ? "silent" : another ? "another" : "unusable";
+    const silent = error instanceof Unreachable && !(error instanceof Foreign);
+    const why = silent ? "silent" : another ? "another" : "unusable";
     return { what, address, took, ahead: 0, problem: sentence(error), why };
   }
 }

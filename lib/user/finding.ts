@@ -24,16 +24,18 @@ export async function findGroup(
     if (error instanceof Unreachable && (known || isAddress(wanted))) return undefined;
     throw error;
   });
-  if (listing?.record) checkPin(listing.record, groups);
-  const found = listing?.record ?? known;
-  if (found) return found;
-  if (listing) {
+  if (listing?.record) {
+    checkPin(listing.record, groups);
+    return listing.record;
+  }
+  if (listing && (!known || listing.address === known.address)) {
     throw new UsageError(
       `Cannot join "${listing.name}" at ${listing.address}: it is a group of the original programs, ` +
         "which prove no identity and encrypt nothing; use one of them, or start the group with " +
         "group.ts",
     );
   }
+  if (known) return known;
   if (isAddress(wanted)) return { id: "", name: wanted, address: wanted, key: "" };
   throw new Refusal(
     "not_found",

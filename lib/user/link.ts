@@ -1,6 +1,14 @@
 /** One user's connection to one group: knows whom it must meet, asks, asks again, finds it elsewhere. */
 
-import { BadReply, Closed, IdentityChanged, isRetriable, Refusal, Unreachable } from "../errors.ts";
+import {
+  BadReply,
+  Closed,
+  Foreign,
+  IdentityChanged,
+  isRetriable,
+  Refusal,
+  Unreachable,
+} from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import { PRESENT_FOR } from "../protocol/limits.ts";
 import { proofText } from "../protocol/record.ts";
@@ -217,7 +225,8 @@ export class Link {
       // Who asks next looks again who is there.
       if (client === this.#client) this.#giveUp();
     }
-    if (!isRetriable(error)) throw error;
+    // Where nobody was known to be, there is nobody to wait for.
+    if (!isRetriable(error) || (error instanceof Foreign && this.target.id === "")) throw error;
     if (error instanceof Refusal) {
       this.#change("live");
       tries.delayed?.(error);

@@ -47,7 +47,9 @@ export class Registries {
 
   /**
    * The group of a name, id or address; undefined when every registry that answers knows none.
-   * Where they disagree the one with the `wanted` id is it, and without one nobody can tell.
+   * Where they disagree the one with the `wanted` id is it. Without one nobody can tell who has a
+   * name; who is at an address proves it there, so that no registry keeps anybody from it: what they
+   * say of one counts where all that answer say the same.
    *
    * @throws {Unreachable} none answers; {IdentityChanged} one is another than before, and no other
    * answers; {Refusal} `not_found` they disagree
@@ -65,10 +67,11 @@ export class Registries {
     });
     const good = found.filter((listing) => listing !== undefined).filter(believable);
     const same = good.filter(({ record }) => wanted !== undefined && record?.id === wanted);
+    if (same.length > 0) return best(same);
     const other = good.find(({ record }) => record?.id !== good[0].record?.id);
+    if (isAddress(group)) return other || good.length < found.length ? undefined : best(good);
     if (wanted === undefined && other) throw disagreement(group, good[0], other);
-    return (same.length > 0 ? same : good)
-      .reduce<Listing | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
+    return best(good);
   }
 
   async #ask<T>(question: (registry: RegistryLink) => Promise<T>): Promise<T[]> {
@@ -139,6 +142,10 @@ function disagreement(group: string, ...both: readonly [Listing, Listing]): Refu
     `Cannot tell which group "${group}" is: one registry lists it with ${one}, another with ` +
       `${other}; join it by its address or by an invite`,
   );
+}
+
+function best(listings: readonly Listing[]): Listing | undefined {
+  return listings.reduce<Listing | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
 }
 
 function better(a: Listing, b: Listing): boolean {

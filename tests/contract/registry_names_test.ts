@@ -34,12 +34,17 @@ test("names of format 1 count as seen when they are first opened in format 2", (
     return Promise.resolve();
   }));
 
-test("names of format 2 open as they are, and those of a newer one are refused", () =>
+const PLACE = { name: "Old", address: "127.0.0.1:5560", origin: "127.0.0.1", probed: true };
+
+test("names of formats 2 and 3 open as they are, and those of a newer one are refused", () =>
   inFolder((folder) => {
-    const names = sqliteNames(frozen(join(folder, "two"), 2), { now: () => NOW + 5 });
-    assert.equal(names.all()[0].seen, NOW);
-    names.close();
-    const newer = frozen(join(folder, "newer"), 2, "PRAGMA user_version = 3;");
+    for (const [version, places] of [[2, []], [3, [PLACE]]] as const) {
+      const names = sqliteNames(frozen(join(folder, `${version}`), version), { now: () => 1 });
+      assert.equal(names.all()[0].seen, NOW);
+      assert.deepEqual(names.places(), places);
+      names.close();
+    }
+    const newer = frozen(join(folder, "newer"), 3, "PRAGMA user_version = 4;");
     assert.throws(
       () => sqliteNames(newer),
       (error) => error instanceof FolderUnusable && /newer/.test(error.message),
@@ -115,4 +120,21 @@ test("names: a write that fails fails for all in it, keeps none of them, and the
     await add("next");
     assert.deepEqual(names.all().map(({ name }) => name).sort(), ["first", "next"]);
     names.close();
+  }));
+
+test("places: one takes those of its name and its address away, and the oldest comes first", () =>
+  inFolder(async (folder) => {
+    const names = sqliteNames(folder);
+    const keep = (name: string, port: number, probed = false) =>
+      names.keepPlace({ ...PLACE, name, address: `127.0.0.1:${port}`, probed });
+    await Promise.all([keep("a", 1), keep("b", 2), keep("c", 3), keep("d", 4)]);
+    await Promise.all([keep("e", 2), keep("a", 5, true), names.dropPlaces(["d", "nobody"])]);
+    const expected = ["c 127.0.0.1:3 false", "e 127.0.0.1:2 false", "a 127.0.0.1:5 true"];
+    const held = (of: typeof names) =>
+      of.places().map(({ name, address, probed }) => `${name} ${address} ${probed}`);
+    assert.deepEqual(held(names), expected);
+    names.close();
+    const again = sqliteNames(folder);
+    assert.deepEqual(held(again), expected);
+    again.close();
   }));

@@ -123,6 +123,7 @@ await checkWatchful(
     const world = keep(await World.start(transport));
     const long = randomBytes(1 + 32 + 53);
     long[0] = KIND.hello;
+    const hello = new Initiator(PROLOGUE).write(NOTHING, HEAD.hello);
     const bad: [string, (Uint8Array | string)[]][] = [
       ["a reset", [MAGIC, encodeReset("busy")]],
       ["an answer", [MAGIC, Uint8Array.of(KIND.answer, 1, 2, 3)]],
@@ -130,7 +131,7 @@ await checkWatchful(
       ["a kind that is none", [MAGIC, Uint8Array.of(77)]],
       ["nothing", [MAGIC, NOTHING]],
       ["one frame", [MAGIC]],
-      ["three frames", [MAGIC, HEAD.hello, HEAD.hello]],
+      ["three frames", [MAGIC, hello, NOTHING]],
       ["another protocol", ["zg1", "{}"]],
       ["a hello cut short", [MAGIC, long.subarray(0, 32)]],
       ["a hello with half a ticket", [MAGIC, long.subarray(0, 60)]],

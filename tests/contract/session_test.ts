@@ -479,6 +479,18 @@ await checkWatchful(
   },
 );
 
+await check("a server that closes says of no session that it is gone", async (keep, transport) => {
+  const left: string[] = [];
+  const world = keep(await World.start(transport, { onLeft: ({ id }) => void left.push(id) }));
+  const client = keep(world.client(transport));
+  await client.opened();
+  const { session } = world;
+  await world.server.close();
+  assert.deepEqual([world.gone, left], [[], []]);
+  assert.equal(session?.open, false);
+  assert.equal(session?.reply("{}"), false);
+});
+
 await checkUnwatched(
   "sessions beyond the bound are forgotten, the one heard longest ago first, and begun anew",
   async (keep, transport) => {

@@ -4,6 +4,8 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as zmq from "zeromq";
+import { libzmqTransport } from "../../lib/transport/libzmq/zmq.ts";
+import { FOREIGN } from "../../lib/transport/transport.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 import { Process } from "../system/processes.ts";
@@ -109,6 +111,36 @@ for (
     });
   });
 }
+
+test("zmtp: a channel says nothing to a server that does not say that it speaks its protocol", async () => {
+  await closing(async (keep) => {
+    const socket = kept(keep, new zmq.Router(AT_ONCE));
+    await socket.bind("tcp://127.0.0.1:*");
+    const address = socket.lastEndpoint!.replace("tcp://", "");
+    const others = keep(await echo(transport, { protocol: "zg3" }));
+    const wants = { protocol: "zg2" };
+    for (const at of [address, others.address]) {
+      const channel = keep(talker(transport, at, wants));
+      await until(() => channel.life.length > 1, 5_000, "it to be left twice");
+      assert.deepEqual([...new Set(channel.life)], [FOREIGN]);
+    }
+    // What wants nothing talks to it.
+    const channel = await keep(talker(transport, address)).ready();
+    assert.ok(channel.send(["hello"]));
+    assert.deepEqual((await next(socket)).slice(1), ["hello"]);
+    for (const engine of [transport, libzmqTransport()]) {
+      const server = keep(await echo(engine, wants));
+      await (await keep(talker(transport, server.address, wants)).ready()).ask("fine");
+    }
+  });
+});
+
+test("zmtp: a server of our engine from before, which says no protocol, is talked to", async () => {
+  await closing(async (keep) => {
+    const server = keep(await echo(transport));
+    await (await keep(talker(transport, server.address, { protocol: "zg2" })).ready()).ask("fine");
+  });
+});
 
 test("zmtp: npm:zeromq's SUB is refused, and tries on without harm", async () => {
   await closing(async (keep) => {

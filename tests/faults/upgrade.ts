@@ -50,10 +50,11 @@ const KINDS = {
     open(folder: string) {
       const store = sqliteNames(folder);
       const names = store.all().map(({ name }) => name);
+      const places = store.places().map(({ name, address }) => `${name} at ${address}`);
       store.close();
-      return Promise.resolve(names.join(", "));
+      return Promise.resolve([...names, ...places].join(", "));
     },
-    holds: () => "Lab",
+    holds: (version: number) => version > 2 ? "Lab, Old at 127.0.0.1:5560" : "Lab",
   },
 } as const;
 

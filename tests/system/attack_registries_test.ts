@@ -52,6 +52,15 @@ const REGISTRIES: Record<string, (keep: Keep) => Promise<string>> = {
     resolve: () => ({ group: listing("Lab") }),
     list: () => ({ groups: [listing("Lab")], more: false }),
   }),
+  "the address with another key": by({
+    resolve: ({ group }) => {
+      const record = recordOf(newSigningKey(), "Mine", String(group));
+      return { group: { name: "Mine", address: group, state: "live", record } };
+    },
+  }),
+  "the address without a key": by({
+    resolve: ({ group }) => ({ group: { name: "Old", address: group, state: "live" } }),
+  }),
   "forged records": by({
     resolve: () => ({ group: listing("Lab", { key: newSigningKey().publicKey }) }),
     list: () => ({

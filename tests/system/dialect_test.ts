@@ -1,50 +1,15 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { connect, Group, Registry } from "../../mod.ts";
 import { closing, until } from "../support.ts";
-import { Process } from "./processes.ts";
-import { bare, Folder } from "./world.ts";
-
-/** The first Python that has ZeroMQ. */
-const python = ["/usr/bin/python3", "python3"].find((program) =>
-  spawnSync(program, ["-c", "import zmq"]).status === 0
-);
-const skip = python
-  ? false
-  : "no Python with ZeroMQ: install Debian's package python3-zmq (apt install python3-zmq)";
+import { Client, script, skip } from "./originals.ts";
+import { ours, Process } from "./processes.ts";
+import { bare, Folder, portOf } from "./world.ts";
 
 const ALICE = "4b0c6a0e-6f0e-4a9e-8b9d-5d3c7f6b2a10";
 const BOB = "9d0e3c1b-22a7-4d0f-a7c4-0a6f1f9c7a11";
 const SUCCESS = { response: "SUCCESS" };
 const FAILED = { response: "FAILED" };
-
-function script(name: string, ...args: string[]): Process {
-  return new Process([python!, fileURLToPath(new URL(`python/${name}`, import.meta.url)), ...args]);
-}
-
-/** The Python client. */
-class Client implements AsyncDisposable {
-  readonly #process = script("client_002.py");
-
-  /** The text of the reply; fails when none comes. */
-  async text(to: string, request: { json?: unknown; text?: string; ms?: number }): Promise<string> {
-    this.#process.write(JSON.stringify({ to, ...request }) + "\n");
-    const { reply } = JSON.parse(await this.#process.line(/^{/));
-    if (reply === null) throw new Error(`No reply of one frame to ${JSON.stringify(request)}`);
-    return reply;
-  }
-
-  async ask(to: string, json: unknown): Promise<unknown> {
-    return JSON.parse(await this.text(to, { json }));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#process.finish();
-    return this.#process[Symbol.asyncDispose]();
-  }
-}
 
 /** Requests of the dialect's table. */
 const join = (user: string) => ({ action: "joinGroup", user_uuid: user });
@@ -250,3 +215,62 @@ test("dialect 002: a Python group that registers once is listed, and quiet when 
     keep(await Group.start({ name: "Next", address, registries: [registry.address] }));
     assert.deepEqual((await user.list()).map(({ name }) => name), ["Next"]);
   }));
+
+/** A registration of the dialect. */
+const register = (group_name: string, ip_port: string) => ({
+  action: "register",
+  group_name,
+  ip_port,
+});
+
+test(
+  "dialect 002: its users hear of groups that serve them, and of no other",
+  { skip },
+  () =>
+    closing(async (keep) => {
+      const registry = keep(await Registry.start({ port: 0 }));
+      const registries = [registry.address];
+      const user = keep(await connect({ name: "alice", registries }));
+      keep(await Group.start({ name: "Sealed", registries }));
+      const plain = keep(await Group.start({ name: "Plain", registries, plain: true }));
+      const client = keep(new Client());
+      const old = keep(script("group_002.py", bare(registry.address), "Old"));
+      const { address } = JSON.parse(await old.line(/^{/));
+      assert.deepEqual(await client.ask(bare(registry.address), list), [
+        `Old - ${address}`,
+        `Plain - ${plain.address}`,
+      ]);
+      assert.deepEqual((await user.list()).map(({ name }) => name), ["Old", "Plain", "Sealed"]);
+    }),
+);
+
+test(
+  "dialect 002: a group that registered once is there after its registry was killed",
+  { skip },
+  () =>
+    closing(async (keep) => {
+      const home = keep(new Folder()).path;
+      const start = (port: number) =>
+        new Process(ours("registry.ts", "--port", `${port}`, "--home", home));
+      const first = keep(start(0));
+      const port = portOf(/127\.0\.0\.1:\d+/.exec(await first.line(/127\.0\.0\.1:\d+/))![0]);
+      const at = `127.0.0.1:${port}`;
+      const client = keep(new Client());
+      assert.equal(await client.text(at, { json: register("Far", "10.0.0.1:1") }), "SUCCESS");
+      assert.equal(await client.text(at, { json: register("Moved", "10.0.0.1:2") }), "SUCCESS");
+      assert.equal(await client.text(at, { json: register("Next", "10.0.0.1:2") }), "SUCCESS");
+      await first.kill();
+      const second = keep(start(port));
+      await second.line(/127\.0\.0\.1:\d+/);
+      assert.deepEqual(await client.ask(at, list), ["Far - 10.0.0.1:1", "Next - 10.0.0.1:2"]);
+      // What is repeated is not written again; a refusal is told as one.
+      assert.equal(await client.text(at, { json: register("Far", "10.0.0.1:1") }), "SUCCESS");
+      await second.line(/JOIN REQUEST FROM 10\.0\.0\.1:1$/);
+      keep(await Group.start({ name: "Lab", registries: [at] }));
+      await second.line(/JOIN REQUEST FROM 127\.0\.0\.1:\d+$/);
+      assert.deepEqual(await client.ask(at, register("Lab", "10.0.0.1:3")), FAILED);
+      await second.line(/JOIN REQUEST FROM 10\.0\.0\.1:3 refused: name_taken$/);
+      await assert.rejects(Group.start({ name: "Lab", registries: [at] }), { code: "name_taken" });
+      await second.line(/JOIN REQUEST FROM 127\.0\.0\.1:\d+ refused: name_taken$/);
+    }),
+);

@@ -300,8 +300,23 @@ test("a name that cannot be written down is taken by nobody, and the registry sa
     }
     assert.equal(registry.state.isTaken("Lab"), false);
     assert.equal(registry.state.resolve("Lab", performance.now()), undefined);
+    const clear: string[] = [];
+    const old = keep(transport.connect({
+      address: registry.endpoint,
+      type: "REQ",
+      onMessage: (frames) => void clear.push(new TextDecoder().decode(frames[0])),
+      onConnected: () =>
+        void old.send(['{"action": "register", "group_name": "Old", "ip_port": "10.0.0.1:1"}']),
+    }));
+    await until(() => clear.length > 0, 5_000, "an answer in the dialect");
+    assert.deepEqual(clear, ['{"response": "FAILED"}']);
+    assert.equal(registry.state.resolve("Old", performance.now()), undefined);
     await client.request("register", { record: kept });
     assert.equal(registry.said.filter((text) => text.includes("Cannot keep names")).length, 1);
+    const requests = registry.said.filter((text) => text.includes("JOIN REQUEST"));
+    assert.deepEqual(requests.map((text) => text.replace(/.*refused/, "refused")).slice(1), [
+      ...Array(4).fill("refused: busy"),
+    ]);
   }));
 
 test("a registry holds no more than its bounds say, whoever does not read", () =>

@@ -484,3 +484,74 @@ test("registry: no request costs more when 3,000 groups and 50,000 names are hel
   const [few, many] = [quickest(5, work(small)), quickest(5, work(large))];
   assert.ok(many < 10 * few + 5, `${many.toFixed(2)} ms with many, ${few.toFixed(2)} ms with one`);
 });
+
+/** What a state says of its groups without a key since it was asked last: `+` begun, `-` ended. */
+function moved(state: RegistryState): string[] {
+  const { begun, ended } = state.movedPlaces();
+  return [...begun.map(({ name, address }) => `+${name} ${address}`), ...ended.map((n) => `-${n}`)];
+}
+
+test("registry: each change of groups without a key is told once, and a repetition is none", () => {
+  const state = new RegistryState({ keyless: 2 });
+  const keyless = (name: string, port: number, ip = IP) =>
+    state.registerKeyless(name, `127.0.0.1:${port}`, ip, NOW);
+  keyless("a", 1);
+  assert.deepEqual(moved(state), ["+a 127.0.0.1:1"]);
+  keyless("a", 1);
+  assert.deepEqual(moved(state), []);
+  keyless("b", 1);
+  assert.deepEqual(moved(state), ["+b 127.0.0.1:1", "-a"]);
+  keyless("c", 2);
+  state.probed("b", "127.0.0.1:1", false);
+  keyless("d", 3);
+  assert.deepEqual(moved(state), ["+c 127.0.0.1:2", "+d 127.0.0.1:3", "-b"]);
+  state.register(record({ name: "d", address: "127.0.0.1:9" }), IP, NOW);
+  state.register(record({ name: "e", address: "127.0.0.1:2" }), IP, NOW);
+  assert.deepEqual(moved(state), ["-d", "-c"]);
+  state.register(record({ name: "e", address: "127.0.0.1:2" }), IP, NOW);
+  assert.deepEqual(moved(state), []);
+});
+
+test("registry: groups without a key come back as they were, of too many the newest", () => {
+  const state = new RegistryState({ keyless: 3 });
+  state.restore({ name: "taken", key: key.publicKey, seen: NOW });
+  const place = (name: string, port: number, probed = true) => ({
+    ...{ name, address: `127.0.0.1:${port}`, origin: "127.0.0.1", probed },
+  });
+  state.restorePlaces([place("old", 1), place("a", 2), place("taken", 3), place("far", 4, false)]);
+  assert.deepEqual(names(state), ["a", "far"]);
+  assert.deepEqual(moved(state), []);
+  assert.deepEqual(state.probes().map(({ name }) => name), ["a"]);
+  assert.equal(state.resolve("far", NOW)?.state, "quiet");
+  // It holds its address until a look says that nobody is there.
+  assert.throws(
+    () => state.registerKeyless("thief", "127.0.0.1:2", "10.0.0.1", NOW),
+    refused("address_taken"),
+  );
+  state.probed("a", "127.0.0.1:2", false);
+  assert.equal(state.resolve("a", NOW)?.state, "quiet");
+  state.registerKeyless("next", "127.0.0.1:2", "10.0.0.1", NOW);
+  assert.deepEqual(names(state), ["far", "next"]);
+});
+
+test("registry: a dialect hears of the groups that speak dialects, whoever repeats their records", () => {
+  const state = new RegistryState();
+  const heard = () =>
+    state.list({ prefix: "", after: "", limit: 2, plain: true }, NOW).groups.map(({ name }) =>
+      name
+    );
+  const register = (name: string, plain: boolean, version = NOW) =>
+    state.register(record({ name, version }), IP, NOW, NOW, plain);
+  for (const name of ["a", "b", "c", "d"]) register(name, name === "d");
+  state.registerKeyless("k", "127.0.0.1:1", IP, NOW);
+  assert.deepEqual(heard(), ["d", "k"]);
+  assert.deepEqual(names(state), ["a", "b", "c", "d", "k"]);
+  register("d", false);
+  assert.deepEqual(heard(), ["d", "k"], "who repeats a record takes nothing back");
+  register("c", true);
+  assert.deepEqual(heard(), ["c", "d"]);
+  register("c", false, NOW + 1);
+  assert.deepEqual(heard(), ["d", "k"], "a new record says it anew");
+  state.unregister(state.resolve("d", NOW)!.record!.id, NOW);
+  assert.deepEqual(heard(), ["k"]);
+});

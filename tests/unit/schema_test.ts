@@ -61,6 +61,7 @@ const NOT_ADDRESS = [
   "tcp://here:1",
   ":1",
 ];
+const NOT_BOOLEAN = [null, "true", 1, 0, [], {}];
 const NOT_LIMIT = [...NOT_COUNT, 0, 1_001];
 const NOT_DURATION = [...NOT_COUNT, 0, 315_576_000_001];
 const NOT_ROLE = [...NOT_TEXT, "", "founder", "Admin", "__proto__"];
@@ -68,7 +69,10 @@ const NOT_ROLE = [...NOT_TEXT, "", "founder", "Admin", "__proto__"];
 /** For each op: a good request, and for each field what it must not be. */
 const REGISTRY_TABLE: Table = {
   ping: [{}, {}],
-  register: [{ record }, { record: [...NOT_TEXT, "record"] }],
+  register: [
+    { record, plain: true },
+    { record: [...NOT_TEXT, "record"], plain: NOT_BOOLEAN },
+  ],
   unregister: [{ group: id, version: 1, sig }, { group: NOT_ID, version: NOT_COUNT, sig: NOT_SIG }],
   list: [
     { prefix: "L", after: "A", limit: 1 },
@@ -101,7 +105,7 @@ const GROUP_TABLE: Table = {
       since: NOT_COUNT,
       until: NOT_COUNT,
       limit: NOT_LIMIT,
-      last: [null, "true", 1, 0, [], {}],
+      last: NOT_BOOLEAN,
     },
   ],
   members: [{ after: id }, { after: NOT_TEXT }],

@@ -10,7 +10,14 @@ import * as zmq from "zeromq";
 import { UsageError } from "../../errors.ts";
 import { MAX_PACKET } from "../../protocol/limits.ts";
 import { DEFAULT_BOUNDS } from "../bounds.ts";
-import type { Channel, ConnectOptions, ServeOptions, Server, Transport } from "../transport.ts";
+import {
+  type Channel,
+  type ConnectOptions,
+  PROTOCOL_PROPERTY,
+  type ServeOptions,
+  type Server,
+  type Transport,
+} from "../transport.ts";
 import { bindError, bindWithRetries, codeOf } from "../binding.ts";
 import { addressOf, checkIpc, endpointOf, IPC_REASONS, isIpc, TCP_REASONS } from "./address.ts";
 import { DealerChannel } from "./channel.ts";
@@ -46,9 +53,14 @@ const RECONNECT = {
   handshakeInterval: 1_500, // ms
 };
 
+/** libzmq's ZMQ_METADATA, which zeromq.js has no name for: a property of the READY. */
+const METADATA = 95;
+
 /** What all classes of zeromq.js have in common here. */
 interface ZmqSocket extends RawSocket {
   readonly lastEndpoint: string | null;
+  /** Protected in zeromq's types. */
+  setStringOption(option: number, value: string): void;
   bindSync(endpoint: string): void;
   connect(endpoint: string): void;
   disconnect(endpoint: string): void;
@@ -68,6 +80,7 @@ let shared: Transport | undefined;
  *   60 s; strangers when their time is over. A peer that was forgotten and speaks is another peer.
  * - Of the bounds those of rates, commands and IPs are not kept. What waits to go out is bounded by
  *   1,000 messages, not by bytes; what may be dropped is found to be dropped only afterwards.
+ * - A channel cannot see which protocol its server speaks, and talks to any.
  * - A channel counts as connected at once. It keeps 10,000 messages or 64 MiB on top of 1,000 in the
  *   engine; when none of them moves for 3 s it loses them and makes another connection.
  * - A send of a frame above the limit returns false.
@@ -96,13 +109,16 @@ class LibzmqTransport implements Transport {
   }
 
   async serve(options: ServeOptions): Promise<Server> {
-    const { address, bounds = DEFAULT_BOUNDS } = options;
+    const { address, protocol, bounds = DEFAULT_BOUNDS } = options;
     const socket = this.#open(zmq.Router, address, {
       backlog: 1_024,
       mandatory: true,
       maxMessageSize: bounds.known.frame,
     });
     try {
+      if (protocol !== undefined) {
+        socket.setStringOption(METADATA, `${PROTOCOL_PROPERTY}:${protocol}`);
+      }
       await bindWithRetries(async () => {
         if (isIpc(address)) await checkIpc(address);
         socket.bindSync(endpointOf(address));

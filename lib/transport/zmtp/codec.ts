@@ -4,7 +4,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { OutFrames } from "../transport.ts";
+import { type OutFrames, PROTOCOL_PROPERTY } from "../transport.ts";
 
 /** Bytes of a greeting. */
 export const GREETING_BYTES = 64;
@@ -84,11 +84,15 @@ function writeHeader(out: Buffer, at: number, flags: number, length: number): nu
   return at + 9;
 }
 
-/** What a socket says of itself once the greeting is exchanged. */
-export function encodeReady(type: string): Uint8Array {
+/**
+ * What a socket says of itself once the greeting is exchanged; a server also which protocol it
+ * speaks.
+ */
+export function encodeReady(type: string, protocol?: string): Uint8Array {
   const property = (name: string, value: string) =>
     `${String.fromCharCode(name.length)}${name}\0\0\0${String.fromCharCode(value.length)}${value}`;
-  const properties = property("Socket-Type", type) + property("Identity", "");
+  const properties = property("Socket-Type", type) + property("Identity", "") +
+    (protocol === undefined ? "" : property(PROTOCOL_PROPERTY, protocol));
   return encodeCommand("READY", Buffer.from(properties, "latin1"));
 }
 

@@ -9,7 +9,13 @@ import { MAX_PACKET } from "../../protocol/limits.ts";
 import { Bucket } from "../../structures/buckets.ts";
 import type { Endpoint } from "../../text/addresses.ts";
 import { TICK_MS } from "../ticker.ts";
-import type { ConnectOptions, Frames, OutFrames } from "../transport.ts";
+import {
+  type ConnectOptions,
+  FOREIGN,
+  type Frames,
+  type OutFrames,
+  PROTOCOL_PROPERTY,
+} from "../transport.ts";
 import { pause } from "../waiting.ts";
 import { encodeMessage, encodeReady, GREETING, PING } from "./codec.ts";
 import { Decoder, type Item } from "./decoder.ts";
@@ -156,13 +162,22 @@ export class Connection extends End {
     result.catch((error) => this.cut(`a listener failed: ${sentence(error)}`));
   }
 
-  protected welcome(type: string | undefined): void {
+  protected welcome(properties: ReadonlyMap<string, string>): void {
+    const type = properties.get("socket-type");
     if (type === undefined) return this.cut("bad READY");
+    const { protocol } = this.#owner.options;
+    if (protocol !== undefined && !this.#speaks(protocol, properties)) return this.cut(FOREIGN);
     if (!PARTNERS[this.#type].has(type)) return this.cut("wrong Socket-Type");
     this.state = "open";
     this.#quiet = 0;
     this.decoder.open();
     this.#owner.opened();
+  }
+
+  /** Servers from before did not say what they speak; their engine was ours, and not libzmq. */
+  #speaks(protocol: string, properties: ReadonlyMap<string, string>): boolean {
+    const said = properties.get(PROTOCOL_PROPERTY.toLowerCase());
+    return said === protocol || (said === undefined && this.padding === 0);
   }
 
   protected refused(why: string): void {

@@ -6,7 +6,7 @@ import { COMMAND, GREETING_BYTES, greetingProblem, latin1, LONG, MORE } from "./
 
 /** What came. Bytes may be a view of the chunk they came in. */
 export type Item =
-  | { readonly kind: "greeting"; readonly minor: number }
+  | { readonly kind: "greeting"; readonly minor: number; readonly padding: number }
   | { readonly kind: "command"; readonly name: string; readonly data: Uint8Array }
   | { readonly kind: "message"; readonly frames: Frames; readonly bytes: number }
   /** The last one: what comes behind is not read. */
@@ -103,7 +103,8 @@ export class Decoder {
     if (why !== undefined) return this.#fault(why);
     if (!greeting) return this.#settle();
     this.#phase = "ready";
-    return { kind: "greeting", minor: greeting[10] > 3 ? 1 : greeting[11] };
+    const minor = greeting[10] > 3 ? 1 : greeting[11];
+    return { kind: "greeting", minor, padding: greeting[8] };
   }
 
   /** Reads flags and length as far as they have come, and says what is wrong with them. */

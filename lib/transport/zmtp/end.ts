@@ -15,6 +15,8 @@ export abstract class End {
   protected why: string;
   /** The other end's version knows PING. */
   protected pings = false;
+  /** The last byte of its greeting's padding: libzmq writes one there, our engine none. */
+  protected padding = 0;
   /** Items are being taken: what they put is written afterwards. */
   protected working = false;
 
@@ -36,8 +38,8 @@ export abstract class End {
   /** Ends the connection. */
   abstract cut(why: string): void;
   protected abstract arrived(chunk: Uint8Array): void;
-  /** The other end said READY, and of which type it is. */
-  protected abstract welcome(type: string | undefined): void;
+  /** The other end said READY, with these properties, names in lower case. */
+  protected abstract welcome(properties: ReadonlyMap<string, string>): void;
   /** The other end said ERROR, and why. */
   protected abstract refused(why: string): void;
   protected abstract deliver(frames: Frames, bytes: number): void;
@@ -61,6 +63,7 @@ export abstract class End {
         return this.#command(item.name, item.data);
       case "greeting":
         this.pings = item.minor > 0;
+        this.padding = item.padding;
         this.state = "ready";
         return;
       case "fault":
@@ -73,7 +76,7 @@ export abstract class End {
     if (this.state !== "open") {
       if (name !== "READY") return this.cut("no READY");
       const properties = readProperties(data);
-      return properties ? this.welcome(properties.get("socket-type")) : this.cut("bad READY");
+      return properties ? this.welcome(properties) : this.cut("bad READY");
     }
     if (name === "READY") return this.cut("second READY");
     if (name !== "PING") return; // All others mean nothing here.

@@ -6,7 +6,7 @@ import type { Bounds, Encoded, Frames, OutFrames, Peer } from "../transport.ts";
 import { plainIp } from "../../text/addresses.ts";
 import type { Totals } from "../totals.ts";
 import { Account, type Pause } from "./account.ts";
-import { DELIMITER, encodeError, encodeMessage, encodeReady, GREETING, PING } from "./codec.ts";
+import { DELIMITER, encodeError, encodeMessage, GREETING, PING } from "./codec.ts";
 import { Decoder } from "./decoder.ts";
 import { End } from "./end.ts";
 import type { Gate, Origin } from "./gate.ts";
@@ -18,12 +18,13 @@ const WELCOME = new Set(["DEALER", "REQ", "ROUTER"]);
 const KEEPALIVE_MS = 5_000;
 /** Where memory is tight, what may be dropped is when this part of the usual waits. */
 const TIGHT = 16;
-const READY = encodeReady("ROUTER");
 const REFUSAL = encodeError("wrong Socket-Type: DEALER, REQ or ROUTER, please");
 
 /** What a peer needs of its server. */
 export interface Host {
   readonly bounds: Bounds;
+  /** What it says of itself. */
+  readonly ready: Uint8Array;
   readonly accounts: Totals;
   readonly gate: Gate;
   /** True when so much is held by all that less of what may be dropped waits for each. */
@@ -225,7 +226,8 @@ export class ZmtpPeer extends End implements Peer {
     this.#delivering = 0;
   }
 
-  protected welcome(type: string | undefined): void {
+  protected welcome(properties: ReadonlyMap<string, string>): void {
+    const type = properties.get("socket-type");
     if (!WELCOME.has(type ?? "")) {
       const why = "wrong Socket-Type";
       this.#host.accounts.count(`cut: ${why}`);
@@ -237,7 +239,7 @@ export class ZmtpPeer extends End implements Peer {
     this.state = "open";
     this.#opened = true;
     this.decoder.open();
-    this.#put(READY, false);
+    this.#put(this.#host.ready, false);
   }
 
   protected refused(): void {

@@ -8,7 +8,7 @@ import { DEFAULT_BOUNDS } from "../bounds.ts";
 import { Totals } from "../totals.ts";
 import { pause } from "../waiting.ts";
 import type { Bounds, Encoded, OutFrames, ServeOptions, Server } from "../transport.ts";
-import { encodeMessage } from "./codec.ts";
+import { encodeMessage, encodeReady } from "./codec.ts";
 import { Gate } from "./gate.ts";
 import { Listener } from "./listener.ts";
 import { type Host, ZmtpPeer } from "./peer.ts";
@@ -24,6 +24,7 @@ const FAREWELL_MS = 200;
 
 export class ZmtpServer implements Server, Host {
   readonly bounds: Bounds;
+  readonly ready: Uint8Array;
   readonly accounts: Totals = new Totals();
   readonly gate: Gate;
   readonly deliver: Host["deliver"];
@@ -49,6 +50,7 @@ export class ZmtpServer implements Server, Host {
   private constructor(options: ServeOptions) {
     this.#options = options;
     this.bounds = options.bounds ?? DEFAULT_BOUNDS;
+    this.ready = encodeReady("ROUTER", options.protocol);
     this.deliver = options.onMessage;
     this.gate = new Gate(this.bounds, this.accounts);
   }
