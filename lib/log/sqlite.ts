@@ -3,9 +3,18 @@
 
 import { setImmediate } from "node:timers/promises";
 import { damaged } from "../disk/sqlite_errors.ts";
-import { hashText, type Link, linkAfter, readable, sealAll, START, textCrc } from "./chain.ts";
+import {
+  hashText,
+  isWhole,
+  type Link,
+  linkAfter,
+  readable,
+  sealAll,
+  START,
+  textCrc,
+} from "./chain.ts";
+import type { Head } from "./head_record.ts";
 import type {
-  Checked,
   Commit,
   DropLimits,
   Log,
@@ -18,28 +27,24 @@ import type {
 } from "./log.ts";
 import { clusters, packMids, spanEnd, unpackMids } from "./mids.ts";
 import { type RowChange, rowCrc, RowSum } from "./row_sum.ts";
-import { copyFile, writeCopy } from "./sqlite_copy.ts";
+import { writeCopy } from "./sqlite_copy.ts";
 import { type LogFile, logFile, type SqliteOptions } from "./sqlite_file.ts";
+import { Ownership } from "./sqlite_owner.ts";
 import { cast, checkedPage, firstOf, SLICE, slice, texts, verify } from "./sqlite_rows.ts";
-import { type AuthorRow, midsOf, type SpanRow } from "./sqlite_schema.ts";
+import { type AuthorRow, type BatchRow, midsOf, type SpanRow } from "./sqlite_schema.ts";
 
 /** The log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
 export function sqliteLog(folder: string, options: SqliteOptions = {}): Log {
-  return new SqliteLog(logFile(folder, options));
+  return new SqliteLog(folder, options);
 }
 
-/**
- * Checks a whole copy of a log.
- *
- * @throws {LogDamaged} with the first bad seq; {UsageError} it is none; {FolderUnusable} newer
- */
-export async function verifyCopy(path: string): Promise<Checked> {
-  const log = new SqliteLog(copyFile(path));
+/** Opens the log in `folder` as a start does, and closes it. Throws what `open` throws. */
+export function tryLog(folder: string, options: SqliteOptions): void {
+  const log = new SqliteLog(folder, options);
   try {
-    await log.open();
-    return await log.power("verify")();
+    log.openNow();
   } finally {
-    await log.close();
+    log.closeNow();
   }
 }
 
@@ -49,6 +54,8 @@ const MAX_AUTHORS = 16_384;
 class SqliteLog implements Log {
   readonly engine = "sqlite";
   readonly #file: LogFile;
+  readonly #ownership: Ownership | undefined;
+  #epoch = "";
   #link: Link = START;
   #tail = 1;
   readonly #authors = new Map<string, number>();
@@ -62,14 +69,26 @@ class SqliteLog implements Log {
     },
   };
 
-  constructor(file: LogFile) {
-    this.#file = file;
+  constructor(folder: string, options: SqliteOptions) {
+    this.#file = logFile(folder, options);
+    this.#ownership = options.owner && new Ownership(folder, options.owner);
   }
 
   async open(): Promise<LogStart> {
+    return this.openNow();
+  }
+
+  openNow(): LogStart {
+    this.#ownership?.before();
     this.#file.open();
     try {
-      return this.#file.reading(() => this.#start());
+      const start = this.#file.reading(() => this.#start());
+      this.#ownership?.check({
+        head: this.#head(),
+        first: this.#file.reading(() => this.#firstAuthor()),
+        hashAt: (seq) => this.#file.reading(() => this.#hashAt(seq)),
+      });
+      return start;
     } catch (error) {
       this.#file.close();
       throw error;
@@ -112,6 +131,7 @@ class SqliteLog implements Log {
     this.#rowSum.apply(changes);
     for (const [user, id] of authors) this.#keepAuthor(user, id);
     this.#link = link;
+    if (sealed.length > 0) this.#ownership?.note(this.#head());
     return sealed.map(readable);
   }
 
@@ -171,7 +191,27 @@ class SqliteLog implements Log {
   }
 
   async close(): Promise<void> {
+    this.closeNow();
+  }
+
+  closeNow(): void {
+    this.#ownership?.close();
     this.#file.close();
+  }
+
+  #head(): Head {
+    return { epoch: this.#epoch, seq: this.#link.seq, hash: hashText(this.#link.hash) };
+  }
+
+  #firstAuthor(): string | undefined {
+    return cast<{ user: string } | undefined>(this.#file.sql.firstAuthor.get())?.user;
+  }
+
+  /** Hash of the batch that ends with an entry, base64url. */
+  #hashAt(seq: number): string | undefined {
+    const row = cast<BatchRow | undefined>(this.#file.sql.previous.get(seq + 1));
+    if (!row || !isWhole(row) || linkAfter(row).seq !== seq) return undefined;
+    return hashText(row.hash);
   }
 
   #start(): LogStart {
@@ -186,6 +226,7 @@ class SqliteLog implements Log {
     if (typeof epoch !== "string" || typeof tail !== "number" || !(tail >= 1 && tail <= seq + 1)) {
       throw damaged(this.#file.path, 0);
     }
+    this.#epoch = epoch;
     this.#tail = tail;
     this.#rowSum.apply([["meta", "epoch", epoch], ["meta", "tail", String(tail)]]);
     // Authors are looked up by the index, and it must say what the table says.

@@ -3,12 +3,11 @@
 import fs from "node:fs";
 import { replace } from "../disk/files.ts";
 import { type Database, openFile } from "../disk/sqlite.ts";
-import { damaged, isFull, newer, readError, SQLITE, sqliteCode } from "../disk/sqlite_errors.ts";
-import { DiskFull, FolderUnusable, LogDamaged, UsageError } from "../errors.ts";
+import { damaged, isFull, SQLITE, sqliteCode } from "../disk/sqlite_errors.ts";
+import { DiskFull, UsageError } from "../errors.ts";
 import { textCrc } from "./chain.ts";
 import { type RowChange, rowCrc } from "./row_sum.ts";
-import { LogFile } from "./sqlite_file.ts";
-import { MIGRATIONS } from "./sqlite_schema.ts";
+import type { LogFile } from "./sqlite_file.ts";
 
 /** Writes a copy of a log, with values of its own, to a new file; see {@linkcode Powers.copy}. */
 export function writeCopy(
@@ -38,26 +37,6 @@ export function writeCopy(
       "this user can write";
     throw new UsageError(message, { cause });
   }
-}
-
-/** The file of a copy, which nothing is ever written to. */
-export function copyFile(path: string): LogFile {
-  return new LogFile(path, () => {
-    if (!fs.existsSync(path)) throw new UsageError(`Cannot open ${path}: there is no such file`);
-    let db: Database | undefined;
-    try {
-      db = openFile(path, { readOnly: true });
-      const version = Number(db.pragma("user_version"));
-      if (version <= MIGRATIONS.length) return db;
-      throw newer(`Cannot open ${path}`, version, MIGRATIONS.length);
-    } catch (cause) {
-      db?.close();
-      if (cause instanceof FolderUnusable) throw cause;
-      const error = readError(path, 0, cause);
-      if (error instanceof LogDamaged) throw error;
-      throw new UsageError(`Cannot open ${path}: it is no copy of a group's log`, { cause });
-    }
-  });
 }
 
 /**

@@ -5,15 +5,18 @@ import { dirname, join } from "node:path";
 import { type Database, openDatabase, type Opening, type Statements } from "../disk/sqlite.ts";
 import { isFull, readError, sqliteCode } from "../disk/sqlite_errors.ts";
 import { Closed, DiskFull, LogFailed, UsageError } from "../errors.ts";
+import type { Owner } from "./sqlite_owner.ts";
 import { MIGRATIONS, SQL } from "./sqlite_schema.ts";
 
-/** Bounds of a log. */
+/** What is asked of a log. */
 export interface SqliteOptions {
   /**
    * Bytes that the database may grow to, in whole pages; without it the disk is the bound. When it
    * is reached, `append` throws {@linkcode DiskFull} until `drop` has made room inside.
    */
   readonly maxBytes?: number;
+  /** Whose log it is; without it nothing but the log itself is looked at. */
+  readonly owner?: Owner;
 }
 
 /** How often the room on the disk is looked at, ms. */

@@ -7,33 +7,43 @@ import { randomUUID } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
-import { FolderUnusable, UsageError } from "../errors.ts";
+import { isFull } from "../disk/sqlite_errors.ts";
+import { DiskFull, FolderUnusable, LogDamaged, sentence, UsageError } from "../errors.ts";
 import { type Checked, type Log, requirePower } from "../log/log.ts";
+import {
+  IDENTITY_FILE,
+  LOG_FILE,
+  parseGroupFile,
+  readGroupFile,
+  toldOf,
+  unfounded,
+  withWayOut,
+} from "./group_folder.ts";
 import { askHolder, type HolderReplies, type HolderRequest } from "./requests.ts";
 
 /** What copies need of the log's engine. */
 export interface CopyEngine {
-  /** The log of a folder. */
+  /** The log of a group's folder, as it is started. @throws {LogDamaged}; {UsageError} there is none */
+  kept(folder: string): Log;
+  /** The log of a folder, whatever is beside it. */
   log(folder: string): Log;
-  /** Checks a whole copy. @throws {LogDamaged} with the first bad seq; {UsageError} it is none */
-  verify(file: string): Promise<Checked>;
   /** Gives a copy another epoch and takes a value out of it. */
   renew(file: string, epoch: string, value: string): string | undefined;
 }
 
 /** The value of a copy that holds the group's key. */
 const IDENTITY = "identity";
-/** The file of a group's folder that holds it. */
-export const IDENTITY_FILE = "group.json";
-const LOG_FILE = "log.db";
 
 /** Makes copies of groups' logs, checks them, and makes groups of them. */
 export class Copies {
@@ -54,9 +64,19 @@ export class Copies {
     return this.#held(folder, { op: "verify" });
   }
 
-  /** Checks a whole copy. @throws {LogDamaged} with the first bad seq; {UsageError} it is none */
-  verifyFile(file: string): Promise<Checked> {
-    return this.#engine.verify(file);
+  /**
+   * Checks a whole copy, by making a group of it in a folder that goes away.
+   *
+   * @throws {LogDamaged} with the first bad seq; {UsageError} it is none
+   */
+  async verifyFile(file: string): Promise<Checked> {
+    requireFile(file);
+    const part = mkdtempSync(join(tmpdir(), "zgroup-verify-"));
+    try {
+      return await this.#make(file, part);
+    } finally {
+      rmSync(part, { recursive: true, force: true });
+    }
   }
 
   /** Does with the open log of a folder what is asked. @throws {UsageError} its engine cannot */
@@ -68,44 +88,94 @@ export class Copies {
   async handle(log: Log, folder: string, request: HolderRequest): Promise<object> {
     if (request.op === "verify") return await requirePower(log, "verify", "check the log")();
     const copy = requirePower(log, "copy", `back up to ${request.file}`);
-    const identity = readFileSync(join(folder, IDENTITY_FILE), "utf8");
-    return await copy(request.file, { [IDENTITY]: identity });
+    return await copy(request.file, { [IDENTITY]: identityText(folder) });
   }
 
   /**
-   * Makes a folder of a copy, in which the same group starts, with the same key. Its history is
-   * the copy's: what came after it is not there, so that the log gets another epoch and members
-   * start over.
+   * Makes a folder of a copy, or of what is left of another folder, in which the same group starts,
+   * with the same key. Its history is the copy's: what came after it is not there, so that the log
+   * gets another epoch and members start over.
    *
    * @throws {LogDamaged} the copy is not whole; {UsageError} the folder is taken, the copy has no key
    */
-  async restore(file: string, folder: string, name?: string): Promise<Checked> {
-    if (existsSync(join(folder, LOG_FILE)) || existsSync(join(folder, IDENTITY_FILE))) {
-      throw new UsageError(`Cannot restore to ${folder}: there is a group in it`);
+  async restore(source: string, folder: string, name?: string): Promise<Checked> {
+    if ([LOG_FILE, IDENTITY_FILE].some((file) => existsSync(join(folder, file)))) {
+      throw new UsageError(
+        `Cannot restore to ${folder}: there is a group in it; move it away, or choose another ` +
+          "folder with --data",
+      );
     }
-    const checked = await this.verifyFile(file);
+    const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory();
+    if (!isFolder) requireFile(source);
     const target = resolve(folder);
     const part = `${target}.${randomUUID()}`;
     makeFolder(part);
     try {
-      const log = join(part, LOG_FILE);
-      replace(log, (copy) => copyFileSync(file, copy));
-      const identity = this.#engine.renew(log, randomUUID(), IDENTITY);
-      requireIdentity(file, identity, name);
-      replace(join(part, IDENTITY_FILE), (file) => writeFileSync(file, identity));
-      const opened = this.#engine.log(part);
-      try {
-        await opened.open();
-      } finally {
-        await opened.close();
-      }
+      const checked = isFolder
+        ? await this.#goOn(source, part, name)
+        : await this.#make(source, part, name);
       if (existsSync(target)) rmdirSync(target); // Only an empty one.
       renameSync(part, target);
       syncFolder(dirname(target));
+      return checked;
     } finally {
       rmSync(part, { recursive: true, force: true });
     }
-    return checked;
+  }
+
+  /** Makes the folder `part` of what is left of another folder, which has at least the key. */
+  async #goOn(folder: string, part: string, name: string | undefined): Promise<Checked> {
+    const identity = identityText(folder);
+    if (statSync(join(folder, LOG_FILE), { throwIfNoEntry: false })?.size) {
+      const copy = join(part, "copy.db");
+      const log = this.#engine.log(folder);
+      try {
+        await log.open();
+        await requirePower(log, "copy", `restore ${folder}`)(copy, { [IDENTITY]: identity });
+      } finally {
+        await log.close();
+      }
+      const checked = await this.#make(copy, part, name);
+      rmSync(copy);
+      return checked;
+    }
+    requireIdentity(folder, identity, name);
+    const text = unfounded(parseGroupFile(identity));
+    replace(join(part, IDENTITY_FILE), (file) => writeFileSync(file, text));
+    return { entries: 0, batches: 0, head: 0 };
+  }
+
+  /** Makes the folder `part` of a copy: all that anybody asks whether a copy is whole. */
+  async #make(file: string, part: string, name?: string): Promise<Checked> {
+    const path = join(part, LOG_FILE);
+    try {
+      replace(path, (copy) => copyFileSync(file, copy));
+      const checked = await this.#verified(this.#engine.log(part));
+      const identity = this.#engine.renew(path, randomUUID(), IDENTITY);
+      requireIdentity(file, identity, name);
+      replace(join(part, IDENTITY_FILE), (file) => writeFileSync(file, identity));
+      const log = this.#engine.kept(part);
+      try {
+        await log.open();
+      } finally {
+        await log.close();
+      }
+      return checked;
+    } catch (error) {
+      if (!isFull(error)) throw toldOf(file, part, toldOf(file, path, error));
+      throw new DiskFull(`Cannot check ${file}: ${part} has no room for a copy of it`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #verified(log: Log): Promise<Checked> {
+    try {
+      await log.open();
+      return await requirePower(log, "verify", "check the copy")();
+    } finally {
+      await log.close();
+    }
   }
 
   /** Works on the log of a folder, or asks the process that holds it. */
@@ -113,15 +183,12 @@ export class Copies {
     folder: string,
     request: Request,
   ): Promise<HolderReplies[Request["op"]]> {
-    if (!existsSync(join(folder, LOG_FILE))) {
-      throw new UsageError(`Cannot find a group in ${folder}: there is no log in it`);
-    }
-    const log = this.#engine.log(folder);
+    const log = this.#engine.kept(folder);
     try {
       await log.open();
       return await this.handle(log, folder, request);
     } catch (error) {
-      if (!(error instanceof FolderUnusable)) throw error;
+      if (!(error instanceof FolderUnusable)) throw withWayOut(folder, error);
       return await askHolder(folder, request);
     } finally {
       await log.close();
@@ -137,7 +204,31 @@ function requireIdentity(
   if (identity === undefined) {
     throw new UsageError(`Cannot restore ${file}: it holds a log without the group's key`);
   }
-  const held = JSON.parse(identity).name;
+  let held: string;
+  try {
+    held = parseGroupFile(identity).name;
+  } catch (cause) {
+    throw new LogDamaged(file, 0, `Cannot trust ${file}: its key: ${sentence(cause)}`, { cause });
+  }
   if (name === undefined || name === held) return;
   throw new UsageError(`Cannot restore ${file} as "${name}": it holds the group "${held}"`);
+}
+
+/** The text of a folder's `group.json`. @throws {LogDamaged} it is not what was written, or missing */
+function identityText(folder: string): string {
+  if (readGroupFile(folder)) return readFileSync(join(folder, IDENTITY_FILE), "utf8");
+  throw new UsageError(`Cannot find a group in ${folder}: there is no ${IDENTITY_FILE} in it`);
+}
+
+/** A FIFO or a terminal would be read without end. @throws {UsageError} it is no file, or empty */
+function requireFile(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  const what = !found
+    ? "there is no such file"
+    : !found.isFile()
+    ? "it is no regular file"
+    : found.size === 0
+    ? "it is empty"
+    : undefined;
+  if (what) throw new UsageError(`Cannot open ${file}: ${what}; name a file that backup wrote`);
 }
