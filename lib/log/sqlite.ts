@@ -3,6 +3,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import { damaged } from "../disk/sqlite_errors.ts";
+import { DiskFull } from "../errors.ts";
 import {
   hashText,
   isWhole,
@@ -30,7 +31,16 @@ import { type RowChange, rowCrc, RowSum } from "./row_sum.ts";
 import { writeCopy } from "./sqlite_copy.ts";
 import { type LogFile, logFile, type SqliteOptions } from "./sqlite_file.ts";
 import { Ownership } from "./sqlite_owner.ts";
-import { cast, checkedPage, firstOf, SLICE, slice, texts, verify } from "./sqlite_rows.ts";
+import {
+  cast,
+  checkedPage,
+  firstOf,
+  ONE_BATCH,
+  SLICE,
+  slice,
+  texts,
+  verify,
+} from "./sqlite_rows.ts";
 import { type AuthorRow, type BatchRow, midsOf, type SpanRow } from "./sqlite_schema.ts";
 
 /** The log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
@@ -272,17 +282,27 @@ class SqliteLog implements Log {
       const byAge = firstOf(sql.since.get(olderThan) ?? sql.holding.get(this.#link.seq)) ?? 1;
       return Math.max(bySeq, byAge);
     });
+    const former = this.#tail;
+    let range = SLICE;
     while (this.#tail < keep) {
-      this.#dropSlice(keep);
+      try {
+        this.#dropSlice(keep, range);
+      } catch (error) {
+        if (!(error instanceof DiskFull)) throw error;
+        if (range === SLICE) range = ONE_BATCH; // For which there may be room.
+        else if (this.#tail > former) break;
+        else throw error;
+      }
       await setImmediate();
     }
     return this.#tail;
   }
 
-  #dropSlice(keep: number) {
+  #dropSlice(keep: number, range: ReadRange) {
     const sql = this.#file.sql;
-    const rows = this.#file.reading(() => slice(this.#file, this.#tail, keep - 1));
-    if (rows.length === 0) throw damaged(this.#file.path, this.#tail);
+    const from = this.#tail;
+    const rows = this.#file.reading(() => slice(this.#file, from, keep - 1, range));
+    if (rows.length === 0) throw damaged(this.#file.path, from);
     const packed = rows.map((row) => packMids(midsOf(row)));
     const tail = linkAfter(rows[rows.length - 1]).seq + 1;
     const change: RowChange = ["meta", "tail", String(tail)];

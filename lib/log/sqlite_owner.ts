@@ -44,6 +44,11 @@ export class Ownership {
     this.#founded = owner.founded;
   }
 
+  /** How many entries the record knows of. */
+  get #acknowledged(): number {
+    return typeof this.#known === "object" ? this.#known.seq : 0;
+  }
+
   /** Before the log is opened, which makes what is missing. @throws {LogLost} it is not there */
   before(): void {
     const known = this.#known = readHead(this.#folder);
@@ -51,7 +56,7 @@ export class Ownership {
     this.#wal = wal ? "" : `; log.db-wal is ${wal === undefined ? "missing" : "empty"}`;
     const size = sizeOf(this.#path);
     if (size) return;
-    const acknowledged = typeof known === "object" ? known.seq : 0;
+    const acknowledged = this.#acknowledged;
     if (acknowledged === 0 && !this.#founded && known !== "unreadable") return;
     const what = size === undefined ? "missing" : "empty";
     const entries = acknowledged > 0 ? `${acknowledged} entries were acknowledged` : "it had some";
@@ -66,7 +71,7 @@ export class Ownership {
         "group.json is the key of, put the right one back or restore a copy";
       throw new LogDamaged(this.#path, 0, message);
     }
-    if (first === undefined && this.#founded) throw this.#lost(1, "log.db holds no entry");
+    if (first === undefined) this.#empty();
     if (typeof known === "object" && known.seq > 0) {
       if (known.epoch !== head.epoch) {
         throw this.#lost(0, `log.db is of another history than ${HEAD_FILE}`);
@@ -88,6 +93,14 @@ export class Ownership {
       this.#record.write(head);
     });
     if (first !== undefined) this.#found();
+  }
+
+  /** A log without an entry. @throws {LogLost} it had some */
+  #empty(): void {
+    const acknowledged = this.#acknowledged;
+    if (acknowledged === 0 && !this.#founded) return;
+    const entries = acknowledged > 0 ? `${acknowledged} were acknowledged` : "it had some";
+    throw this.#lost(1, `log.db holds no entry, and ${entries}${this.#wal}`);
   }
 
   /** After each commit that is on disk. */

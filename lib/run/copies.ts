@@ -126,15 +126,8 @@ export class Copies {
   /** Makes the folder `part` of what is left of another folder, which has at least the key. */
   async #goOn(folder: string, part: string, name: string | undefined): Promise<Checked> {
     const identity = identityText(folder);
-    if (statSync(join(folder, LOG_FILE), { throwIfNoEntry: false })?.size) {
-      const copy = join(part, "copy.db");
-      const log = this.#engine.log(folder);
-      try {
-        await log.open();
-        await requirePower(log, "copy", `restore ${folder}`)(copy, { [IDENTITY]: identity });
-      } finally {
-        await log.close();
-      }
+    const copy = join(part, "copy.db");
+    if (await this.#copied(folder, copy, identity)) {
       const checked = await this.#make(copy, part, name);
       rmSync(copy);
       return checked;
@@ -143,6 +136,20 @@ export class Copies {
     const text = unfounded(parseGroupFile(identity));
     replace(join(part, IDENTITY_FILE), (file) => writeFileSync(file, text));
     return { entries: 0, batches: 0, head: 0 };
+  }
+
+  /** Copies the log of a folder, however far it goes; false when it has no entry. */
+  async #copied(folder: string, copy: string, identity: string): Promise<boolean> {
+    if (!statSync(join(folder, LOG_FILE), { throwIfNoEntry: false })?.size) return false;
+    const log = this.#engine.log(folder);
+    try {
+      const { head } = await log.open();
+      if (head === 0) return false;
+      await requirePower(log, "copy", `restore ${folder}`)(copy, { [IDENTITY]: identity });
+      return true;
+    } finally {
+      await log.close();
+    }
   }
 
   /** Makes the folder `part` of a copy: all that anybody asks whether a copy is whole. */
