@@ -1,10 +1,10 @@
 /** Databases of SQLite: opened in one way, their errors told in one way. Only importer of node:sqlite. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogFailed } from "../errors.ts";
-import { makeFolder, touch } from "./files.ts";
+import { makeFolder, replace, touch } from "./files.ts";
 import { damaged, newer, openError, type OpenWords, SQLITE, sqliteCode } from "./sqlite_errors.ts";
 import { damagedAt } from "./wal.ts";
 
@@ -58,7 +58,8 @@ const PRAGMAS = {
 
 /**
  * Opens the database `name` in `folder`, both made (modes 0600, 0700) if missing, in its newest
- * version. Answers what `use` makes of it, whose errors are told like those of opening.
+ * version. Answers what `use` makes of it, whose errors are told like those of opening. Where that
+ * fails, a write-ahead log that was looked at is there as it was.
  *
  * @throws {FolderUnusable} held by another process, of a newer version, not writable; {DiskFull};
  * {LogDamaged}; {LogFailed} the disk failed
@@ -67,7 +68,7 @@ export function openDatabase<T>(
   folder: string,
   name: string,
   opening: Opening,
-  use: (db: Database) => T,
+  use: (db: Database, wal: WalFile) => T,
 ): T {
   const { sharing, migrations, pageSize, pragmas = [], walChecked } = opening;
   const words = {
@@ -75,15 +76,18 @@ export function openDatabase<T>(
     held: opening.held ?? "another process uses it, stop that one or choose another folder",
   };
   const path = join(folder, name);
+  const wal = new WalFile(`${path}-wal`);
   let db: Database | undefined;
+  let held = false;
   try {
     makeFolder(folder);
     // Never opened where it exists: closing it again would release this process's locks on it.
     touch(path);
-    if (walChecked) checkWal(`${path}-wal`);
+    if (walChecked) wal.check();
     db = openFile(path);
     const first = pageSize === undefined ? [] : [`page_size = ${pageSize}`];
     for (const pragma of [...first, ...PRAGMAS[sharing], ...pragmas]) db.pragma(pragma);
+    held = true;
     if (sharing === "alone" && !db.carryOver()) {
       throw new LogFailed(`Cannot write ${path}: the disk failed`);
     }
@@ -91,9 +95,10 @@ export function openDatabase<T>(
       const version = migrate(db!, migrations);
       if (version > migrations.length) throw newer(words.cannot, version, migrations.length);
     });
-    return use(db);
+    return use(db, wal);
   } catch (error) {
     db?.close();
+    if (held) wal.putBack();
     throw openError(path, words, error);
   }
 }
@@ -210,11 +215,36 @@ export class Database {
   }
 }
 
-/** Before SQLite opens it: whatever it does not understand there, it removes when it closes. */
-function checkWal(path: string): void {
-  if (!existsSync(path)) return;
-  const bad = damagedAt(readFileSync(path));
-  // A process that holds the folder may write just now: then it is another byte a moment later.
-  if (bad === undefined || damagedAt(readFileSync(path)) !== bad) return;
-  throw damaged(path, 0, undefined, ` from byte ${bad} on`);
+/** The write-ahead log as an earlier process left it, which SQLite removes when it closes. */
+export class WalFile {
+  readonly #path: string;
+  #bytes: Uint8Array | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Looks at it before SQLite does, and keeps it. @throws {LogDamaged} */
+  check(): void {
+    if (!existsSync(this.#path)) return;
+    this.#bytes = readFileSync(this.#path);
+    const bad = damagedAt(this.#bytes);
+    // A process that holds the folder may write just now: then it is another byte a moment later.
+    if (bad === undefined || damagedAt(readFileSync(this.#path)) !== bad) return;
+    throw damaged(this.#path, 0, undefined, ` from byte ${bad} on`);
+  }
+
+  /**
+   * Puts it where it was, beside a database that cannot be trusted and is closed: what is in it may
+   * be in no other file once the database is put back from a copy.
+   */
+  putBack(): void {
+    const bytes = this.#bytes;
+    if (bytes?.length) replace(this.#path, (part) => writeFileSync(part, bytes));
+  }
+
+  /** Forgets what it held: the database has it. */
+  drop(): void {
+    this.#bytes = undefined;
+  }
 }

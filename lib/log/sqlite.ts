@@ -90,8 +90,7 @@ class SqliteLog implements Log {
 
   openNow(): LogStart {
     this.#ownership?.before();
-    this.#file.open();
-    try {
+    return this.#file.open(() => {
       const start = this.#file.reading(() => this.#start());
       this.#ownership?.check({
         head: this.#head(),
@@ -99,10 +98,7 @@ class SqliteLog implements Log {
         hashAt: (seq) => this.#file.reading(() => this.#hashAt(seq)),
       });
       return start;
-    } catch (error) {
-      this.#file.close();
-      throw error;
-    }
+    });
   }
 
   async append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]> {

@@ -2,7 +2,13 @@
 
 import fs from "node:fs";
 import { dirname, join } from "node:path";
-import { type Database, openDatabase, type Opening, type Statements } from "../disk/sqlite.ts";
+import {
+  type Database,
+  openDatabase,
+  type Opening,
+  type Statements,
+  type WalFile,
+} from "../disk/sqlite.ts";
 import { isFull, readError, sqliteCode } from "../disk/sqlite_errors.ts";
 import { Closed, DiskFull, LogFailed, UsageError } from "../errors.ts";
 import type { Owner } from "./sqlite_owner.ts";
@@ -41,26 +47,30 @@ const OPENING: Opening = {
 
 /** The file of the log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
 export function logFile(folder: string, { maxBytes }: SqliteOptions): LogFile {
-  return new LogFile(join(folder, "log.db"), () =>
-    openDatabase(folder, "log.db", OPENING, (db) => {
-      if (maxBytes === undefined) return db;
-      db.pragma(`max_page_count = ${Math.floor(maxBytes / Number(db.pragma("page_size")))}`);
-      return db;
-    }));
+  return new LogFile(
+    join(folder, "log.db"),
+    () =>
+      openDatabase(folder, "log.db", OPENING, (db, wal) => {
+        if (maxBytes === undefined) return { db, wal };
+        db.pragma(`max_page_count = ${Math.floor(maxBytes / Number(db.pragma("page_size")))}`);
+        return { db, wal };
+      }),
+  );
 }
 
 /** A database file with a log in it; in use between `open` and `close`. */
 export class LogFile {
   readonly path: string;
-  readonly #open: () => Database;
+  readonly #open: () => { readonly db: Database; readonly wal: WalFile };
   #db?: Database;
+  #wal?: WalFile;
   #sql?: Statements<keyof typeof SQL>;
   #closed = false;
   #failed?: LogFailed;
   /** When the room on the disk was looked at. */
   #looked = -Infinity;
 
-  constructor(path: string, open: () => Database) {
+  constructor(path: string, open: () => { readonly db: Database; readonly wal: WalFile }) {
     this.path = path;
     this.#open = open;
   }
@@ -70,15 +80,23 @@ export class LogFile {
     return this.#sql ?? this.#unusable();
   }
 
-  /** Throws what `open` of the constructor throws; {Closed}; {UsageError} it is open. */
-  open(): void {
+  /**
+   * Opens it, and closes it again when `trust` throws: then its write-ahead log is there as it was.
+   * Throws what both throw, and `open` of the constructor; {Closed}; {UsageError} it is open.
+   */
+  open<T>(trust: () => T): T {
     if (this.#closed) throw new Closed(`Cannot open the log ${this.path}: it was closed`);
     if (this.#db) throw new UsageError(`Cannot open the log ${this.path}: it is open`);
     try {
-      this.#db = this.#open();
-      this.#sql = this.reading(() => this.#db!.prepareAll(SQL));
+      const { db, wal } = this.#open();
+      [this.#db, this.#wal] = [db, wal];
+      this.#sql = this.reading(() => db.prepareAll(SQL));
+      const trusted = trust();
+      wal.drop();
+      return trusted;
     } catch (error) {
       this.close();
+      this.#wal?.putBack();
       throw error;
     }
   }
