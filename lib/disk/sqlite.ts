@@ -1,6 +1,6 @@
 /** Databases of SQLite: opened in one way, their errors told in one way. Only importer of node:sqlite. */
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogFailed } from "../errors.ts";
@@ -58,8 +58,9 @@ const PRAGMAS = {
 
 /**
  * Opens the database `name` in `folder`, both made (modes 0600, 0700) if missing, in its newest
- * version. Answers what `use` makes of it, whose errors are told like those of opening. Where that
- * fails, a write-ahead log that was looked at is there as it was.
+ * version. Answers what `use` makes of it, whose errors are told like those of opening. With
+ * `walChecked`, a database that is refused by an error is left as it was, and so is its write-ahead
+ * log: what is in it may be in no other file once the database is put back from a copy.
  *
  * @throws {FolderUnusable} held by another process, of a newer version, not writable; {DiskFull};
  * {LogDamaged}; {LogFailed} the disk failed
@@ -68,7 +69,7 @@ export function openDatabase<T>(
   folder: string,
   name: string,
   opening: Opening,
-  use: (db: Database, wal: WalFile) => T,
+  use: (db: Database) => T,
 ): T {
   const { sharing, migrations, pageSize, pragmas = [], walChecked } = opening;
   const words = {
@@ -88,17 +89,18 @@ export function openDatabase<T>(
     const first = pageSize === undefined ? [] : [`page_size = ${pageSize}`];
     for (const pragma of [...first, ...PRAGMAS[sharing], ...pragmas]) db.pragma(pragma);
     held = true;
-    if (sharing === "alone" && !db.carryOver()) {
-      throw new LogFailed(`Cannot write ${path}: the disk failed`);
-    }
     db.transaction(() => {
       const version = migrate(db!, migrations);
       if (version > migrations.length) throw newer(words.cannot, version, migrations.length);
     });
-    return use(db, wal);
+    const used = use(db);
+    if (sharing === "alone" && !db.carryOver()) {
+      throw new LogFailed(`Cannot write ${path}: the disk failed`);
+    }
+    return used;
   } catch (error) {
-    db?.close();
-    if (held) wal.putBack();
+    if (db && held && walChecked) wal.leave(db);
+    else db?.close();
     throw openError(path, words, error);
   }
 }
@@ -216,7 +218,7 @@ export class Database {
 }
 
 /** The write-ahead log as an earlier process left it, which SQLite removes when it closes. */
-export class WalFile {
+class WalFile {
   readonly #path: string;
   #bytes: Uint8Array | undefined;
 
@@ -234,17 +236,21 @@ export class WalFile {
     throw damaged(this.#path, 0, undefined, ` from byte ${bad} on`);
   }
 
-  /**
-   * Puts it where it was, beside a database that cannot be trusted and is closed: what is in it may
-   * be in no other file once the database is put back from a copy.
-   */
-  putBack(): void {
+  /** Closes its database, which would carry it over, and leaves both as they were. */
+  leave(db: Database): void {
+    const close = () => {
+      if (existsSync(this.#path)) truncateSync(this.#path);
+      db.close();
+    };
     const bytes = this.#bytes;
-    if (bytes?.length) replace(this.#path, (part) => writeFileSync(part, bytes));
-  }
-
-  /** Forgets what it held: the database has it. */
-  drop(): void {
-    this.#bytes = undefined;
+    if (bytes) {
+      replace(this.#path, (part) => {
+        writeFileSync(part, bytes);
+        close();
+      });
+    } else {
+      close();
+      rmSync(this.#path, { force: true });
+    }
   }
 }

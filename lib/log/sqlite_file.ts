@@ -2,13 +2,7 @@
 
 import fs from "node:fs";
 import { dirname, join } from "node:path";
-import {
-  type Database,
-  openDatabase,
-  type Opening,
-  type Statements,
-  type WalFile,
-} from "../disk/sqlite.ts";
+import { type Database, openDatabase, type Opening, type Statements } from "../disk/sqlite.ts";
 import { isFull, readError, sqliteCode } from "../disk/sqlite_errors.ts";
 import { Closed, DiskFull, LogFailed, UsageError } from "../errors.ts";
 import type { Owner } from "./sqlite_owner.ts";
@@ -49,28 +43,31 @@ const OPENING: Opening = {
 export function logFile(folder: string, { maxBytes }: SqliteOptions): LogFile {
   return new LogFile(
     join(folder, "log.db"),
-    () =>
-      openDatabase(folder, "log.db", OPENING, (db, wal) => {
-        if (maxBytes === undefined) return { db, wal };
-        db.pragma(`max_page_count = ${Math.floor(maxBytes / Number(db.pragma("page_size")))}`);
-        return { db, wal };
+    (use) =>
+      openDatabase(folder, "log.db", OPENING, (db) => {
+        if (maxBytes !== undefined) {
+          db.pragma(`max_page_count = ${Math.floor(maxBytes / Number(db.pragma("page_size")))}`);
+        }
+        return use(db);
       }),
   );
 }
 
+/** Opens a database and answers what `use` makes of it; where that throws, it is as it was. */
+type Open = <T>(use: (db: Database) => T) => T;
+
 /** A database file with a log in it; in use between `open` and `close`. */
 export class LogFile {
   readonly path: string;
-  readonly #open: () => { readonly db: Database; readonly wal: WalFile };
-  #db?: Database;
-  #wal?: WalFile;
-  #sql?: Statements<keyof typeof SQL>;
+  readonly #open: Open;
+  #db: Database | undefined;
+  #sql: Statements<keyof typeof SQL> | undefined;
   #closed = false;
   #failed?: LogFailed;
   /** When the room on the disk was looked at. */
   #looked = -Infinity;
 
-  constructor(path: string, open: () => { readonly db: Database; readonly wal: WalFile }) {
+  constructor(path: string, open: Open) {
     this.path = path;
     this.#open = open;
   }
@@ -81,22 +78,21 @@ export class LogFile {
   }
 
   /**
-   * Opens it, and closes it again when `trust` throws: then its write-ahead log is there as it was.
+   * Opens it and answers what `trust` makes of what is in it; where that throws, nothing was changed.
    * Throws what both throw, and `open` of the constructor; {Closed}; {UsageError} it is open.
    */
   open<T>(trust: () => T): T {
     if (this.#closed) throw new Closed(`Cannot open the log ${this.path}: it was closed`);
     if (this.#db) throw new UsageError(`Cannot open the log ${this.path}: it is open`);
     try {
-      const { db, wal } = this.#open();
-      [this.#db, this.#wal] = [db, wal];
-      this.#sql = this.reading(() => db.prepareAll(SQL));
-      const trusted = trust();
-      wal.drop();
-      return trusted;
+      return this.#open((db) => {
+        this.#db = db;
+        this.#sql = this.reading(() => db.prepareAll(SQL));
+        return trust();
+      });
     } catch (error) {
-      this.close();
-      this.#wal?.putBack();
+      this.#db = this.#sql = undefined;
+      this.#closed = true;
       throw error;
     }
   }
