@@ -83,8 +83,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "group_files",
     what: "does not look how far the log went",
     file: "lib/log/sqlite_owner.ts",
-    find: "      if (known.seq > head.seq) {",
-    replace: "      if (known.seq > head.seq + 1_000_000) {",
+    find: `    if (typeof known === "object" && known.seq > 0) {`,
+    replace: `    if (typeof known === "object" && known.seq > 1_000_000) {`,
   },
   {
     fault: "group_files",
