@@ -196,6 +196,9 @@ export class LogDamaged extends Error {
   }
 }
 
+/** Entries that were acknowledged are not there; what is there is whole. */
+export class LogLost extends LogDamaged {}
+
 /**
  * A data folder is held by another process, or was written by a newer version.
  *

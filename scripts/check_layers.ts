@@ -3,8 +3,8 @@
  * `deno run --allow-read scripts/check_layers.ts` exits 1 and says what to do for each forbidden
  * import.
  *
- * A folder may import itself, and what its row lists. Adapters are named in `run/open_*.ts` and
- * `run/engines.ts` alone.
+ * A folder may import itself, and what its row lists. Adapters are named in `run/open_*.ts`,
+ * `run/engines.ts` and `run/group_folder.ts` alone.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -69,13 +69,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|(log|store)\/(sqlite|memory)\w*\.ts)$/;
 
 /** Where adapters are named. */
-const COMPOSITION = /^run\/(open_\w+|engines)\.ts$/;
+const COMPOSITION = /^run\/(open_\w+|engines|group_folder)\.ts$/;
 
 /** Packages and built-ins that only these files may import. */
 const ONLY: Readonly<Record<string, RegExp>> = {
   "zeromq": /^lib\/transport\/libzmq\/zmq\.ts$/,
   "node:sqlite": /^lib\/disk\/sqlite\.ts$/,
-  "valibot": /^lib\/protocol\//,
+  "valibot": /^lib\/(protocol|run)\//,
 };
 
 /** The one file that may use Deno.* */
@@ -161,7 +161,7 @@ function checkFile(from: string, to: string): string | undefined {
   const [here, there] = [from, to].map((path) => path.slice("lib/".length));
   const [layer, other] = [here, there].map((path) => path.split("/")[0]);
   if (ADAPTERS.test(there) && dirname(here) !== dirname(there) && !COMPOSITION.test(here)) {
-    return `${from} imports ${to}: composition names adapters (lib/run/open_*.ts, engines.ts); use its interface`;
+    return `${from} imports ${to}: composition names adapters (lib/run/open_*.ts, engines.ts, group_folder.ts); use its interface`;
   }
   if (layer === other) return undefined;
   const allowed = LAYERS[layer] ?? [];

@@ -36,19 +36,20 @@ export interface CopyDoors {
 
 /** Lines of help. */
 export const COPY_USAGE: readonly string[] = [
-  "group.ts backup NAME FILE | verify NAME|FILE | restore FILE NAME",
+  "group.ts backup NAME FILE | verify NAME|FILE | restore FILE|DIR NAME",
 ];
 export const COPY_TEXT: readonly string[] = [
   "backup copies a group to one new file, also while it runs. The file holds the group's key: who",
   "has it can run the group. verify checks every entry of a group or a copy and names the first",
   "bad one. restore makes the group of a copy again, here or on another machine; members find it",
-  "through the registry. What came after the copy is not in it: members start over.",
+  "through the registry. What came after the copy is not in it: members start over. From DIR, a",
+  "group's folder that was moved away, it goes on with what is left there.",
 ];
 
 const WORDS: Readonly<Record<string, readonly [least: number, most: number, usage: string]>> = {
   backup: [1, 2, "backup NAME FILE, or backup FILE --data DIR"],
   verify: [0, 1, "verify NAME, verify FILE, or verify --data DIR"],
-  restore: [1, 2, "restore FILE NAME, or restore FILE --data DIR"],
+  restore: [1, 2, "restore FILE NAME, or restore FILE --data DIR (or a folder for FILE)"],
 };
 
 /** Whether a command line is one of these commands, and not a group of that name to be started. */
@@ -96,8 +97,8 @@ async function run(
   }
   if (command === "verify") {
     const [what] = words;
-    const isFile = what !== undefined && statSync(what, { throwIfNoEntry: false })?.isFile();
-    const { head } = isFile
+    const found = what === undefined ? undefined : statSync(what, { throwIfNoEntry: false });
+    const { head } = what !== undefined && found && !found.isDirectory()
       ? await engine.verifyFile(what)
       : await engine.verify(await folderOf(what), watch);
     return `All is as it was written, up to entry ${head}`;

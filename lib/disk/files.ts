@@ -31,10 +31,9 @@ export function load<T extends object>(path: string): T | undefined {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new FolderUnusable(
-      `Cannot read ${path}: it is not JSON; put a copy of it back, or move it away to start anew`,
-      { cause },
-    );
+    throw new FolderUnusable(`Cannot read ${path}: it is not JSON; put a copy of it back`, {
+      cause,
+    });
   }
 }
 

@@ -1,10 +1,10 @@
 /** Databases of SQLite: opened in one way, their errors told in one way. Only importer of node:sqlite. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogFailed } from "../errors.ts";
-import { makeFolder, touch } from "./files.ts";
+import { makeFolder, replace, touch } from "./files.ts";
 import { damaged, newer, openError, type OpenWords, SQLITE, sqliteCode } from "./sqlite_errors.ts";
 import { damagedAt } from "./wal.ts";
 
@@ -58,7 +58,9 @@ const PRAGMAS = {
 
 /**
  * Opens the database `name` in `folder`, both made (modes 0600, 0700) if missing, in its newest
- * version. Answers what `use` makes of it, whose errors are told like those of opening.
+ * version. Answers what `use` makes of it, whose errors are told like those of opening. With
+ * `walChecked`, a database that is refused by an error is left as it was, and so is its write-ahead
+ * log: what is in it may be in no other file once the database is put back from a copy.
  *
  * @throws {FolderUnusable} held by another process, of a newer version, not writable; {DiskFull};
  * {LogDamaged}; {LogFailed} the disk failed
@@ -75,25 +77,30 @@ export function openDatabase<T>(
     held: opening.held ?? "another process uses it, stop that one or choose another folder",
   };
   const path = join(folder, name);
+  const wal = new WalFile(`${path}-wal`);
   let db: Database | undefined;
+  let held = false;
   try {
     makeFolder(folder);
     // Never opened where it exists: closing it again would release this process's locks on it.
     touch(path);
-    if (walChecked) checkWal(`${path}-wal`);
+    if (walChecked) wal.check();
     db = openFile(path);
     const first = pageSize === undefined ? [] : [`page_size = ${pageSize}`];
     for (const pragma of [...first, ...PRAGMAS[sharing], ...pragmas]) db.pragma(pragma);
-    if (sharing === "alone" && !db.carryOver()) {
-      throw new LogFailed(`Cannot write ${path}: the disk failed`);
-    }
+    held = true;
     db.transaction(() => {
       const version = migrate(db!, migrations);
       if (version > migrations.length) throw newer(words.cannot, version, migrations.length);
     });
-    return use(db);
+    const used = use(db);
+    if (sharing === "alone" && !db.carryOver()) {
+      throw new LogFailed(`Cannot write ${path}: the disk failed`);
+    }
+    return used;
   } catch (error) {
-    db?.close();
+    if (db && held && walChecked) wal.leave(db);
+    else db?.close();
     throw openError(path, words, error);
   }
 }
@@ -210,11 +217,40 @@ export class Database {
   }
 }
 
-/** Before SQLite opens it: whatever it does not understand there, it removes when it closes. */
-function checkWal(path: string): void {
-  if (!existsSync(path)) return;
-  const bad = damagedAt(readFileSync(path));
-  // A process that holds the folder may write just now: then it is another byte a moment later.
-  if (bad === undefined || damagedAt(readFileSync(path)) !== bad) return;
-  throw damaged(path, 0, undefined, ` from byte ${bad} on`);
+/** The write-ahead log as an earlier process left it, which SQLite removes when it closes. */
+class WalFile {
+  readonly #path: string;
+  #bytes: Uint8Array | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Looks at it before SQLite does, and keeps it. @throws {LogDamaged} */
+  check(): void {
+    if (!existsSync(this.#path)) return;
+    this.#bytes = readFileSync(this.#path);
+    const bad = damagedAt(this.#bytes);
+    // A process that holds the folder may write just now: then it is another byte a moment later.
+    if (bad === undefined || damagedAt(readFileSync(this.#path)) !== bad) return;
+    throw damaged(this.#path, 0, undefined, ` from byte ${bad} on`);
+  }
+
+  /** Closes its database, which would carry it over, and leaves both as they were. */
+  leave(db: Database): void {
+    const close = () => {
+      if (existsSync(this.#path)) truncateSync(this.#path);
+      db.close();
+    };
+    const bytes = this.#bytes;
+    if (bytes) {
+      replace(this.#path, (part) => {
+        writeFileSync(part, bytes);
+        close();
+      });
+    } else {
+      close();
+      rmSync(this.#path, { force: true });
+    }
+  }
 }

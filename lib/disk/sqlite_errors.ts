@@ -6,11 +6,13 @@ import { DiskFull, FolderUnusable, LogDamaged, LogFailed } from "../errors.ts";
 export const SQLITE = {
   error: 1,
   busy: 5,
+  noMemory: 7,
   readOnly: 8,
   inputOutput: 10,
   corrupt: 11,
   full: 13,
   cannotOpen: 14,
+  tooBig: 18,
   notDatabase: 26,
 } as const;
 
@@ -21,6 +23,8 @@ const TEXTS: readonly (readonly [string, number])[] = [
   ["disk I/O error", SQLITE.inputOutput],
   ["database disk image is malformed", SQLITE.corrupt],
   ["database or disk is full", SQLITE.full],
+  ["out of memory", SQLITE.noMemory],
+  ["string or blob too big", SQLITE.tooBig],
   ["unable to open database file", SQLITE.cannotOpen],
   ["file is not a database", SQLITE.notDatabase],
 ];
@@ -80,11 +84,22 @@ export function newer(cannot: string, version: number, known: number): FolderUnu
   );
 }
 
+/**
+ * What a database answers that is not as it was written. The statements are always the same: one that
+ * is an error meets another schema than ours, one that takes too much a length that nobody wrote.
+ */
+const NOT_OURS: ReadonlySet<number> = new Set([
+  SQLITE.error,
+  SQLITE.noMemory,
+  SQLITE.corrupt,
+  SQLITE.tooBig,
+  SQLITE.notDatabase,
+]);
+
 /** What a failed read means; `seq` is the first entry that it was to answer, 0 if unknown. */
 export function readError(file: string, seq: number, cause: unknown): unknown {
   const code = sqliteCode(cause);
-  // The statements are always the same: one that is an error meets another schema than ours.
-  const other = code === SQLITE.corrupt || code === SQLITE.notDatabase || code === SQLITE.error;
+  const other = NOT_OURS.has(code);
   // Nor are its columns: values of another kind than were written cannot be worked with.
   const senseless = [TypeError, RangeError, SyntaxError].some((kind) => cause instanceof kind);
   if (other || senseless) return damaged(file, seq, cause);

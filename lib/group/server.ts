@@ -1,5 +1,6 @@
 /** A running group: its sockets, timers and announcing. */
 
+import { DiskFull } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import type { Log } from "../log/log.ts";
 import { MAX_TEXT, RENEW_EVERY } from "../protocol/limits.ts";
@@ -94,7 +95,7 @@ export class GroupServer implements AsyncDisposable {
           : logger.info("The log is written again: its disk has room"),
     });
     try {
-      await group.prune();
+      await pruned(group, logger);
       const tickets = new Tickets(key.secretKey, now);
       const record = () => server!.record();
       const ticket = (user: string) => tickets.issue(user);
@@ -149,7 +150,10 @@ export class GroupServer implements AsyncDisposable {
     });
     this.#timers = [
       setInterval(() => group.announce(), RENEW_EVERY),
-      setInterval(() => void group.prune().catch((error) => this.fail(error)), PRUNE_EVERY),
+      setInterval(
+        () => void pruned(group, options.logger).catch((error) => this.fail(error)),
+        PRUNE_EVERY,
+      ),
     ];
   }
 
@@ -204,6 +208,16 @@ function boundsFor({ bounds = DEFAULT_BOUNDS, plain = false }: GroupServerOption
   const { stranger } = bounds;
   const frame = Math.max(stranger.frame, PLAIN_FRAME);
   return { ...bounds, stranger: { ...stranger, frame, message: frame + stranger.message } };
+}
+
+/** Drops what need not be kept, or says that it stays until there is room to do so. */
+async function pruned(group: Group, logger: GroupLogger): Promise<void> {
+  try {
+    await group.prune();
+  } catch (error) {
+    if (!(error instanceof DiskFull)) throw error;
+    logger.warn("The disk of the log is full: what need not be kept is dropped when it has room");
+  }
 }
 
 function failure(error: unknown): string {

@@ -127,7 +127,8 @@ export interface Powers {
   /**
    * Drops the content of all batches that end before seq `keepFrom` or are older than `olderThan`
    * (ms), never the newest batch; their mids and places stay, so that dedupe and seq stay true.
-   * Answers the new tail. Throws as `append` does where there is no room, and {LogDamaged}.
+   * Answers the new tail, which is an earlier one where there was room to drop a part only. Throws
+   * as `append` does where there is no room at all, and {LogDamaged}.
    */
   readonly drop: (limits: DropLimits) => Promise<number>;
   /**

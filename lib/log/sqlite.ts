@@ -3,9 +3,19 @@
 
 import { setImmediate } from "node:timers/promises";
 import { damaged } from "../disk/sqlite_errors.ts";
-import { hashText, type Link, linkAfter, readable, sealAll, START, textCrc } from "./chain.ts";
+import { DiskFull } from "../errors.ts";
+import {
+  hashText,
+  isWhole,
+  type Link,
+  linkAfter,
+  readable,
+  sealAll,
+  START,
+  textCrc,
+} from "./chain.ts";
+import type { Head } from "./head_record.ts";
 import type {
-  Checked,
   Commit,
   DropLimits,
   Log,
@@ -18,28 +28,33 @@ import type {
 } from "./log.ts";
 import { clusters, packMids, spanEnd, unpackMids } from "./mids.ts";
 import { type RowChange, rowCrc, RowSum } from "./row_sum.ts";
-import { copyFile, writeCopy } from "./sqlite_copy.ts";
+import { writeCopy } from "./sqlite_copy.ts";
 import { type LogFile, logFile, type SqliteOptions } from "./sqlite_file.ts";
-import { cast, checkedPage, firstOf, SLICE, slice, texts, verify } from "./sqlite_rows.ts";
-import { type AuthorRow, midsOf, type SpanRow } from "./sqlite_schema.ts";
+import { Ownership } from "./sqlite_owner.ts";
+import {
+  cast,
+  checkedPage,
+  firstOf,
+  ONE_BATCH,
+  SLICE,
+  slice,
+  texts,
+  verify,
+} from "./sqlite_rows.ts";
+import { type AuthorRow, type BatchRow, midsOf, type SpanRow } from "./sqlite_schema.ts";
 
 /** The log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
 export function sqliteLog(folder: string, options: SqliteOptions = {}): Log {
-  return new SqliteLog(logFile(folder, options));
+  return new SqliteLog(folder, options);
 }
 
-/**
- * Checks a whole copy of a log.
- *
- * @throws {LogDamaged} with the first bad seq; {UsageError} it is none; {FolderUnusable} newer
- */
-export async function verifyCopy(path: string): Promise<Checked> {
-  const log = new SqliteLog(copyFile(path));
+/** Opens the log in `folder` as a start does, and closes it. Throws what `open` throws. */
+export function tryLog(folder: string, options: SqliteOptions): void {
+  const log = new SqliteLog(folder, options);
   try {
-    await log.open();
-    return await log.power("verify")();
+    log.openNow();
   } finally {
-    await log.close();
+    log.closeNow();
   }
 }
 
@@ -49,6 +64,8 @@ const MAX_AUTHORS = 16_384;
 class SqliteLog implements Log {
   readonly engine = "sqlite";
   readonly #file: LogFile;
+  readonly #ownership: Ownership | undefined;
+  #epoch = "";
   #link: Link = START;
   #tail = 1;
   readonly #authors = new Map<string, number>();
@@ -62,18 +79,26 @@ class SqliteLog implements Log {
     },
   };
 
-  constructor(file: LogFile) {
-    this.#file = file;
+  constructor(folder: string, options: SqliteOptions) {
+    this.#file = logFile(folder, options);
+    this.#ownership = options.owner && new Ownership(folder, options.owner);
   }
 
   async open(): Promise<LogStart> {
-    this.#file.open();
-    try {
-      return this.#file.reading(() => this.#start());
-    } catch (error) {
-      this.#file.close();
-      throw error;
-    }
+    return this.openNow();
+  }
+
+  openNow(): LogStart {
+    this.#ownership?.before();
+    return this.#file.open(() => {
+      const start = this.#file.reading(() => this.#start());
+      this.#ownership?.check({
+        head: this.#head(),
+        first: this.#file.reading(() => this.#firstAuthor()),
+        hashAt: (seq) => this.#file.reading(() => this.#hashAt(seq)),
+      });
+      return start;
+    });
   }
 
   async append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]> {
@@ -112,6 +137,7 @@ class SqliteLog implements Log {
     this.#rowSum.apply(changes);
     for (const [user, id] of authors) this.#keepAuthor(user, id);
     this.#link = link;
+    if (sealed.length > 0) this.#ownership?.note(this.#head());
     return sealed.map(readable);
   }
 
@@ -171,7 +197,27 @@ class SqliteLog implements Log {
   }
 
   async close(): Promise<void> {
+    this.closeNow();
+  }
+
+  closeNow(): void {
+    this.#ownership?.close();
     this.#file.close();
+  }
+
+  #head(): Head {
+    return { epoch: this.#epoch, seq: this.#link.seq, hash: hashText(this.#link.hash) };
+  }
+
+  #firstAuthor(): string | undefined {
+    return cast<{ user: string } | undefined>(this.#file.sql.firstAuthor.get())?.user;
+  }
+
+  /** Hash of the batch that ends with an entry, base64url. */
+  #hashAt(seq: number): string | undefined {
+    const row = cast<BatchRow | undefined>(this.#file.sql.previous.get(seq + 1));
+    if (!row || !isWhole(row) || linkAfter(row).seq !== seq) return undefined;
+    return hashText(row.hash);
   }
 
   #start(): LogStart {
@@ -186,6 +232,7 @@ class SqliteLog implements Log {
     if (typeof epoch !== "string" || typeof tail !== "number" || !(tail >= 1 && tail <= seq + 1)) {
       throw damaged(this.#file.path, 0);
     }
+    this.#epoch = epoch;
     this.#tail = tail;
     this.#rowSum.apply([["meta", "epoch", epoch], ["meta", "tail", String(tail)]]);
     // Authors are looked up by the index, and it must say what the table says.
@@ -231,17 +278,27 @@ class SqliteLog implements Log {
       const byAge = firstOf(sql.since.get(olderThan) ?? sql.holding.get(this.#link.seq)) ?? 1;
       return Math.max(bySeq, byAge);
     });
+    const former = this.#tail;
+    let range = SLICE;
     while (this.#tail < keep) {
-      this.#dropSlice(keep);
+      try {
+        this.#dropSlice(keep, range);
+      } catch (error) {
+        if (!(error instanceof DiskFull)) throw error;
+        if (range === SLICE) range = ONE_BATCH; // For which there may be room.
+        else if (this.#tail > former) break;
+        else throw error;
+      }
       await setImmediate();
     }
     return this.#tail;
   }
 
-  #dropSlice(keep: number) {
+  #dropSlice(keep: number, range: ReadRange) {
     const sql = this.#file.sql;
-    const rows = this.#file.reading(() => slice(this.#file, this.#tail, keep - 1));
-    if (rows.length === 0) throw damaged(this.#file.path, this.#tail);
+    const from = this.#tail;
+    const rows = this.#file.reading(() => slice(this.#file, from, keep - 1, range));
+    if (rows.length === 0) throw damaged(this.#file.path, from);
     const packed = rows.map((row) => packMids(midsOf(row)));
     const tail = linkAfter(rows[rows.length - 1]).seq + 1;
     const change: RowChange = ["meta", "tail", String(tail)];

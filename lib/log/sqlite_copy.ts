@@ -1,4 +1,4 @@
-/** A copy of a log in one file: written, opened to be checked, and made a log again. */
+/** A copy of a log in one file: written, and made a log again. */
 
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
@@ -7,12 +7,12 @@ import { setImmediate } from "node:timers/promises";
 import { makeNew } from "../disk/files.ts";
 import { rightsProblem } from "../disk/rights.ts";
 import { type Database, migrate, openFile } from "../disk/sqlite.ts";
-import { damaged, isFull, newer, readError } from "../disk/sqlite_errors.ts";
-import { DiskFull, FolderUnusable, LogDamaged, UsageError } from "../errors.ts";
+import { damaged, isFull } from "../disk/sqlite_errors.ts";
+import { DiskFull, UsageError } from "../errors.ts";
 import { linkAfter, textCrc } from "./chain.ts";
 import type { CopyOptions, Watch } from "./log.ts";
 import { type RowChange, rowCrc } from "./row_sum.ts";
-import { LogFile } from "./sqlite_file.ts";
+import type { LogFile } from "./sqlite_file.ts";
 import { texts, wholeSlice } from "./sqlite_rows.ts";
 import { MIGRATIONS } from "./sqlite_schema.ts";
 
@@ -124,26 +124,6 @@ function copyError(target: string, cannot: string, cause: unknown): unknown {
   const why = rightsProblem(dirname(target), "write") ??
     "it must be a new file in a folder in which this user can write";
   return new UsageError(`${cannot}: ${why}`, { cause });
-}
-
-/** The file of a copy, which nothing is ever written to. */
-export function copyFile(path: string): LogFile {
-  return new LogFile(path, () => {
-    if (!fs.existsSync(path)) throw new UsageError(`Cannot open ${path}: there is no such file`);
-    let db: Database | undefined;
-    try {
-      db = openFile(path, { readOnly: true });
-      const version = Number(db.pragma("user_version"));
-      if (version <= MIGRATIONS.length) return db;
-      throw newer(`Cannot open ${path}`, version, MIGRATIONS.length);
-    } catch (cause) {
-      db?.close();
-      if (cause instanceof FolderUnusable) throw cause;
-      const error = readError(path, 0, cause);
-      if (error instanceof LogDamaged) throw error;
-      throw new UsageError(`Cannot open ${path}: it is no copy of a group's log`, { cause });
-    }
-  });
 }
 
 /**

@@ -5,15 +5,18 @@ import { dirname, join } from "node:path";
 import { type Database, openDatabase, type Opening, type Statements } from "../disk/sqlite.ts";
 import { isFull, readError, sqliteCode } from "../disk/sqlite_errors.ts";
 import { Closed, DiskFull, LogFailed, UsageError } from "../errors.ts";
+import type { Owner } from "./sqlite_owner.ts";
 import { MIGRATIONS, SQL } from "./sqlite_schema.ts";
 
-/** Bounds of a log. */
+/** What is asked of a log. */
 export interface SqliteOptions {
   /**
    * Bytes that the database may grow to, in whole pages; without it the disk is the bound. When it
    * is reached, `append` throws {@linkcode DiskFull} until `drop` has made room inside.
    */
   readonly maxBytes?: number;
+  /** Whose log it is; without it nothing but the log itself is looked at. */
+  readonly owner?: Owner;
 }
 
 /** How often the room on the disk is looked at, ms. */
@@ -38,26 +41,33 @@ const OPENING: Opening = {
 
 /** The file of the log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
 export function logFile(folder: string, { maxBytes }: SqliteOptions): LogFile {
-  return new LogFile(join(folder, "log.db"), () =>
-    openDatabase(folder, "log.db", OPENING, (db) => {
-      if (maxBytes === undefined) return db;
-      db.pragma(`max_page_count = ${Math.floor(maxBytes / Number(db.pragma("page_size")))}`);
-      return db;
-    }));
+  return new LogFile(
+    join(folder, "log.db"),
+    (use) =>
+      openDatabase(folder, "log.db", OPENING, (db) => {
+        if (maxBytes !== undefined) {
+          db.pragma(`max_page_count = ${Math.floor(maxBytes / Number(db.pragma("page_size")))}`);
+        }
+        return use(db);
+      }),
+  );
 }
+
+/** Opens a database and answers what `use` makes of it; where that throws, it is as it was. */
+type Open = <T>(use: (db: Database) => T) => T;
 
 /** A database file with a log in it; in use between `open` and `close`. */
 export class LogFile {
   readonly path: string;
-  readonly #open: () => Database;
-  #db?: Database;
-  #sql?: Statements<keyof typeof SQL>;
+  readonly #open: Open;
+  #db: Database | undefined;
+  #sql: Statements<keyof typeof SQL> | undefined;
   #closed = false;
   #failed?: LogFailed;
   /** When the room on the disk was looked at. */
   #looked = -Infinity;
 
-  constructor(path: string, open: () => Database) {
+  constructor(path: string, open: Open) {
     this.path = path;
     this.#open = open;
   }
@@ -67,15 +77,22 @@ export class LogFile {
     return this.#sql ?? this.#unusable();
   }
 
-  /** Throws what `open` of the constructor throws; {Closed}; {UsageError} it is open. */
-  open(): void {
+  /**
+   * Opens it and answers what `trust` makes of what is in it; where that throws, nothing was changed.
+   * Throws what both throw, and `open` of the constructor; {Closed}; {UsageError} it is open.
+   */
+  open<T>(trust: () => T): T {
     if (this.#closed) throw new Closed(`Cannot open the log ${this.path}: it was closed`);
     if (this.#db) throw new UsageError(`Cannot open the log ${this.path}: it is open`);
     try {
-      this.#db = this.#open();
-      this.#sql = this.reading(() => this.#db!.prepareAll(SQL));
+      return this.#open((db) => {
+        this.#db = db;
+        this.#sql = this.reading(() => db.prepareAll(SQL));
+        return trust();
+      });
     } catch (error) {
-      this.close();
+      this.#db = this.#sql = undefined;
+      this.#closed = true;
       throw error;
     }
   }

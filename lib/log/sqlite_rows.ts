@@ -18,10 +18,11 @@ import {
 
 // What is handled between two turns of the event loop, and checked at open.
 export const SLICE: ReadRange = { limit: 2_560, bytes: 1_048_576 };
+export const ONE_BATCH: ReadRange = { limit: 1 };
 
-/** Batches whose first seq lies in `[from, to]`; at most a slice, at least one where there is one. */
-export function slice(file: LogFile, from: number, to: number): BatchRow[] {
-  return checkedPage(file, file.sql.ascending.iterate(from, to), SLICE);
+/** Batches whose first seq lies in `[from, to]`; what fits the range, at least one where there is one. */
+export function slice(file: LogFile, from: number, to: number, range = SLICE): BatchRow[] {
+  return checkedPage(file, file.sql.ascending.iterate(from, to), range);
 }
 
 /** The same with every column. */

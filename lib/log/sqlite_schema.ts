@@ -63,6 +63,7 @@ export const SQL = {
   // Answered from the index alone, which another page holds than the rows.
   newestOfIndex: "SELECT first FROM batch INDEXED BY batch_at ORDER BY at DESC, first DESC LIMIT 1",
   previous: `SELECT ${BATCH} FROM batch WHERE first < ? ORDER BY first DESC LIMIT 1`,
+  firstAuthor: "SELECT user FROM batch JOIN author ON author.id = author WHERE first = 1",
   ascending: `SELECT ${BATCH} FROM batch WHERE first BETWEEN ? AND ? ORDER BY first`,
   descending: `SELECT ${BATCH} FROM batch WHERE first BETWEEN ? AND ? ORDER BY first DESC`,
   holding: "SELECT max(first) AS first FROM batch WHERE first <= ?",

@@ -7,38 +7,47 @@ import { randomUUID } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
 import { rightsProblem } from "../disk/rights.ts";
-import { isHeld } from "../disk/sqlite_errors.ts";
-import { FolderUnusable, UsageError } from "../errors.ts";
+import { isFull, isHeld } from "../disk/sqlite_errors.ts";
+import { DiskFull, FolderUnusable, LogDamaged, sentence, UsageError } from "../errors.ts";
 import { type Checked, type Log, requirePower, type Watch } from "../log/log.ts";
 import { askHolder } from "./ask_holder.ts";
+import {
+  IDENTITY_FILE,
+  LOG_FILE,
+  parseGroupFile,
+  readGroupFile,
+  toldOf,
+  unfounded,
+  withWayOut,
+} from "./group_folder.ts";
 import { Holder } from "./holder.ts";
 import { type Handle, type HolderReplies, type HolderRequest, noteFile } from "./requests.ts";
 
 /** What copies need of the log's engine. */
 export interface CopyEngine {
-  /** The log of a folder. */
+  /** The log of a group's folder, as it is started. @throws {LogDamaged}; {UsageError} there is none */
+  kept(folder: string): Log;
+  /** The log of a folder, whatever is beside it. */
   log(folder: string): Log;
-  /** Checks a whole copy. @throws {LogDamaged} with the first bad seq; {UsageError} it is none */
-  verify(file: string): Promise<Checked>;
   /** Gives a copy another epoch and takes a value out of it. */
   renew(file: string, epoch: string, value: string): string | undefined;
 }
 
 /** The value of a copy that holds the group's key. */
 const IDENTITY = "identity";
-/** The file of a group's folder that holds it. */
-export const IDENTITY_FILE = "group.json";
-const LOG_FILE = "log.db";
 /** A process that holds a folder listens within this, ms. */
 const STARTS_WITHIN = 5_000;
 /** How often it is looked whether it does, ms. */
@@ -70,9 +79,19 @@ export class Copies {
     return this.#held(folder, { op: "verify" }, watch);
   }
 
-  /** Checks a whole copy. @throws {LogDamaged} with the first bad seq; {UsageError} it is none */
-  verifyFile(file: string): Promise<Checked> {
-    return this.#engine.verify(file);
+  /**
+   * Checks a whole copy, by making a group of it in a folder that goes away.
+   *
+   * @throws {LogDamaged} with the first bad seq; {UsageError} it is none
+   */
+  async verifyFile(file: string): Promise<Checked> {
+    requireFile(file);
+    const part = mkdtempSync(join(tmpdir(), "zgroup-verify-"));
+    try {
+      return await this.#make(file, part);
+    } finally {
+      rmSync(part, { recursive: true, force: true });
+    }
   }
 
   /** Does with the open log of a folder what is asked. @throws {UsageError} its engine cannot */
@@ -85,44 +104,103 @@ export class Copies {
     if (request.op === "verify") return await requirePower(log, "verify", "check the log")(watch);
     const { file, part } = request;
     const copy = requirePower(log, "copy", `back up to ${file}`);
-    const identity = readFileSync(join(folder, IDENTITY_FILE), "utf8");
-    return await copy(file, { ...watch, part, values: { [IDENTITY]: identity } });
+    return await copy(file, { ...watch, part, values: { [IDENTITY]: identityText(folder) } });
   }
 
   /**
-   * Makes a folder of a copy, in which the same group starts, with the same key. Its history is
-   * the copy's: what came after it is not there, so that the log gets another epoch and members
-   * start over.
+   * Makes a folder of a copy, or of what is left of another folder, in which the same group starts,
+   * with the same key. Its history is the copy's: what came after it is not there, so that the log
+   * gets another epoch and members start over.
    *
    * @throws {LogDamaged} the copy is not whole; {UsageError} the folder is taken, the copy has no key
    */
-  async restore(file: string, folder: string, name?: string): Promise<Checked> {
-    if (existsSync(join(folder, LOG_FILE)) || existsSync(join(folder, IDENTITY_FILE))) {
-      throw new UsageError(`Cannot restore to ${folder}: there is a group in it`);
+  async restore(source: string, folder: string, name?: string): Promise<Checked> {
+    if ([LOG_FILE, IDENTITY_FILE].some((file) => existsSync(join(folder, file)))) {
+      throw new UsageError(
+        `Cannot restore to ${folder}: there is a group in it; move it away, or choose another ` +
+          "folder with --data",
+      );
     }
-    const checked = await this.verifyFile(file);
+    const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory();
+    if (!isFolder) requireFile(source);
     const target = resolve(folder);
     const part = `${target}.${randomUUID()}`;
     makeFolder(part);
     try {
-      const log = join(part, LOG_FILE);
-      replace(log, (copy) => copyFileSync(file, copy));
-      const identity = this.#engine.renew(log, randomUUID(), IDENTITY);
-      requireIdentity(file, identity, name);
-      replace(join(part, IDENTITY_FILE), (file) => writeFileSync(file, identity));
-      const opened = this.#engine.log(part);
-      try {
-        await opened.open();
-      } finally {
-        await opened.close();
-      }
+      const checked = isFolder
+        ? await this.#goOn(source, part, name)
+        : await this.#make(source, part, name);
       if (existsSync(target)) rmdirSync(target); // Only an empty one.
       renameSync(part, target);
       syncFolder(dirname(target));
+      return checked;
     } finally {
       rmSync(part, { recursive: true, force: true });
     }
-    return checked;
+  }
+
+  /** Makes the folder `part` of what is left of another folder, which has at least the key. */
+  async #goOn(folder: string, part: string, name: string | undefined): Promise<Checked> {
+    const identity = identityText(folder);
+    const copy = join(part, "copy.db");
+    if (await this.#copied(folder, copy, identity)) {
+      const checked = await this.#make(copy, part, name);
+      rmSync(copy);
+      return checked;
+    }
+    requireIdentity(folder, identity, name);
+    const text = unfounded(parseGroupFile(identity));
+    replace(join(part, IDENTITY_FILE), (file) => writeFileSync(file, text));
+    return { entries: 0, batches: 0, head: 0 };
+  }
+
+  /** Copies the log of a folder, however far it goes; false when it has no entry. */
+  async #copied(folder: string, copy: string, identity: string): Promise<boolean> {
+    if (!statSync(join(folder, LOG_FILE), { throwIfNoEntry: false })?.size) return false;
+    const log = this.#engine.log(folder);
+    try {
+      const { head } = await log.open();
+      if (head === 0) return false;
+      await requirePower(log, "copy", `restore ${folder}`)(copy, {
+        values: { [IDENTITY]: identity },
+      });
+      return true;
+    } finally {
+      await log.close();
+    }
+  }
+
+  /** Makes the folder `part` of a copy: all that anybody asks whether a copy is whole. */
+  async #make(file: string, part: string, name?: string): Promise<Checked> {
+    const path = join(part, LOG_FILE);
+    try {
+      replace(path, (copy) => copyFileSync(file, copy));
+      const checked = await this.#verified(this.#engine.log(part));
+      const identity = this.#engine.renew(path, randomUUID(), IDENTITY);
+      requireIdentity(file, identity, name);
+      replace(join(part, IDENTITY_FILE), (file) => writeFileSync(file, identity));
+      const log = this.#engine.kept(part);
+      try {
+        await log.open();
+      } finally {
+        await log.close();
+      }
+      return checked;
+    } catch (error) {
+      if (!isFull(error)) throw toldOf(file, part, toldOf(file, path, error));
+      throw new DiskFull(`Cannot check ${file}: ${part} has no room for a copy of it`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #verified(log: Log): Promise<Checked> {
+    try {
+      await log.open();
+      return await requirePower(log, "verify", "check the copy")();
+    } finally {
+      await log.close();
+    }
   }
 
   /** Asks the process that holds a folder, or works on its log where nobody does. */
@@ -131,7 +209,7 @@ export class Copies {
     request: Request,
     watch: Watch,
   ): Promise<HolderReplies[Request["op"]]> {
-    requireGroup(folder);
+    requireRights(folder);
     for (const begin = performance.now();;) {
       const answer = await askHolder(folder, request, watch) ??
         await this.#alone(folder, request, watch);
@@ -148,14 +226,14 @@ export class Copies {
 
   /** Works on the log of a folder, and for others who ask meanwhile; undefined where it is held. */
   async #alone(folder: string, request: HolderRequest, watch: Watch) {
-    const log = this.#engine.log(folder);
+    const log = this.#engine.kept(folder);
     const holder = new Holder((request, watch) => this.handle(log, folder, request, watch));
     try {
       await log.open();
       await holder.listen(folder).catch(() => {}); // Others will be told that it is held.
       return await holder.submit(request, watch);
     } catch (error) {
-      if (!isHeld(error)) throw error;
+      if (!isHeld(error)) throw withWayOut(folder, error);
       return undefined;
     } finally {
       await holder.close();
@@ -164,14 +242,12 @@ export class Copies {
   }
 }
 
-/** @throws {FolderUnusable} this user lacks the rights; {UsageError} there is no group */
-function requireGroup(folder: string): void {
+/** @throws {FolderUnusable} this user lacks the rights */
+function requireRights(folder: string): void {
   const log = join(folder, LOG_FILE);
   const problem = rightsProblem(folder, "read", "write") ?? rightsProblem(log, "read", "write") ??
     rightsProblem(noteFile(folder), "read");
   if (problem) throw new FolderUnusable(`Cannot open ${folder}: ${problem}`);
-  if (existsSync(log)) return;
-  throw new UsageError(`Cannot find a group in ${folder}: there is no log in it`);
 }
 
 /** Removes what a holder began that was killed. */
@@ -191,7 +267,31 @@ function requireIdentity(
   if (identity === undefined) {
     throw new UsageError(`Cannot restore ${file}: it holds a log without the group's key`);
   }
-  const held = JSON.parse(identity).name;
+  let held: string;
+  try {
+    held = parseGroupFile(identity).name;
+  } catch (cause) {
+    throw new LogDamaged(file, 0, `Cannot trust ${file}: its key: ${sentence(cause)}`, { cause });
+  }
   if (name === undefined || name === held) return;
   throw new UsageError(`Cannot restore ${file} as "${name}": it holds the group "${held}"`);
+}
+
+/** The text of a folder's `group.json`. @throws {LogDamaged} it is not what was written, or missing */
+function identityText(folder: string): string {
+  if (readGroupFile(folder)) return readFileSync(join(folder, IDENTITY_FILE), "utf8");
+  throw new UsageError(`Cannot find a group in ${folder}: there is no ${IDENTITY_FILE} in it`);
+}
+
+/** A FIFO or a terminal would be read without end. @throws {UsageError} it is no file, or empty */
+function requireFile(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  const what = !found
+    ? "there is no such file"
+    : !found.isFile()
+    ? "it is no regular file"
+    : found.size === 0
+    ? "it is empty"
+    : undefined;
+  if (what) throw new UsageError(`Cannot open ${file}: ${what}; name a file that backup wrote`);
 }

@@ -2,20 +2,13 @@
 
 import { join } from "node:path";
 import type { OpenGroupOptions } from "../cli/program.ts";
-import { load, loadOrMake, save } from "../disk/files.ts";
-import { Refusal, sentence, UsageError } from "../errors.ts";
+import { load, save } from "../disk/files.ts";
+import { LogDamaged, Refusal, sentence, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
 import { GroupServer, type GroupServerOptions } from "../group/server.ts";
-import {
-  groupId,
-  newSigningKey,
-  randomToken,
-  sha256,
-  signingKey,
-  userId,
-} from "../identity/keys.ts";
+import { groupId, sha256, signingKey, userId } from "../identity/keys.ts";
 import { memoryLog } from "../log/memory.ts";
-import { sqliteLog, verifyCopy } from "../log/sqlite.ts";
+import { sqliteLog } from "../log/sqlite.ts";
 import { renewCopy } from "../log/sqlite_copy.ts";
 import {
   checkedAddress,
@@ -27,19 +20,20 @@ import {
 } from "../text/addresses.ts";
 import { checkedName } from "../text/names.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
-import { Copies, IDENTITY_FILE } from "./copies.ts";
+import { Copies } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
+import {
+  type GroupFile,
+  groupFile,
+  groupLog,
+  keptLog,
+  newGroup,
+  withWayOut,
+} from "./group_folder.ts";
 import { Holder } from "./holder.ts";
 import { SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
 import { userFile } from "./user_file.ts";
-
-interface GroupFile {
-  readonly name: string;
-  readonly nonce: string;
-  readonly secretKey: string;
-  readonly founder: string;
-}
 
 /**
  * Starts a group: its key is made on the first start and kept with its data.
@@ -53,7 +47,8 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   const { name, registries } = checked(options);
   const transport = await transportFor(options.transport, logger);
   const folder = options.data ?? (home && groupFolder(home, name));
-  const { secretKey, nonce, founder } = groupFile(folder, name, home);
+  const file = fileOf(folder, name, home);
+  const { secretKey, nonce, founder } = file;
   const key = signingKey(secretKey);
   const id = groupId(key.publicKey, name, nonce);
   const access = options.private ? "private" : "open";
@@ -67,8 +62,8 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   // The port that was free at the last start, so that what members remember stays true.
   const ports = portsFile ? load<{ readonly main: number }>(portsFile) : undefined;
   const stored = folder !== undefined && !memory;
-  const log = stored ? sqliteLog(folder) : memoryLog();
-  const group = await named(name, {
+  const log = stored ? groupLog(folder, file, (text) => logger.warn(text)) : memoryLog();
+  const group = await named(name, folder, {
     transport,
     log,
     identity: { id, name, key: key.publicKey, nonce, founder, access },
@@ -84,7 +79,7 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     logger,
   });
   const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
-  if (portsFile && port !== undefined) save(portsFile, { main: port });
+  if (portsFile && port !== undefined && port !== ports?.main) save(portsFile, { main: port });
   if (stored) {
     // Does for other programs what only the holder of the folder can do.
     const holder = new Holder((request, watch) => copies.handle(log, folder, request, watch));
@@ -111,11 +106,16 @@ function checked(options: OpenGroupOptions): { name: string; registries: Registr
   return { name, registries: known };
 }
 
-/** Starts the server; a name that is taken is told with the way out. */
-async function named(name: string, options: GroupServerOptions): Promise<GroupServer> {
+/** Starts the server; a name that is taken, and a folder that cannot be trusted, are told with the way out. */
+async function named(
+  name: string,
+  folder: string | undefined,
+  options: GroupServerOptions,
+): Promise<GroupServer> {
   try {
     return await GroupServer.start(options);
   } catch (error) {
+    if (folder !== undefined && error instanceof LogDamaged) throw withWayOut(folder, error);
     if (!(error instanceof Refusal && error.code === "name_taken")) throw error;
     const message = `Cannot start the group "${name}": another group has this name at the ` +
       "registry; choose another name, or use the --data folder the group was made with";
@@ -124,11 +124,7 @@ async function named(name: string, options: GroupServerOptions): Promise<GroupSe
 }
 
 /** Copies and checks of groups' logs, for programs beside the group's own. */
-export const copies: Copies = new Copies({
-  log: sqliteLog,
-  verify: verifyCopy,
-  renew: renewCopy,
-});
+export const copies: Copies = new Copies({ kept: keptLog, log: sqliteLog, renew: renewCopy });
 
 /** Where a group's data is kept in a home. */
 export function groupFolder(home: string, name: string): string {
@@ -141,19 +137,16 @@ function folderName(name: string): string {
   return safe.length <= 200 ? safe : `${safe.slice(0, 150)}-${sha256(name).slice(0, 32)}`;
 }
 
-function groupFile(folder: string | undefined, name: string, home: string | undefined): GroupFile {
-  const make = (): GroupFile => ({
-    name,
-    nonce: randomToken(),
-    secretKey: newSigningKey().secretKey,
-    // The user of the home where a group is made.
-    founder: home ? userId(signingKey(userFile(home).secretKey).publicKey) : "",
-  });
+function fileOf(folder: string | undefined, name: string, home: string | undefined): GroupFile {
+  // The user of the home where a group is made.
+  const founder = () => home ? userId(signingKey(userFile(home).secretKey).publicKey) : "";
+  const make = () => newGroup(name, founder());
   if (!folder) return make();
-  const file = loadOrMake(join(folder, IDENTITY_FILE), make);
+  const file = groupFile(folder, make);
   if (file.name !== name) {
     throw new UsageError(
-      `Cannot start the group "${name}" in ${folder}: the folder belongs to "${file.name}"`,
+      `Cannot start the group "${name}" in ${folder}: the folder belongs to "${file.name}"; start ` +
+        "that one, or choose another folder with --data",
     );
   }
   return file;

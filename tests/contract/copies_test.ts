@@ -2,7 +2,10 @@
 
 import { Group, type GroupServer } from "../support/inside.ts";
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -13,7 +16,7 @@ import { fill, inFolder, powerOf } from "./log_support.ts";
 
 /** A folder with a stopped group in it; what its `group.json` holds. */
 async function madeGroup(data: string): Promise<string> {
-  await using _group = await start(data);
+  await (await start(data)).close();
   return readFileSync(join(data, "group.json"), "utf8");
 }
 
@@ -79,6 +82,79 @@ test("copies refuse what is none, and a log without a key", () =>
     await powerOf(log, "copy")(file);
     await log.close();
     await assert.rejects(copies.restore(file, join(folder, "other")), /without the group's key/);
+  }));
+
+test("copies are whole for a check where they are for a restore", () =>
+  inFolder(async (folder) => {
+    const [data, file, flipped] = ["data", "copy.db", "flipped.db"].map((name) =>
+      join(folder, name)
+    );
+    await madeGroup(data);
+    await copies.backup(data, file);
+    const bytes = readFileSync(file);
+    // In the heads of the file and of its pages, where one bit changes what all the others mean.
+    for (let at = 0; at < 100; at++) {
+      const other = Buffer.from(bytes);
+      other[at] ^= 1 << (at % 8);
+      writeFileSync(flipped, other);
+      const restored = join(folder, `restored ${at}`);
+      const [checked, made] = await Promise.allSettled([
+        copies.verifyFile(flipped),
+        copies.restore(flipped, restored),
+      ]);
+      assert.equal(checked.status, made.status, `byte ${at}`);
+      if (checked.status === "rejected" && made.status === "rejected") {
+        assert.equal(checked.reason.message, made.reason.message);
+        assert.ok(checked.reason.message.includes(flipped), checked.reason.message);
+      }
+    }
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => !/^(data|copy.db|flipped.db|restored \d+)$/.test(name)),
+      [],
+      "nothing is left of what was refused",
+    );
+  }));
+
+test("copies are not looked for in what is no file", () =>
+  inFolder(async (folder) => {
+    const fifo = join(folder, "fifo");
+    const made = spawnSync("mkfifo", [fifo]).status === 0;
+    const socket = join(folder, "socket");
+    const server = createServer();
+    if (process.platform !== "win32") {
+      await new Promise<void>((resolve) => server.listen(socket, resolve));
+    }
+    writeFileSync(join(folder, "empty"), "");
+    const none = [
+      "none",
+      "empty",
+      ...(made ? ["fifo"] : []),
+      ...(server.listening ? ["socket"] : []),
+    ]
+      .map((name) => join(folder, name));
+    for (const file of [...none, "/dev/zero"]) {
+      for (const open of [copies.verifyFile(file), copies.restore(file, join(folder, "new"))]) {
+        await assert.rejects(open, {
+          name: "UsageError",
+          message: /name a file that backup wrote/,
+        });
+      }
+    }
+    await assert.rejects(copies.verifyFile(folder), { name: "UsageError" });
+    await assert.rejects(
+      copies.restore(folder, join(folder, "new")),
+      /there is no group.json in it/,
+    );
+    server.close();
+  }));
+
+test("copies hold the group's key as it was written, or are not made", () =>
+  inFolder(async (folder) => {
+    const [data, file] = [join(folder, "data"), join(folder, "copy.db")];
+    await using _group = await start(data);
+    writeFileSync(join(data, "group.json"), "{}");
+    await assert.rejects(copies.backup(data, file), /group\.json: name/);
+    assert.equal(existsSync(file), false);
   }));
 
 /** The starts of the logs of two folders; closed together. */

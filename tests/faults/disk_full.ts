@@ -4,17 +4,20 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { copies } from "../../lib/run/open_group.ts";
 import { connect, Refusal } from "../../mod.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Follower, joined, numbered, Sender } from "./support/chat.ts";
 import { type Fault, fault, Skipped } from "./support/fault.ts";
-import { startGroup, startRegistry } from "./support/servers.ts";
+import { GroupProcess, startGroup, startRegistry } from "./support/servers.ts";
 
 const NAME = "Lab";
+/** How many entries of the second group are kept. */
+const KEPT = 20;
 /** Writing resumes within this after there is room again, ms: clients are told to wait 2 s. */
 const RESUMES_WITHIN = 6_000;
 
@@ -64,7 +67,49 @@ await fault(async (fault) => {
   const held = await heldBy(data, fault);
   ledger.check(held, fault);
   follower.check(held, fault);
+  await dropping(fault, disk, data, registries);
 });
+
+/** A start that is to drop entries on a full disk goes on, and drops them when there is room. */
+async function dropping(
+  fault: Fault,
+  disk: string,
+  data: string,
+  registries: readonly string[],
+): Promise<void> {
+  const size = () => statSync(join(data, "log.db")).size;
+  const group = new GroupProcess({ name: NAME, data, registries, keep: KEPT });
+  fault.onClose(() => group.child.kill());
+  const filler = fill(disk, "filler");
+  group.spawn();
+  await group.child.line(/^warn The disk of the log is full: what need not be kept/);
+  await group.up();
+  const [reader, writer] = await Promise.all(["reader", "writer"].map(async (name) => {
+    const user = await connect({ name, registries });
+    fault.onClose(() => user.close());
+    return user;
+  }));
+  const refusal = await reader.join(NAME).then(() => "accepted", (error) => error.code);
+  fault.expect(refusal === "disk_full", `a join on a full disk: ${refusal}`);
+  rmSync(filler);
+  for (const user of [reader, writer]) {
+    await until(() => user.join(NAME).catch(() => undefined), 20_000, "room for a member");
+  }
+  const say = (count: number) =>
+    Promise.all(
+      Array.from({ length: count }, (_, i) => writer.send(NAME, `${i} ${"x".repeat(1_000)}`)),
+    );
+  const last = (await say(300)).at(-1)!.seq;
+  // The log is looked through every 10 s.
+  const first = async () => (await reader.read(NAME).next()).value!.seq;
+  await until(async () => await first() > last - 2 * KEPT, 30_000, "old entries to be dropped");
+  const before = size();
+  await say(200);
+  fault.figure("grown_bytes", size() - before);
+  fault.expect(size() - before < 100_000, "what was dropped is not used again");
+  fault.expect(await group.child.stop() === 0, `the group did not end well: ${group.child.errors}`);
+  await copies.verify(data);
+}
 
 /** A file system of 2 MiB. @throws {Skipped} it cannot be mounted */
 function smallDisk(fault: Fault): string {

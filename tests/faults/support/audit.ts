@@ -1,9 +1,12 @@
 /** What was promised, held against what a log holds: the invariants of every fault test. */
 
-import type { Fault } from "./fault.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { requirePower } from "../../../lib/log/log.ts";
 import { sqliteLog } from "../../../lib/log/sqlite.ts";
 import type { Batch } from "../../../lib/protocol/batch.ts";
+import { keptLog } from "../../../lib/run/group_folder.ts";
+import type { Fault } from "./fault.ts";
 
 /** A message as the log holds it. */
 export interface Held {
@@ -89,9 +92,10 @@ export class Ledger {
   }
 }
 
-/** All that the log of a stopped group holds, after a whole check of it. @throws {LogDamaged} */
+/** All that the log of a stopped group holds, as a start would open it, and whole. @throws {LogDamaged} */
 export async function heldBy(folder: string, fault: Fault): Promise<Held[]> {
-  const log = sqliteLog(folder);
+  const group = ["group.json", "log.db"].every((file) => existsSync(join(folder, file)));
+  const log = group ? keptLog(folder) : sqliteLog(folder);
   try {
     const { head } = await log.open();
     await requirePower(log, "verify", "audit the log")();

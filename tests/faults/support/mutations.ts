@@ -80,6 +80,42 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "if (firstOf(sql.newestOfIndex.get()) === -1) throw",
   },
   {
+    fault: "group_files",
+    what: "does not look how far the log went",
+    file: "lib/log/sqlite_owner.ts",
+    find: `    if (typeof known === "object" && known.seq > 0) {`,
+    replace: `    if (typeof known === "object" && known.seq > 1_000_000) {`,
+  },
+  {
+    fault: "group_files",
+    what: "makes a new key where it is missing",
+    file: "lib/run/group_folder.ts",
+    find: "LOG_FILES.find((file) => existsSync(join(folder, file)))",
+    replace: "LOG_FILES.find(() => false)",
+  },
+  {
+    fault: "group_files",
+    what: "carries over the write-ahead log of a log that it refuses",
+    file: "lib/disk/sqlite.ts",
+    find: "if (db && held && walChecked) wal.leave(db);",
+    replace: "if (db && held && walChecked) db.close();",
+  },
+  {
+    fault: "group_files",
+    what: "checks less of a copy than it restores",
+    file: "lib/run/copies.ts",
+    find: "      return await this.#make(file, part);",
+    replace: `      copyFileSync(file, join(part, LOG_FILE));
+      return await this.#verified(this.#engine.log(part));`,
+  },
+  {
+    fault: "disk_full",
+    what: "a group that cannot drop what need not be kept does not start",
+    file: "lib/group/server.ts",
+    find: "    if (!(error instanceof DiskFull)) throw error;\n",
+    replace: '    if (!(error instanceof Error && error.name === "none")) throw error;\n',
+  },
+  {
     fault: "disk_full",
     what: "acknowledges what found no room",
     file: "lib/group/writer.ts",

@@ -20,6 +20,8 @@ interface GroupProgram {
   readonly private?: boolean;
   readonly advertise?: string;
   readonly memoryLimit?: number;
+  /** How many of the newest entries keep their content; default all. */
+  readonly keep?: number;
   /** Default: as many as anybody likes. */
   readonly rate?: number;
 }
