@@ -73,6 +73,7 @@ export function openDatabase<T>(
   const words = {
     cannot: opening.cannot ?? `Cannot open ${folder}`,
     held: opening.held ?? "another process uses it, stop that one or choose another folder",
+    wayOut: opening.wayOut,
   };
   const path = join(folder, name);
   let db: Database | undefined;
@@ -179,6 +180,16 @@ export class Database {
     } catch (cause) {
       if (this.#undone()) throw cause;
       throw new LogFailed(`Cannot write ${this.path}: what is in it is unknown`, { cause });
+    }
+  }
+
+  /** What `read` finds, all of one moment, whatever other programs write meanwhile. */
+  snapshot<T>(read: () => T): T {
+    this.#db.exec("BEGIN");
+    try {
+      return read();
+    } finally {
+      this.#undone();
     }
   }
 

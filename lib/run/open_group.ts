@@ -6,17 +6,11 @@ import { load, loadOrMake, save } from "../disk/files.ts";
 import { Refusal, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
 import { GroupServer, type GroupServerOptions } from "../group/server.ts";
-import {
-  groupId,
-  newSigningKey,
-  randomToken,
-  sha256,
-  signingKey,
-  userId,
-} from "../identity/keys.ts";
+import { groupId, newSigningKey, randomToken, sha256, signingKey } from "../identity/keys.ts";
 import { memoryLog } from "../log/memory.ts";
 import { sqliteLog, verifyCopy } from "../log/sqlite.ts";
 import { renewCopy } from "../log/sqlite_copy.ts";
+import { storeOwner } from "../store/sqlite_user_look.ts";
 import {
   checkedAddress,
   checkedHost,
@@ -32,7 +26,7 @@ import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
 import { answerRequests } from "./requests.ts";
-import { userFile } from "./user_file.ts";
+import { idOf, userFile } from "./user_file.ts";
 
 interface GroupFile {
   readonly name: string;
@@ -144,7 +138,7 @@ function groupFile(folder: string | undefined, name: string, home: string | unde
     nonce: randomToken(),
     secretKey: newSigningKey().secretKey,
     // The user of the home where a group is made.
-    founder: home ? userId(signingKey(userFile(home).secretKey).publicKey) : "",
+    founder: home ? idOf(userFile(home, storeOwner)) : "",
   });
   if (!folder) return make();
   const file = loadOrMake(join(folder, IDENTITY_FILE), make);

@@ -19,13 +19,19 @@ const LAB = {
   role: "member",
 };
 
+/** Opens the store of a folder, by engine. */
+const ENGINES: readonly (readonly [string, (folder: string) => UserStore])[] = [
+  ["sqlite", (folder) => sqliteStore(folder)],
+  ["memory", () => memoryStore()],
+];
+
 /** Epoch and cursor of the one group that a store knows. */
 function place(store: UserStore): [epoch: string, cursor: number] {
   const [{ epoch, cursor }] = store.groups();
   return [epoch, cursor];
 }
 
-for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] as const) {
+for (const [engine, open] of ENGINES) {
   test(`${engine} user store moves a cursor forward only, and starts it again with another epoch`, () =>
     inFolder((folder) => {
       const store = open(folder);
@@ -66,7 +72,7 @@ for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] 
     }));
 }
 
-for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] as const) {
+for (const [engine, open] of ENGINES) {
   test(`${engine} user store keeps a ticket and pins until they are replaced or forgotten`, () =>
     inFolder((folder) => {
       const store = open(folder);
