@@ -4,12 +4,16 @@ import { copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
 import { FolderUnusable, sentence, UsageError } from "../errors.ts";
-import { copyIn, knownPath } from "../store/known_file.ts";
-import { isStoreInUse, lookAtStore, salvage, storeOwner } from "../store/sqlite_user_look.ts";
+import { copyIn, type Known, knownPath } from "../store/known_file.ts";
+import {
+  isStoreInUse,
+  lookAtStore,
+  salvage,
+  type Salvaged,
+  storeOwner,
+} from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
 import { storePath } from "../store/user_folder.ts";
-import type { KnownGroup } from "../protocol/kept.ts";
-import type { FoundStore } from "../store/user_store.ts";
 import { folderProblems } from "./group_folder.ts";
 import { loadPins } from "./pins.ts";
 import { checkKeyFile } from "./registry_key.ts";
@@ -138,11 +142,9 @@ function setAside(home: string, more: readonly string[]): string {
 
 interface Sources {
   /** `known.json`, where it is whole. */
-  readonly second:
-    | Pick<FoundStore, "pins"> & { readonly groups: readonly KnownGroup[] }
-    | undefined;
+  readonly second: Known | undefined;
   /** What could be read of `user.db`. */
-  readonly first: FoundStore | undefined;
+  readonly first: Salvaged | undefined;
   readonly newUser: boolean;
 }
 
@@ -151,6 +153,7 @@ function fill(home: string, owner: string, { second, first, newUser }: Sources):
   // The second copy is newer than a database that was put back, and whole where that is not.
   const groups = new Map([...first?.groups ?? [], ...second?.groups ?? []].map((g) => [g.id, g]));
   const pins = { ...first?.pins, ...second?.pins };
+  const isWhole = first?.outboxIsWhole && first.generation === second?.generation;
   let messages = 0;
   const store = sqliteStore(home, owner);
   try {
@@ -178,8 +181,8 @@ function fill(home: string, owner: string, { second, first, newUser }: Sources):
       "known.json could not be used either: a group or a registry that is missing here is met as " +
       "for the first time, and whoever has its name then is believed; compare the keys (trust)",
     ]),
-    ...(newUser || messages > 0 ? [] : [
-      "Of what was not sent nothing could be read: look whether your last messages are there (read)",
+    ...(newUser || isWhole ? [] : [
+      "More may have waited to be sent, and is lost: look whether your last messages are there (read)",
     ]),
   ];
 }

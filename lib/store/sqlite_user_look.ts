@@ -42,17 +42,21 @@ export function lookAtStore(folder: string, owner = ""): FoundStore | undefined 
   });
 }
 
-/**
- * What can still be read of a damaged `user.db`, without changing it: rows whose sum is right. Empty
- * where that is nothing.
- */
-export function salvage(folder: string): FoundStore {
-  const found = emptyStore();
+/** What can still be read of a damaged `user.db`. */
+export interface Salvaged extends FoundStore {
+  /** All that waited to be sent when this file was written is there. */
+  readonly outboxIsWhole: boolean;
+}
+
+/** Reads a damaged `user.db` without changing it: rows whose sum is right, which may be none. */
+export function salvage(folder: string): Salvaged {
+  const found = { ...emptyStore(), outboxIsWhole: false };
   const attempt = <Row>(db: Database, sql: string, take: (row: Row) => void) => {
     try {
       for (const row of db.prepare(sql).iterate() as Iterable<Row>) take(row);
+      return true;
     } catch {
-      // What comes after it cannot be read.
+      return false; // What comes after it cannot be read.
     }
   };
   if (isEmpty(folder)) return found;
@@ -65,10 +69,17 @@ export function salvage(folder: string): FoundStore {
       attempt(db, "SELECT * FROM pin", (row: PinRow) => {
         if (row.sum === pinSum(row)) found.pins[row.address] = row.key;
       });
+      const sums = new Map<string, number>();
       attempt(db, "SELECT * FROM outbox", (row: WaitingRow) => {
         if (row.sum !== waitingSum(row)) return;
-        found.outbox.set(row.known, [...found.outbox.get(row.known) ?? [], [row.mid, row.text]]);
+        const { known, mid, text, sum } = row;
+        found.outbox.set(known, [...found.outbox.get(known) ?? [], [mid, text]]);
+        sums.set(known, ((sums.get(known) ?? 0) ^ sum) >>> 0);
       });
+      found.outboxIsWhole = attempt(db, "SELECT * FROM waiting", ({ known, sum }: WaitingRow) => {
+        if ((sums.get(known) ?? 0) !== sum) throw new Error("not whole");
+        sums.delete(known);
+      }) && sums.size === 0;
     });
   } catch {
     // Nothing of it can be read.
