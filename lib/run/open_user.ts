@@ -29,12 +29,14 @@ export async function openUser(options: OpenUserOptions = {}): Promise<User> {
   const { home, name } = options;
   const parts = await partsFor(options);
   const file = userFile(home, storeOwner, name);
-  return new User({
-    ...parts,
-    ...who(file),
-    store: home ? sqliteStore(home, idOf(file)) : memoryStore(),
-    renamed: (name) => home && save(identityPath(home), { ...file, name }),
-  });
+  const store = home ? sqliteStore(home, idOf(file)) : memoryStore();
+  const renamed = (name: string) => home && save(identityPath(home), { ...file, name });
+  try {
+    return new User({ ...parts, ...who(file), store, renamed });
+  } catch (error) {
+    store.close(); // What waits in the outbox is not what was written.
+    throw error;
+  }
 }
 
 /**
