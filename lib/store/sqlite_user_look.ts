@@ -1,7 +1,7 @@
 /** Looks at a user's folder without changing it, and takes out of a damaged one what can be read. */
 
 import { type Database, openFile } from "../disk/sqlite.ts";
-import { newer, openError, SQLITE, sqliteCode } from "../disk/sqlite_errors.ts";
+import { damaged, newer, openError, SQLITE, sqliteCode } from "../disk/sqlite_errors.ts";
 import type { Message } from "../protocol/schema.ts";
 import { copyIn } from "./known_file.ts";
 import {
@@ -11,6 +11,7 @@ import {
   MIGRATIONS,
   type PinRow,
   pinSum,
+  SUMS_SINCE,
   toGroup,
   type WaitingRow,
   waitingSum,
@@ -35,11 +36,20 @@ export function lookAtStore(folder: string, owner = ""): FoundStore | undefined 
     if (version > MIGRATIONS.length) {
       throw newer(wordsFor(folder).cannot, version, MIGRATIONS.length);
     }
-    if (version < MIGRATIONS.length) return emptyStore(); // An earlier version's: it has no sums.
+    if (version < MIGRATIONS.length) return earlier(folder, db, version);
     const store = new SqliteStore(db, folder);
     store.check(owner, copy);
     return store.whole();
   });
+}
+
+/** Of an earlier version's database nothing is known but that it is none of this one. */
+function earlier(folder: string, db: Database, version: number): FoundStore {
+  const hasSums = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'folder'").get();
+  if (hasSums && version < SUMS_SINCE) {
+    throw damaged(storePath(folder), 0, undefined, "", wordsFor(folder).wayOut);
+  }
+  return emptyStore();
 }
 
 /** What can still be read of a damaged `user.db`. */

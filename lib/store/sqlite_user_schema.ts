@@ -22,10 +22,8 @@ export const MIGRATIONS: readonly Migration[] = [
   CREATE TABLE pin (address TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
   // Whose it is and how often it changed; a sum a row, and one for all that wait for a group.
   (db) => {
-    db.exec(`CREATE TABLE folder (
-      one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, generation INTEGER NOT NULL
-    ) STRICT;
-    INSERT INTO folder VALUES (1, '', 0);
+    db.exec(`CREATE TABLE folder (owner TEXT NOT NULL, generation INTEGER NOT NULL) STRICT;
+    INSERT INTO folder VALUES ('', 0);
     CREATE TABLE waiting (known TEXT PRIMARY KEY, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     ALTER TABLE known ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE pin ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
@@ -47,6 +45,9 @@ export const MIGRATIONS: readonly Migration[] = [
     }
   },
 ];
+
+/** The first version with the table `folder`, and with sums. */
+export const SUMS_SINCE = 3;
 
 /** Rows as they are stored. */
 export type GroupRow = Omit<StoredGroup, "joined"> & {
