@@ -22,6 +22,7 @@ await main((signal, onClose) =>
       keptName: async (home) => (await open()).keptName(home),
       systemName: async () => (await open()).systemName(),
       machine: async (home, engine) => (await open()).machine(home, engine),
+      hold: async (folder) => (await import("./lib/run/hold.ts")).holdFolder(folder),
       isListening,
       openLog,
       stdin: process.stdin,

@@ -5,6 +5,7 @@
 
 import { sentence, UsageError } from "../errors.ts";
 import type { User } from "../user/user.ts";
+import type { Hold } from "./home.ts";
 import { columns, COMMON, type Given, type Options, readArgs } from "./args.ts";
 import { failed } from "./render.ts";
 import type { Ask, Bytes, Output } from "./streams.ts";
@@ -220,6 +221,8 @@ export interface UserDoors extends ServerDoors {
     home: string,
     options: { readonly newUser: boolean; readonly name?: string | undefined },
   ) => Promise<readonly string[]>;
+  /** See {@linkcode Hold}. */
+  readonly hold: Hold;
   /** What this machine gives a user of a home. */
   readonly machine: (home: string, transport?: string) => Promise<Machine>;
   /** The name kept in a home; undefined on the first run. */
