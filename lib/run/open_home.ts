@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
 import { FolderUnusable, sentence, UsageError } from "../errors.ts";
 import { copyIn, type Known, knownPath } from "../store/known_file.ts";
+import { lookAtNames } from "../store/sqlite_name_store.ts";
 import {
   isStoreInUse,
   lookAtStore,
@@ -33,6 +34,7 @@ export function lookAtHome(home: string): HomeFound {
     ...own,
     ...below(home, "profiles").flatMap((profile) => [...userProblems(profile)]),
     ...problemOf(() => checkKeyFile(join(home, "registry"))),
+    ...problemOf(() => lookAtNames(join(home, "registry"))),
     ...below(home, "groups").flatMap((group) => [
       ...folderProblems(group),
       ...problemOf(() => loadPins(join(group, "registries.json"))),

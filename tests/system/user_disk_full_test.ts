@@ -59,19 +59,19 @@ test("a user whose disk is full is told so, keeps nothing by halves, and goes on
     };
     const wanted = Array.from({ length: taken }, (_, i) => String(i));
     assert.deepEqual(await texts(), wanted);
-    const run = async (...words: string[]) => {
+    const run = (...words: string[]) => {
       const program = keep(
         new Process(ours("user.ts", ...words, "--registry", registry.address, "--home", home)),
       );
       return { program, end: () => program.end(20_000).then(({ code }) => code) };
     };
-    const once = await run("send", "Lab", "-");
+    const once = run("send", "Lab", "-");
     once.program.write(LARGE);
     once.program.finish();
     assert.equal(await once.end(), 1, once.program.output);
     const said = /FAILED: Cannot .*: the disk is full, make room on it; the message is not sent/;
     assert.match(once.program.output, said);
-    const script = await run();
+    const script = run();
     script.program.write(`/send_message Lab ${LARGE}\n/whoami\n`);
     script.program.finish();
     await script.end();
