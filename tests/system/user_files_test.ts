@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Group, Registry } from "../../mod.ts";
+import { lookAtHome, restoreHome } from "../../lib/run/open_home.ts";
+import { connect, Group, Registry } from "../../mod.ts";
 import { closing } from "../support.ts";
 import { type Keep, member } from "./live_world.ts";
 import { ours, Process } from "./processes.ts";
@@ -112,29 +113,35 @@ const IDENTITIES: Readonly<Record<string, string | undefined>> = {
 
 test("user files: an identity that is not what was written ends a program with the way out", () =>
   closing(async (keep) => {
-    const { home, run } = await world(keep);
+    const { home, registries, run } = await world(keep);
     const file = join(home, "identity.json");
     const whole = readFileSync(file);
     const before = (await run("whoami", "--home", home)).output;
-    let way: string[] = [];
     for (const [what, text] of Object.entries(IDENTITIES)) {
       if (text === undefined) rmSync(file);
       else writeFileSync(file, text);
-      const told = await run("whoami", "--home", home);
-      assert.equal(told.code, 1, `${what}: ${told.output}`);
-      assert.match(told.output, /FAILED: Cannot .*identity\.json.*put a copy of it back/, what);
-      way = namedIn(told.output);
-      assert.ok(way.includes("--new-user"), what);
-      const found = await run("doctor", "--home", home);
-      assert.equal(found.code, 1, what);
-      assert.match(found.output, /^WRONG .*identity\.json/m, what);
-      if (text === undefined) assert.equal(existsSync(file), false, "doctor makes none");
-      assert.equal((await run("restore", "--home", home)).code, 1, what);
+      const message = /^Cannot .*identity\.json.*put a copy of it back.*restore --new-user --home /;
+      await assert.rejects(
+        connect({ home, registries }),
+        { name: "FolderUnusable", message },
+        what,
+      );
+      const { hasUser, problems } = lookAtHome(home);
+      assert.equal(hasUser, false, what);
+      assert.match(problems.join("\n"), message, what);
+      assert.throws(() => restoreHome(home, {}), { name: "FolderUnusable", message }, what);
     }
+    rmSync(file);
+    const found = await run("doctor", "--home", home);
+    assert.equal(found.code, 1);
+    assert.match(found.output, /^WRONG .*identity\.json is missing/m);
+    assert.equal(existsSync(file), false, "doctor makes none");
     writeFileSync(file, whole);
     assert.equal((await run("whoami", "--home", home)).output, before);
     rmSync(file);
-    const restored = await run(...way, "--name", "bob");
+    const told = await run("whoami", "--home", home);
+    assert.equal(told.code, 1, told.output);
+    const restored = await run(...namedIn(told.output), "--name", "bob");
     assert.equal(restored.code, 0, restored.output);
     assert.match(restored.output, /You are a new user, .* \(1 group, 1 key of registries\)/);
     assert.match((await run("whoami", "--home", home)).output, /bob/);
@@ -193,9 +200,7 @@ test("user files: the files of a registry, of its pins and of profiles are looke
       else writeFileSync(key, text);
       const refused = { name: "FolderUnusable", message: /key\.json.*put a copy of it back/ };
       await assert.rejects(registry(), refused);
-      const { code, output } = await run("doctor", "--home", home);
-      assert.equal(code, 1);
-      assert.match(output, /^WRONG .*key\.json/m);
+      assert.match(lookAtHome(home).problems.join(), /key\.json.*put a copy of it back/);
     }
     writeFileSync(key, whole);
     writeFileSync(join(home, "registry", "names.db"), "rubbish".repeat(900));
