@@ -1,7 +1,7 @@
 /** Looks at all that a home keeps, and makes it whole again. */
 
 import { copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
 import { FolderUnusable, sentence, UsageError } from "../errors.ts";
 import { copyIn, type Known, knownPath } from "../store/known_file.ts";
@@ -57,8 +57,9 @@ function* userProblems(home: string): Iterable<string> {
     const found = lookAtStore(home, owner);
     if (!found || found.generation === 0) return;
     const copy = copyIn(home);
-    if (copy !== undefined && copy !== "damaged" && copy.generation >= found.generation) return;
-    const why = copy === undefined ? "missing" : copy === "damaged" ? "damaged" : "behind";
+    // One that is behind is being written just now, or will be with the next change.
+    if (copy !== undefined && copy !== "damaged" && copy.owner === found.owner) return;
+    const why = copy === undefined ? "missing" : copy === "damaged" ? copy : "another user's";
     throw new FolderUnusable(
       `Cannot use ${knownPath(home)}: it is ${why}; any command makes it again from user.db`,
     );
@@ -77,10 +78,13 @@ function problemOf(look: () => unknown): string[] {
 /** The folders in a folder of a home. */
 function below(home: string, name: string): string[] {
   const folder = join(home, name);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => join(folder, entry.name));
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(folder, entry.name));
+  } catch {
+    return []; // There is none, or who looks may not.
+  }
 }
 
 export interface RestoreOptions {
@@ -121,7 +125,7 @@ export function restoreHome(home: string, { newUser = false, name }: RestoreOpti
 
 /** Moves what is kept of a user to a folder beside it, which is answered. @throws {FolderUnusable} */
 function setAside(home: string, more: readonly string[]): string {
-  const date = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  const date = new Date().toISOString().replaceAll(":", "-");
   const aside = join(home, `set-aside-${date}`);
   const store = storePath(home);
   const files = [store, `${store}-wal`, `${store}-shm`, knownPath(home), ...more].filter(
@@ -129,7 +133,7 @@ function setAside(home: string, more: readonly string[]): string {
   );
   makeFolder(aside);
   for (const path of files) {
-    replace(join(aside, path.slice(home.length + 1)), (part) => copyFileSync(path, part));
+    replace(join(aside, basename(path)), (part) => copyFileSync(path, part));
   }
   if (isStoreInUse(home)) {
     rmSync(aside, { recursive: true });

@@ -83,7 +83,9 @@ export function salvage(folder: string): Salvaged {
       attempt(db, "SELECT * FROM outbox", (row: WaitingRow) => {
         if (row.sum !== waitingSum(row)) return;
         const { known, mid, text, sum } = row;
-        found.outbox.set(known, [...found.outbox.get(known) ?? [], [mid, text]]);
+        const waiting = found.outbox.get(known);
+        if (waiting) waiting.push([mid, text]);
+        else found.outbox.set(known, [[mid, text]]);
         sums.set(known, ((sums.get(known) ?? 0) ^ sum) >>> 0);
       });
       found.outboxIsWhole = attempt(db, "SELECT * FROM waiting", ({ known, sum }: WaitingRow) => {

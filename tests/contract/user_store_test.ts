@@ -157,7 +157,7 @@ test("user store without the write-ahead log of a killed program is older than i
     leave();
     const older = {
       name: "FolderUnusable",
-      message: /user\.db is older .*user\.ts restore --home /,
+      message: /user\.db is older .*user(\.ts)? restore --home /,
     };
     assert.throws(() => sqliteStore(left, "alice"), older);
     store.close();
@@ -177,7 +177,7 @@ test("user store is one user's, and says whose", () =>
     assert.throws(() => sqliteStore(folder, "bob"), {
       name: "FolderUnusable",
       message:
-        /user\.db belongs to the user alice, identity\.json to bob; .*user\.ts restore --home /,
+        /user\.db belongs to the user alice, identity\.json to bob; .*user(\.ts)? restore --home /,
     });
     assert.equal(storeOwner(folder), "alice");
     assert.equal(storeOwner(join(folder, "none")), undefined);
