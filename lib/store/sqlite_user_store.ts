@@ -198,7 +198,7 @@ export class SqliteStore implements UserStore {
   }
 
   #pending(group: string): Message[] {
-    // In one statement's time nobody else can write between: both are read again if they differ.
+    // Both of one moment: other programs write, too.
     const read = () => {
       const rows = this.#sql.pending.all(group) as WaitingRow[];
       return { rows, all: this.#waiting(group) };
