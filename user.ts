@@ -14,12 +14,15 @@ await main((signal, onClose) =>
     process.argv.slice(2),
     {
       openUser: async (options) => (await open()).openUser(options),
+      lookingUser: async (options) => (await open()).lookingUser(options),
+      restoreHome: async (home, options) => (await open()).restoreHome(home, options),
       openGroup: async (options) => (await import("./lib/run/open_group.ts")).openGroup(options),
       openRegistry: async (options) =>
         (await import("./lib/run/open_registry.ts")).openRegistry(options),
       keptName: async (home) => (await open()).keptName(home),
       systemName: async () => (await open()).systemName(),
       machine: async (home, engine) => (await open()).machine(home, engine),
+      hold: async (folder) => (await import("./lib/run/hold.ts")).holdFolder(folder),
       isListening,
       openLog,
       stdin: process.stdin,

@@ -30,9 +30,9 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
   const findings = aboutMachine(machine, home);
   if (machine.folderProblem === undefined) {
     try {
-      const user = await doors.openUser(where);
+      const user = await doors.lookingUser(machine.hasUser ? where : { ...where, home: undefined });
       run.onClose(() => user.close());
-      findings.push({ good: true, text: `you are ${user.name}, ${user.id}` });
+      if (machine.hasUser) findings.push({ good: true, text: `you are ${user.name}, ${user.id}` });
       findings.push(...(await user.diagnose()).map(aboutServer));
     } catch (error) {
       findings.push({ good: false, text: sentence(error) });
@@ -49,7 +49,7 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
 }
 
 function aboutMachine(machine: Machine, home: string): Finding[] {
-  const { versions, wire, folderProblem, free, descriptorProblem } = machine;
+  const { versions, wire, folderProblem, problems, free, descriptorProblem } = machine;
   return [
     { good: true, text: `zgroup ${VERSION}, ${versions}` },
     { good: true, text: `wire: ${wire}, every connection sealed` },
@@ -58,6 +58,10 @@ function aboutMachine(machine: Machine, home: string): Finding[] {
       text: folderProblem ?? `folder: ${home} can be written`,
       advice: "choose another one with --home, or give this user the right to write there",
     },
+    ...problems.map((text) => ({ good: false, text })),
+    ...(problems.length === 0 && folderProblem === undefined
+      ? [{ good: true, text: "what is kept in it is whole" }]
+      : []),
     ...(free === undefined ? [] : [{
       good: free >= ROOM,
       text: `disk: ${Math.floor(free / 1_048_576).toLocaleString("en-US")} MiB free`,

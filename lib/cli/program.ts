@@ -5,6 +5,7 @@
 
 import { sentence, UsageError } from "../errors.ts";
 import type { User } from "../user/user.ts";
+import type { Hold } from "./home.ts";
 import { columns, COMMON, type Given, type Options, readArgs } from "./args.ts";
 import { failed } from "./render.ts";
 import type { Ask, Bytes, Output } from "./streams.ts";
@@ -144,7 +145,7 @@ export type OpenLog = (options: LogOptions) => LogSink;
 /** What a user is opened with. */
 export interface OpenUserOptions {
   /** Folder of identity, outbox and cursors; absent: a fresh user whose things end with it. */
-  readonly home?: string;
+  readonly home?: string | undefined;
   /** `HOST:PORT` of each registry; default `127.0.0.1:5555`. */
   readonly registries?: readonly string[];
   /** The name others see; default the one kept in `home`, else that of the system's user. */
@@ -213,6 +214,15 @@ export interface ServerDoors {
 export interface UserDoors extends ServerDoors {
   /** Opens this home's user. */
   readonly openUser: (options: OpenUserOptions) => Promise<User>;
+  /** This home's user, or a fresh one, to look at servers: nothing is sent, nothing kept. */
+  readonly lookingUser: (options: OpenUserOptions) => Promise<User>;
+  /** Makes what a home keeps of its user whole again; sentences about what was done. */
+  readonly restoreHome: (
+    home: string,
+    options: { readonly newUser: boolean; readonly name?: string | undefined },
+  ) => Promise<readonly string[]>;
+  /** See {@linkcode Hold}. */
+  readonly hold: Hold;
   /** What this machine gives a user of a home. */
   readonly machine: (home: string, transport?: string) => Promise<Machine>;
   /** The name kept in a home; undefined on the first run. */
@@ -232,6 +242,10 @@ export interface Machine {
   readonly wire: string;
   /** Why the folder cannot be used; undefined when it can. */
   readonly folderProblem: string | undefined;
+  /** Whether the folder has a user that can be used. */
+  readonly hasUser: boolean;
+  /** What is missing or damaged in the folder, a sentence each, with the way out. */
+  readonly problems: readonly string[];
   /** Room on the folder's disk, bytes; undefined where the system does not tell. */
   readonly free: number | undefined;
   /** What to do about too few descriptors; undefined when there are enough. */

@@ -4,7 +4,7 @@
  */
 
 import { styleText } from "node:util";
-import { BadReply, IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
+import { BadReply, DiskFull, IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
@@ -231,6 +231,7 @@ export const COMMAND_WORDS: Words = { join: "user.ts join", list: "user.ts list"
 /** The same about a message: one that no group has refused is in the outbox. */
 export function explainSend(error: unknown, words: Words, target?: string): string {
   const said = explain(error, words, target);
+  if (error instanceof DiskFull) return `${said}; the message is not sent, send it again then`;
   const kept = error instanceof IdentityChanged || error instanceof BadReply;
   return kept ? `${said}; the message is kept for the group that you know` : said;
 }

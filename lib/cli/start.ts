@@ -25,7 +25,7 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
   atMost(given.positionals, 1);
   const { texts } = given;
   const registry = `127.0.0.1:${wholeNumber(given, "port", 1, 65_535) ?? 5555}`;
-  const profile = await takeProfile(home, texts.get("profile"));
+  const profile = await takeProfile(home, doors.hold, texts.get("profile"));
   run.onClose(() => profile.release());
   const { folder, suffix } = profile;
 

@@ -24,7 +24,11 @@ const OPTIONS: Options = {
   ...COMMAND_OPTIONS,
   port: { type: "text", value: "PORT", help: "start: port of the registry, default 5555" },
   profile: { type: "text", value: "NAME", help: "start: be another user of this folder" },
+  "new-user": { type: "flag", help: "restore: begin as a new user, where the key is lost" },
 };
+
+/** Options of one command that opens no user before. */
+const OWN_OPTIONS = { port: "start", profile: "start", "new-user": "restore" } as const;
 
 /** What `user.ts --help` says; commands come from their table. */
 export const ABOUT: About = {
@@ -68,15 +72,24 @@ export function userProgram(
       return 0;
     }
     const call = { given, home: homeFolder(given), doors, output, run };
-    if (command === "start") return await start(call);
-    for (const option of ["port", "profile"]) {
-      if (given.texts.has(option)) {
-        throw new UsageError(`Cannot use --${option}: it belongs to user.ts start`);
+    for (const [option, owner] of Object.entries(OWN_OPTIONS)) {
+      if (owner !== command && (given.texts.has(option) || given.flags.has(option))) {
+        throw new UsageError(`Cannot use --${option}: it belongs to user.ts ${owner}`);
       }
     }
+    if (command === "start") return await start(call);
     if (command === "doctor") return await doctor(call);
+    if (command === "restore") return await restore(call);
     return command === undefined ? await openPrompt(call) : await oneCommand(call);
   });
+}
+
+async function restore({ given, home, doors, output }: Call): Promise<number> {
+  atMost(given.positionals, 1);
+  const name = valueOf(given, "name", checkedName);
+  const told = await doors.restoreHome(home, { newUser: given.flags.has("new-user"), name });
+  await output.print(told.map(safeLine).join("\n"));
+  return 0;
 }
 
 async function oneCommand(call: Call): Promise<number> {

@@ -17,10 +17,26 @@ import {
 import { open } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { dirname, resolve } from "node:path";
-import { FolderUnusable } from "../errors.ts";
+import { DiskFull, FolderUnusable } from "../errors.ts";
+
+/** What a file must be, and what to do where it is not. */
+export interface Expected {
+  /** Why the value of a file is not what was kept there; undefined when it is. */
+  problem(value: unknown): string | undefined;
+  readonly wayOut: string;
+}
+
+/** A file of which nothing is known. */
+const ANYTHING: Expected = {
+  problem: (value) => typeof value === "object" && value ? undefined : "expected an object",
+  wayOut: "put a copy of it back",
+};
 
 /** The JSON object of a file; undefined when there is no file. @throws {FolderUnusable} */
-export function load<T extends object>(path: string): T | undefined {
+export function load<T extends object>(
+  path: string,
+  { problem, wayOut }: Expected = ANYTHING,
+): T | undefined {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -28,33 +44,44 @@ export function load<T extends object>(path: string): T | undefined {
     if (codeOf(cause) === "ENOENT") return undefined;
     throw new FolderUnusable(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
   }
+  let value: unknown;
   try {
-    return JSON.parse(text) as T;
+    value = JSON.parse(text);
   } catch (cause) {
-    throw new FolderUnusable(`Cannot read ${path}: it is not JSON; put a copy of it back`, {
-      cause,
-    });
+    throw new FolderUnusable(`Cannot read ${path}: it is not JSON; ${wayOut}`, { cause });
   }
+  const wrong = problem(value);
+  if (wrong !== undefined) {
+    throw new FolderUnusable(
+      `Cannot read ${path}: it is not what was written (${wrong}); ${wayOut}`,
+    );
+  }
+  return value as T;
 }
 
 /**
  * The JSON object of a file, made by `make` when there is none. Two programs that make it at the
  * same time get the same one. The file has mode 0600, its new folders 0700.
  *
- * @throws {FolderUnusable} the file cannot be read, written or parsed
+ * @throws {FolderUnusable} the file cannot be read, written or parsed, or is not what is expected;
+ * {DiskFull}
  */
-export function loadOrMake<T extends object>(path: string, make: () => T): T {
-  const kept = load<T>(path);
+export function loadOrMake<T extends object>(
+  path: string,
+  make: () => T,
+  expected: Expected = ANYTHING,
+): T {
+  const kept = load<T>(path, expected);
   if (kept) return kept;
   saving(path, () => {
     makeFolder(dirname(path));
     const write = (part: string) => writeFileSync(part, toJson(make()));
     put(path, write, (part) => unlessThere(() => linkSync(part, path)));
   });
-  return load<T>(path)!;
+  return load<T>(path, expected)!;
 }
 
-/** Keeps an object as JSON in the place of what a file held, mode 0600. @throws {FolderUnusable} */
+/** Keeps an object as JSON in the place of what a file held, mode 0600. @throws {FolderUnusable}; {DiskFull} */
 export function save(path: string, value: object): void {
   saving(path, () => replace(path, (part) => writeFileSync(part, toJson(value))));
 }
@@ -183,6 +210,9 @@ function saving(path: string, work: () => void): void {
   try {
     work();
   } catch (cause) {
+    if (codeOf(cause) === "ENOSPC") {
+      throw new DiskFull(`Cannot write ${path}: the disk is full, make room on it`, { cause });
+    }
     throw new FolderUnusable(`Cannot write ${path}: ${(cause as Error).message}`, { cause });
   }
 }

@@ -75,6 +75,7 @@ export function openDatabase<T>(
   const words = {
     cannot: opening.cannot ?? `Cannot open ${folder}`,
     held: opening.held ?? "another process uses it, stop that one or choose another folder",
+    wayOut: opening.wayOut,
   };
   const path = join(folder, name);
   const wal = new WalFile(`${path}-wal`);
@@ -87,7 +88,10 @@ export function openDatabase<T>(
     if (walChecked) wal.check();
     db = openFile(path);
     const first = pageSize === undefined ? [] : [`page_size = ${pageSize}`];
-    for (const pragma of [...first, ...PRAGMAS[sharing], ...pragmas]) db.pragma(pragma);
+    for (const pragma of [...first, ...PRAGMAS[sharing], ...pragmas]) {
+      if (sharing === "shared") patiently(() => db!.pragma(pragma));
+      else db.pragma(pragma);
+    }
     held = true;
     db.transaction(() => {
       const version = migrate(db!, migrations);
@@ -102,6 +106,23 @@ export function openDatabase<T>(
     if (db && held && walChecked) wal.leave(db);
     else db?.close();
     throw openError(path, words, error);
+  }
+}
+
+/** For how long, and how often, another program is waited for, ms. */
+const [PATIENCE, PAUSE] = [10_000, 5];
+
+/** SQLite does not wait by itself where programs make a database at once: each wants its WAL mode. */
+function patiently(work: () => unknown): void {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    try {
+      work();
+      return;
+    } catch (error) {
+      if (sqliteCode(error) !== SQLITE.busy || performance.now() > end) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
   }
 }
 
@@ -186,6 +207,16 @@ export class Database {
     } catch (cause) {
       if (this.#undone()) throw cause;
       throw new LogFailed(`Cannot write ${this.path}: what is in it is unknown`, { cause });
+    }
+  }
+
+  /** What `read` finds, all of one moment, whatever other programs write meanwhile. */
+  snapshot<T>(read: () => T): T {
+    this.#db.exec("BEGIN");
+    try {
+      return read();
+    } finally {
+      this.#undone();
     }
   }
 

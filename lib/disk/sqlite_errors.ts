@@ -48,11 +48,16 @@ export interface OpenWords {
   /** Up to the colon: `Cannot open FOLDER`. */
   readonly cannot: string;
   readonly held: string;
+  /** What to do about damage; default a copy is to be restored. */
+  readonly wayOut?: string | undefined;
 }
 
 /** What a failed open means for the person who started it. */
-export function openError(file: string, { cannot, held }: OpenWords, cause: unknown): unknown {
-  if (isFull(cause)) return new DiskFull(`${cannot}: the disk is full`, { cause });
+export function openError(file: string, words: OpenWords, cause: unknown): unknown {
+  const { cannot, held, wayOut } = words;
+  if (isFull(cause)) {
+    return new DiskFull(`${cannot}: the disk is full, make room on it`, { cause });
+  }
   switch (sqliteCode(cause) || (cause as { code?: unknown }).code) {
     case SQLITE.busy:
       return new FolderUnusable(`${cannot}: ${held}`, { cause });
@@ -67,7 +72,7 @@ export function openError(file: string, { cannot, held }: OpenWords, cause: unkn
         cause,
       });
     default:
-      return readError(file, 0, cause);
+      return readError(file, 0, cause, wayOut);
   }
 }
 
@@ -97,12 +102,17 @@ const NOT_OURS: ReadonlySet<number> = new Set([
 ]);
 
 /** What a failed read means; `seq` is the first entry that it was to answer, 0 if unknown. */
-export function readError(file: string, seq: number, cause: unknown): unknown {
+export function readError(
+  file: string,
+  seq: number,
+  cause: unknown,
+  wayOut?: string,
+): unknown {
   const code = sqliteCode(cause);
   const other = NOT_OURS.has(code);
   // Nor are its columns: values of another kind than were written cannot be worked with.
   const senseless = [TypeError, RangeError, SyntaxError].some((kind) => cause instanceof kind);
-  if (other || senseless) return damaged(file, seq, cause);
+  if (other || senseless) return damaged(file, seq, cause, undefined, wayOut);
   if (code !== 0) return new LogFailed(`Cannot read ${file}: the disk did not answer`, { cause });
   return cause;
 }
@@ -113,7 +123,8 @@ export function damaged(
   seq: number,
   cause?: unknown,
   where: string = seq > 0 ? ` from entry ${seq} on` : "",
+  wayOut = "restore a copy",
 ): LogDamaged {
-  const message = `Cannot trust ${file}${where}: it is not what was written, restore a copy`;
+  const message = `Cannot trust ${file}${where}: it is not what was written, ${wayOut}`;
   return new LogDamaged(file, seq, message, { cause });
 }

@@ -8,6 +8,7 @@ import type { GroupRecord } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import { SessionServer } from "../session/server.ts";
 import { Tickets } from "../session/ticket.ts";
+import { everyStep } from "../structures/closing.ts";
 import { parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import type { Accounts, Bounds, Transport } from "../transport/transport.ts";
@@ -119,10 +120,7 @@ export class GroupServer implements AsyncDisposable {
       return server;
     } catch (error) {
       if (server) await server.close();
-      else {
-        await group.close();
-        await log.close();
-      }
+      else await everyStep(() => group.close(), () => log.close());
       throw error;
     }
   }
@@ -179,22 +177,25 @@ export class GroupServer implements AsyncDisposable {
     void this.close();
   }
 
-  /** Takes the lease back, finishes what was accepted, closes socket and log. */
+  /**
+   * Takes the lease back, finishes what was accepted, closes socket and log; `stopped` has what of it
+   * failed. Never rejects.
+   */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#announcer.close();
-    await this.group.close();
-    await this.#sessions.close();
-    try {
-      await this.#options.log.close();
-    } catch (error) {
-      this.#failure ??= error as Error;
-    }
-    this.#stop(this.#failure);
+    const { log, logger } = this.#options;
+    const failed = await everyStep(
+      () => this.#announcer.close(),
+      () => this.group.close(),
+      () => this.#sessions.close(),
+      () => log.close(),
+    );
+    for (const { message } of failed) logger.warn(`Closing: ${message}`);
+    this.#stop(this.#failure ?? failed[0]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@
 import type { SigningKey } from "../identity/keys.ts";
 import { SessionServer } from "../session/server.ts";
 import { type NameStore, NO_NAMES } from "../store/name_store.ts";
+import { everyStep } from "../structures/closing.ts";
 import type { Accounts, Bounds, Peer, Transport } from "../transport/transport.ts";
 import { IDLE_AFTER, REGISTRY_BOUNDS } from "./bounds.ts";
 import { dialectFront, ownFront } from "./fronts.ts";
@@ -39,7 +40,7 @@ export interface RegistryServerOptions {
 export class RegistryServer implements AsyncDisposable {
   /** `IP:PORT#KEY`: what users and groups are given. */
   readonly address: string;
-  /** Resolves when the server is closed. */
+  /** Resolves when the server is closed: with the error that a part of it closed with, if one did. */
   readonly stopped: Promise<Error | undefined>;
   readonly #options: RegistryServerOptions;
   readonly #registry: Registry;
@@ -160,17 +161,20 @@ export class RegistryServer implements AsyncDisposable {
     }
   }
 
-  /** Unbinds; groups and users go on talking without it. */
+  /** Unbinds; groups and users go on talking without it. Never rejects: see `stopped`. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
 
   async #close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#server.close();
-    await this.#probing;
-    this.#registry.close();
-    this.#stop(undefined);
+    const failed = await everyStep(
+      () => this.#server.close(),
+      () => this.#probing,
+      () => this.#registry.close(),
+    );
+    for (const { message } of failed) this.#options.logger.warn(`Closing: ${message}`);
+    this.#stop(failed[0]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -6,10 +6,11 @@ import { load, save } from "../disk/files.ts";
 import { LogDamaged, Refusal, sentence, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
 import { GroupServer, type GroupServerOptions } from "../group/server.ts";
-import { groupId, sha256, signingKey, userId } from "../identity/keys.ts";
+import { groupId, sha256, signingKey } from "../identity/keys.ts";
 import { memoryLog } from "../log/memory.ts";
 import { sqliteLog } from "../log/sqlite.ts";
 import { renewCopy } from "../log/sqlite_copy.ts";
+import { storeOwner } from "../store/sqlite_user_look.ts";
 import {
   checkedAddress,
   checkedHost,
@@ -33,7 +34,7 @@ import {
 import { Holder } from "./holder.ts";
 import { SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
-import { userFile } from "./user_file.ts";
+import { idOf, userFile } from "./user_file.ts";
 
 /**
  * Starts a group: its key is made on the first start and kept with its data.
@@ -139,8 +140,7 @@ function folderName(name: string): string {
 
 function fileOf(folder: string | undefined, name: string, home: string | undefined): GroupFile {
   // The user of the home where a group is made.
-  const founder = () => home ? userId(signingKey(userFile(home).secretKey).publicKey) : "";
-  const make = () => newGroup(name, founder());
+  const make = () => newGroup(name, home ? idOf(userFile(home, storeOwner)) : "");
   if (!folder) return make();
   const file = groupFile(folder, make);
   if (file.name !== name) {

@@ -2,14 +2,14 @@
 
 import { join } from "node:path";
 import type { OpenRegistryOptions } from "../cli/program.ts";
-import { loadOrMake } from "../disk/files.ts";
-import { newSigningKey, type SigningKey, signingKey } from "../identity/keys.ts";
+import { newSigningKey, signingKey } from "../identity/keys.ts";
 import { sqliteNames } from "../store/sqlite_name_store.ts";
 import { REGISTRY_BOUNDS } from "../registry/bounds.ts";
 import { RegistryServer } from "../registry/server.ts";
 import { checkedAddress } from "../text/addresses.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { SILENT } from "./logging.ts";
+import { keyFile } from "./registry_key.ts";
 
 /** Starts a registry. @throws {Refusal} `address_taken`; {FolderUnusable} held by another */
 export async function openRegistry(options: OpenRegistryOptions = {}): Promise<RegistryServer> {
@@ -21,15 +21,9 @@ export async function openRegistry(options: OpenRegistryOptions = {}): Promise<R
   return await RegistryServer.start({
     transport,
     address,
-    key: registryKey(home),
+    key: home ? signingKey(keyFile(join(home, "registry")).secretKey) : newSigningKey(),
     bounds: boundsHere(REGISTRY_BOUNDS),
     ...(home ? { names: sqliteNames(join(home, "registry")) } : {}),
     logger: log,
   });
-}
-
-function registryKey(home: string | undefined): SigningKey {
-  const make = () => ({ secretKey: newSigningKey().secretKey });
-  const file = home ? loadOrMake(join(home, "registry", "key.json"), make) : make();
-  return signingKey(file.secretKey);
 }

@@ -4,15 +4,19 @@ import type { Machine, OpenUserOptions } from "../cli/program.ts";
 import { save } from "../disk/files.ts";
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
+import type { UserFile } from "../protocol/kept.ts";
 import { memoryStore } from "../store/memory_user_store.ts";
+import { lookAtStore, storeOwner } from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
 import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { User } from "../user/user.ts";
 import { engineName, transportFor } from "./engines.ts";
 import { SILENT } from "./logging.ts";
 import { machineFor } from "./machine.ts";
-import { identityPath, userFile } from "./user_file.ts";
+import { lookAtHome } from "./open_home.ts";
+import { identityPath, idOf, keptUser, userFile } from "./user_file.ts";
 
+export { restoreHome } from "./open_home.ts";
 export { keptName, systemName } from "./user_file.ts";
 
 /**
@@ -22,23 +26,44 @@ export { keptName, systemName } from "./user_file.ts";
  * cannot be used
  */
 export async function openUser(options: OpenUserOptions = {}): Promise<User> {
-  const { home, registries = [DEFAULT_REGISTRY] } = options;
+  const { home, name } = options;
+  const parts = await partsFor(options);
+  const file = userFile(home, storeOwner, name);
+  const store = home ? sqliteStore(home, idOf(file)) : memoryStore();
+  const renamed = (name: string) => home && save(identityPath(home), { ...file, name });
+  try {
+    return new User({ ...parts, ...who(file), store, renamed });
+  } catch (error) {
+    store.close(); // What waits in the outbox is not what was written.
+    throw error;
+  }
+}
+
+/**
+ * The user of a home, or a fresh one where there is none, to look at the servers it talks to: what
+ * waits in its outbox is not sent, and nothing of its folder changes.
+ *
+ * @throws what {@linkcode openUser} throws
+ */
+export async function lookingUser(options: OpenUserOptions): Promise<User> {
+  const { home } = options;
+  const parts = await partsFor(options);
+  const file = (home && keptUser(home)) || userFile(undefined, storeOwner);
+  const store = memoryStore(home ? lookAtStore(home, idOf(file)) : undefined);
+  return new User({ ...parts, ...who(file), store });
+}
+
+async function partsFor({ registries = [DEFAULT_REGISTRY], transport }: OpenUserOptions) {
   for (const registry of registries) checkedRegistry("the registry", registry);
-  const transport = await transportFor(options.transport, SILENT);
-  const file = userFile(home, options.name);
-  const store = home ? sqliteStore(home) : memoryStore();
-  return new User({
-    transport,
-    store,
-    key: signingKey(file.secretKey),
-    name: file.name,
-    registries,
-    mid: midMaker(),
-    renamed: (name) => home && save(identityPath(home), { ...file, name }),
-  });
+  return { registries, transport: await transportFor(transport, SILENT), mid: midMaker() };
+}
+
+function who({ secretKey, name }: UserFile) {
+  return { key: signingKey(secretKey), name };
 }
 
 /** What this machine gives a user of a home. */
 export function machine(home: string, transport?: string): Machine {
-  return machineFor(home, engineName(transport) === "zmtp" ? "zmtp (ours)" : "libzmq");
+  const wire = engineName(transport) === "zmtp" ? "zmtp (ours)" : "libzmq";
+  return { ...machineFor(home, wire), ...lookAtHome(home) };
 }

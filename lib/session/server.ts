@@ -11,6 +11,7 @@ import type {
   Server,
   Transport,
 } from "../transport/transport.ts";
+import { everyStep } from "../structures/closing.ts";
 import { Totals } from "../transport/totals.ts";
 import { AccountLog } from "./account_log.ts";
 import { Handshakes, type Hello } from "./handshakes.ts";
@@ -283,10 +284,10 @@ export class SessionServer implements AsyncDisposable {
   async #close(): Promise<void> {
     clearInterval(this.#sweeper);
     this.#handshakes.close();
-    await this.#server.close();
-    this.#log.close();
+    const failed = await everyStep(() => this.#server.close(), () => this.#log.close());
     for (const { session } of this.#sessions.values()) session.end();
     this.#sessions.clear();
+    if (failed.length > 0) throw failed[0];
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,18 +1,23 @@
 /** A user's things in memory: known groups, cursors, outbox; gone with the process. */
 
 import type { Message } from "../protocol/schema.ts";
-import type { StoredGroup, UserStore } from "./user_store.ts";
+import type { FoundStore, StoredGroup, UserStore } from "./user_store.ts";
 
-/** A store for a user without a folder. */
-export function memoryStore(): UserStore {
-  return new MemoryStore();
+/** A store for a user without a folder, or of what one knows: without what waits to be sent. */
+export function memoryStore(found?: Pick<FoundStore, "groups" | "pins">): UserStore {
+  return new MemoryStore(found);
 }
 
 class MemoryStore implements UserStore {
-  readonly #known = new Map<string, StoredGroup>();
-  readonly #pins = new Map<string, string>();
+  readonly #known: Map<string, StoredGroup>;
+  readonly #pins: Map<string, string>;
   /** Group id → messages in the order of their mids. */
   readonly #outbox = new Map<string, Message[]>();
+
+  constructor({ groups, pins }: Pick<FoundStore, "groups" | "pins"> = { groups: [], pins: {} }) {
+    this.#known = new Map(groups.map((group) => [group.id, group]));
+    this.#pins = new Map(Object.entries(pins));
+  }
 
   groups(): StoredGroup[] {
     return [...this.#known.values()].sort((a, b) => {

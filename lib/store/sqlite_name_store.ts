@@ -1,12 +1,16 @@
 /** What a registry keeps, in SQLite, held by one process; many changes share one synced transaction. */
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import {
   type Database,
   type Migration,
   openDatabase,
+  openFile,
   type Opening,
   type Statements,
 } from "../disk/sqlite.ts";
+import { damaged, openError, type OpenWords, SQLITE, sqliteCode } from "../disk/sqlite_errors.ts";
 import { LogFailed } from "../errors.ts";
 import type { KeylessPlace, NameStore, TakenName } from "./name_store.ts";
 
@@ -54,10 +58,34 @@ export function sqliteNames(folder: string, options: SqliteNamesOptions = {}): N
   const opening: Opening = {
     sharing: "alone",
     migrations: migrations(options.now ?? Date.now),
-    cannot: `Cannot use the folder ${folder}`,
-    held: "another registry uses it; stop that one, or give this one another --home",
+    ...wordsFor(folder),
   };
   return openDatabase(folder, "names.db", opening, (db) => new SqliteNames(db, options));
+}
+
+/** Looks at the names in a folder without changing them, unless a registry has them. @throws {LogDamaged} */
+export function lookAtNames(folder: string): void {
+  const path = join(folder, "names.db");
+  if (!existsSync(path)) return;
+  let db: Database | undefined;
+  try {
+    db = openFile(path, { readOnly: true });
+    if (db.pragma("quick_check(1)") !== "ok") throw damaged(path, 0, undefined, "", WAY_OUT);
+  } catch (error) {
+    if (sqliteCode(error) !== SQLITE.busy) throw openError(path, wordsFor(folder), error);
+  } finally {
+    db?.close();
+  }
+}
+
+const WAY_OUT = "put a copy of it back, or move it away: then every name is free to be taken again";
+
+function wordsFor(folder: string): OpenWords {
+  return {
+    cannot: `Cannot use the folder ${folder}`,
+    held: "another registry uses it; stop that one, or give this one another --home",
+    wayOut: WAY_OUT,
+  };
 }
 
 /** One change of rows, in the order of its coming. */

@@ -1,113 +1,292 @@
-/** A user's folder in SQLite: known groups, cursors, outbox. Open in several programs at once. */
+/**
+ * A user's folder in SQLite: known groups, pins, cursors, outbox. Open in several programs at once.
+ * Each row has a sum, and so have all that wait for one group; whom the user knows is kept a second
+ * time in `known.json`. Nothing is believed that does not agree with both.
+ */
 
 import { type Database, openDatabase, type Opening, type Statements } from "../disk/sqlite.ts";
+import { damaged, openError } from "../disk/sqlite_errors.ts";
+import { FolderUnusable } from "../errors.ts";
+import type { KnownGroup } from "../protocol/kept.ts";
 import type { Message } from "../protocol/schema.ts";
-import type { StoredGroup, UserStore } from "./user_store.ts";
+import { copyIn, isNotOf, isSame, type Known, saveKnown } from "./known_file.ts";
+import {
+  type FolderRow,
+  type GroupRow,
+  groupSum,
+  MIGRATIONS,
+  type PinRow,
+  pinSum,
+  sumOfAll,
+  toGroup,
+  type WaitingRow,
+  waitingSum,
+} from "./sqlite_user_schema.ts";
+import { isEmpty, missing, restoreLine, wordsFor } from "./user_folder.ts";
+import type { FoundStore, StoredGroup, UserStore } from "./user_store.ts";
 
-/** The schema of `user.db`: append to the list, never edit what stands in it. */
-const MIGRATIONS: readonly string[] = [
-  `CREATE TABLE known (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, curve TEXT NOT NULL, door TEXT NOT NULL,
-    key TEXT NOT NULL, joined INTEGER NOT NULL, role TEXT NOT NULL,
-    epoch TEXT NOT NULL DEFAULT '', cursor INTEGER NOT NULL DEFAULT 0
-  ) STRICT;
-  CREATE TABLE outbox (
-    known TEXT NOT NULL, mid TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (known, mid)
-  ) STRICT, WITHOUT ROWID;`,
-  // Doors and CURVE keys are of the wire zg1.
-  `ALTER TABLE known DROP COLUMN curve;
-  ALTER TABLE known DROP COLUMN door;
-  ALTER TABLE known ADD COLUMN ticket TEXT NOT NULL DEFAULT '';
-  CREATE TABLE pin (address TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
-];
-
-const SQL = {
+export const SQL = {
+  folder: "SELECT owner, generation FROM folder",
+  own: "UPDATE folder SET owner = ?",
+  grow: "UPDATE folder SET generation = generation + 1",
   groups: "SELECT * FROM known ORDER BY name, id",
+  group: "SELECT * FROM known WHERE id = ?",
   save: `INSERT INTO known (id, name, address, key, joined, role) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address,
       key = excluded.key, joined = excluded.joined, role = excluded.role`,
+  sumGroup: "UPDATE known SET sum = ? WHERE id = ?",
   forget: "DELETE FROM known WHERE id = ?",
   keepTicket: "UPDATE known SET ticket = ? WHERE id = ?",
-  pinned: "SELECT key FROM pin WHERE address = ?",
-  pin: "INSERT OR REPLACE INTO pin (address, key) VALUES (?, ?)",
+  pins: "SELECT * FROM pin ORDER BY address",
+  pinned: "SELECT * FROM pin WHERE address = ?",
+  pin: "INSERT OR REPLACE INTO pin (address, key, sum) VALUES (?, ?, ?)",
   // Not ?1 and ?2: the first versions of Node with SQLite take those for names.
   moveCursor: `UPDATE known SET epoch = ?, cursor = ?
-    WHERE id = ? AND (epoch <> ? OR cursor < ?)`,
-  enqueue: "INSERT OR IGNORE INTO outbox (known, mid, text) VALUES (?, ?, ?)",
-  pending: "SELECT mid, text FROM outbox WHERE known = ? ORDER BY mid",
-  settle: "DELETE FROM outbox WHERE known = ? AND mid = ?",
+    WHERE id = ? AND (epoch <> ? OR cursor < ?) RETURNING id`,
+  enqueue: `INSERT OR IGNORE INTO outbox (known, mid, text, sum) VALUES (?, ?, ?, ?)
+    RETURNING sum`,
+  pending: "SELECT * FROM outbox WHERE known = ? ORDER BY mid",
+  settle: "DELETE FROM outbox WHERE known = ? AND mid = ? RETURNING sum",
+  waiting: "SELECT sum FROM waiting WHERE known = ?",
+  wait: "INSERT OR REPLACE INTO waiting (known, sum) VALUES (?, ?)",
+  withOutbox: "SELECT known FROM outbox UNION SELECT known FROM waiting",
 } as const;
 
 /**
  * The store in `folder`, which is made (mode 0700) if missing.
  *
- * @throws {FolderUnusable} not writable, or of a newer version; {DiskFull}; {LogDamaged}
+ * @param owner the user id of the folder's key; absent: whoever's it is
+ * @throws {FolderUnusable} not writable, of a newer version, another user's, or what was there is
+ * missing; {DiskFull}; {LogDamaged}
  */
-export function sqliteStore(folder: string): UserStore {
-  const opening: Opening = {
-    sharing: "shared",
-    migrations: MIGRATIONS,
-    cannot: `Cannot use the folder ${folder}`,
-    held: "it is locked by another program that writes, try again",
-  };
-  return openDatabase(folder, "user.db", opening, (db) => new SqliteStore(db));
+export function sqliteStore(folder: string, owner = ""): UserStore {
+  const copy = copyIn(folder);
+  if (copy !== undefined && isEmpty(folder)) throw missing(folder, copy);
+  return openDatabase(folder, "user.db", openingOf(folder), (db) => {
+    const store = new SqliteStore(db, folder);
+    store.claim(owner, copy);
+    return store;
+  });
 }
 
-class SqliteStore implements UserStore {
+function openingOf(folder: string): Opening {
+  return { sharing: "shared", migrations: MIGRATIONS, ...wordsFor(folder) };
+}
+
+/** See the head of this file. */
+export class SqliteStore implements UserStore {
   readonly #db: Database;
+  readonly #folder: string;
   readonly #sql: Statements<keyof typeof SQL>;
+  /** An outbox that was put back from before this program sent anything is noticed. */
+  #hasSent = false;
   #closed = false;
 
-  constructor(db: Database) {
+  constructor(db: Database, folder: string) {
     this.#db = db;
+    this.#folder = folder;
     this.#sql = db.prepareAll(SQL);
   }
 
+  /**
+   * Checks all that was kept, and makes the folder its owner's.
+   *
+   * @param copy as it was before this database was opened: never newer
+   */
+  claim(owner: string, copy: Known | "damaged" | undefined): void {
+    const known = this.check(owner, copy);
+    if (owner !== known.owner && owner !== "") this.#change(() => this.#sql.own.run(owner));
+    else if (isNotOf(known, copy) || known.generation > copy.generation) this.#keepCopy();
+  }
+
+  /** @throws {FolderUnusable}; {LogDamaged} */
+  check(owner: string, copy: Known | "damaged" | undefined): Known {
+    const [first, ...more] = ["folder", "known", "pin", "waiting"].map((table) =>
+      this.#db.pragma(`integrity_check('${table}')`)
+    );
+    if (first !== "ok" || more.some((found) => found !== "ok")) throw this.#damaged();
+    const known = this.#db.snapshot(() => this.#known());
+    const cannot = `Cannot use the folder ${this.#folder}`;
+    const line = restoreLine(this.#folder);
+    if (owner !== "" && known.owner !== "" && known.owner !== owner) {
+      throw new FolderUnusable(
+        `${cannot}: user.db belongs to the user ${known.owner}, identity.json to ${owner}; put back ` +
+          `the one that belongs here, or keep identity.json alone: ${line}`,
+      );
+    }
+    if (isNotOf(known, copy)) return known;
+    if (copy.generation > known.generation) {
+      throw new FolderUnusable(
+        `${cannot}: user.db is older than known.json beside it, so that something is missing; put ` +
+          `the newer one back, or go on with what both have: ${line}`,
+      );
+    }
+    if (copy.generation === known.generation && !isSame(copy, known)) throw this.#damaged();
+    return known;
+  }
+
+  /** All that is kept, checked. */
+  whole(): FoundStore {
+    const known = this.#known();
+    const all = this.#sql.withOutbox.all() as Pick<WaitingRow, "known">[];
+    const outbox = all.map(({ known }) => [known, this.#pending(known)] as const);
+    return { ...known, groups: this.groups(), outbox: new Map(outbox) };
+  }
+
   groups(): StoredGroup[] {
-    const rows = this.#sql.groups.all() as (Omit<StoredGroup, "joined"> & { joined: number })[];
-    return rows.map((row) => ({ ...row, joined: row.joined === 1 }));
+    return this.#do(() => (this.#sql.groups.all() as GroupRow[]).map((row) => this.#group(row)));
   }
 
-  save(group: Parameters<UserStore["save"]>[0]): void {
+  #group(row: GroupRow): StoredGroup {
+    if (row.sum !== groupSum(row)) throw this.#damaged();
+    return toGroup(row);
+  }
+
+  save(group: KnownGroup): void {
     const { id, name, address, key, joined, role } = group;
-    this.#sql.save.run(id, name, address, key, joined ? 1 : 0, role);
-  }
-
-  forget(id: string): void {
-    this.#sql.forget.run(id);
-  }
-
-  keepTicket(id: string, ticket: string): void {
-    this.#sql.keepTicket.run(ticket, id);
-  }
-
-  pinned(address: string): string | undefined {
-    return (this.#sql.pinned.get(address) as { key: string } | undefined)?.key;
-  }
-
-  pin(address: string, key: string): void {
-    this.#sql.pin.run(address, key);
-  }
-
-  moveCursor(id: string, epoch: string, seq: number): void {
-    this.#sql.moveCursor.run(epoch, seq, id, epoch, seq);
-  }
-
-  enqueue(group: string, messages: readonly Message[]): void {
-    this.#db.transaction(() => {
-      for (const [mid, text] of messages) this.#sql.enqueue.run(group, mid, text);
+    const row = this.#do(() => this.#sql.group.get(id)) as GroupRow | undefined;
+    const same = row !== undefined && row.name === name && row.address === address &&
+      row.key === key && row.joined === Number(joined) && row.role === role;
+    if (same) return;
+    this.#change(() => {
+      this.#sql.save.run(id, name, address, key, joined ? 1 : 0, role);
+      this.#sumUp(id);
     });
   }
 
+  forget(id: string): void {
+    this.#change(() => this.#sql.forget.run(id));
+  }
+
+  keepTicket(id: string, ticket: string): void {
+    this.#do(() => this.#sql.keepTicket.run(ticket, id));
+  }
+
+  pinned(address: string): string | undefined {
+    const row = this.#do(() => this.#sql.pinned.get(address)) as PinRow | undefined;
+    if (row && row.sum !== pinSum(row)) throw this.#damaged();
+    return row?.key;
+  }
+
+  pin(address: string, key: string): void {
+    this.#change(() => this.#sql.pin.run(address, key, pinSum({ address, key })));
+  }
+
+  moveCursor(id: string, epoch: string, seq: number): void {
+    this.#write(() => {
+      if (this.#sql.moveCursor.get(epoch, seq, id, epoch, seq)) this.#sumUp(id);
+    });
+  }
+
+  enqueue(group: string, messages: readonly Message[]): void {
+    const work = () => {
+      const added: { sum: number }[] = [];
+      for (const [mid, text] of messages) {
+        const sum = waitingSum({ known: group, mid, text });
+        const row = this.#sql.enqueue.get(group, mid, text, sum) as { sum: number } | undefined;
+        if (row) added.push(row);
+      }
+      this.#wait(group, added);
+    };
+    if (this.#hasSent) this.#write(work);
+    else this.#change(work);
+    this.#hasSent = true;
+  }
+
   pending(group: string): Message[] {
-    const rows = this.#sql.pending.all(group) as { mid: string; text: string }[];
+    return this.#do(() => this.#pending(group));
+  }
+
+  #pending(group: string): Message[] {
+    // Both of one moment: other programs write, too.
+    const read = () => {
+      const rows = this.#sql.pending.all(group) as WaitingRow[];
+      return { rows, all: this.#waiting(group) };
+    };
+    const { rows, all } = this.#db.snapshot(read);
+    const whole = rows.every((row) => row.sum === waitingSum(row)) && sumOfAll(rows) === all;
+    if (!whole) throw this.#damaged();
     return rows.map(({ mid, text }) => [mid, text]);
   }
 
   settle(group: string, mids: readonly string[]): void {
-    this.#db.transaction(() => {
-      for (const mid of mids) this.#sql.settle.run(group, mid);
+    this.#write(() => {
+      const gone = mids.map((mid) =>
+        this.#sql.settle.get(group, mid) as { sum: number } | undefined
+      );
+      this.#wait(group, gone.filter((row) => row !== undefined));
     });
+  }
+
+  /** Rows came, or went: the sum of a group's outbox is another. */
+  #wait(group: string, rows: readonly { readonly sum: number }[]): void {
+    if (rows.length === 0) return;
+    this.#sql.wait.run(group, (this.#waiting(group) ^ sumOfAll(rows)) >>> 0);
+  }
+
+  #waiting(group: string): number {
+    return (this.#sql.waiting.get(group) as { sum: number } | undefined)?.sum ?? 0;
+  }
+
+  #sumUp(id: string): void {
+    const row = this.#sql.group.get(id) as GroupRow;
+    this.#sql.sumGroup.run(groupSum(row), id);
+  }
+
+  #known(): Known {
+    const row = this.#sql.folder.get() as FolderRow | undefined;
+    if (!row) throw this.#damaged();
+    const groups = (this.#sql.groups.all() as GroupRow[]).map((row) => this.#group(row));
+    const pins: Record<string, string> = {};
+    for (const row of this.#sql.pins.all() as PinRow[]) {
+      if (row.sum !== pinSum(row)) throw this.#damaged();
+      pins[row.address] = row.key;
+    }
+    return { owner: row.owner, generation: row.generation, groups, pins };
+  }
+
+  /** A change that must not be lost in silence: on the disk when this returns, and in the copy. */
+  #change(work: () => void): void {
+    this.#do(() => this.#db.pragma("synchronous = FULL"));
+    try {
+      this.#write(() => {
+        work();
+        this.#sql.grow.run();
+      });
+    } finally {
+      this.#do(() => this.#db.pragma("synchronous = NORMAL"));
+    }
+    this.#keepCopy();
+  }
+
+  #keepCopy(): void {
+    try {
+      saveKnown(this.#folder, this.#db.snapshot(() => this.#known()));
+    } catch {
+      // It is behind until the next change or the next start; what is true is in the database.
+    }
+  }
+
+  #write(work: () => void): void {
+    this.#do(() => this.#db.transaction(work));
+  }
+
+  /** Whatever SQLite says is told as a sentence with the way out. */
+  #do<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const { cannot, ...words } = wordsFor(this.#folder);
+      throw openError(
+        this.#db.path,
+        { ...words, cannot: cannot.replace("use", "write to") },
+        error,
+      );
+    }
+  }
+
+  #damaged(): Error {
+    return damaged(this.#db.path, 0, undefined, "", wordsFor(this.#folder).wayOut);
   }
 
   close(): void {

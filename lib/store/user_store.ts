@@ -1,6 +1,7 @@
 /** What a user keeps; several programs may share one store. */
 
 import type { Message } from "../protocol/schema.ts";
+import type { Known } from "./known_file.ts";
 
 /** Where a group is and who it must be, as far as known. */
 export interface GroupTarget {
@@ -44,4 +45,11 @@ export interface UserStore {
   /** Forgets messages that were acknowledged or refused for good. */
   settle(group: string, mids: readonly string[]): void;
   close(): void;
+}
+
+/** What was found in a user's folder. */
+export interface FoundStore extends Known {
+  readonly groups: readonly StoredGroup[];
+  /** Messages that wait, by group id. */
+  readonly outbox: ReadonlyMap<string, readonly Message[]>;
 }

@@ -99,7 +99,7 @@ export class KnownGroups {
     const next = { epoch: epoch ?? now.epoch, cursor: seq };
     if (next.epoch === now.epoch && seq <= now.cursor) return;
     this.#moved.set(group.id, next);
-    this.#timer ??= setTimeout(() => this.#reload(), DELAY);
+    this.#timer ??= setTimeout(() => this.#later(), DELAY);
   }
 
   #save(group: Parameters<UserStore["save"]>[0]): void {
@@ -110,6 +110,14 @@ export class KnownGroups {
   #reload(): void {
     this.#keepCursors();
     this.#all = this.#store.groups();
+  }
+
+  #later(): void {
+    try {
+      this.#reload();
+    } catch {
+      // What cannot be read now is told by whoever needs it, and not by a timer.
+    }
   }
 
   #keepCursors(): void {

@@ -110,11 +110,12 @@ export class User implements AsyncDisposable {
    * after 4.5 s at most; the others hear it later.
    *
    * @param name 1 to 64 characters, no controls; spaces around it are dropped
-   * @throws {UsageError} it is not usable
+   * @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept
    */
   async rename(name: string): Promise<void> {
-    this.#name = checkedName(name);
-    this.#renamed?.(this.#name);
+    const checked = checkedName(name);
+    this.#renamed?.(checked);
+    this.#name = checked;
     await Promise.all(
       this.#links().map((link) => {
         link.renew();

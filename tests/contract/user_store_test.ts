@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { midMaker } from "../../lib/identity/mids.ts";
 import { memoryStore } from "../../lib/store/memory_user_store.ts";
+import { storeOwner } from "../../lib/store/sqlite_user_look.ts";
 import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
 import type { UserStore } from "../../lib/store/user_store.ts";
@@ -19,13 +20,19 @@ const LAB = {
   role: "member",
 };
 
+/** Opens the store of a folder, by engine. */
+const ENGINES: readonly (readonly [string, (folder: string) => UserStore])[] = [
+  ["sqlite", (folder) => sqliteStore(folder)],
+  ["memory", () => memoryStore()],
+];
+
 /** Epoch and cursor of the one group that a store knows. */
 function place(store: UserStore): [epoch: string, cursor: number] {
   const [{ epoch, cursor }] = store.groups();
   return [epoch, cursor];
 }
 
-for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] as const) {
+for (const [engine, open] of ENGINES) {
   test(`${engine} user store moves a cursor forward only, and starts it again with another epoch`, () =>
     inFolder((folder) => {
       const store = open(folder);
@@ -66,7 +73,7 @@ for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] 
     }));
 }
 
-for (const [engine, open] of [["sqlite", sqliteStore], ["memory", memoryStore]] as const) {
+for (const [engine, open] of ENGINES) {
   test(`${engine} user store keeps a ticket and pins until they are replaced or forgotten`, () =>
     inFolder((folder) => {
       const store = open(folder);
@@ -133,5 +140,46 @@ test("user store gives one folder to two programs, and keeps what is not settled
     assert.deepEqual(third.pending("b"), []);
     assert.deepEqual(third.groups().map(({ name, joined }) => [name, joined]), [["Lab", true]]);
     third.close();
+    return Promise.resolve();
+  }));
+
+test("user store without the write-ahead log of a killed program is older than its second copy", () =>
+  inFolder((folder) => {
+    const [home, left] = [join(folder, "home"), join(folder, "left")];
+    const store = sqliteStore(home, "alice");
+    mkdirSync(left);
+    const leave = () => {
+      for (const name of ["user.db", "known.json"]) {
+        copyFileSync(join(home, name), join(left, name));
+      }
+    };
+    store.save(LAB);
+    leave();
+    const older = {
+      name: "FolderUnusable",
+      message: /user\.db is older .*user(\.ts)? restore --home /,
+    };
+    assert.throws(() => sqliteStore(left, "alice"), older);
+    store.close();
+    leave();
+    sqliteStore(left, "alice").close();
+    const again = sqliteStore(home, "alice");
+    again.enqueue("a", [[midMaker()(), "first"]]);
+    leave();
+    assert.throws(() => sqliteStore(left, "alice"), older);
+    again.close();
+    return Promise.resolve();
+  }));
+
+test("user store is one user's, and says whose", () =>
+  inFolder((folder) => {
+    sqliteStore(folder, "alice").close();
+    assert.throws(() => sqliteStore(folder, "bob"), {
+      name: "FolderUnusable",
+      message:
+        /user\.db belongs to the user alice, identity\.json to bob; .*user(\.ts)? restore --home /,
+    });
+    assert.equal(storeOwner(folder), "alice");
+    assert.equal(storeOwner(join(folder, "none")), undefined);
     return Promise.resolve();
   }));

@@ -3,12 +3,11 @@
  * and writing resumes without a restart.
  */
 
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { copies } from "../../lib/run/open_group.ts";
 import { connect, Refusal } from "../../mod.ts";
+import { fill, SmallDisk } from "../support/small_disk.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Follower, joined, numbered, Sender } from "./support/chat.ts";
@@ -113,29 +112,8 @@ async function dropping(
 
 /** A file system of 2 MiB. @throws {Skipped} it cannot be mounted */
 function smallDisk(fault: Fault): string {
-  const disk = join(fault.folder, "disk");
-  mkdirSync(disk);
-  if (process.platform !== "linux") throw new Skipped("a file system of its own needs Linux");
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "none", disk]);
-  if (mounted.status !== 0) throw new Skipped("mounting a tmpfs needs root");
-  fault.onClose(() => spawnSync("umount", ["-l", disk]));
-  return disk;
-}
-
-/** A file that takes all the room there is. */
-function fill(disk: string, name: string): string {
-  const file = join(disk, name);
-  const fd = openSync(file, "w");
-  try {
-    for (let size = 65_536; size > 0; size = Math.floor(size / 2)) {
-      try {
-        while (writeSync(fd, new Uint8Array(size)) === size);
-      } catch (error) {
-        if ((error as { code?: string }).code !== "ENOSPC") throw error;
-      }
-    }
-  } finally {
-    closeSync(fd);
-  }
-  return file;
+  const disk = new SmallDisk(join(fault.folder, "disk"), "2m");
+  if (disk.problem !== undefined) throw new Skipped(disk.problem);
+  fault.onClose(() => disk.remove());
+  return disk.path;
 }

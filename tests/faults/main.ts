@@ -29,6 +29,7 @@ const FAULTS: Readonly<Record<string, readonly [small: number, full: number]>> =
   malformed: [2, 20],
   two_groups: [1, 2],
   five_programs: [2, 15],
+  user_files: [2, 20],
   upgrade: [1, 2],
   backup: [2, 10],
   soak: [2, 90],

@@ -10,6 +10,8 @@ const WELL: Machine = {
   versions: "Deno 2, linux",
   wire: "zmtp (ours)",
   folderProblem: undefined,
+  hasUser: true,
+  problems: [],
   free: 1e9,
   descriptorProblem: undefined,
 };
@@ -33,7 +35,7 @@ async function says(
       home: "/home",
       doors: {
         machine: () => Promise.resolve({ ...WELL, ...machine }),
-        openUser: () => Promise.resolve(user),
+        lookingUser: () => Promise.resolve(user),
       },
       output: {
         style: { colour: false },
@@ -70,6 +72,7 @@ test("doctor names what is wrong, says what to do, and ends with 1", async () =>
     [{}, { ahead: -90_000 }, /90 s behind yours/],
     [{ free: 1_000_000 }, {}, /WRONG +disk: 0 MiB free\n +make room/],
     [{ descriptorProblem: "Only 256" }, {}, /WRONG +Only 256/],
+    [{ problems: ["identity.json is gone"] }, {}, /WRONG +identity.json is gone/],
     [{ folderProblem: "folder: no" }, {}, /WRONG +folder: no\n +choose another/],
   ];
   for (const [machine, server, wanted] of cases) {

@@ -22,6 +22,12 @@ const doctor: ProgramCommand = {
   program: { usage: "doctor" },
 };
 
+const restore: ProgramCommand = {
+  names: ["restore"],
+  help: "make a damaged folder whole again, and say what is lost",
+  program: { usage: "restore [--new-user]" },
+};
+
 /** The rows of the prompt and of scripts, in the order of its help. */
 export const PROMPT_COMMANDS: readonly Command[] = [
   list,
@@ -63,6 +69,7 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   whoami,
   start,
   doctor,
+  restore,
   help,
 ];
 

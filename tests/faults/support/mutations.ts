@@ -217,6 +217,21 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "[];",
   },
   {
+    fault: "user_files",
+    what: "does not notice that messages are gone from the outbox",
+    file: "lib/store/sqlite_user_store.ts",
+    find:
+      "const whole = rows.every((row) => row.sum === waitingSum(row)) && sumOfAll(rows) === all;",
+    replace: "const whole = rows.every((row) => row.sum === waitingSum(row)) && all >= 0;",
+  },
+  {
+    fault: "user_files",
+    what: "believes an older user.db",
+    file: "lib/store/sqlite_user_store.ts",
+    find: "    if (copy.generation > known.generation) {",
+    replace: "    if (copy.generation > known.generation + 1_000_000) {",
+  },
+  {
     fault: "upgrade",
     what: "opens a log, or a user's folder, that a newer version wrote",
     file: "lib/disk/sqlite.ts",

@@ -1,0 +1,75 @@
+/**
+ * Files that a folder keeps as JSON: what each must be. Fields that nobody knows are left alone.
+ * Stored: do not rename.
+ */
+
+import * as v from "valibot";
+import { count, key, name } from "./fields.ts";
+
+/** `identity.json`: who a user is. */
+export interface UserFile {
+  readonly name: string;
+  /** Raw private key, base64url, 43 characters. */
+  readonly secretKey: string;
+}
+
+/** `key.json`: who a registry is. */
+export type KeyFile = Pick<UserFile, "secretKey">;
+
+/** A group as `known.json` has it: where it is, who it must be, and what the user is there. */
+export interface KnownGroup {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly key: string;
+  readonly joined: boolean;
+  readonly role: string;
+}
+
+/** `known.json`: the second copy of whom a user knows; the first is in `user.db`. */
+export interface KnownFile {
+  /** User id; empty where nobody said. */
+  readonly owner: string;
+  /** Grows with each change of `user.db` that must not be lost in silence. */
+  readonly generation: number;
+  readonly groups: readonly KnownGroup[];
+  /** Address of a registry → its key. */
+  readonly pins: Readonly<Record<string, string>>;
+  /** SHA-256 of the rest, hex. */
+  readonly sum: string;
+}
+
+const string = v.string();
+const [userFile, keyFile, pins, known] = [
+  v.object({ name, secretKey: key }),
+  v.object({ secretKey: key }),
+  v.record(string, key),
+  v.object({
+    owner: string,
+    generation: count,
+    groups: v.array(
+      v.object({
+        id: string,
+        name: string,
+        address: string,
+        key: string,
+        joined: v.boolean(),
+        role: string,
+      }),
+    ),
+    pins: v.record(string, string),
+    sum: string,
+  }),
+];
+
+/** Why a value cannot be what is kept under this name; undefined when it can. */
+export function keptProblem(what: keyof typeof KEPT, value: unknown): string | undefined {
+  const result = v.safeParse(KEPT[what], value, { abortEarly: true });
+  if (result.success) return undefined;
+  const [issue] = result.issues;
+  const path = v.getDotPath(issue);
+  const [first, ...rest] = issue.message;
+  return `${path === null ? "" : `${path}: `}${first.toLowerCase()}${rest.join("")}`;
+}
+
+const KEPT = { userFile, keyFile, pins, known } as const;

@@ -1,0 +1,198 @@
+/** Looks at all that a home keeps, and makes it whole again. */
+
+import { copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { makeFolder, replace, syncFolder } from "../disk/files.ts";
+import { FolderUnusable, sentence, UsageError } from "../errors.ts";
+import { copyIn, type Known, knownPath } from "../store/known_file.ts";
+import { lookAtNames } from "../store/sqlite_name_store.ts";
+import {
+  isStoreInUse,
+  lookAtStore,
+  salvage,
+  type Salvaged,
+  storeOwner,
+} from "../store/sqlite_user_look.ts";
+import { sqliteStore } from "../store/sqlite_user_store.ts";
+import { storePath } from "../store/user_folder.ts";
+import { folderProblems } from "./group_folder.ts";
+import { loadPins } from "./pins.ts";
+import { checkKeyFile } from "./registry_key.ts";
+import { identityPath, idOf, keptUser, lost, userFile } from "./user_file.ts";
+
+/** What is in a home: whether there is a user that can be used, and all that is wrong. */
+export interface HomeFound {
+  readonly hasUser: boolean;
+  /** A sentence each, with the way out. */
+  readonly problems: readonly string[];
+}
+
+/** Looks at the user of a home, at its profiles, its registry and its groups. Changes nothing. */
+export function lookAtHome(home: string): HomeFound {
+  const own = [...userProblems(home)];
+  const problems = [
+    ...own,
+    ...below(home, "profiles").flatMap((profile) => [...userProblems(profile)]),
+    ...problemOf(() => checkKeyFile(join(home, "registry"))),
+    ...problemOf(() => lookAtNames(join(home, "registry"))),
+    ...below(home, "groups").flatMap((group) => [
+      ...folderProblems(group),
+      ...problemOf(() => loadPins(join(group, "registries.json"))),
+    ]),
+  ];
+  return { hasUser: own.length === 0 && existsSync(identityPath(home)), problems };
+}
+
+function* userProblems(home: string): Iterable<string> {
+  let owner: string | undefined;
+  try {
+    const file = keptUser(home);
+    owner = file && idOf(file);
+    const other = file ? undefined : storeOwner(home);
+    if (other !== undefined) yield sentence(lost(home, other));
+  } catch (error) {
+    yield sentence(error);
+  }
+  yield* problemOf(() => {
+    const found = lookAtStore(home, owner);
+    if (!found || found.generation === 0) return;
+    const copy = copyIn(home);
+    // One that is behind is being written just now, or will be with the next change.
+    if (copy !== undefined && copy !== "damaged" && copy.owner === found.owner) return;
+    const why = copy === undefined ? "missing" : copy === "damaged" ? copy : "another user's";
+    throw new FolderUnusable(
+      `Cannot use ${knownPath(home)}: it is ${why}; any command makes it again from user.db`,
+    );
+  });
+}
+
+function problemOf(look: () => unknown): string[] {
+  try {
+    look();
+    return [];
+  } catch (error) {
+    return [sentence(error)];
+  }
+}
+
+/** The folders in a folder of a home. */
+function below(home: string, name: string): string[] {
+  const folder = join(home, name);
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(folder, entry.name));
+  } catch {
+    return []; // There is none, or who looks may not.
+  }
+}
+
+export interface RestoreOptions {
+  /** Begin as a new user, where the key is gone. */
+  readonly newUser?: boolean;
+  readonly name?: string;
+}
+
+/**
+ * Makes the files of a home's user whole again from what is left of them; what was there is set
+ * aside in a folder of its own. Answers what was done and what is lost, a sentence each.
+ *
+ * @throws {FolderUnusable} only a new user can begin, or it is in use; {UsageError} the key is whole;
+ * {DiskFull}
+ */
+export function restoreHome(home: string, { newUser = false, name }: RestoreOptions): string[] {
+  const [problem] = userProblems(home);
+  if (problem === undefined) return [`Nothing is wrong in ${home}`];
+  const hasKey = problemOf(() => keptUser(home)).length === 0 && existsSync(identityPath(home));
+  if (!hasKey && !newUser) throw new FolderUnusable(problem);
+  if (hasKey && newUser) {
+    throw new UsageError(
+      `Cannot begin as a new user in ${home}: the key of the former one is whole, leave out ` +
+        "--new-user; or move identity.json away",
+    );
+  }
+  const aside = setAside(home, hasKey ? [] : [identityPath(home)]);
+  const copy = copyIn(aside);
+  const read = salvage(aside);
+  const file = userFile(home, () => undefined, name);
+  const owner = idOf(file);
+  const isOurs = (other: string) => newUser || other === "" || other === owner;
+  const second = copy !== undefined && copy !== "damaged" && isOurs(copy.owner) ? copy : undefined;
+  const first = isOurs(read.owner) ? read : undefined;
+  const told = fill(home, owner, { second, first, newUser });
+  return [`What was there is set aside in ${aside}`, ...told];
+}
+
+/** Moves what is kept of a user to a folder beside it, which is answered. @throws {FolderUnusable} */
+function setAside(home: string, more: readonly string[]): string {
+  const date = new Date().toISOString().replaceAll(":", "-");
+  const aside = join(home, `set-aside-${date}`);
+  const store = storePath(home);
+  const files = [store, `${store}-wal`, `${store}-shm`, knownPath(home), ...more].filter(
+    existsSync,
+  );
+  makeFolder(aside);
+  for (const path of files) {
+    replace(join(aside, basename(path)), (part) => copyFileSync(path, part));
+  }
+  if (isStoreInUse(home)) {
+    rmSync(aside, { recursive: true });
+    throw new FolderUnusable(
+      `Cannot restore ${home}: another program of this user has it open, end it and try again`,
+    );
+  }
+  for (const path of files) rmSync(path, { force: true });
+  syncFolder(home);
+  return aside;
+}
+
+interface Sources {
+  /** `known.json`, where it is whole. */
+  readonly second: Known | undefined;
+  /** What could be read of `user.db`. */
+  readonly first: Salvaged | undefined;
+  readonly newUser: boolean;
+}
+
+/** Makes `user.db` again; sentences about what is in it. */
+function fill(home: string, owner: string, { second, first, newUser }: Sources): string[] {
+  // The second copy is newer than a database that was put back, and whole where that is not.
+  const groups = new Map([...first?.groups ?? [], ...second?.groups ?? []].map((g) => [g.id, g]));
+  const pins = { ...first?.pins, ...second?.pins };
+  const isWhole = first?.outboxIsWhole && first.generation === second?.generation;
+  let messages = 0;
+  const store = sqliteStore(home, owner);
+  try {
+    for (const group of groups.values()) {
+      store.save(newUser ? { ...group, joined: false, role: "" } : group);
+    }
+    for (const [address, key] of Object.entries(pins)) store.pin(address, key);
+    for (const { id, epoch, cursor } of first?.groups ?? []) store.moveCursor(id, epoch, cursor);
+    for (const [id, waiting] of newUser ? [] : first?.outbox ?? []) {
+      store.enqueue(id, waiting);
+      messages += waiting.length;
+    }
+  } finally {
+    store.close();
+  }
+  const kept = `${many(groups.size, "group")}, ${
+    many(Object.keys(pins).length, "key")
+  } of registries`;
+  return [
+    newUser
+      ? `You are a new user, ${owner}: who was known is known (${kept}), join the groups again`
+      : `Brought back: ${kept}, ${many(messages, "message")} not sent yet`,
+    ...(newUser ? ["What the former user had not sent is not sent"] : []),
+    ...(second ? [] : [
+      "known.json could not be used either: a group or a registry that is missing here is met as " +
+      "for the first time, and whoever has its name then is believed; compare the keys (trust)",
+    ]),
+    ...(newUser || isWhole ? [] : [
+      "More may have waited to be sent, and is lost: look whether your last messages are there (read)",
+    ]),
+  ];
+}
+
+function many(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
