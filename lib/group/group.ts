@@ -3,7 +3,7 @@
  * writer, feed and presence; knows nothing of frames, sockets and sessions.
  */
 
-import { Refusal } from "../errors.ts";
+import { DiskFull, Refusal } from "../errors.ts";
 import { randomToken } from "../identity/keys.ts";
 import { hashOf } from "../log/chain.ts";
 import { type Log, type LogStart, type ReadBatch, requirePower } from "../log/log.ts";
@@ -99,7 +99,26 @@ export class Group implements View {
     const committed = (batches: readonly Batch[], read: readonly ReadBatch[]) =>
       this.#committed(batches, read);
     this.#writer = new Writer({ log, state: this.state, now, broken, full, committed });
-    if (start.head === 0) this.#found();
+  }
+
+  /**
+   * Begins a log that is empty; before that, nothing may be asked.
+   *
+   * @throws {DiskFull} nothing was written; {Refusal} `stopping`: see `broken`
+   */
+  async found(): Promise<void> {
+    if (this.#head > 0) return;
+    const { id: author, name, key, nonce, founder } = this.identity;
+    const body = { nonce, founder };
+    const drafts = [{ count: 1, kind: "founded", author, name, key, body } as const];
+    try {
+      await this.#writer.submit({ size: LEAST, decide: () => ({ drafts, reply: () => {} }) });
+    } catch (error) {
+      if (!(error instanceof Refusal && error.code === "disk_full")) throw error;
+      const message = `Cannot found the group "${name}": the disk of its log is full; make room, ` +
+        "then start it again";
+      throw new DiskFull(message, { cause: error });
+    }
   }
 
   /** Highest seq that is on disk: what readers may see. */
@@ -158,9 +177,15 @@ export class Group implements View {
   ): Promise<Reply<K>> {
     const { suspects } = operation;
     const author = request.actor.user;
+    const messages = suspects && {
+      author,
+      suspects: (state: GroupState) => suspects(state, request),
+      lookUp: () => this.#limits.lookUp(author, this.now()),
+      lookedUp: (ms: number) => this.#limits.lookedUp(author, ms, this.now()),
+    };
     return this.#writer.submit<Reply<K>>({
       size: Math.max(LEAST, request.size),
-      ...(suspects ? { messages: { author, suspects: (state) => suspects(state, request) } } : {}),
+      ...(messages ? { messages } : {}),
       decide: (state, seen, now): Decision<Reply<K>> => {
         permit(state, request, operation);
         try {
@@ -237,13 +262,5 @@ export class Group implements View {
     const connections = this.presence.of(user);
     this.feed.out(connections, why !== undefined);
     if (why !== undefined) { for (const connection of connections) connection.cut(why); }
-  }
-
-  #found(): void {
-    const { id: author, name, key, nonce, founder } = this.identity;
-    const body = { nonce, founder };
-    const drafts = [{ count: 1, kind: "founded", author, name, key, body } as const];
-    this.#writer.submit({ size: LEAST, decide: () => ({ drafts, reply: () => {} }) })
-      .catch(() => {}); // Whoever runs the group is told by `full` and `broken`.
   }
 }

@@ -34,8 +34,8 @@ interface Asking<K extends Op> extends Rules<K> {
 /** Decided in the one order of the group, and answered when it is on disk. */
 interface Changing<K extends Op> extends Rules<K> {
   readonly decide: Decide<K>;
-  /** Ids of the actor's messages whose places the decision asks for. */
-  suspects?(state: GroupState, request: Known<K>): readonly string[];
+  /** Ids of the actor's messages whose places the decision asks for; lists that are looked up alone. */
+  suspects?(state: GroupState, request: Known<K>): readonly (readonly string[])[];
   /** Draws what the decision needs of chance. */
   readonly draws?: "token";
 }

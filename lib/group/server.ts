@@ -69,7 +69,8 @@ export class GroupServer implements AsyncDisposable {
   /**
    * Opens log and socket, registers, and answers from then on.
    *
-   * @throws {Refusal} `name_taken`, `address_taken`; {FolderUnusable}; {LogDamaged}
+   * @throws {Refusal} `name_taken`, `address_taken`; {FolderUnusable}; {LogDamaged};
+   * {DiskFull}: there is no room for the first entry
    */
   static async start(given: GroupServerOptions): Promise<GroupServer> {
     const options = { ...given, logger: harmless(given.logger) };
@@ -94,6 +95,7 @@ export class GroupServer implements AsyncDisposable {
           : logger.info("The log is written again: its disk has room"),
     });
     try {
+      await group.found();
       await group.prune();
       const tickets = new Tickets(key.secretKey, now);
       const record = () => server!.record();

@@ -45,7 +45,7 @@ interface GroupFile {
  * Starts a group: its key is made on the first start and kept with its data.
  *
  * @throws {Refusal} `name_taken`; {FolderUnusable} held by another process; {LogDamaged};
- * {UsageError}; {Error} the address is in use
+ * {DiskFull}; {UsageError}; {Error} the address is in use
  */
 export async function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
   const { home, address = "127.0.0.1:0", memory, plain = false, advertise, rate } = options;

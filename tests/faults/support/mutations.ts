@@ -135,7 +135,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "partition",
     what: "takes a message again that it has",
     file: "lib/group/decide/messages.ts",
-    find: "messages.map(([mid]) => mid).filter((mid) => mid <= last);",
+    find: "messages[0][0] > last ? [] : messages.map(([mid]) => mid);",
     replace: "[];",
   },
   {
@@ -177,7 +177,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "five_programs",
     what: "takes a message again that it has",
     file: "lib/group/decide/messages.ts",
-    find: "messages.map(([mid]) => mid).filter((mid) => mid <= last);",
+    find: "messages[0][0] > last ? [] : messages.map(([mid]) => mid);",
     replace: "[];",
   },
   {
