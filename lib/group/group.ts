@@ -10,6 +10,7 @@ import { type Log, type LogStart, type ReadBatch, requirePower } from "../log/lo
 import { type Batch, CLAIM } from "../protocol/batch.ts";
 import type { Encoded } from "../transport/transport.ts";
 import type { Decision } from "./decide/decision.ts";
+import { withoutDeadInvites } from "./decide/invites.ts";
 import { Feed } from "./feed.ts";
 import { type Keep, Limits, type Rates } from "./limits.ts";
 import { Members, toMember } from "./members.ts";
@@ -102,12 +103,24 @@ export class Group implements View {
   }
 
   /**
-   * Begins a log that is empty; before that, nothing may be asked.
+   * Founds a log that is empty, sweeps out invites that count no more, and drops the content of what
+   * need not be kept; before that, nothing may be asked.
    *
-   * @throws {DiskFull} nothing was written; {Refusal} `stopping`: see `broken`
+   * @throws {DiskFull} nothing was founded; {Refusal} `stopping`: see `broken`
    */
-  async found(): Promise<void> {
-    if (this.#head > 0) return;
+  async begin(): Promise<void> {
+    if (this.#head === 0) await this.#found();
+    const dead = () => withoutDeadInvites(this.state, this.now());
+    if (Object.keys(dead()).length > 0) {
+      await this.#writer.submit({
+        size: LEAST,
+        decide: () => ({ drafts: [], values: dead(), reply: () => {} }),
+      }).catch(() => {}); // On a full disk they count no more all the same.
+    }
+    await this.prune();
+  }
+
+  async #found(): Promise<void> {
     const { id: author, name, key, nonce, founder } = this.identity;
     const body = { nonce, founder };
     const drafts = [{ count: 1, kind: "founded", author, name, key, body } as const];
@@ -167,8 +180,7 @@ export class Group implements View {
       this.#limits.take(budget, actor.user, n, now);
       if (line) this.#line(`${line} FROM ${actor.user}`);
     }
-    const drawn = "draws" in operation ? { token: randomToken() } : undefined;
-    return (drawn ? { ...request, ...drawn } : request) as Known<K>;
+    return ("draws" in operation ? { ...request, drawn: randomToken() } : request) as Known<K>;
   }
 
   #decide<K extends Op>(

@@ -95,8 +95,7 @@ export class GroupServer implements AsyncDisposable {
           : logger.info("The log is written again: its disk has room"),
     });
     try {
-      await group.found();
-      await group.prune();
+      await group.begin();
       const tickets = new Tickets(key.secretKey, now);
       const record = () => server!.record();
       const ticket = (user: string) => tickets.issue(user);

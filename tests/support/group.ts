@@ -40,7 +40,7 @@ export async function groupOn(log: Log, given: Partial<GroupOptions> = {}): Prom
     full: () => {},
     ...given,
   });
-  await group.found();
+  await group.begin();
   return {
     group,
     ask: (op, actor, fields = {}) =>

@@ -39,7 +39,7 @@ async function groupOf(given: Partial<GroupOptions> = {}) {
     full: () => assert.fail("full"),
     ...given,
   });
-  await group.found();
+  await group.begin();
   const ask = async <K extends Op>(
     op: K,
     actor: Actor | undefined,
