@@ -46,7 +46,7 @@ export const decideInvite: Decide<"invite"> = (state, request, _, now) => {
   const most = maker.role === "member" ? MAX_OF_MEMBERS : MAX_INVITES;
   const needed = state.values.invites - most + 1;
   const dead = state.values.expiredInvites(now, Math.max(SWEEP, needed));
-  requireShare(state, maker, new Set(dead));
+  requireShare(state, maker, now);
   if (dead.length < needed) {
     throw new Refusal("busy", `Cannot invite: ${most} invites are open, try again later`);
   }
@@ -59,10 +59,12 @@ export const decideInvite: Decide<"invite"> = (state, request, _, now) => {
   };
 };
 
-function requireShare({ values }: GroupState, maker: Member, dead: ReadonlySet<string>): void {
+function requireShare({ values }: GroupState, maker: Member, now: number): void {
   const share = SHARES[maker.role];
   const own = values.invitesOf(maker.user);
-  if (own.size < share || [...own].filter((name) => !dead.has(name)).length < share) return;
+  if (
+    own.size < share || [...own].filter((name) => values.invite(name)!.expires > now).length < share
+  ) return;
   const message = `Cannot invite: ${share} of your invites are open, which is your share; wait ` +
     "until some are used or expire, or let more use one";
   throw new Refusal("forbidden", message);
