@@ -66,7 +66,6 @@ export class Group implements View {
   readonly #writer: Writer;
   #head: number;
   #hash: string;
-  #tail: number;
 
   constructor(options: GroupOptions) {
     const { identity, log, start, now, broken, full, keep = {} } = options;
@@ -84,7 +83,6 @@ export class Group implements View {
     });
     this.#head = start.head;
     this.#hash = start.hash;
-    this.#tail = start.tail;
     this.state = {
       id,
       name,
@@ -142,10 +140,6 @@ export class Group implements View {
   /** Hash of all that is on disk, base64url. */
   get hash(): string {
     return this.#hash;
-  }
-
-  get tail(): number {
-    return this.#tail;
   }
 
   /**
@@ -236,7 +230,7 @@ export class Group implements View {
     const { entries, time } = this.#keep;
     if (entries === undefined && time === undefined) return;
     const drop = requirePower(this.log, "drop", "keep the newest entries only");
-    this.#tail = await drop({
+    await drop({
       ...(entries === undefined ? {} : { keepFrom: this.#head - entries + 1 }),
       ...(time === undefined ? {} : { olderThan: this.now() - time }),
     });

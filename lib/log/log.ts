@@ -99,6 +99,11 @@ export interface LogStart {
 export interface Log {
   /** The engine's name, for sentences. */
   readonly engine: string;
+  /**
+   * Oldest seq whose content is kept now; head + 1 when nothing is. It moves while `drop` runs: what
+   * was read before it is asked begins no later.
+   */
+  readonly tail: number;
   /** @throws {FolderUnusable} held by another process, or of a newer version; {LogDamaged} */
   open(): Promise<LogStart>;
   /**

@@ -49,6 +49,10 @@ class MemoryLog implements Log {
     verify: () => this.#verify(),
   };
 
+  get tail(): number {
+    return this.#batches[this.#kept]?.first ?? this.#link.seq + 1;
+  }
+
   async open(): Promise<LogStart> {
     this.#guard();
     return {
@@ -56,7 +60,7 @@ class MemoryLog implements Log {
       head: this.#link.seq,
       at: this.#link.at,
       hash: hashText(this.#link.hash),
-      tail: this.#tail(),
+      tail: this.tail,
       members: [...this.#members.values()],
       values: Object.fromEntries(this.#values),
     };
@@ -115,7 +119,7 @@ class MemoryLog implements Log {
     for (; this.#kept < Math.min(kept, this.#batches.length - 1); this.#kept++) {
       this.#batches[this.#kept] = { ...this.#batches[this.#kept], json: null };
     }
-    return this.#tail();
+    return this.tail;
   }
 
   async #verify(): Promise<Checked> {
@@ -134,10 +138,6 @@ class MemoryLog implements Log {
 
   #guard() {
     if (this.#closed) throw new Closed("Cannot use the log: it was closed");
-  }
-
-  #tail(): number {
-    return this.#batches[this.#kept]?.first ?? this.#link.seq + 1;
   }
 
   #note({ first, at, author, mids }: Commit["batches"][number]) {

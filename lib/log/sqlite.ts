@@ -70,6 +70,10 @@ class SqliteLog implements Log {
     this.#file = file;
   }
 
+  get tail(): number {
+    return this.#tail;
+  }
+
   async open(): Promise<LogStart> {
     this.#file.open();
     try {
