@@ -2,7 +2,7 @@
 
 import { Group, type GroupOptions } from "../../lib/group/group.ts";
 import { ratesFor } from "../../lib/group/limits.ts";
-import type { Op, Reply, Request } from "../../lib/group/request.ts";
+import type { Op, Reply } from "../../lib/group/request.ts";
 import type { Actor } from "../../lib/group/state.ts";
 import type { Log } from "../../lib/log/log.ts";
 import type { Encoded } from "../../lib/transport/transport.ts";
