@@ -89,3 +89,25 @@ test("a group does not come up when there is no room for its first entry, and do
     assert.equal(JSON.parse(founded.json).kind, "founded");
     assert.equal(server.group.head, 1);
   }));
+
+test("invites that count no more are swept out of the log at the next start", () =>
+  inFolder(async (folder) => {
+    const alice = named("a");
+    {
+      await using asked = await groupOn(sqliteLog(folder), { now: () => 1_000 });
+      const { ask } = asked;
+      await ask("join", alice);
+      const terms = { uses: 1, role: "member" };
+      await ask("invite", alice, { ...terms, for: 500, token: "expires by then" });
+      await ask("invite", alice, { ...terms, for: 5_000, token: "still counts" });
+    }
+    {
+      await using asked = await groupOn(sqliteLog(folder), { now: () => 2_000 });
+      assert.equal(asked.group.state.values.invites, 1);
+      await asked.ask("join", named("b"), { invite: "still counts" });
+    }
+    const log = sqliteLog(folder);
+    const { values } = await log.open();
+    assert.deepEqual(Object.keys(values), []);
+    await log.close();
+  }));
