@@ -220,13 +220,16 @@ export class Writer {
     const began = performance.now();
     const own = batches.filter((batch) => batch.author === author && batch.messages);
     const seen = new Map<string, Place>();
-    for (const mids of lists) {
-      const found = countOver(own, mids) > MAX_OVER ? undefined : await log.find(author, mids);
-      if (!found) throw new Refusal("bad_request", TOO_MANY_OVER);
-      for (const [mid, place] of [...found, ...among(own, mids)]) seen.set(mid, place);
+    try {
+      for (const mids of lists) {
+        const found = countOver(own, mids) > MAX_OVER ? undefined : await log.find(author, mids);
+        if (!found) throw new Refusal("bad_request", TOO_MANY_OVER);
+        for (const [mid, place] of [...found, ...among(own, mids)]) seen.set(mid, place);
+      }
+      return seen;
+    } finally {
+      lookedUp(performance.now() - began);
     }
-    lookedUp(performance.now() - began);
-    return seen;
   }
 
   #break(error: unknown): void {

@@ -19,6 +19,8 @@ import { midAt, NOW } from "./fixtures.ts";
 class FillableLog implements Log {
   readonly engine = "fillable";
   full = false;
+  /** Nothing is looked up: too much reaches over it. */
+  crowded = false;
   /** Appends that found room. */
   commits = 0;
   readonly #log = memoryLog();
@@ -42,7 +44,7 @@ class FillableLog implements Log {
   }
 
   find(author: string, mids: readonly string[]): Promise<Places | undefined> {
-    return this.#log.find(author, mids);
+    return this.crowded ? Promise.resolve(undefined) : this.#log.find(author, mids);
   }
 
   lastMid(author: string): Promise<string | undefined> {
@@ -226,6 +228,39 @@ test("writer: what does not fit is refused as busy, and all else is finished bef
   await assert.rejects(writer.submit(job()), (error) => (error as Refusal).code === "stopping");
   assert.equal((await Promise.all(taken)).at(-1), 10_000);
   await closed;
+});
+
+test("writer: a search is paid for by its author, found or refused, and none begins in debt", async () => {
+  const log = new FillableLog();
+  const { writer } = await writerOf({ log });
+  const asked: string[] = [];
+  let owes = false;
+  const looking = (): Job<number> => ({
+    ...job(),
+    messages: {
+      author: "a",
+      suspects: () => [[midAt(NOW)]],
+      lookUp() {
+        if (owes) throw new Refusal("rate_limited", "Cannot look up more", { retryAfter: 1 });
+        asked.push("began");
+      },
+      lookedUp: (ms) => void asked.push(ms >= 0 ? "paid" : "took less than nothing"),
+    },
+  });
+  await writer.submit(looking());
+  log.crowded = true;
+  await assert.rejects(
+    writer.submit(looking()),
+    (error) => error instanceof Refusal && /send the messages one by one$/.test(error.message),
+  );
+  assert.deepEqual(asked, ["began", "paid", "began", "paid"]);
+  owes = true;
+  await assert.rejects(
+    writer.submit(looking()),
+    (error) => (error as Refusal).code === "rate_limited",
+  );
+  assert.equal(asked.length, 4);
+  await writer.close();
 });
 
 test("writer: a full disk is told once, and once more when there is room", async () => {
