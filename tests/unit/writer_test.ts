@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { test } from "node:test";
-import { DiskFull, type Refusal } from "../../lib/errors.ts";
+import { DiskFull, Refusal } from "../../lib/errors.ts";
 import type { GroupState } from "../../lib/group/state.ts";
 import { apply } from "../../lib/group/state.ts";
 import { type Job, Writer, type WriterOptions } from "../../lib/group/writer.ts";
