@@ -225,15 +225,20 @@ export class Group implements View {
     this.#limits.forget(connection);
   }
 
-  /** Drops the content of what need not be kept. */
+  /** Drops the content of what need not be kept; on a full disk as much as there is room to. */
   async prune(): Promise<void> {
     const { entries, time } = this.#keep;
     if (entries === undefined && time === undefined) return;
     const drop = requirePower(this.log, "drop", "keep the newest entries only");
-    await drop({
-      ...(entries === undefined ? {} : { keepFrom: this.#head - entries + 1 }),
-      ...(time === undefined ? {} : { olderThan: this.now() - time }),
-    });
+    try {
+      await drop({
+        ...(entries === undefined ? {} : { keepFrom: this.#head - entries + 1 }),
+        ...(time === undefined ? {} : { olderThan: this.now() - time }),
+      });
+    } catch (error) {
+      // The next time it may go on; who sends meanwhile is told.
+      if (!(error instanceof DiskFull)) throw error;
+    }
   }
 
   /** Tells those who follow how far the log goes. */

@@ -7,7 +7,15 @@ import { DiskFull, Refusal } from "../../lib/errors.ts";
 import type { GroupState } from "../../lib/group/state.ts";
 import { apply } from "../../lib/group/state.ts";
 import { type Job, Writer, type WriterOptions } from "../../lib/group/writer.ts";
-import type { Commit, Log, LogStart, Places, ReadBatch, ReadRange } from "../../lib/log/log.ts";
+import type {
+  Commit,
+  Log,
+  LogStart,
+  Places,
+  Powers,
+  ReadBatch,
+  ReadRange,
+} from "../../lib/log/log.ts";
 import { memoryLog } from "../../lib/log/memory.ts";
 import type { Batch } from "../../lib/protocol/batch.ts";
 import { groupOn, named } from "../support/group.ts";
@@ -51,8 +59,10 @@ class FillableLog implements Log {
     return this.#log.lastMid(author);
   }
 
-  power(): undefined {
-    return undefined;
+  power<Name extends keyof Powers>(name: Name): Powers[Name] | undefined {
+    const power = this.#log.power(name);
+    if (!this.full || name !== "drop") return power;
+    return (() => Promise.reject(new DiskFull("Cannot drop: the disk is full"))) as Powers[Name];
   }
 
   close(): Promise<void> {
@@ -157,6 +167,20 @@ test("writer: a commit that finds no room leaves the state as it was, whatever w
     assert.deepEqual([...folded.members].sort(), [...group.state.members].sort());
   }
   assert.ok(refusedCommits > 300, `${refusedCommits} commits were refused`);
+});
+
+test("group: a full disk that hinders dropping old entries ends nothing", async () => {
+  const log = new FillableLog();
+  await using asked = await groupOn(log, { keep: { entries: 1 } });
+  const { group, ask } = asked;
+  await ask("join", PEOPLE[0]);
+  await ask("join", PEOPLE[1]);
+  log.full = true;
+  await group.prune();
+  assert.equal(log.tail, 1);
+  log.full = false;
+  await group.prune();
+  assert.equal(log.tail, group.head);
 });
 
 /** A writer on a log in memory, and the batches of each commit. */
