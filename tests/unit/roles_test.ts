@@ -520,6 +520,7 @@ test("invites: one that is asked for again is the same, and its token is nobody 
   assert.deepEqual(ask("member", NOW + 500).reply([]), { token: "token", expires: NOW + 1_000 });
   assert.deepEqual(ask("member").values ?? {}, {});
   assert.throws(() => ask("admin"), refused("bad_request"));
+  assert.equal(ask("member", NOW + 1_000).reply([]).expires, NOW + 2_000, "the former has expired");
 });
 
 test("invites: those that count no more are found, however they came to be", () => {

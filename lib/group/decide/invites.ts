@@ -37,7 +37,7 @@ export const decideInvite: Decide<"invite"> = (state, request, _, now) => {
     throw new Refusal("forbidden", `Cannot invite to "${state.name}": your role does not allow it`);
   }
   const same = state.values.invite(nameOf(token));
-  if (same) {
+  if (same && same.expires > now) {
     if (same.by !== actor.user) {
       throw new Refusal("bad_request", "Cannot invite: the token is in use, draw another");
     }
