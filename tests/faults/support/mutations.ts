@@ -154,10 +154,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "malformed",
     what: "reads requests without a look at their fields",
     file: "lib/protocol/codec.ts",
-    find: `  if (!result.success) {
-    const [issue] = result.issues;`,
-    replace: `  if (!result.success && op === "ping") {
-    const [issue] = result.issues;`,
+    find: "  if (!result.success) throw bad(",
+    replace: `  if (!result.success && op === "ping") throw bad(`,
   },
   {
     fault: "two_groups",
