@@ -27,7 +27,7 @@ interface Plan {
 export function suspects(state: GroupState, { actor, messages, after }: Known<"send">): string[][] {
   const last = state.lastMid.get(actor.user);
   if (last === undefined) return [];
-  const own = messages[0][0] > last ? [] : messages.map(([mid]) => mid);
+  const own: string[] = messages[0][0] > last ? [] : messages.map(([mid]) => mid);
   const before = after === undefined || after >= last ? [] : [after];
   return [before, own].filter(({ length }) => length > 0);
 }
