@@ -160,8 +160,9 @@ function requests() {
       ["subscribe", {}],
       ["unsubscribe", {}],
       ["typing", {}],
-      ["invite", { uses: 3, for: 86_400_000, role: "member" }],
+      ["invite", { uses: 3, for: 86_400_000, role: "member", token: NONCE }],
       ["act", { action: "mute", user, for: 60_000 }],
+      ["act", { action: "promote", user, role: "admin" }],
       ["send", { messages: messages.slice(1), after: messages[0][0] }],
     ],
   };

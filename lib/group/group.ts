@@ -3,13 +3,14 @@
  * writer, feed and presence; knows nothing of frames, sockets and sessions.
  */
 
-import { Refusal } from "../errors.ts";
+import { DiskFull, Refusal } from "../errors.ts";
 import { randomToken } from "../identity/keys.ts";
 import { hashOf } from "../log/chain.ts";
 import { type Log, type LogStart, type ReadBatch, requirePower } from "../log/log.ts";
 import { type Batch, CLAIM } from "../protocol/batch.ts";
 import type { Encoded } from "../transport/transport.ts";
 import type { Decision } from "./decide/decision.ts";
+import { withoutDeadInvites } from "./decide/invites.ts";
 import { Feed } from "./feed.ts";
 import { type Keep, Limits, type Rates } from "./limits.ts";
 import { Members, toMember } from "./members.ts";
@@ -40,6 +41,8 @@ export interface GroupOptions extends Pick<WriterOptions, "broken" | "full"> {
   readonly now: () => number;
   readonly rates?: Rates;
   readonly keep?: Keep;
+  /** The disk is too full to drop what need not be kept, or that is dropped; called on a change. */
+  kept(now: boolean): void;
   /** Makes a packet of the feed ready for all who follow. */
   encode(packet: Uint8Array): Encoded;
   /** What was asked, one line a request. */
@@ -62,10 +65,11 @@ export class Group implements View {
   readonly #limits: Limits;
   readonly #keep: Keep;
   readonly #line: (text: string) => void;
+  readonly #kept: (now: boolean) => void;
+  #undropped = false;
   readonly #writer: Writer;
   #head: number;
   #hash: string;
-  #tail: number;
 
   constructor(options: GroupOptions) {
     const { identity, log, start, now, broken, full, keep = {} } = options;
@@ -76,6 +80,7 @@ export class Group implements View {
     this.#keep = keep;
     this.#limits = new Limits(options.rates);
     this.#line = (text) => options.line(text);
+    this.#kept = (now) => options.kept(now);
     this.feed = new Feed({
       epoch: start.epoch,
       encode: (packet) => options.encode(packet),
@@ -83,7 +88,6 @@ export class Group implements View {
     });
     this.#head = start.head;
     this.#hash = start.hash;
-    this.#tail = start.tail;
     this.state = {
       id,
       name,
@@ -99,7 +103,38 @@ export class Group implements View {
     const committed = (batches: readonly Batch[], read: readonly ReadBatch[]) =>
       this.#committed(batches, read);
     this.#writer = new Writer({ log, state: this.state, now, broken, full, committed });
-    if (start.head === 0) this.#found();
+  }
+
+  /**
+   * Founds a log that is empty, sweeps out invites that count no more, and drops the content of what
+   * need not be kept; before that, nothing may be asked.
+   *
+   * @throws {DiskFull} nothing was founded; {Refusal} `stopping`: see `broken`
+   */
+  async begin(): Promise<void> {
+    if (this.#head === 0) await this.#found();
+    const dead = () => withoutDeadInvites(this.state, this.now());
+    if (Object.keys(dead()).length > 0) {
+      await this.#writer.submit({
+        size: LEAST,
+        decide: () => ({ drafts: [], values: dead(), reply: () => {} }),
+      }).catch(() => {}); // On a full disk they count no more all the same.
+    }
+    await this.prune();
+  }
+
+  async #found(): Promise<void> {
+    const { id: author, name, key, nonce, founder } = this.identity;
+    const body = { nonce, founder };
+    const drafts = [{ count: 1, kind: "founded", author, name, key, body } as const];
+    try {
+      await this.#writer.submit({ size: LEAST, decide: () => ({ drafts, reply: () => {} }) });
+    } catch (error) {
+      if (!(error instanceof Refusal && error.code === "disk_full")) throw error;
+      const message = `Cannot found the group "${name}": the disk of its log is full; make room, ` +
+        "then start it again";
+      throw new DiskFull(message, { cause: error });
+    }
   }
 
   /** Highest seq that is on disk: what readers may see. */
@@ -110,10 +145,6 @@ export class Group implements View {
   /** Hash of all that is on disk, base64url. */
   get hash(): string {
     return this.#hash;
-  }
-
-  get tail(): number {
-    return this.#tail;
   }
 
   /**
@@ -148,8 +179,7 @@ export class Group implements View {
       this.#limits.take(budget, actor.user, n, now);
       if (line) this.#line(`${line} FROM ${actor.user}`);
     }
-    const drawn = "draws" in operation ? { token: randomToken() } : undefined;
-    return (drawn ? { ...request, ...drawn } : request) as Known<K>;
+    return ("draws" in operation ? { ...request, drawn: randomToken() } : request) as Known<K>;
   }
 
   #decide<K extends Op>(
@@ -158,9 +188,15 @@ export class Group implements View {
   ): Promise<Reply<K>> {
     const { suspects } = operation;
     const author = request.actor.user;
+    const messages = suspects && {
+      author,
+      suspects: (state: GroupState) => suspects(state, request),
+      lookUp: () => this.#limits.lookUp(author, this.now()),
+      lookedUp: (ms: number) => this.#limits.lookedUp(author, ms, this.now()),
+    };
     return this.#writer.submit<Reply<K>>({
       size: Math.max(LEAST, request.size),
-      ...(suspects ? { messages: { author, suspects: (state) => suspects(state, request) } } : {}),
+      ...(messages ? { messages } : {}),
       decide: (state, seen, now): Decision<Reply<K>> => {
         permit(state, request, operation);
         try {
@@ -194,15 +230,28 @@ export class Group implements View {
     this.#limits.forget(connection);
   }
 
-  /** Drops the content of what need not be kept. */
+  /** Drops the content of what need not be kept; on a full disk as much as there is room to. */
   async prune(): Promise<void> {
     const { entries, time } = this.#keep;
     if (entries === undefined && time === undefined) return;
     const drop = requirePower(this.log, "drop", "keep the newest entries only");
-    this.#tail = await drop({
-      ...(entries === undefined ? {} : { keepFrom: this.#head - entries + 1 }),
-      ...(time === undefined ? {} : { olderThan: this.now() - time }),
-    });
+    try {
+      await drop({
+        ...(entries === undefined ? {} : { keepFrom: this.#head - entries + 1 }),
+        ...(time === undefined ? {} : { olderThan: this.now() - time }),
+      });
+      this.#isKept(false);
+    } catch (error) {
+      // The next time it may go on; who sends meanwhile is told.
+      if (!(error instanceof DiskFull)) throw error;
+      this.#isKept(true);
+    }
+  }
+
+  #isKept(now: boolean): void {
+    if (now === this.#undropped) return;
+    this.#undropped = now;
+    this.#kept(now);
   }
 
   /** Tells those who follow how far the log goes. */
@@ -237,13 +286,5 @@ export class Group implements View {
     const connections = this.presence.of(user);
     this.feed.out(connections, why !== undefined);
     if (why !== undefined) { for (const connection of connections) connection.cut(why); }
-  }
-
-  #found(): void {
-    const { id: author, name, key, nonce, founder } = this.identity;
-    const body = { nonce, founder };
-    const drafts = [{ count: 1, kind: "founded", author, name, key, body } as const];
-    this.#writer.submit({ size: LEAST, decide: () => ({ drafts, reply: () => {} }) })
-      .catch(() => {}); // Whoever runs the group is told by `full` and `broken`.
   }
 }

@@ -35,12 +35,15 @@ export interface Keep {
 /** What a request is taken from. */
 export type Budget = "messages" | "reads" | "others" | "unproved";
 
+/** Time that looking up one user's ids may take, ms a second, and at once after a pause. */
+const [LOOK_UP, LOOK_UP_BURST] = [50, 100];
 /** Wrong invites a second of everybody together, with a burst of five times that. */
 const WRONG_INVITES = 20;
 
 /** The budgets of all identities; `unproved` is that of a connection. */
 export class Limits {
   readonly #buckets: Readonly<Record<Budget, Buckets>>;
+  readonly #lookUps: Buckets;
   readonly #wrong = new Buckets(WRONG_INVITES, 5 * WRONG_INVITES);
 
   constructor({ messages, burst, reads, others }: Rates = DEFAULT_RATES) {
@@ -50,6 +53,7 @@ export class Limits {
       others: new Buckets(others, 4 * others),
       unproved: new Buckets(others, 4 * others),
     };
+    this.#lookUps = new Buckets(messages === Infinity ? Infinity : LOOK_UP, LOOK_UP_BURST);
   }
 
   /** Takes `n` from the budget of a user or connection. @throws {Refusal} `rate_limited`, with how long to wait */
@@ -57,6 +61,19 @@ export class Limits {
     const wait = this.#buckets[budget].take(who, n, now);
     if (wait === 0) return;
     throw new Refusal("rate_limited", `Cannot do that now: wait ${wait} ms`, { retryAfter: wait });
+  }
+
+  /** Before ids of a user's messages are looked up. @throws {Refusal} `rate_limited`: that took too long */
+  lookUp(user: string, now: number): void {
+    const wait = this.#lookUps.take(user, 0, now);
+    if (wait === 0) return;
+    const message = `Cannot look up more of your ids now: wait ${wait} ms`;
+    throw new Refusal("rate_limited", message, { retryAfter: wait });
+  }
+
+  /** Ids of a user's messages were looked up, in so many ms. */
+  lookedUp(user: string, ms: number, now: number): void {
+    this.#lookUps.charge(user, ms, now);
   }
 
   /** A connection is gone. */

@@ -34,10 +34,10 @@ interface Asking<K extends Op> extends Rules<K> {
 /** Decided in the one order of the group, and answered when it is on disk. */
 interface Changing<K extends Op> extends Rules<K> {
   readonly decide: Decide<K>;
-  /** Ids of the actor's messages whose places the decision asks for. */
-  suspects?(state: GroupState, request: Known<K>): readonly string[];
+  /** Ids of the actor's messages whose places the decision asks for; lists that are looked up alone. */
+  suspects?(state: GroupState, request: Known<K>): readonly (readonly string[])[];
   /** Draws what the decision needs of chance. */
-  readonly draws?: "token";
+  readonly draws?: true;
 }
 
 /** One operation's row. */
@@ -95,7 +95,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     who: "member",
     budget: "others",
     line: "INVITE REQUEST",
-    draws: "token",
+    draws: true,
     decide: decideInvite,
   },
   act: { who: "admin", budget: "others", line: "ACT REQUEST", decide: decideAct },

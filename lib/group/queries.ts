@@ -20,8 +20,6 @@ export interface View {
   readonly head: number;
   /** Hash of the history up to it. */
   readonly hash: string;
-  /** Oldest seq whose content is kept. */
-  readonly tail: number;
   /** The group's clock, ms. */
   now(): number;
 }
@@ -48,14 +46,14 @@ export const ping: Query<"ping", Request<"ping">> = ({ state, head, hash, now },
   return { epoch: state.epoch, ...known, at: now() };
 };
 
-export const read: Query<"read"> = ({ log, state: { epoch }, head, tail }, range) =>
-  readPage(log, range, { epoch, head, tail });
+export const read: Query<"read"> = ({ log, state: { epoch }, head }, range) =>
+  readPage(log, range, { epoch, head });
 
 export const history: Query<"history"> = async (view, { since, measure }) => {
-  const { log, state: { epoch }, head, tail } = view;
+  const { log, state: { epoch }, head } = view;
   const page = (before: number | undefined) => {
     const range = { since, limit: 1_000, last: true, ...(before ? { before } : {}) };
-    return readPage(log, range, { epoch, head, tail });
+    return readPage(log, range, { epoch, head });
   };
   return { messages: await readAll(page, measure) };
 };

@@ -19,10 +19,12 @@ export interface ReadRequest {
 export async function readPage(
   log: Log,
   request: ReadRequest,
-  at: { epoch: string; head: number; tail: number },
+  at: { epoch: string; head: number },
 ): Promise<string> {
   const { limit, last } = request;
   const found = await log.read({ ...request, bytes: READ_UNITS });
+  // Asked afterwards: what is dropped meanwhile makes no page that begins above it.
+  const { tail } = log;
   let after = request.after ?? 0;
   let before = Math.min(request.before ?? Infinity, at.head + 1);
   const total = found.reduce((sum, batch) => sum + inside(batch, after, before), 0);
@@ -38,9 +40,9 @@ export async function readPage(
   const end = found.length > 0 ? Math.min(endOf(found[found.length - 1]), before) : 0;
   const more = found.length > 0 &&
     (last
-      ? first > Math.max(at.tail, (request.after ?? 0) + 1)
+      ? first > Math.max(tail, (request.after ?? 0) + 1)
       : end < Math.min(request.before ?? Infinity, at.head + 1));
-  const head = JSON.stringify({ ...at, more });
+  const head = JSON.stringify({ ...at, tail, more });
   return `${head.slice(0, -1)},"batches":[${texts.join(",")}]}`;
 }
 

@@ -23,7 +23,7 @@ export type Op = keyof typeof GROUP_OPS | keyof DialectFields;
 
 /** What is drawn for a request when it is asked, since whatever decides it is pure. */
 interface Drawn {
-  readonly invite: { readonly token: string };
+  readonly invite: { readonly drawn: string };
 }
 
 type Fields<K extends Op> = K extends keyof DialectFields ? DialectFields[K]

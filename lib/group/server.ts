@@ -1,6 +1,5 @@
 /** A running group: its sockets, timers and announcing. */
 
-import { DiskFull } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import type { Log } from "../log/log.ts";
 import { MAX_TEXT, RENEW_EVERY } from "../protocol/limits.ts";
@@ -71,7 +70,8 @@ export class GroupServer implements AsyncDisposable {
   /**
    * Opens log and socket, registers, and answers from then on.
    *
-   * @throws {Refusal} `name_taken`, `address_taken`; {FolderUnusable}; {LogDamaged}
+   * @throws {Refusal} `name_taken`, `address_taken`; {FolderUnusable}; {LogDamaged};
+   * {DiskFull}: there is no room for the first entry
    */
   static async start(given: GroupServerOptions): Promise<GroupServer> {
     const options = { ...given, logger: harmless(given.logger) };
@@ -94,9 +94,15 @@ export class GroupServer implements AsyncDisposable {
         now
           ? logger.warn("The disk of the log is full: what is sent is refused until there is room")
           : logger.info("The log is written again: its disk has room"),
+      kept: (now) =>
+        now
+          ? logger.warn(
+            "The disk of the log is full: what need not be kept is dropped when it has room",
+          )
+          : logger.info("What need not be kept is dropped again: the disk of the log has room"),
     });
     try {
-      await pruned(group, logger);
+      await group.begin();
       const tickets = new Tickets(key.secretKey, now);
       const record = () => server!.record();
       const ticket = (user: string) => tickets.issue(user);
@@ -148,10 +154,7 @@ export class GroupServer implements AsyncDisposable {
     });
     this.#timers = [
       setInterval(() => group.announce(), RENEW_EVERY),
-      setInterval(
-        () => void pruned(group, options.logger).catch((error) => this.fail(error)),
-        PRUNE_EVERY,
-      ),
+      setInterval(() => void group.prune().catch((error) => this.fail(error)), PRUNE_EVERY),
     ];
   }
 
@@ -209,16 +212,6 @@ function boundsFor({ bounds = DEFAULT_BOUNDS, plain = false }: GroupServerOption
   const { stranger } = bounds;
   const frame = Math.max(stranger.frame, PLAIN_FRAME);
   return { ...bounds, stranger: { ...stranger, frame, message: frame + stranger.message } };
-}
-
-/** Drops what need not be kept, or says that it stays until there is room to do so. */
-async function pruned(group: Group, logger: GroupLogger): Promise<void> {
-  try {
-    await group.prune();
-  } catch (error) {
-    if (!(error instanceof DiskFull)) throw error;
-    logger.warn("The disk of the log is full: what need not be kept is dropped when it has room");
-  }
 }
 
 function failure(error: unknown): string {

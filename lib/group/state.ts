@@ -5,7 +5,7 @@
 
 import type { Batch } from "../protocol/batch.ts";
 import type { Members, Role } from "./members.ts";
-import { banKey, muteKey, readerKey, type Values } from "./values.ts";
+import { banKey, leftAdminKey, muteKey, readerKey, type Values } from "./values.ts";
 
 /** Everything a group knows besides the log itself. */
 export interface GroupState {
@@ -65,9 +65,11 @@ export function apply(state: GroupState, batch: Batch): void {
       const since = state.members.get(author)?.since ?? batch.first;
       const role = body.role as Role;
       state.members.set(author, { user: author, name, role, since, ...(key ? { key } : {}) });
+      state.values.delete(leftAdminKey(author));
       return;
     }
     case "leave":
+      if (state.members.get(author)?.role === "admin") state.values.set(leftAdminKey(author), "");
       state.members.delete(author);
       state.lastMid.delete(author);
       return;
@@ -81,6 +83,7 @@ export function apply(state: GroupState, batch: Batch): void {
     }
     case "ban":
       state.values.set(banKey(user), String(body.name ?? ""));
+      state.values.delete(leftAdminKey(user));
       state.members.delete(user);
       state.lastMid.delete(user);
       return;
@@ -119,12 +122,12 @@ export function touched({ kind, author, body }: Batch): {
       return { users: [], values: [] };
     case "join":
     case "leave":
-      return { users: [author], values: [] };
+      return { users: [author], values: [leftAdminKey(author)] };
     case "topic":
       return { users: [], values: ["topic"] };
     case "ban":
     case "unban":
-      return { users: [user], values: [banKey(user)] };
+      return { users: [user], values: [banKey(user), leftAdminKey(user)] };
     case "mute":
     case "unmute":
       return { users: [], values: [muteKey(user)] };

@@ -1,16 +1,31 @@
-/** Small named values of a group, with what pages and counts need kept beside them. Pure. */
+/** Small named values of a group, with what pages, counts and look-ups need kept beside them. Pure. */
 
 import { SortedList } from "../structures/sorted.ts";
+import type { Role } from "./members.ts";
 
 /** Beginnings of names. Stored: do not change. */
 const BAN = "ban:";
 const INVITE = "invite:";
 
-/** Bans, mutes, readers, topic and invites, by name. */
+/** What is kept of an invite. Stored: do not rename. */
+export interface Invite {
+  readonly uses: number;
+  /** ms since 1970. */
+  readonly expires: number;
+  readonly role: Role;
+  /** User id of its maker. */
+  readonly by: string;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Bans, mutes, readers, admins who left, topic and invites, by name. */
 export class Values extends Map<string, string> {
   readonly #bans = new SortedList();
-  /** By expiry: 16 digits, then the name. */
-  readonly #invites = new SortedList();
+  readonly #invites = new Map<string, Invite>();
+  readonly #byMaker = new Map<string, Set<string>>();
+  /** 16 digits, then the name. */
+  readonly #byExpiry = new SortedList();
 
   constructor(values: Iterable<readonly [string, string]> = []) {
     super();
@@ -21,7 +36,7 @@ export class Values extends Map<string, string> {
     this.#unlist(name);
     super.set(name, text);
     if (name.startsWith(BAN)) this.#bans.add(name);
-    else if (name.startsWith(INVITE)) this.#invites.add(inviteKey(name, text));
+    else if (name.startsWith(INVITE)) this.#list(name, JSON.parse(text));
     return this;
   }
 
@@ -30,11 +45,22 @@ export class Values extends Map<string, string> {
     return super.delete(name);
   }
 
+  #list(name: string, invite: Invite): void {
+    this.#invites.set(name, invite);
+    this.#byExpiry.add(expiryKey(name, invite));
+    const own = this.#byMaker.get(invite.by) ?? new Set();
+    this.#byMaker.set(invite.by, own.add(name));
+  }
+
   #unlist(name: string): void {
-    const former = this.get(name);
-    if (former === undefined) return;
     if (name.startsWith(BAN)) this.#bans.delete(name);
-    else if (name.startsWith(INVITE)) this.#invites.delete(inviteKey(name, former));
+    const invite = this.#invites.get(name);
+    if (!invite) return;
+    this.#invites.delete(name);
+    this.#byExpiry.delete(expiryKey(name, invite));
+    const own = this.#byMaker.get(invite.by)!;
+    own.delete(name);
+    if (own.size === 0) this.#byMaker.delete(invite.by);
   }
 
   /** At most `most` banned users, with the name each had. */
@@ -43,23 +69,35 @@ export class Values extends Map<string, string> {
       .map((key) => ({ user: key.slice(BAN.length), name: this.get(key)! }));
   }
 
-  /** Invites, expired ones included. */
+  /** The invite that a value of this name keeps. */
+  invite(name: string): Invite | undefined {
+    return this.#invites.get(name);
+  }
+
+  /** How many invites there are, expired ones included. */
   get invites(): number {
     return this.#invites.size;
   }
 
+  /** Names of a maker's invites, expired ones included; not to be changed meanwhile. */
+  invitesOf(maker: string): ReadonlySet<string> {
+    return this.#byMaker.get(maker) ?? NONE;
+  }
+
   /** Names of at most `most` invites that expired at or before `now`, the oldest first. */
   expiredInvites(now: number, most: number): string[] {
-    return this.#invites.page("", most)
-      .filter((key) => Number(key.slice(0, DIGITS)) <= now)
-      .map((key) => key.slice(DIGITS));
+    const expired: string[] = [];
+    for (const key of this.#byExpiry.after("")) {
+      if (expired.length === most || Number(key.slice(0, DIGITS)) > now) break;
+      expired.push(key.slice(DIGITS));
+    }
+    return expired;
   }
 }
 
 const DIGITS = 16;
 
-function inviteKey(name: string, text: string): string {
-  const { expires } = JSON.parse(text) as { expires: number };
+function expiryKey(name: string, { expires }: Invite): string {
   return String(expires).padStart(DIGITS, "0") + name;
 }
 
@@ -71,6 +109,11 @@ export function banKey(user: string): string {
 /** Name of the value that says that an admin made a user a reader: leaving does not undo it. */
 export function readerKey(user: string): string {
   return `reader:${user}`;
+}
+
+/** Name of the value that says that a user left as an admin: until it is back it is judged as one. */
+export function leftAdminKey(user: string): string {
+  return `admin:${user}`;
 }
 
 /** Name of the value that says until when a user is muted, ms; `0`: until it is taken back. */

@@ -7,6 +7,7 @@
 
 import { DiskFull, Refusal } from "../errors.ts";
 import type { Commit, Log, MemberRow, Place, Places, ReadBatch, StoredBatch } from "../log/log.ts";
+import { MAX_OVER } from "../log/mids.ts";
 import { type Batch, encodeEntries } from "../protocol/batch.ts";
 import type { Decision } from "./decide/decision.ts";
 import { apply, change, type Changes, type GroupState, place, remember, touched } from "./state.ts";
@@ -18,8 +19,12 @@ export interface Job<R> {
   /** Messages that may be in the log already, whose places are looked up before it is decided. */
   readonly messages?: {
     readonly author: string;
-    /** Their mids; the author's greatest mid is in the state by now. */
-    suspects(state: GroupState): readonly string[];
+    /** Their mids, in lists that are looked up alone; the author's greatest is in the state by now. */
+    suspects(state: GroupState): readonly (readonly string[])[];
+    /** Called before they are looked up. @throws {Refusal} its author has had its share of that */
+    lookUp(): void;
+    /** That took so long, ms. */
+    lookedUp(ms: number): void;
   };
   /** @throws {Refusal} and nothing changes */
   decide(state: GroupState, seen: Places, now: number): Decision<R>;
@@ -39,6 +44,8 @@ const MAX_QUEUE_BYTES = 64 * 1_048_576;
 /** One commit stops growing here: it holds the event loop, and its answers wait for all of it. */
 const MAX_COMMIT_BYTES = 131_072;
 const MAX_COMMIT_JOBS = 128;
+/** Time after which no further job is decided on for one commit, ms. */
+const MAX_COMMIT_MS = 8;
 
 export interface WriterOptions {
   readonly log: Log;
@@ -120,14 +127,25 @@ export class Writer {
     return this.#queue.splice(0, n);
   }
 
-  async #commit(waiting: readonly Waiting<unknown>[]): Promise<void> {
+  #putBack(waiting: readonly Waiting<unknown>[]): void {
+    this.#bytes += waiting.reduce((sum, { job }) => sum + job.size, 0);
+    this.#queue = [...waiting, ...this.#queue];
+  }
+
+  async #commit(taken: readonly Waiting<unknown>[]): Promise<void> {
     const { log, state, committed } = this.#options;
     const { head } = state;
+    const end = performance.now() + MAX_COMMIT_MS;
+    /** What this commit decides on; what there is no time for is in the next. */
+    const waiting: Waiting<unknown>[] = [];
     const undo: (() => void)[] = [];
     const answers: (() => void)[] = [];
     const batches: Batch[] = [];
     const values: Record<string, string | undefined> = {};
-    for (const { job, resolve, reject } of waiting) {
+    for (const one of taken) {
+      if (waiting.length > 0 && performance.now() >= end) break;
+      waiting.push(one);
+      const { job, resolve, reject } = one;
       try {
         const { placed, changes, reply } = await this.#stage(job, batches, undo);
         Object.assign(values, changes);
@@ -142,6 +160,7 @@ export class Writer {
         answers.push(() => reject(refusal));
       }
     }
+    if (waiting.length < taken.length) this.#putBack(taken.slice(waiting.length));
     let read: readonly ReadBatch[] = [];
     if (batches.length > 0 || Object.keys(values).length > 0) {
       try {
@@ -187,7 +206,7 @@ export class Writer {
 
   /** Where messages stand, in the log or among the batches that wait for this very commit. */
   async #places(
-    { author, suspects }: NonNullable<Job<unknown>["messages"]>,
+    { author, suspects, lookUp, lookedUp }: NonNullable<Job<unknown>["messages"]>,
     batches: readonly Batch[],
   ): Promise<Places> {
     const { state, log } = this.#options;
@@ -195,9 +214,22 @@ export class Writer {
       const before = await log.lastMid(author) ?? "";
       state.lastMid.set(author, batches.reduce((last, b) => later(last, b, author), before));
     }
-    const mids = suspects(state);
-    if (mids.length === 0) return NOWHERE;
-    return new Map([...await log.find(author, mids), ...among(batches, author, mids)]);
+    const lists = suspects(state);
+    if (lists.length === 0) return NOWHERE;
+    lookUp();
+    const began = performance.now();
+    const own = batches.filter((batch) => batch.author === author && batch.messages);
+    const seen = new Map<string, Place>();
+    try {
+      for (const mids of lists) {
+        const found = countOver(own, mids) > MAX_OVER ? undefined : await log.find(author, mids);
+        if (!found) throw new Refusal("bad_request", TOO_MANY_OVER);
+        for (const [mid, place] of [...found, ...among(own, mids)]) seen.set(mid, place);
+      }
+      return seen;
+    } finally {
+      lookedUp(performance.now() - began);
+    }
   }
 
   #break(error: unknown): void {
@@ -223,15 +255,23 @@ function later(last: string, { author, messages }: Batch, wanted: string): strin
   return own > last ? own : last;
 }
 
-/** Places of mids among batches that wait for this very commit. */
-function among(
-  batches: readonly Batch[],
-  author: string,
-  mids: readonly string[],
-): [string, Place][] {
+const TOO_MANY_OVER =
+  "Cannot send: too many other requests of yours hold ids between the first and the last of these; " +
+  "send the messages one by one";
+
+/** How many of an author's batches reach over some id of a list that is longer than one. */
+function countOver(batches: readonly Batch[], mids: readonly string[]): number {
+  const [low, high] = [mids[0], mids[mids.length - 1]];
+  return batches.filter(({ messages = [] }) =>
+    mids.length > 1 && messages.length > 1 &&
+    messages[0][0] <= high && messages[messages.length - 1][0] >= low
+  ).length;
+}
+
+/** Places of mids among their author's batches that wait for this very commit. */
+function among(batches: readonly Batch[], mids: readonly string[]): [string, Place][] {
   const wanted = new Set(mids);
   return batches
-    .filter((batch) => batch.author === author && batch.messages)
     .flatMap(({ first, at, messages }) =>
       messages!.map(([mid], i): [string, Place] => [mid, { seq: first + i, at }])
     )

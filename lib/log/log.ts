@@ -99,6 +99,11 @@ export interface LogStart {
 export interface Log {
   /** The engine's name, for sentences. */
   readonly engine: string;
+  /**
+   * Oldest seq whose content is kept now; head + 1 when nothing is. It moves while `drop` runs: what
+   * was read before it is asked begins no later.
+   */
+  readonly tail: number;
   /** @throws {FolderUnusable} held by another process, or of a newer version; {LogDamaged} */
   open(): Promise<LogStart>;
   /**
@@ -112,8 +117,11 @@ export interface Log {
   append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]>;
   /** Batches that hold at least one entry of the range, whole, ascending. @throws {LogDamaged} */
   read(range: ReadRange): Promise<readonly ReadBatch[]>;
-  /** The places of those mids of an author that are in the log, dropped ones included. */
-  find(author: string, mids: readonly string[]): Promise<Places>;
+  /**
+   * The places of those mids of an author that are in the log, dropped ones included. Undefined: more
+   * of the author's batches reach over them than the engine looks through; ask for one alone.
+   */
+  find(author: string, mids: readonly string[]): Promise<Places | undefined>;
   /** The greatest mid of an author, of dropped content too; undefined where there is none. */
   lastMid(author: string): Promise<string | undefined>;
   /** What only some engines can; undefined where this one cannot. May be asked before `open`. */

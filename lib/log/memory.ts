@@ -50,6 +50,10 @@ class MemoryLog implements Log {
     verify: (watch) => this.#verify(watch),
   };
 
+  get tail(): number {
+    return this.#batches[this.#kept]?.first ?? this.#link.seq + 1;
+  }
+
   async open(): Promise<LogStart> {
     this.#guard();
     return {
@@ -57,7 +61,7 @@ class MemoryLog implements Log {
       head: this.#link.seq,
       at: this.#link.at,
       hash: hashText(this.#link.hash),
-      tail: this.#tail(),
+      tail: this.tail,
       members: [...this.#members.values()],
       values: Object.fromEntries(this.#values),
     };
@@ -116,7 +120,7 @@ class MemoryLog implements Log {
     for (; this.#kept < Math.min(kept, this.#batches.length - 1); this.#kept++) {
       this.#batches[this.#kept] = { ...this.#batches[this.#kept], json: null };
     }
-    return this.#tail();
+    return this.tail;
   }
 
   async #verify({ signal, progress }: Watch = {}): Promise<Checked> {
@@ -137,10 +141,6 @@ class MemoryLog implements Log {
 
   #guard() {
     if (this.#closed) throw new Closed("Cannot use the log: it was closed");
-  }
-
-  #tail(): number {
-    return this.#batches[this.#kept]?.first ?? this.#link.seq + 1;
   }
 
   #note({ first, at, author, mids }: Commit["batches"][number]) {

@@ -6,6 +6,9 @@ import { MID_SPAN } from "../protocol/limits.ts";
 
 const BYTES = 16;
 
+/** An author's batches of several mids that a search looks into, unless it is for one mid. */
+export const MAX_OVER = 16;
+
 /** Ids one after the other, 16 bytes each. */
 export function packMids(mids: readonly string[]): Uint8Array {
   return Buffer.from(mids.join("").replaceAll("-", ""), "hex");

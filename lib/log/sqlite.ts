@@ -26,7 +26,8 @@ import type {
   ReadBatch,
   ReadRange,
 } from "./log.ts";
-import { clusters, packMids, spanEnd, unpackMids } from "./mids.ts";
+import { clusters, MAX_OVER, packMids, spanEnd, unpackMids } from "./mids.ts";
+import { type MidsOf, RecentMids } from "./recent_mids.ts";
 import { type RowChange, rowCrc, RowSum } from "./row_sum.ts";
 import { writeCopy } from "./sqlite_copy.ts";
 import { type LogFile, logFile, type SqliteOptions } from "./sqlite_file.ts";
@@ -60,6 +61,8 @@ export function tryLog(folder: string, options: SqliteOptions): void {
 
 /** Authors whose row id is kept at hand; that of another is asked of the file. */
 const MAX_AUTHORS = 16_384;
+/** Batches of an author with mids of the same two minutes; where there are more, none is found. */
+const MAX_NEAR = 262_144;
 
 class SqliteLog implements Log {
   readonly engine = "sqlite";
@@ -69,6 +72,7 @@ class SqliteLog implements Log {
   #link: Link = START;
   #tail = 1;
   readonly #authors = new Map<string, number>();
+  readonly #recent = new RecentMids();
   readonly #rowSum = new RowSum();
   readonly #powers: Powers = {
     drop: (limits) => this.#drop(limits),
@@ -82,6 +86,10 @@ class SqliteLog implements Log {
   constructor(folder: string, options: SqliteOptions) {
     this.#file = logFile(folder, options);
     this.#ownership = options.owner && new Ownership(folder, options.owner);
+  }
+
+  get tail(): number {
+    return this.#tail;
   }
 
   async open(): Promise<LogStart> {
@@ -136,6 +144,7 @@ class SqliteLog implements Log {
     });
     this.#rowSum.apply(changes);
     for (const [user, id] of authors) this.#keepAuthor(user, id);
+    for (const batch of commit.batches) if (batch.mids.length > 1) this.#recent.add(batch);
     this.#link = link;
     if (sealed.length > 0) this.#ownership?.note(this.#head());
     return sealed.map(readable);
@@ -158,28 +167,47 @@ class SqliteLog implements Log {
     });
   }
 
-  async find(author: string, mids: readonly string[]): Promise<Places> {
-    const sql = this.#file.sql;
-    const found = new Map<string, Place>();
-    this.#file.reading(() => {
+  async find(author: string, mids: readonly string[]): Promise<Places | undefined> {
+    return this.#file.reading(() => {
+      const found = new Map<string, Place>();
       const id = this.#authorId(author);
-      if (id === undefined) return;
-      for (const cluster of clusters(mids)) {
-        const [low, high] = [cluster[0], cluster[cluster.length - 1]];
-        const bounds = [low, spanEnd(high), high].map((mid) => packMids([mid]));
-        const wanted = new Set(cluster);
-        for (const span of cast<Iterable<SpanRow>>(sql.near.iterate(id, ...bounds))) {
-          const [lo, hi] = [...unpackMids(span.lo), ...unpackMids(span.hi)];
-          if (!cluster.some((mid) => lo <= mid && mid <= hi)) continue;
-          const [row] = slice(this.#file, span.first, span.first);
-          for (const [i, mid] of midsOf(row).entries()) {
-            if (wanted.delete(mid)) found.set(mid, { seq: row.first + i, at: row.at });
-          }
-          if (wanted.size === 0) break;
-        }
-      }
+      if (id === undefined) return found;
+      const whole = clusters(mids).every((cluster) => this.#search(id, cluster, found));
+      return whole ? found : undefined;
     });
-    return found;
+  }
+
+  /** Adds the places of mids of one cluster; false where there is too much to look into. */
+  #search(author: number, cluster: readonly string[], found: Map<string, Place>): boolean {
+    const { crowded, single, over } = this.#file.sql;
+    const [low, high] = [cluster[0], cluster[cluster.length - 1]];
+    const [from, end, to] = [low, spanEnd(high), high].map((mid) => packMids([mid]));
+    if (crowded.get(author, from, end, MAX_NEAR)) return false;
+    const most = cluster.length === 1 ? -1 : MAX_OVER + 1;
+    const spans = cast<SpanRow[]>(over.all(author, from, end, to, most));
+    if (cluster.length > 1 && spans.length > MAX_OVER) return false;
+    const holding = [
+      ...cluster.map((mid) => firstOf(single.get(author, packMids([mid])))),
+      ...spans.filter((span) => {
+        const [lo, hi] = [...unpackMids(span.lo), ...unpackMids(span.hi)];
+        return cluster.some((mid) => lo <= mid && mid <= hi);
+      }).map(({ first }) => first),
+    ].filter((first) => first !== undefined);
+    const wanted = new Set(cluster);
+    for (const { first, at, mids } of holding.map((first) => this.#midsOf(first))) {
+      for (const [i, mid] of mids.entries()) {
+        if (wanted.delete(mid)) found.set(mid, { seq: first + i, at });
+      }
+    }
+    return true;
+  }
+
+  /** The mids of the batch that begins there. */
+  #midsOf(first: number): MidsOf {
+    const kept = this.#recent.get(first);
+    if (kept) return kept;
+    const [row] = slice(this.#file, first, first);
+    return this.#recent.add({ first, at: row.at, mids: midsOf(row) });
   }
 
   async lastMid(author: string): Promise<string | undefined> {

@@ -69,9 +69,13 @@ export const SQL = {
   holding: "SELECT max(first) AS first FROM batch WHERE first <= ?",
   since: "SELECT first FROM batch WHERE at >= ? ORDER BY at, first LIMIT 1",
   until: "SELECT first FROM batch WHERE at <= ? ORDER BY at DESC, first DESC LIMIT 1",
-  // Answered from the index alone.
-  near: `SELECT first, lo, hi FROM batch
-    WHERE author = ? AND hi >= ? AND hi <= ? AND lo <= ? ORDER BY hi`,
+  // Answered from the index alone: whether so many batches, and more, have their last mid there.
+  crowded: `SELECT first FROM batch INDEXED BY batch_mid
+    WHERE author = ? AND hi >= ? AND hi <= ? ORDER BY hi LIMIT 1 OFFSET ?`,
+  // The same: batches of several mids that reach over some of those between.
+  over: `SELECT first, lo, hi FROM batch INDEXED BY batch_mid
+    WHERE author = ? AND hi >= ? AND hi <= ? AND lo <= ? AND lo < hi LIMIT ?`,
+  single: "SELECT first FROM batch INDEXED BY batch_mid WHERE author = ? AND hi = ? AND lo = hi",
   drop: "UPDATE batch SET json = NULL, mids = ? WHERE first = ?",
   whole: `SELECT ${BATCH}, lo, hi, user FROM batch JOIN author ON author.id = author
     WHERE first >= ? ORDER BY first`,

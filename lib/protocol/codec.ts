@@ -136,12 +136,19 @@ export function decodeRequest<T extends Ops>(
     );
   }
   const result = v.safeParse(ops[op], object, { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
-    const path = v.getDotPath(issue);
-    throw bad(id, `${op}${path ? ` ${path}` : ""}: ${issue.message}`);
-  }
+  if (!result.success) throw bad(id, tell(result.issues[0], op));
   return Object.assign(result.output as object, { id, op }) as RequestOf<T>;
+}
+
+/** Why the fields of a request would be refused by its row of the table; undefined where they are good. */
+export function fieldsProblem(row: Ops[string], fields: object): string | undefined {
+  const result = v.safeParse(row, fields, { abortEarly: true });
+  return result.success ? undefined : tell(result.issues[0]);
+}
+
+function tell(issue: v.BaseIssue<unknown>, op?: string): string {
+  const path = v.getDotPath(issue) ?? undefined;
+  return `${[op, path].filter((part) => part !== undefined).join(" ")}: ${issue.message}`;
 }
 
 function tooDeep(): BadRequest {

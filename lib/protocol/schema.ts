@@ -83,9 +83,15 @@ const listing = v.object({
 
 /** Longest topic, UTF-16 units. */
 const MAX_TOPIC = 256;
-/** Longest time of a mute or an invite, ms: ten years. */
-const MAX_FOR = 315_576_000_000;
-const duration = v.pipe(count, v.minValue(1), v.maxValue(MAX_FOR));
+/** Longest time of a mute, ms: ten years. */
+const MAX_MUTE = 315_576_000_000;
+/** Longest life of an invite, ms: a year. */
+const MAX_INVITE = 31_557_600_000;
+
+/** A time of at least a ms, ms. */
+function duration(most: number) {
+  return v.pipe(count, v.minValue(1), v.maxValue(most, `expected at most ${most} ms`));
+}
 
 /** Requests to a registry. */
 export const REGISTRY_OPS = {
@@ -130,14 +136,15 @@ export const GROUP_OPS = {
   typing: v.object({}),
   invite: v.object({
     uses: v.optional(v.pipe(count, v.minValue(1), v.maxValue(1_000_000)), 1),
-    for: v.optional(duration, 604_800_000),
+    for: v.optional(duration(MAX_INVITE), 604_800_000),
     role: v.optional(role, "member"),
+    token: v.optional(token),
   }),
   act: v.object({
     action: v.picklist(ACTIONS),
     user: v.optional(text(80)),
     role: v.optional(role),
-    for: v.optional(duration),
+    for: v.optional(duration(MAX_MUTE)),
     topic: v.optional(text(MAX_TOPIC)),
   }),
 } as const;

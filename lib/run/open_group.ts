@@ -40,7 +40,7 @@ import { idOf, userFile } from "./user_file.ts";
  * Starts a group: its key is made on the first start and kept with its data.
  *
  * @throws {Refusal} `name_taken`, `address_taken`; {FolderUnusable} held by another process;
- * {LogDamaged}; {UsageError}
+ * {LogDamaged}; {DiskFull}; {UsageError}
  */
 export async function openGroup(options: OpenGroupOptions): Promise<GroupServer> {
   const { home, address = "127.0.0.1:0", memory, plain = false, advertise, rate } = options;

@@ -1,7 +1,10 @@
 /** Becoming a member of a group, and letting others become one. */
 
 import { Refusal, UsageError } from "../errors.ts";
+import { randomToken } from "../identity/keys.ts";
+import { fieldsProblem } from "../protocol/codec.ts";
 import { encodeInvite, type Invite, looksLikeInvite, parseInvite } from "../protocol/invite.ts";
+import { GROUP_OPS } from "../protocol/schema.ts";
 import type { StoredGroup } from "../store/user_store.ts";
 import { isIpc, splitRegistry } from "../text/addresses.ts";
 import type { Parts } from "./connections.ts";
@@ -60,17 +63,31 @@ function readInvite(text: string): Invite {
   return invite;
 }
 
-/** An invite as people pass it on. @throws {Refusal}; {Unreachable} */
+/** With a token of our own, so that asking again does not make another. @throws {UsageError} */
+function inviteFields({ uses, for: time, role }: InviteTerms): object {
+  const fields = { uses, for: time, role, token: randomToken() };
+  const problem = fieldsProblem(GROUP_OPS.invite, fields);
+  if (problem) throw new UsageError(`Cannot invite: ${problem}`);
+  return fields;
+}
+
+/**
+ * An invite as people pass it on; what cannot be one is refused before the group makes it.
+ *
+ * @throws {UsageError} terms that cannot be; {Refusal}; {Unreachable}
+ */
 export async function makeInvite(
   link: Link,
   terms: InviteTerms,
   registries: Registries,
 ): Promise<string> {
-  const { token, expires: until, record } = await link.ask("invite", terms);
-  if (isIpc(record.address)) {
-    const message = `Cannot invite to "${record.name}": it is reached on its own machine only`;
+  const { name, address: at } = link.target;
+  if (isIpc(at)) {
+    const message = `Cannot invite to "${name}": it is reached on its own machine only`;
     throw new Refusal("bad_request", message);
   }
+  const fields = inviteFields(terms);
+  const { token, expires: until, record } = await link.ask("invite", fields);
   const { address, key } = registries.all.find(({ key }) => key !== undefined) ?? {};
   const registry = address && key ? `${address}#${key}` : "";
   return encodeInvite({ record, token, until, registry });

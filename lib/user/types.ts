@@ -150,7 +150,7 @@ export interface ReadOptions {
 export interface InviteTerms {
   /** How many may use it; default 1. */
   readonly uses?: number;
-  /** How long it lasts, ms; default seven days. */
+  /** How long it lasts, ms, at most a year; default seven days. */
   readonly for?: number;
   /** The role it gives; default `member`. */
   readonly role?: "admin" | "member" | "reader";
@@ -161,6 +161,7 @@ export interface Action {
   readonly action: typeof ACTIONS[number];
   /** A member's name or user id. */
   readonly user?: string;
+  /** Which role to give; default one step. */
   readonly role?: "admin" | "member" | "reader";
   /** How long a mute lasts, ms. */
   readonly for?: number;

@@ -16,7 +16,7 @@ import { follow, type FollowOptions } from "./follow.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
 import { joinGroup, makeInvite } from "./joining.ts";
 import type { Link } from "./link.ts";
-import { findUser, readMembers } from "./members.ts";
+import { readMembers, toAct } from "./members.ts";
 import { readLog } from "./reading.ts";
 import { Registries } from "./registries.ts";
 import { trust } from "./trust.ts";
@@ -152,8 +152,9 @@ export class User implements AsyncDisposable {
    * A text by which others can join: it says where the group is, who it is, and lets in so many.
    *
    * @param terms by default one member within seven days
-   * @throws {Refusal} `forbidden` an admin may, and gives no role above its own; `bad_request` others
-   * cannot reach the group; {Unreachable}
+   * @throws {UsageError} terms that cannot be; {Refusal} `forbidden` an admin may, and gives no role
+   * above its own, or the share of open invites is used up; `bad_request` others cannot reach the
+   * group; {Unreachable}
    */
   async invite(target: string, terms: InviteTerms = {}): Promise<string> {
     return await makeInvite(this.#link(target), terms, this.#registries);
@@ -161,15 +162,15 @@ export class User implements AsyncDisposable {
 
   /**
    * Promotes, demotes, removes, bans, unbans, mutes, unmutes a member, or sets the topic; answers
-   * the seq of the entry, from which on it counts.
+   * the seq from which on it counts. Where it is so already, there is no entry of it. Without `role`
+   * promote and demote go one step from the role that the member has when this is called.
    *
    * @throws {Refusal} `forbidden` the role does not allow it; `not_found` no member, or several, of
    * that name; {Unreachable}: it may have been done all the same
    */
   async act(target: string, action: Action): Promise<number> {
     const link = this.#link(target);
-    const user = action.user === undefined ? {} : { user: await findUser(link, action.user) };
-    return (await link.ask("act", { ...action, ...user })).seq;
+    return (await link.ask("act", await toAct(link, action))).seq;
   }
 
   /**

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { connect, Group } from "../../mod.ts";
+import { connect } from "../../mod.ts";
 import { UsageError } from "../../lib/errors.ts";
+import { Group } from "../support/inside.ts";
 import { Folder } from "./world.ts";
 
 test("a group over libzmq is joined at its ipc:// address, and by nobody over TCP alone", async () => {
@@ -18,6 +19,7 @@ test("a group over libzmq is joined at its ipc:// address, and by nobody over TC
   const { seq } = await user.send("Lab", "hi");
   for await (const { text } of user.read("Lab", { after: seq - 1 })) assert.equal(text, "hi");
   await assert.rejects(user.invite("Lab"), /reached on its own machine only/);
+  assert.equal(group.group.state.values.invites, 0, "and none was made");
 
   await using other = await connect({ name: "bob", registries: [] });
   await assert.rejects(other.join(address), (error) => {

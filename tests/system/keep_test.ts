@@ -32,7 +32,7 @@ test("a group keeps the newest entries, and those of some time, from its start o
     assert.deepEqual(await range(user), [1, 22]);
     await first.group.prune();
     assert.deepEqual(await range(user), [18, 22]);
-    assert.equal(first.group.tail, 18);
+    assert.equal(first.group.log.tail, 18);
     await first.close();
 
     const second = await start({ keepFor: 3_600_000 });
@@ -41,7 +41,7 @@ test("a group keeps the newest entries, and those of some time, from its start o
     const third = keep(await start({ keepFor: 1 }));
     assert.deepEqual(await range(user), [22, 22]);
     const { seq } = await user.send("Lab", "one more");
-    assert.deepEqual([seq, third.group.tail], [23, 22]);
+    assert.deepEqual([seq, third.group.log.tail], [23, 22]);
   }));
 
 test("a group program takes --keep and --keep-for", () =>

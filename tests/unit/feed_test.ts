@@ -339,3 +339,63 @@ test("feed: the loop is not held while a crowd is written to", () =>
     assert.equal(counters.every(({ frames }) => frames === 1), true);
     assert.ok(turns > 3, `${turns} turns`);
   }));
+
+test("feed: who follows again hears each frame once, with the key that it has", () =>
+  feedOf(async (feed) => {
+    const ear = new Ear().follow(feed).follow(feed);
+    assert.equal(feed.followers, 1);
+    feed.entries([batch(1)], false);
+    await heard(ear, 1);
+    assert.deepEqual([ear.heard, ear.sealed], [[1], 0]);
+  }));
+
+test("feed: who comes while others are told hears what comes after, in order", () =>
+  feedOf(async (feed) => {
+    const [early] = crowd(feed, 1);
+    feed.entries([batch(1)], false);
+    const late = new Ear().follow(feed);
+    feed.entries([batch(2)], false);
+    feed.entries([batch(3)], false);
+    await until(() => late.heard.at(-1) === 3 && early.heard.length === 3, 2_000, "all heard");
+    assert.deepEqual(early.heard, [1, 2, 3]);
+    assert.deepEqual(late.heard.filter((seq) => seq > 1), [2, 3]);
+  }));
+
+test("feed: when the last one is put out the key turns, though nobody is there to be told", () =>
+  feedOf((feed) => {
+    const ear = new Ear();
+    const before = feed.follow(ear);
+    feed.out([ear], true);
+    const after = feed.follow(new Ear());
+    assert.deepEqual([feed.followers, after.generation], [1, before.generation + 1]);
+    assert.notEqual(after.key, before.key);
+    assert.equal(ear.pushes, 0);
+  }));
+
+test("feed: nothing is made for nobody", () =>
+  feedOf(async (feed, frames) => {
+    feed.entries([batch(1)], false);
+    feed.typing("a", "Ada");
+    feed.head(1);
+    await setImmediate();
+    assert.equal(frames(), 0);
+    // What came before is not told to who comes.
+    const ear = new Ear().follow(feed);
+    feed.entries([batch(2)], false);
+    await heard(ear, 1);
+    assert.deepEqual(ear.heard, [2]);
+  }));
+
+test("feed: nothing goes out once it is closed, not even what waited", () =>
+  feedOf(async (feed, frames) => {
+    const { ear } = masses(feed, 60);
+    feed.entries([batch(1, "", "join")], true); // Waits for others.
+    feed.close();
+    feed.entries([batch(2)], false);
+    feed.head(2);
+    feed.typing("a", "Ada");
+    feed.out([ear], true);
+    await setTimeout(60);
+    assert.deepEqual([feed.followers, frames(), ear.heard, ear.pushes], [0, 0, [], 0]);
+    feed.close();
+  }));

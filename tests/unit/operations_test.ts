@@ -37,8 +37,10 @@ async function groupOf(given: Partial<GroupOptions> = {}) {
     failed: (error) => assert.fail(String(error)),
     broken: (error) => assert.fail(String(error)),
     full: () => assert.fail("full"),
+    kept: () => assert.fail("kept"),
     ...given,
   });
+  await group.begin();
   const ask = async <K extends Op>(
     op: K,
     actor: Actor | undefined,

@@ -44,7 +44,7 @@ interface Page {
 
 function reader({ log, head }: { log: Log; head: number }) {
   return (request: Partial<ReadRequest>): Promise<string> =>
-    readPage(log, { limit: 1_000, last: false, ...request }, { epoch: "e", head, tail: 1 });
+    readPage(log, { limit: 1_000, last: false, ...request }, { epoch: "e", head });
 }
 
 function seqs({ batches }: Page): number[] {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "../../lib/errors.ts";
-import { openInvite, useInvite } from "../../lib/group/decide/invites.ts";
+import { openInvite, useInvite, withoutDeadInvites } from "../../lib/group/decide/invites.ts";
 import { type Member, Members, type Role } from "../../lib/group/members.ts";
 import type { Request } from "../../lib/group/request.ts";
 import {
@@ -18,7 +18,7 @@ import { carryOut, decide, emptyState, join, send as sending } from "./deciding.
 import { midAt, NOW } from "./fixtures.ts";
 
 type Action = typeof ACTIONS[number];
-type Act = Pick<Request<"act">, "action" | "user" | "role" | "for" | "topic">;
+type Act = Partial<Request<"act">> & Pick<Request<"act">, "action">;
 
 const ROLES: Role[] = ["founder", "admin", "member", "reader"];
 const refused = (code: string) => (error: unknown) =>
@@ -39,14 +39,14 @@ function group(access: GroupState["access"] = "open"): GroupState {
   });
 }
 
-/** The entry of an action. */
-function decideAct(state: GroupState, by: Actor, what: Act, now = NOW): Draft {
+/** The entry of an action; undefined where there is none. */
+function decideAct(state: GroupState, by: Actor, what: Act, now = NOW): Draft | undefined {
   return decide(state, "act", by, what, { now }).drafts[0];
 }
 
 /** Decides, and applies what was decided. */
 function act(state: GroupState, by: string, what: Act, now = NOW): void {
-  apply(state, place(state, decideAct(state, actor(by), what, now), now));
+  carryOut(state, decide(state, "act", actor(by), what, { now }), now);
 }
 
 test("roles: who may act on whom is this table", () => {
@@ -62,7 +62,7 @@ test("roles: who may act on whom is this table", () => {
     for (const action of onWhom) {
       for (const user of ["founder", "admin", "admin2", "member", "reader"]) {
         const decide = () => decideAct(group(), actor(by), { action, user }, NOW);
-        if (allowed.split(" ").includes(user)) assert.equal(decide().kind, action);
+        if (allowed.split(" ").includes(user)) assert.equal(decide()?.kind, action);
         else assert.throws(decide, refused("forbidden"), `${by} ${action} ${user}`);
       }
     }
@@ -73,7 +73,7 @@ test("roles: nobody acts on itself or gives a role as high as its own", () => {
   for (const by of ["founder", "admin"]) {
     for (const action of ["demote", "remove", "ban", "mute"] as Action[]) {
       assert.throws(
-        () => decideAct(group(), actor(by), { action, user: by }, NOW),
+        () => decideAct(group(), actor(by), { action, user: by, role: "reader" }, NOW),
         refused("forbidden"),
       );
     }
@@ -81,22 +81,187 @@ test("roles: nobody acts on itself or gives a role as high as its own", () => {
   const promote = (by: string, role: Act["role"]) => () =>
     decideAct(group(), actor(by), { action: "promote", user: "member", role: role! }, NOW);
   assert.throws(promote("admin", "admin"), refused("forbidden"));
-  assert.equal(promote("founder", "admin")().body!.role, "admin");
+  assert.equal(promote("founder", "admin")()!.body!.role, "admin");
 });
 
-test("roles: promote and demote go one step, or to a role that lies that way", () => {
-  const step = (action: Action, user: string, role?: Act["role"]) =>
-    decideAct(group(), actor("founder"), { action, user, ...(role ? { role } : {}) }, NOW).body!
-      .role;
-  assert.equal(step("promote", "reader"), "member");
-  assert.equal(step("promote", "member"), "admin");
-  assert.equal(step("demote", "admin"), "member");
-  assert.equal(step("demote", "member"), "reader");
-  assert.equal(step("demote", "admin", "reader"), "reader");
-  assert.throws(() => step("promote", "admin"), refused("bad_request"));
-  assert.throws(() => step("promote", "member", "reader"), refused("bad_request"));
-  assert.throws(() => step("promote", "member", "member"), refused("bad_request"));
-  assert.throws(() => step("demote", "reader"), refused("bad_request"));
+test("roles: promote and demote name a role that lies that way", () => {
+  const give = (action: Action, user: string, role?: Act["role"]) =>
+    decideAct(group(), actor("founder"), { action, user, role }, NOW)?.body?.role;
+  assert.equal(give("promote", "reader", "member"), "member");
+  assert.equal(give("promote", "reader", "admin"), "admin");
+  assert.equal(give("demote", "admin", "reader"), "reader");
+  assert.throws(() => give("promote", "admin", "member"), refused("bad_request"));
+  assert.throws(() => give("demote", "reader", "member"), refused("bad_request"));
+});
+
+test("roles: a step without a role is refused with the way out, and repeated makes nobody more", () => {
+  const state = group();
+  const step: Act = { action: "promote", user: "reader" };
+  for (const _ of ["asked", "asked again"]) {
+    assert.throws(
+      () => act(state, "founder", step),
+      (error) => refused("bad_request")(error) && /say promote USER ROLE/.test(String(error)),
+    );
+  }
+  assert.equal(state.members.get("reader")!.role, "reader");
+});
+
+test("roles: an action that is repeated is as if it had been asked once", () => {
+  const acts: Act[] = [
+    { action: "promote", user: "reader", role: "member" },
+    { action: "demote", user: "admin", role: "member" },
+    { action: "remove", user: "member" },
+    { action: "ban", user: "member" },
+    { action: "ban", user: "stranger" },
+    { action: "unban", user: "banned" },
+    { action: "mute", user: "member" },
+    { action: "mute", user: "member", for: 60_000 },
+    { action: "unmute", user: "muted" },
+    { action: "topic", topic: "Tuesday" },
+    { action: "topic", topic: "" },
+  ];
+  for (const what of acts) {
+    const state = group();
+    state.values.set(banKey("banned"), "");
+    state.values.set(muteKey("muted"), "0");
+    state.values.set("topic", "Monday");
+    const once = decide(state, "act", actor("founder"), what, { now: NOW });
+    const placed = carryOut(state, once, NOW);
+    const after = snapshot(state);
+    // Its answer was lost, and the next try came seconds later.
+    const again = decide(state, "act", actor("founder"), what, { now: NOW + 4_500 });
+    assert.deepEqual(again.drafts, [], JSON.stringify(what));
+    assert.deepEqual(again.reply([]), once.reply(placed));
+    carryOut(state, again, NOW + 4_500);
+    assert.deepEqual(snapshot(state), after);
+  }
+});
+
+test("roles: a mute may be made longer or shorter", () => {
+  const state = group();
+  const until = () => state.values.get(muteKey("member"));
+  act(state, "admin", { action: "mute", user: "member", for: 60_000 });
+  act(state, "admin", { action: "mute", user: "member", for: 10_000 });
+  assert.equal(until(), `${NOW + 10_000}`);
+  act(state, "admin", { action: "mute", user: "member" });
+  assert.equal(until(), "0");
+  act(state, "admin", { action: "mute", user: "member", for: 1_000 });
+  assert.equal(until(), `${NOW + 1_000}`);
+});
+
+/** Everything a state holds, as plain values. */
+function snapshot({ members, values, lastMid, ...rest }: GroupState): object {
+  return { ...rest, members: [...members], values: [...values], lastMid: [...lastMid] };
+}
+
+const PLACES = ["present", "absent"] as const;
+
+test("roles: who may do what to whom, present or absent, is this table", () => {
+  // Whom each may act on; `admin` and `founder` also while they are no members.
+  const below: Record<string, string[]> = {
+    founder: ["admin", "member", "reader", "stranger"],
+    admin: ["member", "reader", "stranger"],
+    member: [],
+    reader: [],
+  };
+  // What is said of who is no member: of one in reach, of one who is too high.
+  const ofAbsent: Record<string, string> = {
+    promote: "not_found",
+    demote: "not_found",
+    mute: "not_found",
+    remove: "nothing",
+    unban: "nothing",
+    unmute: "nothing",
+    ban: "ban",
+  };
+  let tried = 0;
+  for (const by of ROLES) {
+    for (const target of [...ROLES, "stranger"]) {
+      for (const place of target === "stranger" ? (["absent"] as const) : PLACES) {
+        for (const action of Object.keys(ofAbsent) as Exclude<Action, "topic">[]) {
+          const state = group();
+          // A second of the actor's role, so that the target may go.
+          if (by === target) {
+            state.members.set("actor", { user: "actor", name: "actor", role: by, since: 1 });
+          }
+          const acting = by === target ? "actor" : by;
+          if (place === "absent" && target !== "stranger") {
+            carryOut(state, decide(state, "leave", actor(target)));
+          }
+          const role = action === "promote" ? "member" : "reader";
+          const told = () => {
+            try {
+              return decideAct(state, actor(acting), { action, user: target, role })?.kind ??
+                "nothing";
+            } catch (error) {
+              return error instanceof Refusal ? error.code : String(error);
+            }
+          };
+          const present = { promote: "promote", demote: "demote" }[action as string];
+          const inReach = place === "absent"
+            ? ofAbsent[action]
+            : action === "unban" || action === "unmute"
+            ? "nothing"
+            : present && target === role
+            ? "nothing"
+            : action === "promote" && target === "admin"
+            ? "bad_request"
+            : action;
+          // Who left as less than an admin is as good as a stranger.
+          const judged = place === "absent" && ["member", "reader"].includes(target)
+            ? "stranger"
+            : target;
+          const wanted = below[by].includes(judged) ? inReach : "forbidden";
+          assert.equal(told(), wanted, `${by} ${action} ${place} ${target}`);
+          tried++;
+        }
+      }
+    }
+  }
+  assert.equal(tried, 4 * (4 * 2 + 1) * 7);
+});
+
+test("roles: an admin who left is judged as one until it is back, whatever it is then", () => {
+  const state = group();
+  carryOut(state, decide(state, "leave", actor("admin2")));
+  assert.throws(() => act(state, "admin", { action: "ban", user: "admin2" }), refused("forbidden"));
+  const back = join(state, actor("admin2"))!;
+  assert.equal(back.body!.role, "member");
+  apply(state, place(state, back, NOW));
+  carryOut(state, decide(state, "leave", actor("admin2")));
+  act(state, "admin", { action: "ban", user: "admin2" });
+  carryOut(state, decide(state, "leave", actor("admin")));
+  act(state, "founder", { action: "ban", user: "admin" });
+  assert.deepEqual([...state.values.keys()].sort(), [banKey("admin"), banKey("admin2")]);
+});
+
+test("roles: whatever is asked, there is a founder or one who can come back as it", () => {
+  for (const access of ["open", "private"] as const) {
+    const state = group(access);
+    state.values.set(banKey("founder"), "by an older version");
+    carryOut(state, decide(state, "leave", actor("founder")));
+    for (const action of ["ban", "remove", "demote", "mute"] as const) {
+      assert.throws(
+        () => act(state, "admin", { action, user: "founder", role: "reader" }),
+        refused("forbidden"),
+      );
+    }
+    assert.equal(join(state, actor("founder"))?.body?.role, "founder");
+  }
+});
+
+test("roles: who is muted does not unmute itself", () => {
+  const state = group();
+  act(state, "founder", { action: "mute", user: "admin" });
+  assert.throws(
+    () => act(state, "admin", { action: "unmute", user: "admin" }),
+    refused("forbidden"),
+  );
+  assert.throws(
+    () => act(state, "admin2", { action: "unmute", user: "admin" }),
+    refused("forbidden"),
+  );
+  act(state, "founder", { action: "unmute", user: "admin" });
 });
 
 test("roles: an action without whom, or on nobody, is refused", () => {
@@ -106,7 +271,9 @@ test("roles: an action without whom, or on nobody, is refused", () => {
     const on = (user?: string) => () =>
       decideAct(group(), actor("founder"), { action, ...(user ? { user } : {}) }, NOW);
     assert.throws(on(), refused("bad_request"), action);
-    if (action !== "ban") assert.throws(on("nobody"), refused("not_found"), action);
+    if (["promote", "demote", "mute"].includes(action)) {
+      assert.throws(on("nobody"), refused("not_found"), action);
+    }
   }
 });
 
@@ -153,13 +320,13 @@ test("roles: leaving and coming back does not end a mute", () => {
 
 test("roles: leaving and coming back, even by an invite, does not undo a demotion to reader", () => {
   const state = group();
-  act(state, "admin", { action: "demote", user: "member" });
+  act(state, "admin", { action: "demote", user: "member", role: "reader" });
   state.members.delete("member");
   invited(state, "admin");
   const back = join(state, actor("member"), "token")!;
   assert.equal(back.body!.role, "reader");
   apply(state, place(state, back, NOW));
-  act(state, "admin", { action: "promote", user: "member" });
+  act(state, "admin", { action: "promote", user: "member", role: "member" });
   state.members.delete("member");
   assert.equal(join(state, actor("member"))!.body!.role, "member");
 });
@@ -173,8 +340,8 @@ test("roles: admins set the topic", () => {
 
 test("roles: what an entry says it touches is all that it changes", () => {
   const acts: Act[] = [
-    { action: "promote", user: "reader" },
-    { action: "demote", user: "admin" },
+    { action: "promote", user: "reader", role: "member" },
+    { action: "demote", user: "admin", role: "reader" },
     { action: "remove", user: "member" },
     { action: "ban", user: "member" },
     { action: "mute", user: "member" },
@@ -183,7 +350,7 @@ test("roles: what an entry says it touches is all that it changes", () => {
   for (const what of acts) {
     const state = group();
     const before = structuredClone(state);
-    const batch = place(state, decideAct(state, actor("founder"), what, NOW), NOW);
+    const batch = place(state, decideAct(state, actor("founder"), what)!, NOW);
     apply(state, batch);
     const { users, values } = touched(batch);
     for (const user of before.members.keys()) {
@@ -248,7 +415,8 @@ test("invites: one counts as often as it says, until it expires", () => {
 test("invites: one is dead while its maker may not invite", () => {
   const gone: ((state: GroupState) => void)[] = [
     (state) => act(state, "founder", { action: "remove", user: "admin" }),
-    (state) => act(state, "founder", { action: "demote", user: "admin" }),
+    (state) => act(state, "founder", { action: "demote", user: "admin", role: "member" }),
+    (state) => void carryOut(state, decide(state, "leave", actor("admin"))),
     (state) => act(state, "founder", { action: "ban", user: "admin" }),
   ];
   for (const end of gone) {
@@ -256,6 +424,7 @@ test("invites: one is dead while its maker may not invite", () => {
     invited(state, "admin", { uses: 100 });
     end(state);
     assert.throws(() => openInvite(state, "token", NOW), refused("bad_invite"));
+    assert.equal(state.values.invites, 0, "swept out with its maker's right");
   }
 });
 
@@ -267,17 +436,112 @@ test("invites: the token itself is kept nowhere, and expired ones are swept out"
   assert.equal(state.values.size, 1);
 });
 
+/** As many members as it takes to fill a group with invites. */
+function crowd(state: GroupState, n: number): string[] {
+  return Array.from({ length: n }, (_, i) => {
+    const user = `m${i}`;
+    state.members.set(user, { user, name: user, role: "member", since: 1 });
+    return user;
+  });
+}
+
+test("invites: each maker has its share, and what expired or was used makes room in it", () => {
+  const state = group();
+  const make = (by: string, token: string, now = NOW) => invited(state, by, { token }, now);
+  for (const [by, share] of [["member", 50], ["admin", 500]] as const) {
+    for (let i = 0; i < share; i++) make(by, `${by}${i}`);
+    assert.throws(
+      () => make(by, `${by} more`),
+      (error) => refused("forbidden")(error) && String(error).includes(`${share} of your invites`),
+    );
+    keep(state, useInvite(state, `${by}0`, NOW));
+    make(by, `${by} again`);
+    assert.throws(() => make(by, `${by} more`), refused("forbidden"));
+  }
+  make("founder", "founder's own");
+  make("member", "when all expired", NOW + 1_000);
+  assert.equal(state.values.invitesOf("member").size <= 50, true);
+});
+
 test("invites: so many may be open at once, and those that expired make room", () => {
   const state = group();
-  const make = (token: string, expires: number, now = NOW) =>
-    invited(state, "member", { token, for: expires - now }, now);
-  for (let i = 0; i < 10_000; i++) make(`${i}`, NOW + 1_000 + i);
-  assert.throws(() => make("more", NOW + 9_000), refused("busy"));
-  assert.throws(() => make("more", NOW + 90_000, NOW + 999), refused("busy"));
-  make("more", NOW + 90_000, NOW + 1_149);
-  // A hundred of those 150 were swept out for one, the rest for the next.
-  assert.equal(state.values.invites, 9_901);
-  make("another", NOW + 90_000, NOW + 1_149);
-  assert.equal(state.values.invites, 9_852);
-  assert.equal(openInvite(state, "150", NOW + 1_149).uses, 1);
+  const makers = crowd(state, 200);
+  const make = (n: number, expires: number, now = NOW, by = makers[Math.floor(n / 50)]) =>
+    invited(state, by, { token: `${n}`, for: expires - now }, now);
+  for (let i = 0; i < 9_000; i++) make(i, NOW + 1_000 + i);
+  assert.throws(() => make(9_000, NOW + 90_000), refused("busy"));
+  assert.throws(() => make(9_000, NOW + 90_000, NOW + 999), refused("busy"));
+  // Members together leave a tenth to those above them.
+  for (let i = 10_000; i < 11_000; i++) make(i, NOW + 90_000, NOW, "founder");
+  assert.throws(() => make(11_000, NOW + 90_000, NOW, "founder"), refused("busy"));
+  make(9_000, NOW + 90_000, NOW + 2_149);
+  // As many of those 1,150 were swept out as it took, then a hundred.
+  assert.equal(state.values.invites, 9_000);
+  make(9_001, NOW + 90_000, NOW + 2_149);
+  assert.equal(state.values.invites, 8_901);
+  assert.equal(openInvite(state, "1150", NOW + 2_149).uses, 1);
+});
+
+test("invites: what one costs, made or refused, does not grow with their number", () => {
+  const time = (state: GroupState, token: string, times: number): number => {
+    const began = performance.now();
+    for (let i = 0; i < times; i++) {
+      try {
+        decide(state, "invite", actor("member"), { token, uses: 1, for: 1_000, role: "member" });
+        openInvite(state, token, NOW);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+      }
+    }
+    return performance.now() - began;
+  };
+  const full = group();
+  for (const by of crowd(full, 200).slice(0, 180)) {
+    for (let i = 0; i < 50; i++) invited(full, by, { token: `${by} ${i}` });
+  }
+  assert.throws(() => invited(full, "m190", { token: "one more" }), refused("busy"));
+  const empty = group();
+  for (const state of [empty, full]) time(state, "t", 2_000);
+  const [few, many] = [time(empty, "t", 5_000), time(full, "t", 5_000)];
+  assert.ok(many < 10 * few + 50, `${few.toFixed(1)} ms, at the bound ${many.toFixed(1)} ms`);
+});
+
+test("invites: one that is asked for again is the same, and its token is nobody else's", () => {
+  const state = group();
+  const ask = (by: string, now = NOW) =>
+    decide(
+      state,
+      "invite",
+      actor(by),
+      { token: "token", drawn: "other", uses: 1, for: 1_000, role: "member" },
+      { now },
+    );
+  carryOut(state, ask("member"));
+  assert.deepEqual(ask("member", NOW + 500).reply([]), { token: "token", expires: NOW + 1_000 });
+  assert.deepEqual(ask("member").values ?? {}, {});
+  assert.throws(() => ask("admin"), refused("bad_request"));
+  assert.equal(ask("member", NOW + 1_000).reply([]).expires, NOW + 2_000, "the former has expired");
+});
+
+test("invites: those that count no more are found, however they came to be", () => {
+  const state = group("private");
+  invited(state, "admin", { token: "good" });
+  invited(state, "admin2", { token: "its maker is gone" });
+  invited(state, "admin", { token: "expired", for: 1 });
+  state.members.delete("admin2");
+  keep(state, withoutDeadInvites(state, NOW + 1));
+  assert.equal(state.values.invites, 1);
+  assert.equal(openInvite(state, "good", NOW + 1).by, "admin");
+});
+
+test("a join is answered with a head that holds it", () => {
+  const state = group();
+  const reply = (who: Actor) => {
+    const decision = decide(state, "join", who);
+    return decision.reply(carryOut(state, decision)).head;
+  };
+  assert.equal(reply(actor("stranger")), state.head);
+  assert.equal(state.head, 5);
+  assert.equal(reply(actor("stranger")), 5, "again, without an entry");
+  assert.equal(reply({ user: "stranger", name: "renamed" }), 6);
 });

@@ -4,21 +4,19 @@ import { Refusal } from "../../errors.ts";
 import { sha256 } from "../../identity/keys.ts";
 import { atLeast, type Member, type Role } from "../members.ts";
 import type { Changes, GroupState } from "../state.ts";
-import { inviteName } from "../values.ts";
+import { type Invite, inviteName } from "../values.ts";
 import { type Decide, requireMember } from "./decision.ts";
 
-/** What is kept of an invite. */
-interface Invite {
-  readonly uses: number;
-  /** ms since 1970. */
-  readonly expires: number;
-  readonly role: Role;
-  readonly by: string;
-}
-
-/** Invites of one group that may be open at once. */
-const MAX_INVITES = 10_000;
-/** Expired ones that a new one sweeps out at most. */
+/** Invites of one group that may be open at once; at so many, members make no more. */
+const [MAX_INVITES, MAX_OF_MEMBERS] = [10_000, 9_000];
+/** Those of one maker. */
+const SHARES: Readonly<Record<Role, number>> = {
+  founder: MAX_INVITES,
+  admin: 500,
+  member: 50,
+  reader: 0,
+};
+/** Expired ones that a new one sweeps out, unless it needs the room of more. */
 const SWEEP = 100;
 
 function nameOf(token: string): string {
@@ -26,42 +24,66 @@ function nameOf(token: string): string {
 }
 
 /**
- * The value that makes an invite of the request's token; no entry tells of it.
+ * The value that makes an invite of the request's token; no entry tells of it. A token that its maker
+ * has used for an open invite stands for that one.
  *
- * Refuses `forbidden` without the role for it, and `busy` when there are too many.
+ * Refuses `forbidden` without the role for it or beyond the maker's share, `bad_request` for
+ * another's token, and `busy` when there are too many.
  */
 export const decideInvite: Decide<"invite"> = (state, request, _, now) => {
-  const { actor, token, uses, role } = request;
-  if (!mayInvite(state, requireMember(state, actor.user), role)) {
+  const { actor, drawn, token = drawn, uses, role } = request;
+  const maker = requireMember(state, actor.user);
+  if (!mayInvite(state, maker, role)) {
     throw new Refusal("forbidden", `Cannot invite to "${state.name}": your role does not allow it`);
   }
-  const dead = state.values.expiredInvites(now, SWEEP);
-  if (state.values.invites - dead.length >= MAX_INVITES) {
-    throw new Refusal("busy", `Cannot invite: ${MAX_INVITES} invites are open`);
+  const same = state.values.invite(nameOf(token));
+  if (same && same.expires > now) {
+    if (same.by !== actor.user) {
+      throw new Refusal("bad_request", "Cannot invite: the token is in use, draw another");
+    }
+    return { drafts: [], reply: () => ({ token, expires: same.expires }) };
+  }
+  const most = maker.role === "member" ? MAX_OF_MEMBERS : MAX_INVITES;
+  const needed = state.values.invites - most + 1;
+  const dead = state.values.expiredInvites(now, Math.max(SWEEP, needed));
+  requireShare(state, maker, now);
+  if (dead.length < needed) {
+    throw new Refusal("busy", `Cannot invite: ${most} invites are open, try again later`);
   }
   const expires = now + request.for;
   const invite: Invite = { uses, expires, role, by: actor.user };
-  const swept = Object.fromEntries(dead.map((name) => [name, undefined]));
   return {
     drafts: [],
-    values: { ...swept, [nameOf(token)]: JSON.stringify(invite) },
+    values: { ...removed(dead), [nameOf(token)]: JSON.stringify(invite) },
     reply: () => ({ token, expires }),
   };
 };
 
-function mayInvite(state: GroupState, by: Member, role: Role): boolean {
+function requireShare({ values }: GroupState, maker: Member, now: number): void {
+  const share = SHARES[maker.role];
+  const own = values.invitesOf(maker.user);
+  if (
+    own.size < share || [...own].filter((name) => values.invite(name)!.expires > now).length < share
+  ) return;
+  const message = `Cannot invite: ${share} of your invites are open, which is your share; wait ` +
+    "until some are used or expire, or let more use one";
+  throw new Refusal("forbidden", message);
+}
+
+function mayInvite(state: GroupState, by: Pick<Member, "role">, role: Role): boolean {
   const needed = state.access === "private" ? "admin" : "member";
   return atLeast(by.role, needed) && (role !== "admin" || by.role === "founder");
 }
 
+function isDead(state: GroupState, { by, role, expires }: Invite, now: number): boolean {
+  const maker = state.members.get(by);
+  return expires <= now || !maker || !mayInvite(state, maker, role);
+}
+
 /** What a token gives now; it counts as long as its maker may invite. @throws {Refusal} `bad_invite` */
 export function openInvite(state: GroupState, token: string, now: number): Invite {
-  const text = state.values.get(nameOf(token));
-  const invite = text === undefined ? undefined : JSON.parse(text) as Invite;
-  const maker = invite && state.members.get(invite.by);
-  const good = invite && invite.expires > now && invite.uses > 0 && maker &&
-    mayInvite(state, maker, invite.role);
-  if (!good) {
+  const invite = state.values.invite(nameOf(token));
+  if (!invite || isDead(state, invite, now)) {
     throw new Refusal("bad_invite", "Cannot enter: the invite is unknown, used up or expired");
   }
   return invite;
@@ -72,4 +94,28 @@ export function useInvite(state: GroupState, token: string, now: number): Change
   const invite = openInvite(state, token, now);
   const uses = invite.uses - 1;
   return { [nameOf(token)]: uses > 0 ? JSON.stringify({ ...invite, uses }) : undefined };
+}
+
+/** The values without the invites of a maker that count no more once it has the role, or is gone. */
+export function withoutInvites(state: GroupState, user: string, role: Role | undefined): Changes {
+  const { values } = state;
+  const own = [...values.invitesOf(user)];
+  return removed(
+    own.filter((name) =>
+      role === undefined || !mayInvite(state, { role }, values.invite(name)!.role)
+    ),
+  );
+}
+
+/** The values without all invites that count no more. */
+export function withoutDeadInvites(state: GroupState, now: number): Changes {
+  const names = [...state.values.keys()].filter((name) => {
+    const invite = state.values.invite(name);
+    return invite !== undefined && isDead(state, invite, now);
+  });
+  return removed(names);
+}
+
+function removed(names: readonly string[]): Changes {
+  return Object.fromEntries(names.map((name) => [name, undefined]));
 }

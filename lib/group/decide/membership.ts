@@ -5,7 +5,7 @@ import type { Role } from "../members.ts";
 import type { GroupState } from "../state.ts";
 import { banKey, readerKey } from "../values.ts";
 import { authorOf, type Decide } from "./decision.ts";
-import { openInvite, useInvite } from "./invites.ts";
+import { openInvite, useInvite, withoutInvites } from "./invites.ts";
 
 /**
  * The entry that lets the actor in; none where it is a member already under this name.
@@ -13,21 +13,22 @@ import { openInvite, useInvite } from "./invites.ts";
  * Refuses `bad_invite`, `banned`, and `forbidden` in a private group without an invite.
  */
 export const decideJoin: Decide<"join"> = (state, { actor, invite }, _, now) => {
-  const { epoch, head } = state;
+  const { epoch, founder } = state;
   const known = state.members.get(actor.user);
   // A member who comes with an invite lost the answer to its first try.
   const token = known ? undefined : invite;
   const invited = token === undefined ? undefined : openInvite(state, token, now).role;
-  if (state.values.has(banKey(actor.user))) {
+  // Nobody is above the founder: a ban in an old log does not keep it out.
+  if (state.values.has(banKey(actor.user)) && actor.user !== founder) {
     throw new Refusal("banned", `Cannot enter "${state.name}": you are banned from it`);
   }
   const role = known?.role ?? newcomersRole(state, actor.user, invited);
-  const reply = () => ({ epoch, head, role });
-  if (known?.name === actor.name) return { drafts: [], reply };
+  const { head } = state;
+  if (known?.name === actor.name) return { drafts: [], reply: () => ({ epoch, head, role }) };
   return {
     drafts: [{ count: 1, kind: "join", ...authorOf(actor), body: { role } }],
     values: token === undefined ? {} : useInvite(state, token, now),
-    reply,
+    reply: ([{ first }]) => ({ epoch, head: first, role }),
   };
 };
 
@@ -39,8 +40,9 @@ function newcomersRole(state: GroupState, user: string, invited: Role | undefine
   return state.values.has(readerKey(user)) ? "reader" : invited ?? "member";
 }
 
-/** The entry that lets the actor go. */
-export const decideLeave: Decide<"leave"> = (_, { actor }) => ({
+/** The entry that lets the actor go; its invites go with it. */
+export const decideLeave: Decide<"leave"> = (state, { actor }) => ({
   drafts: [{ count: 1, kind: "leave", ...authorOf(actor), body: {} }],
+  values: withoutInvites(state, actor.user, undefined),
   reply: () => ({}),
 });

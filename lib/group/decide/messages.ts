@@ -19,14 +19,17 @@ interface Plan {
   readonly runs: readonly ({ readonly draft: number } | Run)[];
 }
 
-/** The mids of a request that might be in the log already. */
-export function suspects(state: GroupState, { actor, messages, after }: Known<"send">): string[] {
+/**
+ * The mids of a request that might be in the log already, in lists that are looked up each alone.
+ *
+ * Where one might, all of the request are in its list: they tell how far its batch would reach.
+ */
+export function suspects(state: GroupState, { actor, messages, after }: Known<"send">): string[][] {
   const last = state.lastMid.get(actor.user);
   if (last === undefined) return [];
-  const own = messages[0][0] > last
-    ? []
-    : messages.map(([mid]) => mid).filter((mid) => mid <= last);
-  return after === undefined || after >= last ? own : [after, ...own];
+  const own: string[] = messages[0][0] > last ? [] : messages.map(([mid]) => mid);
+  const before = after === undefined || after >= last ? [] : [after];
+  return [before, own].filter(({ length }) => length > 0);
 }
 
 /**

@@ -171,7 +171,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "partition",
     what: "takes a message again that it has",
     file: "lib/group/decide/messages.ts",
-    find: "messages.map(([mid]) => mid).filter((mid) => mid <= last);",
+    find: "messages[0][0] > last ? [] : messages.map(([mid]) => mid);",
     replace: "[];",
   },
   {
@@ -190,10 +190,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "malformed",
     what: "reads requests without a look at their fields",
     file: "lib/protocol/codec.ts",
-    find: `  if (!result.success) {
-    const [issue] = result.issues;`,
-    replace: `  if (!result.success && op === "ping") {
-    const [issue] = result.issues;`,
+    find: "  if (!result.success) throw bad(",
+    replace: `  if (!result.success && op === "ping") throw bad(`,
   },
   {
     fault: "two_groups",
@@ -213,7 +211,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "five_programs",
     what: "takes a message again that it has",
     file: "lib/group/decide/messages.ts",
-    find: "messages.map(([mid]) => mid).filter((mid) => mid <= last);",
+    find: "messages[0][0] > last ? [] : messages.map(([mid]) => mid);",
     replace: "[];",
   },
   {
