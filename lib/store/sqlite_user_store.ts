@@ -2,7 +2,7 @@
 
 import { type Database, openDatabase, type Opening, type Statements } from "../disk/sqlite.ts";
 import type { Message } from "../protocol/schema.ts";
-import type { StoredGroup, UserStore } from "./user_store.ts";
+import type { Proof, StoredGroup, UserStore } from "./user_store.ts";
 
 /** The schema of `user.db`: append to the list, never edit what stands in it. */
 const MIGRATIONS: readonly string[] = [
@@ -19,6 +19,11 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE known DROP COLUMN door;
   ALTER TABLE known ADD COLUMN ticket TEXT NOT NULL DEFAULT '';
   CREATE TABLE pin (address TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  // A cursor without a proof, as the versions before kept it, has empty hashes.
+  `ALTER TABLE known ADD COLUMN base_seq INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE known ADD COLUMN base_hash TEXT NOT NULL DEFAULT '';
+  ALTER TABLE known ADD COLUMN tip_seq INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE known ADD COLUMN tip_hash TEXT NOT NULL DEFAULT '';`,
 ];
 
 const SQL = {
@@ -31,12 +36,22 @@ const SQL = {
   pinned: "SELECT key FROM pin WHERE address = ?",
   pin: "INSERT OR REPLACE INTO pin (address, key) VALUES (?, ?)",
   // Not ?1 and ?2: the first versions of Node with SQLite take those for names.
-  moveCursor: `UPDATE known SET epoch = ?, cursor = ?
-    WHERE id = ? AND (epoch <> ? OR cursor < ?)`,
+  moveCursor: `UPDATE known
+    SET epoch = ?, cursor = ?, base_seq = ?, base_hash = ?, tip_seq = ?, tip_hash = ?
+    WHERE id = ? AND (epoch <> ? OR cursor <= ?)`,
   enqueue: "INSERT OR IGNORE INTO outbox (known, mid, text) VALUES (?, ?, ?)",
   pending: "SELECT mid, text FROM outbox WHERE known = ? ORDER BY mid",
   settle: "DELETE FROM outbox WHERE known = ? AND mid = ?",
 } as const;
+
+/** A row of `known`. */
+interface Row extends Omit<StoredGroup, "joined" | "base" | "tip"> {
+  readonly joined: number;
+  readonly base_seq: number;
+  readonly base_hash: string;
+  readonly tip_seq: number;
+  readonly tip_hash: string;
+}
 
 /**
  * The store in `folder`, which is made (mode 0700) if missing.
@@ -64,8 +79,14 @@ class SqliteStore implements UserStore {
   }
 
   groups(): StoredGroup[] {
-    const rows = this.#sql.groups.all() as (Omit<StoredGroup, "joined"> & { joined: number })[];
-    return rows.map((row) => ({ ...row, joined: row.joined === 1 }));
+    return (this.#sql.groups.all() as Row[]).map(
+      ({ joined, base_seq, base_hash, tip_seq, tip_hash, ...row }) => ({
+        ...row,
+        joined: joined === 1,
+        ...(base_hash ? { base: { seq: base_seq, hash: base_hash } } : {}),
+        ...(tip_hash ? { tip: { seq: tip_seq, hash: tip_hash } } : {}),
+      }),
+    );
   }
 
   save(group: Parameters<UserStore["save"]>[0]): void {
@@ -89,8 +110,9 @@ class SqliteStore implements UserStore {
     this.#sql.pin.run(address, key);
   }
 
-  moveCursor(id: string, epoch: string, seq: number): void {
-    this.#sql.moveCursor.run(epoch, seq, id, epoch, seq);
+  moveCursor(id: string, epoch: string, seq: number, { base, tip }: Proof = {}): void {
+    const proof = [base?.seq ?? 0, base?.hash ?? "", tip?.seq ?? 0, tip?.hash ?? ""];
+    this.#sql.moveCursor.run(epoch, seq, ...proof, id, epoch, seq);
   }
 
   enqueue(group: string, messages: readonly Message[]): void {

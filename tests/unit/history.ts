@@ -1,0 +1,144 @@
+/** Histories as a log chains them, and a group that serves one to whoever follows. */
+
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
+import { Closed, type Refusal } from "../../lib/errors.ts";
+import type { Batch, GroupEntry } from "../../lib/protocol/batch.ts";
+import type { Checkpoint } from "../../lib/protocol/chain.ts";
+import type { Page } from "../../lib/protocol/schema.ts";
+import { LiveFeed } from "../../lib/user/feed.ts";
+import { follow, type FollowOptions } from "../../lib/user/follow.ts";
+import type { Link } from "../../lib/user/link.ts";
+import { midAt, NOW } from "./fixtures.ts";
+
+export const EPOCH = "00000000-0000-4000-8000-000000000000";
+export const OTHER_EPOCH = "11111111-1111-4111-8111-111111111111";
+
+/** A history that grows. */
+export class History {
+  readonly batches: Batch[] = [];
+
+  constructor(sizes: readonly number[] = []) {
+    for (const size of sizes) this.add(size);
+  }
+
+  get head(): number {
+    const last = this.batches.at(-1);
+    return last ? last.first + last.count - 1 : 0;
+  }
+
+  get hash(): string {
+    return this.batches.at(-1)?.hash ?? "A".repeat(43);
+  }
+
+  /** The end of the batch of an index. */
+  end(index: number): Checkpoint {
+    const { first, count, hash } = this.batches[index];
+    return { seq: first + count - 1, hash: hash! };
+  }
+
+  /** Appends a batch of messages of a dialect, whose texts are their seqs. */
+  add(count: number, changes: Partial<Batch> = {}): Batch {
+    const first = this.head + 1;
+    const messages = Array.from(
+      { length: count },
+      (_, i) => [midAt(NOW + first + i), `${first + i}`] as const,
+    );
+    const own = { first, count, at: 1, kind: "message", author: "~a", name: "a" } as const;
+    const batch: Batch = { ...own, messages, ...changes };
+    const before = Buffer.from(this.hash, "base64url");
+    const hash = createHash("sha256").update(before).update(JSON.stringify(batch));
+    const chained = { ...batch, hash: hash.digest("base64url") };
+    this.batches.push(chained);
+    return chained;
+  }
+
+  /** The same up to the batch of an index, exclusive, to go on in another way. */
+  until(index: number): History {
+    const one = new History();
+    one.batches.push(...this.batches.slice(0, index));
+    return one;
+  }
+}
+
+/** A group with this history, and one who follows it. */
+export function following(log: History, options: Partial<FollowOptions> = {}) {
+  const reads: object[] = [];
+  const failed: unknown[] = [];
+  const alarms: string[] = [];
+  const notes: string[] = [];
+  const rests: number[] = [];
+  const checked: unknown[] = [];
+  const group = {
+    log,
+    epoch: EPOCH,
+    tail: 1,
+    /** Entries up to it are gone, whatever `tail` says. */
+    dropped: 0,
+    /** Batches of a page. */
+    limit: Infinity,
+    refusal: undefined as Refusal | undefined,
+    /** What `ping` says; nothing where undefined. */
+    hash: undefined as string | undefined,
+    head: undefined as number | undefined,
+    /** Awaited before each answer. */
+    delay: () => Promise.resolve(),
+  };
+  const head = () => group.head ?? group.log.head;
+  const feed = new LiveFeed({
+    subscribe: async () => {
+      await group.delay();
+      return { epoch: group.epoch, head: head() };
+    },
+    unsubscribe: () => {},
+  });
+  const ask = async (_: string, range: { after?: number; since?: number }): Promise<Page> => {
+    reads.push(range);
+    await group.delay();
+    if (group.refusal) throw group.refusal;
+    const after = Math.max(range.after ?? 0, group.dropped);
+    const all = group.log.batches.filter(({ first, count }) => first + count - 1 > after);
+    const batches = all.slice(0, group.limit).map((batch) => cut(batch, range.after ?? 0));
+    const more = batches.length < all.length;
+    return { epoch: group.epoch, head: head(), tail: group.tail, more, batches };
+  };
+  const link = {
+    ...{ feed, ask, know: () => {}, closedError: () => new Closed("closed") },
+    ...{ target: { id: "id", name: "Lab" }, signal: new AbortController().signal },
+    ping: async () => {
+      await group.delay();
+      if (group.hash) feed.vouch(group.epoch, { seq: head(), hash: group.hash });
+    },
+    alarm: (why: string, epoch: string, seq: number, at?: number) =>
+      void alarms.push([why, epoch === EPOCH ? "" : "other", seq, at].join(" ").trim()),
+  } as unknown as Link;
+  const entries = follow(() => ({
+    link,
+    note: ({ type }) => void notes.push(type),
+    failed: (error) => void failed.push(error),
+    rest: (attempt) => (rests.push(attempt), turn()),
+    checked: (_, proof) => void checked.push(proof),
+    ...options,
+  }));
+  /** The seqs of the next entries, those that are not verified with a `!`. */
+  const next = async (count: number) => {
+    const seqs: string[] = [];
+    while (seqs.length < count) seqs.push(told((await entries.next()).value));
+    return seqs.join(" ");
+  };
+  return { group, reads, failed, alarms, notes, rests, checked, feed, entries, next };
+}
+
+/** `7`, `7!` where it is not verified. */
+export function told({ seq, signature }: GroupEntry): string {
+  return `${seq}${signature === "invalid" ? "!" : ""}`;
+}
+
+function cut(batch: Batch, after: number): Batch {
+  const gone = after + 1 - batch.first;
+  if (gone <= 0) return batch;
+  const { hash: _, ...rest } = batch;
+  const messages = batch.messages?.slice(gone);
+  return { ...rest, first: after + 1, count: batch.count - gone, messages };
+}
