@@ -6,7 +6,7 @@ import { Refusal } from "../../lib/errors.ts";
 import { newSigningKey, userId } from "../../lib/identity/keys.ts";
 import { messageHash, signedText } from "../../lib/protocol/batch.ts";
 import { midAt, NOW } from "./fixtures.ts";
-import { EPOCH, following, History, OTHER_EPOCH, told } from "./history.ts";
+import { EPOCH, following, History, OTHER_EPOCH, told, turns } from "./history.ts";
 
 test("follow: gives the log and then what comes live, each entry whole and once", async () => {
   const log = new History([3, 2]);
@@ -106,6 +106,12 @@ test("follow: an entry forged with the right hash is taken back, told, and given
   assert.deepEqual([value.seq, value.kind, value.signature], [3, "message", "unsigned"]);
   assert.equal(await next(1), "4");
   assert.deepEqual(alarms, ["corrected  3"]);
+  // The true one comes after it, under the same seq.
+  const forged = log.until(3).add(1, { ...join, at: 2 });
+  feed.take({ epoch: EPOCH, batches: [forged, log.add(1)] });
+  assert.equal((await entries.next()).value.kind, "join");
+  assert.equal((await entries.next()).value.kind, "message");
+  assert.deepEqual(alarms, ["corrected  3", "corrected  5"]);
   await entries.return(undefined);
 });
 
@@ -184,7 +190,7 @@ test("follow: a log that ends before what was shown is told, and gone on with", 
       assert.deepEqual(alarms, [], "one may be late");
       feed.take({ epoch: EPOCH, head: 4 });
     }
-    while (alarms.length === 0) await turn();
+    await turns(() => alarms.length > 0, "alarms");
     assert.deepEqual(alarms, ["rolled_back  6 4"], how);
     feed.take({ epoch: EPOCH, batches: [group.log.add(1)] });
     assert.equal(await soon, "5!", how);
@@ -230,7 +236,7 @@ test("follow: goes on from a proof, from within a batch, and from a cursor witho
   const end = following(log, { after: 7, epoch: EPOCH });
   end.group.hash = log.hash;
   const soon = end.next(1);
-  while (end.checked.length === 0) await turn();
+  await turns(() => end.checked.length > 0, "end.checked");
   end.feed.take({ epoch: EPOCH, batches: [log.add(1)] });
   assert.equal(await soon, "8");
   assert.deepEqual([end.alarms, end.reads], [[], [{ after: 7 }]]);
@@ -255,7 +261,7 @@ test("follow: a history that is another one after a restart is told, wherever th
   });
   same.group.hash = same.group.log.hash;
   const soon = same.next(1);
-  while (same.alarms.length === 0) await turn();
+  await turns(() => same.alarms.length > 0, "same.alarms");
   same.feed.take({ epoch: EPOCH, batches: [same.group.log.add(1)] });
   assert.equal(await soon, "8!");
   assert.deepEqual(same.alarms, ["forked  7"]);
@@ -274,7 +280,7 @@ test("follow: entries that are dropped are skipped, also while the group has not
   const { alarms, rests, group, entries, next } = following(log);
   group.dropped = 4;
   const soon = next(1);
-  while (rests.length < 3) await turn();
+  await turns(() => rests.length >= 3, "rests");
   group.tail = 5;
   assert.equal(await soon, "5");
   assert.deepEqual(alarms, []);
@@ -284,10 +290,10 @@ test("follow: entries that are dropped are skipped, also while the group has not
   const none = following(log, { after: 2 });
   none.group.dropped = 8;
   const later = none.next(1);
-  while (none.rests.length < 3) await turn();
+  await turns(() => none.rests.length >= 3, "none.rests");
   none.group.tail = 9;
   const looks = none.reads.length;
-  while (none.reads.length === looks) await turn();
+  await turns(() => none.reads.length > looks, "another look");
   none.feed.take({ epoch: EPOCH, batches: [log.add(1)] });
   assert.equal(await later, "9");
   assert.deepEqual(none.alarms, []);
@@ -307,7 +313,7 @@ test("follow: a group that withholds entries is asked ever more seldom, told, an
   group.head = 1_000;
   const soon = next(1);
   feed.take({ epoch: EPOCH, head: 1_000 });
-  while (rests.length < 50) await turn();
+  await turns(() => rests.length >= 50, "rests");
   assert.ok(reads.length <= 52, `${reads.length} reads`);
   group.head = undefined;
   log.add(1);

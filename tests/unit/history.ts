@@ -124,10 +124,24 @@ export function following(log: History, options: Partial<FollowOptions> = {}) {
   /** The seqs of the next entries, those that are not verified with a `!`. */
   const next = async (count: number) => {
     const seqs: string[] = [];
-    while (seqs.length < count) seqs.push(told((await entries.next()).value));
+    while (seqs.length < count) {
+      const asked = entries.next();
+      let there = false;
+      asked.finally(() => there = true).catch(() => {});
+      await turns(() => there, `entry ${count} after ${seqs}`);
+      seqs.push(told((await asked).value));
+    }
     return seqs.join(" ");
   };
   return { group, reads, failed, alarms, notes, rests, checked, feed, entries, next };
+}
+
+/** Turns of the loop until it is so; at most 50,000. */
+export async function turns(isSo: () => boolean, what: string): Promise<void> {
+  for (let i = 0; !isSo(); i++) {
+    if (i === 50_000) throw new Error(`waited in vain for ${what}`);
+    await turn();
+  }
 }
 
 /** `7`, `7!` where it is not verified. */
