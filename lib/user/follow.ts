@@ -236,18 +236,18 @@ class Following implements FeedListener {
   entries(batch: Batch): readonly GroupEntry[] {
     const trail = this.#trail;
     const { id, name } = this.#options.link.target;
-    const signature = endOf(batch) > trail.cursor ? checkSignature(id, batch) : "none";
-    // A group stores no forged message: what comes live as one is looked for in the log.
-    const elsewhere = this.#live
-      ? signature === "invalid" && !trail.broken
-      : batch.first > trail.from + 1;
-    const verdict = elsewhere ? "read" : this.#live ? trail.live(batch) : trail.logged(batch);
+    const verdict = this.#live
+      ? trail.live(batch)
+      : batch.first > trail.from + 1
+      ? "read"
+      : trail.logged(batch);
     const taken = verdict === "take" || (verdict === "forked" && batch.first <= trail.cursor + 1);
     this.#follow(verdict, batch.first);
     const known = trail.cursor + 1 - batch.first;
     if (!taken || known >= batch.count) return [];
     trail.shown(endOf(batch));
-    const entries = entriesOf(batch, trail.broken ? "invalid" : signature, name, this.#epoch);
+    const signature = trail.broken ? "invalid" : checkSignature(id, batch);
+    const entries = entriesOf(batch, signature, name, this.#epoch);
     return this.#mids.marked(known > 0 ? entries.slice(known) : entries);
   }
 
