@@ -2,41 +2,46 @@
 
 import type { GroupEntry } from "../protocol/batch.ts";
 
-/** Messages that are remembered at least; twice as many at most. */
-export const REMEMBERED = 1_024;
+/** Messages that are remembered at least; twice as many, and a batch, at most. */
+const REMEMBERED = 1_024;
+
+/** Who sent a batch, and where what was shown of it begins. */
+interface Place {
+  readonly author: string;
+  readonly seq: number;
+}
 
 /** Remembers by author and message id. */
 export class RecentMids {
-  #newer = new Map<string, number>();
-  #older: ReadonlyMap<string, number> = new Map();
+  #newer = new Map<string, Place>();
+  #older: ReadonlyMap<string, Place> = new Map();
 
-  /** The entries, those marked as forged whose message stood elsewhere before. */
+  /** The entries of one batch, those marked as forged whose message stood elsewhere before. */
   marked(entries: readonly GroupEntry[]): readonly GroupEntry[] {
+    const [{ author, mid, seq }] = entries;
+    if (mid === undefined) return entries;
+    const place = { author, seq };
     let marked: GroupEntry[] | undefined;
-    for (const [i, { author, mid, seq }] of entries.entries()) {
-      if (mid === undefined) return entries;
-      const key = mid + author;
-      const before = this.#newer.get(key) ?? this.#older.get(key);
-      if (before === undefined) this.#add(key, seq);
-      else if (before !== seq) {
-        (marked ??= [...entries])[i] = { ...entries[i], signature: "invalid" };
+    for (const [i, entry] of entries.entries()) {
+      const mid = entry.mid!;
+      const before = this.#newer.get(mid) ?? this.#older.get(mid);
+      if (before === undefined) this.#newer.set(mid, place);
+      else if (before.author === author) {
+        (marked ??= [...entries])[i] = { ...entry, signature: "invalid" };
       }
+    }
+    if (this.#newer.size >= REMEMBERED) {
+      this.#older = this.#newer;
+      this.#newer = new Map();
     }
     return marked ?? entries;
   }
 
-  /** What stood after `seq` did not stand there. */
+  /** What stood after `seq`, the end of a batch, did not stand there. */
   forget(seq: number): void {
-    const kept = (all: ReadonlyMap<string, number>) =>
-      new Map([...all].filter(([, place]) => place <= seq));
+    const kept = (all: ReadonlyMap<string, Place>) =>
+      new Map([...all].filter(([, place]) => place.seq <= seq));
     this.#newer = kept(this.#newer);
     this.#older = kept(this.#older);
-  }
-
-  #add(key: string, seq: number): void {
-    this.#newer.set(key, seq);
-    if (this.#newer.size < REMEMBERED) return;
-    this.#older = this.#newer;
-    this.#newer = new Map();
   }
 }
