@@ -97,8 +97,11 @@ export class Trail {
       if (end <= this.cursor) return "pass";
       return this.broken && batch.first <= this.cursor + 1 ? "take" : "read";
     }
-    if (end === this.#tip.seq && batch.hash === this.#tip.hash) return "pass";
-    if (batch.first <= this.#tip.seq) return this.#contradicted();
+    if (batch.first <= this.#tip.seq) {
+      // What the group vouched for stays, whatever comes live.
+      const known = end === this.#tip.seq && batch.hash === this.#tip.hash;
+      return known || this.#tip === this.#base ? "pass" : this.#contradicted();
+    }
     if (!follows(this.#tip, batch)) return "read";
     this.#tip = checkpointOf(batch);
     return this.#reached() ?? (end > this.cursor ? "take" : "pass");

@@ -4,8 +4,7 @@ import type { Batch } from "../../lib/protocol/batch.ts";
 import { fingerprint as compute } from "../../lib/user/fingerprint.ts";
 import type { Checked } from "../../lib/user/groups.ts";
 import type { Link } from "../../lib/user/link.ts";
-import { midAt, NOW } from "./fixtures.ts";
-import { History } from "./history.ts";
+import { History } from "../support/history.ts";
 
 const NOTHING: Checked = { epoch: "", points: [] };
 
@@ -90,11 +89,13 @@ test("fingerprint says when the history is not the one that was followed", async
 });
 
 test("fingerprint finds a message that stands there twice, however far apart", async () => {
-  const log = new History([2, 2]);
+  const log = new History([2]);
+  const late = log.until(0).add(1).messages![0][0];
+  log.add(2);
   const again = log.batches[0].messages!.slice(1); // entry 2
   const honest = () => fingerprint(serving(log.batches, 3));
   // Of another device, out of an outbox, and of another author: not the same message.
-  log.add(1, { messages: [[midAt(NOW + 1, 7), "late"]] });
+  log.add(1, { messages: [[late, "late"]] });
   log.add(1, { author: "~b", messages: again });
   await honest();
   log.add(3);

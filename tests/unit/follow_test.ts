@@ -3,10 +3,10 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import * as fc from "fast-check";
 import { Refusal } from "../../lib/errors.ts";
-import { newSigningKey, userId } from "../../lib/identity/keys.ts";
-import { messageHash, signedText } from "../../lib/protocol/batch.ts";
+import { newSigningKey } from "../../lib/identity/keys.ts";
+import { EPOCH, History, OTHER_EPOCH, signedBy } from "../support/history.ts";
 import { midAt, NOW } from "./fixtures.ts";
-import { EPOCH, following, History, OTHER_EPOCH, told, turns } from "./history.ts";
+import { following, told, turns } from "./following.ts";
 
 test("follow: gives the log and then what comes live, each entry whole and once", async () => {
   const log = new History([3, 2]);
@@ -14,7 +14,7 @@ test("follow: gives the log and then what comes live, each entry whole and once"
   const { value } = await entries.next();
   assert.deepEqual(value, {
     ...{ group: "Lab", epoch: EPOCH, seq: 2, at: 1, kind: "message", author: "~a", name: "a" },
-    ...{ mid: midAt(NOW + 2), text: "2", signature: "unsigned" },
+    ...{ mid: log.batches[0].messages![1][0], text: "2", signature: "unsigned" },
   });
   assert.equal(await next(3), "3 4 5");
   const [, former] = log.batches;
@@ -77,6 +77,8 @@ test("follow: what comes live and does not go on from the log is not shown, the 
   const { alarms, reads, feed, entries, next } = following(log);
   assert.equal(await next(2), "1 2");
   const forged = log.until(1).add(1, { messages: [[midAt(NOW), "forged"]] });
+  // In the place of what the log has shown.
+  feed.take({ epoch: EPOCH, batches: [log.until(0).add(2, { at: 2 })] });
   for (const hash of ["B".repeat(43), undefined]) {
     const head = log.head;
     feed.take({ epoch: EPOCH, batches: [{ ...forged, first: head + 1, hash }] });
@@ -114,7 +116,8 @@ test("follow: who is shown others live than the log holds is told at the next pi
   const { alarms, feed, group, entries, next } = following(log);
   assert.equal(await next(2), "1 2");
   const own = log.until(1);
-  feed.take({ epoch: EPOCH, batches: [own.add(1, { messages: [[midAt(NOW + 1), "1"]] })] });
+  const [first] = log.batches[0].messages!;
+  feed.take({ epoch: EPOCH, batches: [own.add(1, { messages: [first] })] });
   assert.equal(await next(1), "3!", "it was there before");
   log.add(1);
   group.hash = log.hash;
@@ -194,11 +197,8 @@ test("follow: a log that ends before what was shown is told, and gone on with", 
 
 test("follow: a message that comes a second time under another seq counts as forged", async () => {
   const log = new History();
-  const key = newSigningKey();
-  const author = userId(key.publicKey);
   const one = [midAt(NOW), "yes"] as const;
-  const sig = key.sign(signedText("id", author, [messageHash(one)]));
-  const signed = { author, key: key.publicKey, sig, messages: [one] };
+  const signed = signedBy(newSigningKey(), "id", [one]);
   log.add(1, signed);
   log.add(1, { author: "~b", messages: [one] });
   log.add(1, signed);

@@ -1,66 +1,13 @@
-/** Histories as a log chains them, and a group that serves one to whoever follows. */
+/** A group that serves a history to one who follows, without a network. */
 
-import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { Closed, type Refusal } from "../../lib/errors.ts";
 import type { Batch, GroupEntry } from "../../lib/protocol/batch.ts";
-import type { Checkpoint } from "../../lib/protocol/chain.ts";
 import type { Page } from "../../lib/protocol/schema.ts";
 import { LiveFeed } from "../../lib/user/feed.ts";
 import { follow, type FollowOptions } from "../../lib/user/follow.ts";
 import type { Link } from "../../lib/user/link.ts";
-import { midAt, NOW } from "./fixtures.ts";
-
-export const EPOCH = "00000000-0000-4000-8000-000000000000";
-export const OTHER_EPOCH = "11111111-1111-4111-8111-111111111111";
-
-/** A history that grows. */
-export class History {
-  readonly batches: Batch[] = [];
-
-  constructor(sizes: readonly number[] = []) {
-    for (const size of sizes) this.add(size);
-  }
-
-  get head(): number {
-    const last = this.batches.at(-1);
-    return last ? last.first + last.count - 1 : 0;
-  }
-
-  get hash(): string {
-    return this.batches.at(-1)?.hash ?? "A".repeat(43);
-  }
-
-  /** The end of the batch of an index. */
-  end(index: number): Checkpoint {
-    const { first, count, hash } = this.batches[index];
-    return { seq: first + count - 1, hash: hash! };
-  }
-
-  /** Appends a batch of messages of a dialect, whose texts are their seqs. */
-  add(count: number, changes: Partial<Batch> = {}): Batch {
-    const first = this.head + 1;
-    const messages = Array.from(
-      { length: count },
-      (_, i) => [midAt(NOW + first + i), `${first + i}`] as const,
-    );
-    const own = { first, count, at: 1, kind: "message", author: "~a", name: "a" } as const;
-    const batch: Batch = { ...own, messages, ...changes };
-    const before = Buffer.from(this.hash, "base64url");
-    const hash = createHash("sha256").update(before).update(JSON.stringify(batch));
-    const chained = { ...batch, hash: hash.digest("base64url") };
-    this.batches.push(chained);
-    return chained;
-  }
-
-  /** The same up to the batch of an index, exclusive, to go on in another way. */
-  until(index: number): History {
-    const one = new History();
-    one.batches.push(...this.batches.slice(0, index));
-    return one;
-  }
-}
+import { EPOCH, type History } from "../support/history.ts";
 
 /** A group with this history, and one who follows it. */
 export function following(log: History, options: Partial<FollowOptions> = {}) {
