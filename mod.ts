@@ -224,6 +224,7 @@ export type { Entry, GroupEntry } from "./lib/protocol/batch.ts";
 export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";
 export type {
   Action,
+  Alarm,
   Fingerprint,
   FollowRange,
   InviteTerms,

@@ -34,7 +34,8 @@ export function entryLine(
 ): string {
   const where = group === undefined ? "" : `[${safeLine(group)}] `;
   if (entry.kind !== "message") {
-    return paint(style, "gray", `${where}* ${actionText(entry)}`);
+    const mark = MARKS[entry.signature] ?? "";
+    return paint(style, "gray", `${where}* ${actionText(entry)}${mark}`);
   }
   const [time, author] = [`[${formatLocal(entry.at)}] `, label ?? authorLabel(entry)];
   const width = displayWidth(`${where}${time}${author}: `);

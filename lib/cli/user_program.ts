@@ -10,7 +10,7 @@ import { doctor } from "./doctor.ts";
 import { homeFolder, whereOf } from "./home.ts";
 import { findCommand, runOnce } from "./once.ts";
 import { type About, type Call, helpText, type Run, type UserDoors, withArgs } from "./program.ts";
-import { notice } from "./render.ts";
+import { failed, notice } from "./render.ts";
 import { hosting, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
@@ -100,6 +100,7 @@ async function oneCommand(call: Call): Promise<number> {
   run.onClose(() => user.close());
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));
+    if (event.type === "alarm") void output.complain(failed(event.text));
   });
   return await runOnce(command, user, call);
 }

@@ -6,8 +6,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { chainHash } from "../protocol/chain.ts";
 import { MID_SPAN } from "../protocol/limits.ts";
 import { HeadMoved } from "../errors.ts";
 import { midTime } from "../identity/ids.ts";
@@ -138,10 +138,6 @@ export function textCrc(name: string, text: string): number {
 /** A hash as base64url, 43 characters. */
 export function hashText(hash: Uint8Array): string {
   return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString("base64url");
-}
-
-function chainHash(previous: Uint8Array, json: string): Uint8Array {
-  return createHash("sha256").update(previous).update(json).digest();
 }
 
 /** What the checksums cover: each message as it stands in the JSON, or all of it as one entry. */

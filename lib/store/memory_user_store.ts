@@ -1,7 +1,7 @@
 /** A user's things in memory: known groups, cursors, outbox; gone with the process. */
 
 import type { Message } from "../protocol/schema.ts";
-import type { FoundStore, StoredGroup, UserStore } from "./user_store.ts";
+import type { FoundStore, Proof, StoredGroup, UserStore } from "./user_store.ts";
 
 /** A store for a user without a folder, or of what one knows: without what waits to be sent. */
 export function memoryStore(found?: Pick<FoundStore, "groups" | "pins">): UserStore {
@@ -27,9 +27,10 @@ class MemoryStore implements UserStore {
   }
 
   save(group: Parameters<UserStore["save"]>[0]): void {
-    const { epoch = "", cursor = 0, ticket = "" } = this.#known.get(group.id) ?? {};
+    const { epoch = "", cursor = 0, base, tip, ticket = "" } = this.#known.get(group.id) ?? {};
     const { id, name, address, key, joined, role } = group;
-    this.#known.set(id, { id, name, address, key, joined, role, epoch, cursor, ticket });
+    const place = { epoch, cursor, base, tip };
+    this.#known.set(id, { id, name, address, key, joined, role, ...place, ticket });
   }
 
   forget(id: string): void {
@@ -49,10 +50,10 @@ class MemoryStore implements UserStore {
     this.#pins.set(address, key);
   }
 
-  moveCursor(id: string, epoch: string, seq: number): void {
+  moveCursor(id: string, epoch: string, seq: number, { base, tip }: Proof = {}): void {
     const group = this.#known.get(id);
-    if (!group || (group.epoch === epoch && group.cursor >= seq)) return;
-    this.#known.set(id, { ...group, epoch, cursor: seq });
+    if (!group || (group.epoch === epoch && group.cursor > seq)) return;
+    this.#known.set(id, { ...group, epoch, cursor: seq, base, tip });
   }
 
   enqueue(group: string, messages: readonly Message[]): void {

@@ -20,9 +20,14 @@ export const MIGRATIONS: readonly Migration[] = [
   ALTER TABLE known DROP COLUMN door;
   ALTER TABLE known ADD COLUMN ticket TEXT NOT NULL DEFAULT '';
   CREATE TABLE pin (address TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
-  // Whose it is and how often it changed; a sum a row, and one for all that wait for a group.
+  // What proves that a log goes on from a cursor: empty hashes where none was kept. Whose it is and
+  // how often it changed; a sum a row, and one for all that wait for a group.
   (db) => {
-    db.exec(`CREATE TABLE folder (owner TEXT NOT NULL, generation INTEGER NOT NULL) STRICT;
+    db.exec(`ALTER TABLE known ADD COLUMN base_seq INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE known ADD COLUMN base_hash TEXT NOT NULL DEFAULT '';
+    ALTER TABLE known ADD COLUMN tip_seq INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE known ADD COLUMN tip_hash TEXT NOT NULL DEFAULT '';
+    CREATE TABLE folder (owner TEXT NOT NULL, generation INTEGER NOT NULL) STRICT;
     INSERT INTO folder VALUES ('', 0);
     CREATE TABLE waiting (known TEXT PRIMARY KEY, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     ALTER TABLE known ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
@@ -50,8 +55,12 @@ export const MIGRATIONS: readonly Migration[] = [
 export const SUMS_SINCE = 3;
 
 /** Rows as they are stored. */
-export type GroupRow = Omit<StoredGroup, "joined"> & {
+export type GroupRow = Omit<StoredGroup, "joined" | "base" | "tip"> & {
   readonly joined: number;
+  readonly base_seq: number;
+  readonly base_hash: string;
+  readonly tip_seq: number;
+  readonly tip_hash: string;
   readonly sum: number;
 };
 export type PinRow = { readonly address: string; readonly key: string; readonly sum: number };
@@ -65,7 +74,10 @@ export type FolderRow = Pick<Known, "owner" | "generation">;
 
 // Stored: do not change.
 export const groupSum = (row: Omit<GroupRow, "sum" | "ticket">) =>
-  sumOf(row.id, row.name, row.address, row.key, row.joined, row.role, row.epoch, row.cursor);
+  sumOf(
+    ...[row.id, row.name, row.address, row.key, row.joined, row.role, row.epoch, row.cursor],
+    ...[row.base_seq, row.base_hash, row.tip_seq, row.tip_hash],
+  );
 export const pinSum = ({ address, key }: Omit<PinRow, "sum">) => sumOf(address, key);
 export const waitingSum = ({ known, mid, text }: Omit<WaitingRow, "sum">) =>
   sumOf(known, mid, text);
@@ -79,6 +91,13 @@ export function sumOfAll(rows: readonly { readonly sum: number }[]): number {
 }
 
 /** A row as the rest of zgroup knows it. */
-export function toGroup({ sum: _, ...row }: GroupRow): StoredGroup {
-  return { ...row, joined: row.joined === 1 };
+export function toGroup(
+  { sum: _, joined, base_seq, base_hash, tip_seq, tip_hash, ...row }: GroupRow,
+): StoredGroup {
+  return {
+    ...row,
+    joined: joined === 1,
+    ...(base_hash ? { base: { seq: base_seq, hash: base_hash } } : {}),
+    ...(tip_hash ? { tip: { seq: tip_seq, hash: tip_hash } } : {}),
+  };
 }

@@ -23,7 +23,7 @@ import {
   waitingSum,
 } from "./sqlite_user_schema.ts";
 import { isEmpty, missing, restoreLine, wordsFor } from "./user_folder.ts";
-import type { FoundStore, StoredGroup, UserStore } from "./user_store.ts";
+import type { FoundStore, Proof, StoredGroup, UserStore } from "./user_store.ts";
 
 export const SQL = {
   folder: "SELECT owner, generation FROM folder",
@@ -33,7 +33,7 @@ export const SQL = {
   group: "SELECT * FROM known WHERE id = ?",
   save: `INSERT INTO known (id, name, address, key, joined, role) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address,
-      key = excluded.key, joined = excluded.joined, role = excluded.role`,
+      key = excluded.key, joined = excluded.joined, role = excluded.role RETURNING *`,
   sumGroup: "UPDATE known SET sum = ? WHERE id = ?",
   forget: "DELETE FROM known WHERE id = ?",
   keepTicket: "UPDATE known SET ticket = ? WHERE id = ?",
@@ -41,8 +41,9 @@ export const SQL = {
   pinned: "SELECT * FROM pin WHERE address = ?",
   pin: "INSERT OR REPLACE INTO pin (address, key, sum) VALUES (?, ?, ?)",
   // Not ?1 and ?2: the first versions of Node with SQLite take those for names.
-  moveCursor: `UPDATE known SET epoch = ?, cursor = ?
-    WHERE id = ? AND (epoch <> ? OR cursor < ?) RETURNING id`,
+  moveCursor: `UPDATE known
+    SET epoch = ?, cursor = ?, base_seq = ?, base_hash = ?, tip_seq = ?, tip_hash = ?
+    WHERE id = ? AND (epoch <> ? OR cursor <= ?) RETURNING *`,
   enqueue: `INSERT OR IGNORE INTO outbox (known, mid, text, sum) VALUES (?, ?, ?, ?)
     RETURNING sum`,
   pending: "SELECT * FROM outbox WHERE known = ? ORDER BY mid",
@@ -149,8 +150,7 @@ export class SqliteStore implements UserStore {
       row.key === key && row.joined === Number(joined) && row.role === role;
     if (same) return;
     this.#change(() => {
-      this.#sql.save.run(id, name, address, key, joined ? 1 : 0, role);
-      this.#sumUp(id);
+      this.#sum(this.#sql.save.get(id, name, address, key, joined ? 1 : 0, role) as GroupRow);
     });
   }
 
@@ -172,9 +172,11 @@ export class SqliteStore implements UserStore {
     this.#change(() => this.#sql.pin.run(address, key, pinSum({ address, key })));
   }
 
-  moveCursor(id: string, epoch: string, seq: number): void {
+  moveCursor(id: string, epoch: string, seq: number, { base, tip }: Proof = {}): void {
+    const proof = [base?.seq ?? 0, base?.hash ?? "", tip?.seq ?? 0, tip?.hash ?? ""];
     this.#write(() => {
-      if (this.#sql.moveCursor.get(epoch, seq, id, epoch, seq)) this.#sumUp(id);
+      const row = this.#sql.moveCursor.get(epoch, seq, ...proof, id, epoch, seq);
+      if (row) this.#sum(row as GroupRow);
     });
   }
 
@@ -228,9 +230,8 @@ export class SqliteStore implements UserStore {
     return (this.#sql.waiting.get(group) as { sum: number } | undefined)?.sum ?? 0;
   }
 
-  #sumUp(id: string): void {
-    const row = this.#sql.group.get(id) as GroupRow;
-    this.#sql.sumGroup.run(groupSum(row), id);
+  #sum(row: GroupRow): void {
+    this.#sql.sumGroup.run(groupSum(row), row.id);
   }
 
   #known(): Known {

@@ -1,5 +1,6 @@
 /** What a user keeps; several programs may share one store. */
 
+import type { Checkpoint } from "../protocol/chain.ts";
 import type { Message } from "../protocol/schema.ts";
 import type { Known } from "./known_file.ts";
 
@@ -13,8 +14,16 @@ export interface GroupTarget {
   readonly key: string;
 }
 
+/** What proves later that a log goes on from where it was seen: ends of batches, `base` first. */
+export interface Proof {
+  /** The group vouched for it, in its log or by its hash. */
+  readonly base?: Checkpoint;
+  /** As it came live; the same as `base` where nothing came since. */
+  readonly tip?: Checkpoint;
+}
+
 /** A group a user knows. */
-export interface StoredGroup extends GroupTarget {
+export interface StoredGroup extends GroupTarget, Proof {
   readonly joined: boolean;
   readonly role: string;
   /** Epoch the cursor belongs to; empty before the first read. */
@@ -36,8 +45,8 @@ export interface UserStore {
   /** The key of a registry by its address, as it had it at its first use. */
   pinned(address: string): string | undefined;
   pin(address: string, key: string): void;
-  /** Moves a cursor forward; another epoch starts it again. */
-  moveCursor(id: string, epoch: string, seq: number): void;
+  /** Moves a cursor forward, or keeps it with another proof; another epoch starts it again. */
+  moveCursor(id: string, epoch: string, seq: number, proof?: Proof): void;
   /** Keeps messages until they are settled. */
   enqueue(group: string, messages: readonly Message[]): void;
   /** Messages not settled yet, in the order of their mids. */

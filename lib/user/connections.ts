@@ -112,6 +112,7 @@ export class Connections {
       },
       admitted: (ticket) => groups.admitted(link.target.id, ticket),
       changed: (state) => emit({ type: "state", group: link.target.name, state }),
+      alarm: (alarm) => emit({ type: "alarm", group: link.target.name, ...alarm }),
     });
     return link;
   }

@@ -3,6 +3,7 @@
  * who do.
  */
 
+import type { Checkpoint } from "../protocol/chain.ts";
 import { FEED_SILENCE } from "../protocol/limits.ts";
 import type { FeedFrame } from "../protocol/schema.ts";
 import { startTicking, stopTicking, TICK_MS } from "../transport/ticker.ts";
@@ -15,6 +16,8 @@ const SILENT = FEED_SILENCE / TICK_MS;
 export interface FeedListener {
   /** A frame came. */
   take(frame: FeedFrame): void;
+  /** The group said what the hash of its history is, in answer to a request. */
+  vouch(epoch: string, claim: Checkpoint): void;
   /** Something has changed: look again whether the feed is lost. */
   wake(): void;
   /** The link is closed. */
@@ -106,6 +109,11 @@ export class LiveFeed {
     this.#quiet = 0;
     for (const listener of this.#listeners) listener.take(frame);
   };
+
+  /** The group said how far its log goes, and its hash. */
+  vouch(epoch: string, claim: Checkpoint): void {
+    for (const listener of this.#listeners) listener.vouch(epoch, claim);
+  }
 
   /** Twice a second while somebody follows: silence is told to all once. */
   tick(): void {

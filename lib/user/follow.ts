@@ -2,19 +2,31 @@
  * Every entry of a group, in order, once: from the log up to the head, then live, for ever.
  *
  * Subscribe first, then read from the cursor, then go on live. The feed may drop: a hole in
- * `seq`, a head beyond ours, or a full buffer sends us back to the log. When the consumer is
- * slow, live batches are not collected beyond about 1 MiB; the log has them.
+ * `seq`, a head beyond ours, or a full buffer sends us back to the log, and so does all that does not
+ * go on from what was shown; see {@linkcode Trail}. When the consumer is slow, live batches are not
+ * collected beyond about 1 MiB; the log has them.
  */
 
 import { type Batch, checkSignature, entriesOf, type GroupEntry } from "../protocol/batch.ts";
+import { type Checkpoint, endOf } from "../protocol/chain.ts";
 import type { FeedFrame } from "../protocol/schema.ts";
+import type { Proof } from "../store/user_store.ts";
+import { backoff, pause } from "../transport/waiting.ts";
 import type { FeedListener } from "./feed.ts";
 import type { Link } from "./link.ts";
+import { RecentMids } from "./recent_mids.ts";
+import { Trail, type Verdict } from "./trail.ts";
 import type { FollowRange } from "./types.ts";
 
 /** Without `after` and `since` it is every entry. */
 export interface FollowOptions extends FollowRange {
   readonly link: Link;
+  /** Of a place at or below `after`. */
+  readonly proof?: Proof;
+  /** What proves from now on that the log goes on from what was shown. */
+  checked?(epoch: string, proof: Proof): void;
+  /** Waits before another look for entries that the group says it has; the first attempt is 0. */
+  rest?(attempt: number, signal: AbortSignal): Promise<void>;
   /** A fact that is no entry. */
   note(note: FollowNote): void;
   /** Following ends with this error. */
@@ -28,6 +40,10 @@ type FollowNote =
 
 /** Text collected while the consumer is busy, UTF-16 units. */
 const MAX_BUFFER = 1_048_576;
+/** How long a group has to say what the hash of its history is, ms. */
+const VOUCH_WITHIN = 3_000;
+/** Looks for entries that the group says it has, before it is said that it withholds them: 20 s. */
+const LOOKS = 8;
 /** What a message takes beside its text, and a batch beside its messages. */
 const AROUND = 100;
 
@@ -67,9 +83,9 @@ class Following implements FeedListener {
   readonly #stop = new AbortController();
   readonly #detach: () => void;
   #since: number | undefined;
-  /** Highest seq that was handed out. */
-  #cursor: number;
   #epoch: string;
+  #trail: Trail;
+  #mids = new RecentMids();
   /** What was read of the log, from the next batch on. */
   #page: Iterator<Batch> = [].values();
   /** Highest seq of the page. */
@@ -77,17 +93,23 @@ class Following implements FeedListener {
   /** What came live, behind the page. */
   #buffer: { readonly batch: Batch; readonly units: number }[] = [];
   #units = 0;
+  /** The batch that {@linkcode next} gave last came live. */
+  #live = false;
   #behind = true;
+  /** How often the log did not show what the group says that it has. */
+  #looks = 0;
+  /** The feed said last that the log ends before what was shown. */
+  #lower = false;
   /** The subscription of the feed that we have taken note of; 0 for none. */
   #turn = 0;
   /** Ends the wait until something arrives, or the feed is lost. */
   wake: () => void = () => {};
 
   constructor(options: FollowOptions) {
-    const { link, after, since, epoch = "", signal } = options;
+    const { link, after, since, epoch = "", proof, signal } = options;
     this.#options = options;
     this.#since = after === undefined ? since : undefined;
-    this.#cursor = after ?? 0;
+    this.#trail = new Trail(after ?? 0, epoch !== "", proof);
     this.#epoch = epoch;
     // A consumer that does not ask for more must not keep the feed coming.
     this.#detach = link.feed.attach(this);
@@ -107,7 +129,9 @@ class Following implements FeedListener {
   /** The next batch, if it is here. */
   next(): Batch | undefined {
     const { value, done } = this.#page.next();
+    this.#live = done === true;
     if (!done) return value;
+    if (this.#trail.doubting) this.#behind = true;
     if (this.#behind || !this.#isCurrent) return undefined;
     const next = this.#buffer.shift();
     this.#units -= next?.units ?? 0;
@@ -133,32 +157,59 @@ class Following implements FeedListener {
     const { turn, epoch, head } = await link.feed.subscribe(signal, () => link.closedError());
     link.know(epoch, head);
     this.#turn = turn;
+    const { cursor, from, doubting } = this.#trail;
     // What was collected before may have a hole behind it.
-    const reach = this.#buffer.length > 0 || this.#since !== undefined ? NaN : this.#cursor;
+    const unsure = this.#buffer.length > 0 || this.#since !== undefined || doubting;
+    const reach = unsure || from !== cursor ? NaN : cursor;
     if (epoch !== this.#epoch || head !== reach) this.#behind = true;
+    // Whether it is the same history is asked; the answer comes to `vouch`.
+    else link.ping(VOUCH_WITHIN).catch(() => {});
   }
 
   async #readPage(): Promise<void> {
     // What was collected up to now is in the log; what comes while we read is kept.
     this.#drop();
     this.#behind = false;
+    this.#lower = false;
     const since = this.#since;
-    const range = since === undefined ? { after: this.#cursor } : { since };
+    const { from, known } = this.#trail;
+    const range = since === undefined ? { after: from } : { since };
     const { link } = this.#options;
     const { signal } = this.#stop;
     const page = await link.ask("read", range, { within: Infinity, signal });
-    const { epoch, head, tail, batches } = page;
+    const { epoch, head, tail } = page;
     link.know(epoch, head);
     if (epoch !== this.#epoch && this.#begin(epoch)) return;
+    // Asked after it was shown: what was there is gone.
+    if (head < known) return this.#putBack(known, head);
+    const batches = wholeOf(page.batches);
     if (since !== undefined) {
       this.#since = undefined;
-      this.#cursor = batches.length > 0 ? batches[0].first - 1 : head;
+      this.#trail = new Trail(batches.length > 0 ? batches[0].first - 1 : head, false);
     }
     // Entries below the tail are gone for good: their seqs are skipped.
-    if (this.#cursor < tail - 1) this.#cursor = tail - 1;
-    if (page.more && batches.length > 0) this.#behind = true;
+    this.#trail.skip(tail - 1);
+    const { from: at, doubting } = this.#trail;
+    const next = batches.find((batch) => endOf(batch) > at);
+    if (next ? next.first > at + 1 : head > at || doubting) {
+      return await this.#missed(epoch, next);
+    }
+    this.#looks = 0;
+    if (next && (page.more || batches.length < page.batches.length)) this.#behind = true;
     this.#page = batches.values();
-    this.#pageEnd = endOf(batches);
+    this.#pageEnd = lastOf(batches);
+  }
+
+  /** The log does not show what comes next: it drops old entries right now, or withholds some. */
+  async #missed(epoch: string, next: Batch | undefined): Promise<void> {
+    const { from } = this.#trail;
+    this.#behind = true;
+    if (++this.#looks > LOOKS) {
+      this.#options.link.alarm("withheld", epoch, from + 1);
+      if (next) return this.#trail.skip(next.first - 1);
+    }
+    const { rest = (n, signal) => pause(backoff(n, 250, 10_000), signal) } = this.#options;
+    await rest(this.#looks - 1, this.#stop.signal);
   }
 
   /** True when another epoch was known before, so that everything is to be read anew. */
@@ -167,26 +218,60 @@ class Following implements FeedListener {
     this.#epoch = epoch;
     if (!changed) return false;
     this.#options.note({ type: "epoch" });
-    this.#cursor = this.#pageEnd = 0;
+    this.#trail = new Trail(0, true);
+    this.#mids = new RecentMids();
     this.#since = undefined;
-    this.#drop();
-    this.#behind = true;
+    this.#look();
     return true;
   }
 
+  #putBack(known: number, head: number): void {
+    this.#options.link.alarm("rolled_back", this.#epoch, known, head);
+    this.#trail.putBack(head);
+    this.#mids.forget(this.#trail.cursor);
+    this.#look();
+  }
+
   /** The entries of a batch that were not handed out yet; none where others come before. */
-  entries(batch: Batch): GroupEntry[] {
-    const end = endOf([batch]);
-    if (end <= this.#cursor) return [];
-    if (batch.first > this.#cursor + 1) {
-      this.#behind = true;
-      return [];
-    }
+  entries(batch: Batch): readonly GroupEntry[] {
+    const trail = this.#trail;
     const { id, name } = this.#options.link.target;
-    const entries = entriesOf(batch, checkSignature(id, batch), name, this.#epoch);
-    const known = this.#cursor + 1 - batch.first;
-    this.#cursor = end;
-    return known > 0 ? entries.slice(known) : entries;
+    const verdict = this.#live
+      ? trail.live(batch)
+      : batch.first > trail.from + 1
+      ? "read"
+      : trail.logged(batch);
+    const taken = verdict === "take" || (verdict === "forked" && batch.first <= trail.cursor + 1);
+    this.#follow(verdict, batch.first);
+    const known = trail.cursor + 1 - batch.first;
+    if (!taken || known >= batch.count) return [];
+    trail.shown(endOf(batch));
+    const signature = trail.broken ? "invalid" : checkSignature(id, batch);
+    const entries = entriesOf(batch, signature, name, this.#epoch);
+    return this.#mids.marked(known > 0 ? entries.slice(known) : entries);
+  }
+
+  /** Does what the trail says, about an entry of this seq or those after it. */
+  #follow(verdict: Verdict, seq: number): void {
+    const trail = this.#trail;
+    const { link, checked } = this.#options;
+    switch (verdict) {
+      case "take":
+      case "pass":
+        if (!trail.broken) checked?.(this.#epoch, trail.proof);
+        return;
+      case "read":
+        return this.#look();
+      case "correct":
+        link.alarm("corrected", this.#epoch, trail.cursor + 1);
+        this.#mids.forget(trail.cursor);
+        return this.#look();
+      case "forked":
+        link.alarm("forked", this.#epoch, seq);
+        return;
+      default:
+        throw new Error(`Cannot follow: ${verdict satisfies never}`);
+    }
   }
 
   take({ epoch, batches = [], head, typing }: FeedFrame): void {
@@ -194,7 +279,10 @@ class Following implements FeedListener {
     if (epoch !== this.#epoch) this.#behind = true;
     else {
       if (typing) this.#options.note({ type: "typing", ...typing });
-      if (batches.length > 0) this.#options.link.know(epoch, endOf(batches));
+      if (batches.length > 0) {
+        this.#lower = false;
+        this.#options.link.know(epoch, lastOf(batches));
+      }
       if (!this.#behind) {
         for (const batch of batches) {
           const units = unitsOf(batch);
@@ -211,12 +299,30 @@ class Following implements FeedListener {
     this.wake();
   }
 
+  vouch(epoch: string, claim: Checkpoint): void {
+    if (this.ended || epoch !== this.#epoch) return;
+    this.#follow(this.#trail.vouched(claim), claim.seq);
+    this.wake();
+  }
+
   /** A head beyond what we have or wait for means that something was missed. */
   #know(epoch: string, head: number): void {
     const last = this.#buffer.at(-1);
-    const reach = last ? endOf([last.batch]) : Math.max(this.#cursor, this.#pageEnd);
+    const { cursor, known } = this.#trail;
+    const reach = last ? endOf(last.batch) : Math.max(cursor, this.#pageEnd);
     this.#options.link.know(epoch, head);
     if (head > reach) this.#behind = true;
+    // Told once it may be late; twice it is a log that was put back, or a forged hint: the log says.
+    if (head < known && this.#lower) this.#behind = true;
+    this.#lower = head < known;
+  }
+
+  /** The log is read again, from where the trail says. */
+  #look(): void {
+    this.#page = [].values();
+    this.#pageEnd = 0;
+    this.#drop();
+    this.#behind = true;
   }
 
   #drop(): void {
@@ -233,9 +339,14 @@ class Following implements FeedListener {
 }
 
 /** `seq` of the last entry; 0 where there is none. */
-function endOf(batches: readonly Batch[]): number {
+function lastOf(batches: readonly Batch[]): number {
   const last = batches.at(-1);
-  return last ? last.first + last.count - 1 : 0;
+  return last ? endOf(last) : 0;
+}
+
+/** Without a last batch that is cut, where that is not all: it has no hash, and comes again whole. */
+function wholeOf(batches: readonly Batch[]): readonly Batch[] {
+  return batches.length > 1 && batches.at(-1)!.hash === undefined ? batches.slice(0, -1) : batches;
 }
 
 /** About how much memory a batch takes. */

@@ -3,7 +3,8 @@
 import { Refusal } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
 import { normalName } from "../text/names.ts";
-import type { GroupTarget, StoredGroup, UserStore } from "../store/user_store.ts";
+import type { Checkpoint } from "../protocol/chain.ts";
+import type { GroupTarget, Proof, StoredGroup, UserStore } from "../store/user_store.ts";
 
 /** How long a cursor may wait to be kept, ms. */
 const DELAY = 50;
@@ -13,8 +14,18 @@ export function toWanted(target: string): string {
   return isAddress(target) ? target : normalName(target);
 }
 
-/** How far a group was seen, and the epoch of that entry. */
-type Cursor = Pick<StoredGroup, "epoch" | "cursor">;
+/** Proofs of a group that wait for its cursor at most; then every other one is forgotten. */
+const MAX_PROOFS = 256;
+
+/** How far a group was seen, the epoch of that entry, and what proves it. */
+type Cursor = Pick<StoredGroup, "epoch" | "cursor" | "base" | "tip">;
+
+/** What was checked of a history. */
+export interface Checked {
+  readonly epoch: string;
+  /** Ends of batches, as they were when they were shown. */
+  readonly points: readonly Checkpoint[];
+}
 
 /** Read from the folder again after each change: other programs may share it. */
 export class KnownGroups {
@@ -22,6 +33,8 @@ export class KnownGroups {
   #all: StoredGroup[];
   /** By group id: moved often, put on disk a moment later. */
   readonly #moved = new Map<string, Cursor>();
+  /** By group id: what was checked, ascending, for when the cursor gets there. */
+  readonly #proofs = new Map<string, { readonly epoch: string; all: Proof[] }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(store: UserStore) {
@@ -71,6 +84,14 @@ export class KnownGroups {
     this.#save({ ...target, joined: false, role: "" });
   }
 
+  /** What was seen of a group, and what proves it, counts no longer. */
+  beginAnew({ id }: GroupTarget): void {
+    this.#moved.delete(id);
+    this.#proofs.delete(id);
+    this.#store.moveCursor(id, "", 0);
+    this.#reload();
+  }
+
   /** What lets the next handshake come before those of strangers. */
   admitted(id: string, ticket: string): void {
     const known = this.get(id);
@@ -98,7 +119,44 @@ export class KnownGroups {
     const now = this.cursor(group);
     const next = { epoch: epoch ?? now.epoch, cursor: seq };
     if (next.epoch === now.epoch && seq <= now.cursor) return;
-    this.#moved.set(group.id, next);
+    this.#move(group.id, { ...next, ...this.#proofOf(group.id, next) ?? proofIn(next.epoch, now) });
+  }
+
+  /** What proves from now on that the log goes on from there; kept when the cursor has got there. */
+  checked(group: StoredGroup, epoch: string, proof: Proof): void {
+    const { id } = group;
+    const { tip } = proof;
+    if (!tip) return;
+    let proofs = this.#proofs.get(id);
+    if (proofs?.epoch !== epoch) this.#proofs.set(id, proofs = { epoch, all: [] });
+    while ((proofs.all.at(-1)?.tip?.seq ?? -1) >= tip.seq) proofs.all.pop();
+    proofs.all.push(proof);
+    if (proofs.all.length > MAX_PROOFS) proofs.all = proofs.all.filter((_, i) => i % 2 === 0);
+    const now = this.cursor(group);
+    if (epoch !== now.epoch || tip.seq > now.cursor || tip.seq <= (now.tip?.seq ?? -1)) return;
+    this.#move(id, { ...now, ...this.#proofOf(id, now) });
+  }
+
+  /** What a history that is served now must hold. */
+  seenOf(group: StoredGroup): Checked {
+    const { epoch, base, tip } = this.cursor(group);
+    const proofs = this.#proofs.get(group.id);
+    const newest = proofs?.epoch === epoch ? proofs.all.at(-1) : undefined;
+    const points = [base, tip, newest?.base, newest?.tip].filter((point) => point !== undefined);
+    return { epoch, points };
+  }
+
+  /** The newest proof of a place at or below a cursor; those before it are forgotten. */
+  #proofOf(id: string, { epoch, cursor }: Cursor): Proof | undefined {
+    const proofs = this.#proofs.get(id);
+    if (proofs?.epoch !== epoch) return undefined;
+    const at = proofs.all.findLastIndex(({ tip }) => tip!.seq <= cursor);
+    if (at > 0) proofs.all.splice(0, at);
+    return at < 0 ? undefined : proofs.all[0];
+  }
+
+  #move(id: string, cursor: Cursor): void {
+    this.#moved.set(id, cursor);
     this.#timer ??= setTimeout(() => this.#later(), DELAY);
   }
 
@@ -123,9 +181,9 @@ export class KnownGroups {
   #keepCursors(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const [id, { epoch, cursor }] of this.#moved) {
+    for (const [id, { epoch, cursor, base, tip }] of this.#moved) {
       try {
-        this.#store.moveCursor(id, epoch, cursor);
+        this.#store.moveCursor(id, epoch, cursor, { base, tip });
       } catch {
         // No room, or held too long: the next start shows some entries again.
       }
@@ -138,4 +196,9 @@ export class KnownGroups {
     this.#keepCursors();
     this.#store.close();
   }
+}
+
+/** The proof of a former cursor, where it is of the same epoch: it lies below the next one, too. */
+function proofIn(epoch: string, former: Cursor): Proof {
+  return epoch === former.epoch ? { base: former.base, tip: former.tip } : {};
 }

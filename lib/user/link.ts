@@ -19,8 +19,9 @@ import { ticketBytes } from "../session/ticket.ts";
 import type { GroupTarget } from "../store/user_store.ts";
 import type { Transport } from "../transport/transport.ts";
 import { backoff, pause, unlessAborted } from "../transport/waiting.ts";
+import { alarmOf } from "./alarm.ts";
 import { LiveFeed } from "./feed.ts";
-import type { LinkState } from "./types.ts";
+import type { Alarm, LinkState } from "./types.ts";
 
 /** What can be asked of a group. */
 type GroupOp = keyof typeof GROUP_REPLIES;
@@ -46,6 +47,8 @@ interface LinkOptions {
   /** There is another ticket for the next session. */
   admitted(ticket: string): void;
   changed(state: LinkState): void;
+  /** The group contradicts what it showed before. */
+  alarm(alarm: Alarm): void;
 }
 
 export interface AskOptions {
@@ -107,6 +110,8 @@ export class Link {
   #forgottenIn = "";
   #joining: Promise<void> | undefined;
   #epoch = "";
+  /** Kinds of alarms that were told in an epoch. */
+  #alarmed = { epoch: "", kinds: new Set<string>() };
   /** When we last said that we write, by a clock that never jumps, ms. */
   #typedAt = -Infinity;
   /** When the group was heard last, by a clock that never jumps, ms. */
@@ -251,8 +256,19 @@ export class Link {
   /** Asks for a sign of life, and learns how far the log goes. Throws as `ask` does. */
   async ping(within: number): Promise<GroupReply<"ping">> {
     const reply = await this.ask("ping", {}, { within });
-    this.know(reply.epoch, reply.head);
+    const { epoch, head, hash } = reply;
+    this.know(epoch, head);
+    if (hash !== undefined) this.feed.vouch(epoch, { seq: head, hash });
     return reply;
+  }
+
+  /** Tells, of each kind once in an epoch, that the group contradicts itself; see {@linkcode Alarm}. */
+  alarm(why: Alarm["why"], epoch: string, seq: number, head = seq): void {
+    if (this.#alarmed.epoch !== epoch) this.#alarmed = { epoch, kinds: new Set() };
+    // What is corrected comes again: who is shown it must know each time.
+    if (this.#alarmed.kinds.has(why) && why !== "corrected") return;
+    this.#alarmed.kinds.add(why);
+    this.#options.alarm(alarmOf(why, this.target.name, seq, head));
   }
 
   /** Says that we write, seldom enough, and minds no answer. */

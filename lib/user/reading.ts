@@ -2,6 +2,7 @@
 
 import { setImmediate as turn } from "node:timers/promises";
 import { type Batch, checkSignature, entriesOf, type GroupEntry } from "../protocol/batch.ts";
+import { type Checkpoint, checkpointOf, follows } from "../protocol/chain.ts";
 import { MAX_READ } from "../protocol/limits.ts";
 import type { Page } from "../protocol/schema.ts";
 import type { Link } from "./link.ts";
@@ -22,9 +23,11 @@ export async function* readLog(open: () => Link, options: ReadOptions): AsyncGen
   // One level of generators only: each costs as much as all else that is done for an entry.
   const { limit = Infinity, after = 0 } = options;
   let left = limit;
+  const range = new Range(link);
   let next = left > 0 ? readPage(link, { ...options, after, limit: left }) : undefined;
   while (next) {
-    const { batches, epoch, more }: Page = await next;
+    const page: Page = await next;
+    const { batches, more } = page;
     const count = batches.reduce((sum, batch) => sum + batch.count, 0);
     left -= count;
     next = undefined;
@@ -34,7 +37,7 @@ export async function* readLog(open: () => Link, options: ReadOptions): AsyncGen
       next.catch(() => {}); // Thrown where it is awaited; who stops before does not mind.
       await turn(); // It leaves before this page is taken, which may hold the loop for long.
     }
-    for (const batch of batches) for (const entry of entries(link, epoch, batch)) yield entry;
+    for (const batch of batches) for (const entry of range.entries(page, batch)) yield entry;
   }
 }
 
@@ -46,19 +49,45 @@ function readPage(link: Link, options: ReadOptions): Promise<Page> {
 
 async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]> {
   let { limit: left = MAX_READ, before } = options;
-  const found: GroupEntry[][] = [];
+  const found: Page[] = [];
   while (left > 0) {
     const page = await readPage(link, { ...options, before, limit: left });
-    const part = page.batches.flatMap((batch) => entries(link, page.epoch, batch));
-    found.unshift(part);
-    left -= part.length;
-    if (!page.more || part.length === 0) break;
-    before = part[0].seq;
+    found.unshift(page);
+    left -= page.batches.reduce((sum, { count }) => sum + count, 0);
+    if (!page.more || page.batches.length === 0) break;
+    before = page.batches[0].first;
   }
-  return found.flat();
+  const range = new Range(link);
+  return found.flatMap((page) => page.batches.flatMap((batch) => range.entries(page, batch)));
 }
 
-function entries({ target }: Link, epoch: string, batch: Batch): GroupEntry[] {
-  const signature = checkSignature(target.id, batch);
-  return entriesOf(batch, signature, target.name, epoch);
+/** Entries that were read one after the other, and whether they go on from one another. */
+class Range {
+  readonly #link: Link;
+  #epoch = "";
+  /** Where the last batch ended that was whole; none at the start, and behind one that was cut. */
+  #end: Checkpoint | undefined;
+  #broken = false;
+
+  constructor(link: Link) {
+    this.#link = link;
+  }
+
+  entries({ epoch, tail }: Page, batch: Batch): GroupEntry[] {
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#end = undefined;
+      this.#broken = false;
+    }
+    const { target } = this.#link;
+    // What lay between was dropped meanwhile.
+    if (this.#end && this.#end.seq < tail - 1) this.#end = undefined;
+    if (this.#end && batch.hash !== undefined && !this.#broken && !follows(this.#end, batch)) {
+      this.#broken = true;
+      this.#link.alarm("forked", epoch, batch.first);
+    }
+    this.#end = batch.hash === undefined ? undefined : checkpointOf(batch);
+    const signature = this.#broken ? "invalid" : checkSignature(target.id, batch);
+    return entriesOf(batch, signature, target.name, epoch);
+  }
 }

@@ -111,12 +111,30 @@ export interface ServerFound {
   readonly key?: string;
 }
 
+/**
+ * A group contradicts what it showed before.
+ *
+ * - `forked`: its history is another one from `seq` on; entries from there on have the signature
+ *   `invalid`
+ * - `rolled_back`: it ends before `seq`, which was seen
+ * - `withheld`: it does not show `seq`, which it says that it keeps
+ * - `corrected`: what was shown from `seq` on is not in its log; those that are follow, under the
+ *   same seqs
+ */
+export interface Alarm {
+  readonly why: "forked" | "rolled_back" | "withheld" | "corrected";
+  readonly seq: number;
+  /** A sentence for a person, with the way out. */
+  readonly text: string;
+}
+
 /** Something that happened beside the entries. `group` is the group's name. */
 export type UserEvent =
   | { readonly type: "state"; readonly group: string; readonly state: LinkState }
   | { readonly type: "epoch"; readonly group: string }
   | { readonly type: "typing"; readonly group: string; readonly name: string }
   | { readonly type: "warning"; readonly text: string }
+  | ({ readonly type: "alarm"; readonly group: string } & Alarm)
   | ({ readonly type: "outbox"; readonly group: string } & OutboxEvent);
 
 /** Where to begin to follow, and what ends it. */

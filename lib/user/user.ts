@@ -6,7 +6,7 @@ import { type SigningKey, userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
-import type { StoredGroup, UserStore } from "../store/user_store.ts";
+import type { Proof, StoredGroup, UserStore } from "../store/user_store.ts";
 import { checkedName } from "../text/names.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connections, type Parts } from "./connections.ts";
@@ -205,7 +205,7 @@ export class User implements AsyncDisposable {
 
   /**
    * Ends a membership, and whatever follows the group here. What was not sent to it yet stays in the
-   * outbox, and goes out when it is joined again.
+   * outbox, and goes out when it is joined again; what was seen of it is forgotten.
    *
    * @throws {Refusal} `not_member`; {Unreachable}: then nothing has changed here
    */
@@ -216,6 +216,7 @@ export class User implements AsyncDisposable {
     });
     this.#groups.leave(group);
     await this.#connections.drop(group.id);
+    this.#groups.beginAnew(group);
   }
 
   /** The groups joined, by name, as far as known without asking. */
@@ -242,7 +243,8 @@ export class User implements AsyncDisposable {
 
   /**
    * Entries of a group's log that are there now, ascending, read as they are taken. Errors come when
-   * entries are taken, not before. Without options it is the whole log.
+   * entries are taken, not before. Without options it is the whole log. Where batches do not go on from
+   * one another by their hashes, the event `alarm` says so, and signatures from there on are `invalid`.
    *
    * @throws {Refusal} `not_member`; {Unreachable}
    */
@@ -255,10 +257,13 @@ export class User implements AsyncDisposable {
    * for the same seq were shown the same entries. Reads the log from its oldest entry on.
    *
    * @param options.at seq of an entry that is to be covered; default the last one
-   * @throws {LogDamaged} it is not what its hashes say; {Refusal} `not_member`; {Unreachable}
+   * @throws {LogDamaged} it is not what its hashes say, not what was followed here, or holds a message
+   * twice; {Refusal} `not_member`; {Unreachable}
    */
   async fingerprint(target: string, { at }: { at?: number } = {}): Promise<Fingerprint> {
-    return await fingerprint(this.#link(target), at);
+    const group = this.#groups.member(target);
+    const { link } = this.#connections.open(group.id);
+    return await fingerprint(link, this.#groups.seenOf(group), { at });
   }
 
   /** Asks every registry and every joined group whether it answers, for 3 s. Never rejects. */
@@ -280,6 +285,10 @@ export class User implements AsyncDisposable {
    * A consumer that is slow gets what it missed from the log: nothing is left out. The cursor stays
    * where it is: {@linkcode seen} moves it. Several may follow at once.
    *
+   * Each entry goes on from the one before by the hashes of the log, from the cursor also from what was
+   * seen by an earlier program. What does not is told by the event `alarm`, and the signature of what
+   * is not verified is `invalid`, also that of a message that came before under another seq.
+   *
    * @throws {Refusal} `not_member`, `banned`, also when the membership ends; {IdentityChanged}
    */
   follow(target: string, options: FollowRange = {}): AsyncGenerator<GroupEntry> {
@@ -289,10 +298,12 @@ export class User implements AsyncDisposable {
   #followOptions(target: string, range: FollowRange): FollowOptions {
     const group = this.#groups.member(target);
     const { link } = this.#connections.open(group.id);
-    const { cursor: after, epoch } = this.#groups.cursor(group);
+    const { cursor: after, epoch, base, tip } = this.#groups.cursor(group);
     const fromCursor = range.after === undefined && range.since === undefined;
+    const checked = (epoch: string, proof: Proof) => this.#groups.checked(group, epoch, proof);
+    const own = { after, epoch, proof: { base, tip }, checked, signal: range.signal };
     return {
-      ...(fromCursor ? { after, epoch, signal: range.signal } : range),
+      ...(fromCursor ? own : range),
       link,
       note: (note) => {
         if (note.type === "typing" && note.user === this.id) return;

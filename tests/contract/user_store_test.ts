@@ -52,6 +52,28 @@ for (const [engine, open] of ENGINES) {
       return Promise.resolve();
     }));
 
+  test(`${engine} user store keeps what proves a cursor with it, and none that is behind it`, () =>
+    inFolder((folder) => {
+      const store = open(folder);
+      const proof = () => {
+        const [{ base, tip }] = store.groups();
+        return [base, tip];
+      };
+      const [one, two] = [{ seq: 3, hash: "one" }, { seq: 7, hash: "two" }];
+      store.save(LAB);
+      assert.deepEqual(proof(), [undefined, undefined]);
+      store.moveCursor("a", "e", 8, { base: one, tip: two });
+      store.moveCursor("a", "e", 7, { base: one, tip: one });
+      store.save({ ...LAB, address: "127.0.0.1:5561" });
+      assert.deepEqual(proof(), [one, two]);
+      store.moveCursor("a", "e", 8, { base: two, tip: two });
+      assert.deepEqual(proof(), [two, two]);
+      store.moveCursor("a", "e", 9);
+      assert.deepEqual(proof(), [undefined, undefined]);
+      store.close();
+      return Promise.resolve();
+    }));
+
   test(`${engine} user store keeps messages until they are settled, groups by name`, () =>
     inFolder((folder) => {
       const store = open(folder);

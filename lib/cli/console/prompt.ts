@@ -258,6 +258,7 @@ export class Prompt implements AtPrompt {
     if (event.type === "state") this.#state(event.group, event.state);
     else if (event.type === "epoch") this.say(`${event.group} begins a new history`);
     else if (event.type === "warning") this.say(event.text);
+    else if (event.type === "alarm") this.fail(event.text);
     else if (event.type === "typing") this.#isTyping(safeLine(event.name));
     else if (event.state === "pending") {
       this.#pending.queued(event.group, event.mid, event.text);

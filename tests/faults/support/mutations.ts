@@ -158,14 +158,14 @@ export const MUTATIONS: readonly Mutation[] = [
     find: `        if (this.#units > MAX_BUFFER) {
           this.#behind = true;`,
     replace: `        if (this.#units > MAX_BUFFER) {
-          this.#cursor = endOf(this.#buffer.map(({ batch }) => batch));`,
+          this.#trail = new Trail(lastOf(this.#buffer.map(({ batch }) => batch)), false);`,
   },
   {
     fault: "partition",
     what: "takes a hole in the live feed for the truth",
-    file: "lib/user/follow.ts",
-    find: "    if (batch.first > this.#cursor + 1) {",
-    replace: "    if (batch.first > this.#cursor + 1_000_000) {",
+    file: "lib/user/trail.ts",
+    find: `    if (end < this.from) return "pass";`,
+    replace: `    if (end > this.from) return "take";`,
   },
   {
     fault: "partition",
@@ -256,7 +256,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "lib/user/follow.ts",
     find: "    if (epoch !== this.#epoch || head !== reach) this.#behind = true;",
     replace: `    if (epoch !== this.#epoch) this.#behind = true;
-    else if (head !== reach) this.#cursor = head;`,
+    else if (head !== reach) this.#trail = new Trail(head, false);`,
   },
   {
     fault: "identity",
