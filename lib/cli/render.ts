@@ -188,7 +188,8 @@ export function notice(text: string, style: Style = PLAIN): string {
   return paint(style, "gray", folded(`* ${safeLine(text)}`, style, 0));
 }
 
-function folded(text: string, { columns }: Style, first: number): string {
+/** A line in rows of the terminal's width, the first from column `first` on, the others at 2. */
+export function folded(text: string, { columns }: Style, first: number): string {
   return columns
     ? wrap(text, columns, first, 2).map((row, i) => i ? `  ${row}` : row).join("\n")
     : text;
