@@ -1,5 +1,6 @@
 /** Small named values of a group, with what pages and counts need kept beside them. Pure. */
 
+import { isUserId } from "../identity/ids.ts";
 import { SortedList } from "../structures/sorted.ts";
 
 /** Beginnings of names. Stored: do not change. */
@@ -37,10 +38,11 @@ export class Values extends Map<string, string> {
     else if (name.startsWith(INVITE)) this.#invites.delete(inviteKey(name, former));
   }
 
-  /** At most `most` banned users, with the name each had. */
+  /** At most `most` banned users, with the name each had; what a former version took for an id is none. */
   banned(most: number): { user: string; name: string }[] {
     return this.#bans.page("", most)
-      .map((key) => ({ user: key.slice(BAN.length), name: this.get(key)! }));
+      .map((key) => ({ user: key.slice(BAN.length), name: this.get(key)! }))
+      .filter(({ user }) => isUserId(user));
   }
 
   /** Invites, expired ones included. */

@@ -238,7 +238,7 @@ export class Prompt implements AtPrompt {
     else if (group.id !== this.#current && entry.kind === "message") {
       this.#unread.set(group.id, (this.#unread.get(group.id) ?? 0) + 1);
     }
-    this.#notTyping(`${entry.name}`);
+    this.#notTyping(safeLine(entry.name));
     this.print(this.#line(group, entry));
     this.refresh();
   }
