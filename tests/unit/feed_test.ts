@@ -90,7 +90,7 @@ function feedOf(run: (feed: Feed, frames: () => number) => Promise<void> | void)
 
 function batch(first: number, text = "", kind = "message"): ReadBatch {
   const what = kind === "message"
-    ? { messages: [["0".repeat(36), text]] }
+    ? { messages: [["00000000-0000-7000-8000-000000000000", text]] }
     : { body: { role: "member" } };
   const json = JSON.stringify({ first, count: 1, at: 1, kind, author: "~a", name: "a", ...what });
   return { first, count: 1, at: 1, json };
