@@ -45,18 +45,19 @@ export function entryLine(
   return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
 
-const ACTION_VERBS: Readonly<Record<string, string>> = {
-  join: "joined",
-  leave: "left",
-  founded: "was founded",
-  promote: "promoted",
-  demote: "demoted",
-  remove: "removed",
-  ban: "banned",
-  unban: "lifted the ban of",
-  mute: "muted",
-  unmute: "lets speak again:",
-};
+/** A map: a group may name a kind `constructor`. */
+const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
+  ["join", "joined"],
+  ["leave", "left"],
+  ["founded", "was founded"],
+  ["promote", "promoted"],
+  ["demote", "demoted"],
+  ["remove", "removed"],
+  ["ban", "banned"],
+  ["unban", "lifted the ban of"],
+  ["mute", "muted"],
+  ["unmute", "lets speak again:"],
+]);
 
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
 function actionText({ kind, name, body = {} }: GroupEntry): string {
@@ -72,7 +73,7 @@ function actionText({ kind, name, body = {} }: GroupEntry): string {
     ? ` until ${formatLocal(body.until)}`
     : "";
   const role = /^(pro|de)mote$/.test(kind) ? ` to ${safeLine(String(body.role ?? ""))}` : "";
-  return `${who} ${ACTION_VERBS[kind] ?? safeLine(kind)}${whom}${role}${until}`;
+  return `${who} ${ACTION_VERBS.get(kind) ?? safeLine(kind)}${whom}${role}${until}`;
 }
 
 /**
@@ -80,7 +81,7 @@ function actionText({ kind, name, body = {} }: GroupEntry): string {
  * digits of the id where two users have the same name, and a warning where the signature fails.
  */
 function authorLabel(entry: GroupEntry, sameName = false): string {
-  const id = sameName ? `#${entry.author.slice(0, 4)}` : "";
+  const id = sameName ? `#${safeLine(entry.author.slice(0, 4))}` : "";
   return quotedName(entry.name) + id + (MARKS[entry.signature] ?? "");
 }
 
@@ -92,7 +93,7 @@ const MARKS: Readonly<Record<string, string>> = {
 
 function quotedName(typed: string): string {
   const name = safeLine(typed);
-  return /[:"[\]]|^\*|\s{2}/.test(name) ? `"${name.replaceAll('"', "'")}"` : name;
+  return /[:"[\]]|^\*|\s{2}|^$/.test(name) ? `"${name.replaceAll('"', "'")}"` : name;
 }
 
 /** Remembers who wrote under which name, and tells two of the same name apart. */
@@ -189,7 +190,8 @@ export function notice(text: string, style: Style = PLAIN): string {
   return paint(style, "gray", folded(`* ${safeLine(text)}`, style, 0));
 }
 
-function folded(text: string, { columns }: Style, first: number): string {
+/** A line in rows of the terminal's width, the first from column `first` on, the others at 2. */
+export function folded(text: string, { columns }: Style, first: number): string {
   return columns
     ? wrap(text, columns, first, 2).map((row, i) => i ? `  ${row}` : row).join("\n")
     : text;

@@ -1,5 +1,6 @@
 /** Small named values of a group, with what pages, counts and look-ups need kept beside them. Pure. */
 
+import { isUserId } from "../identity/ids.ts";
 import { SortedList } from "../structures/sorted.ts";
 import type { Role } from "./members.ts";
 
@@ -63,10 +64,11 @@ export class Values extends Map<string, string> {
     if (own.size === 0) this.#byMaker.delete(invite.by);
   }
 
-  /** At most `most` banned users, with the name each had. */
+  /** At most `most` banned users, with the name each had; what a former version took for an id is none. */
   banned(most: number): { user: string; name: string }[] {
     return this.#bans.page("", most)
-      .map((key) => ({ user: key.slice(BAN.length), name: this.get(key)! }));
+      .map((key) => ({ user: key.slice(BAN.length), name: this.get(key)! }))
+      .filter(({ user }) => isUserId(user));
   }
 
   /** The invite that a value of this name keeps. */

@@ -2,6 +2,7 @@
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const CLAIMED = /^~[\x21-\x7e]{1,64}$/;
 // The spare bits of the last character are 0: another spelling would be another id for one key.
 const KEY = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 const SIGNATURE = /^[A-Za-z0-9_-]{85}[AQgw]$/;
@@ -9,6 +10,11 @@ const SIGNATURE = /^[A-Za-z0-9_-]{85}[AQgw]$/;
 /** A UUID in lower case with hyphens, any version. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
+}
+
+/** A user's id: made of a key, or `~` and what a user of a dialect claims to be. */
+export function isUserId(text: string): boolean {
+  return UUID.test(text) || CLAIMED.test(text);
 }
 
 /** A message id: a version 7 UUID in lower case, so that text order is time order. */

@@ -3,6 +3,7 @@
 import { Buffer, isAscii } from "node:buffer";
 import * as v from "valibot";
 import { type Code, CODES, Refusal } from "../errors.ts";
+import { safeLine } from "../text/filter.ts";
 import { MAGIC, MAX_FRAME } from "./limits.ts";
 import {
   FEED,
@@ -148,7 +149,7 @@ export function fieldsProblem(row: Ops[string], fields: object): string | undefi
 
 function tell(issue: v.BaseIssue<unknown>, op?: string): string {
   const path = v.getDotPath(issue) ?? undefined;
-  return `${[op, path].filter((part) => part !== undefined).join(" ")}: ${issue.message}`;
+  return `${[op, path].filter((part) => part !== undefined).join(" ")}: ${problemOf(issue)}`;
 }
 
 function tooDeep(): BadRequest {
@@ -204,13 +205,15 @@ function toReply({ id, ok, error }: Record<string, unknown>): Reply {
   if (typeof id === "number" && typeof ok === "object" && ok !== null && !Array.isArray(ok)) {
     return { id, ok: ok as Record<string, unknown> };
   }
-  if (typeof error !== "object" || error === null) throw bad(id, "the reply says neither");
+  if (typeof error !== "object" || error === null) throw bad(id, "it says neither ok nor error");
   const { code, message, retry_after } = error as Record<string, unknown>;
   const known = (CODES as readonly unknown[]).includes(code) ? code as Code : "internal";
   const wait = typeof retry_after === "number" && retry_after >= 0
     ? { retryAfter: Math.min(retry_after, MAX_RETRY_AFTER) }
     : {};
-  const text = typeof message === "string" ? message.slice(0, MAX_MESSAGE) : String(known);
+  const text = typeof message === "string" && message.trim() !== ""
+    ? said(message, MAX_MESSAGE)
+    : `Cannot do that: the server refuses it (${known}) and does not say why`;
   return { id, error: new Refusal(known, text, wait) };
 }
 
@@ -235,7 +238,20 @@ export function checkReply<T extends v.GenericSchema>(schema: T, ok: unknown): v
   const result = v.safeParse(schema, ok, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
-  throw bad(null, `${v.getDotPath(issue) ?? "the reply"}: ${issue.message}`);
+  throw bad(null, `${v.getDotPath(issue) ?? "the reply"}: ${problemOf(issue)}`);
+}
+
+/** What is wrong with a field, for people. */
+function problemOf({ type, message, expected, received, input }: v.BaseIssue<unknown>): string {
+  if (input === undefined) return "it is missing";
+  const own = type === "check" || type === "raw_check" || type === "regex";
+  const got = typeof input === "string" ? received : received.toLowerCase();
+  return said(own ? message : `expected ${expected?.toLowerCase()}, got ${got}`);
+}
+
+/** A peer's own words, or a sentence that quotes them, as one line that is not long. */
+function said(text: string, most = 256): string {
+  return safeLine(text.length > most ? `${text.slice(0, most)}…` : text);
 }
 
 /** A frame of the live feed. @throws {BadRequest} */

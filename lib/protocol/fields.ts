@@ -1,9 +1,9 @@
 /** Fields of requests and replies: what each must be. */
 
 import * as v from "valibot";
-import { isKey, isMid, isSignature, isUuid, midTime } from "../identity/ids.ts";
+import { isKey, isMid, isSignature, isUserId, isUuid, midTime } from "../identity/ids.ts";
 import { isAddress } from "../text/addresses.ts";
-import { nameProblem } from "../text/names.ts";
+import { isPlainName, nameProblem } from "../text/names.ts";
 import { MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "./limits.ts";
 
 /** A message as it travels: its id and its text. */
@@ -23,6 +23,11 @@ export const token = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{16,64}$/, "expec
 export const address = v.pipe(v.string(), v.check(isAddress, "expected HOST:PORT or ipc:///PATH"));
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** Id of a user. */
+export const user = v.pipe(
+  v.string(),
+  v.check(isUserId, "expected a user's id, a UUID or ~ and what is claimed"),
+);
 export const name = v.pipe(
   v.string(),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -30,6 +35,11 @@ export const name = v.pipe(
     const problem = nameProblem(dataset.value);
     if (problem) addIssue({ message: `not usable as a name: ${problem}` });
   }),
+);
+/** What a server says that somebody is called. */
+export const called = v.pipe(
+  v.string(),
+  v.check(isPlainName, "expected a name of one line, without controls"),
 );
 export const access = v.picklist(["open", "private"]);
 export const role = v.picklist(["admin", "member", "reader"]);

@@ -45,5 +45,7 @@ export const PRESENT_FOR = 15_000;
 export const RECORD_LIFE = 3_600_000;
 /** How much the clocks of two machines may differ, ms. */
 export const CLOCK_SLACK = 300_000;
+/** Latest time of an entry, ms: the end of the year 9999. */
+export const MAX_TIME = 253_402_300_799_999;
 /** How long a ticket is good, ms: thirty days. */
 export const TICKET_LIFE = 2_592_000_000;

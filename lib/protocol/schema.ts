@@ -7,10 +7,11 @@
  */
 
 import * as v from "valibot";
-import { isBatch } from "./batch_schema.ts";
+import { batchProblem } from "./batch_schema.ts";
 import {
   access,
   address,
+  called,
   count,
   id,
   key,
@@ -24,6 +25,7 @@ import {
   ticket,
   time,
   token,
+  user,
 } from "./fields.ts";
 import { ACTIONS, type Batch } from "./batch.ts";
 import { MAX_LIST, MAX_MEMBERS, MAX_MESSAGES, MAX_READ } from "./limits.ts";
@@ -142,7 +144,7 @@ export const GROUP_OPS = {
   }),
   act: v.object({
     action: v.picklist(ACTIONS),
-    user: v.optional(text(80)),
+    user: v.optional(user),
     role: v.optional(role),
     for: v.optional(duration(MAX_MUTE)),
     topic: v.optional(text(MAX_TOPIC)),
@@ -150,10 +152,15 @@ export const GROUP_OPS = {
 } as const;
 
 const roleNow = v.picklist(["founder", "admin", "member", "reader"]);
-const batches = v.pipe(
-  v.array(v.custom<Batch>(isBatch, "expected a batch")),
-  v.maxLength(MAX_READ),
+const batch = v.pipe(
+  v.custom<Batch>(() => true),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const problem = batchProblem(dataset.value);
+    if (problem) addIssue({ message: problem });
+  }),
 );
+const batches = listOf(batch, MAX_READ);
 const run = v.object({
   from: count,
   count: v.pipe(count, v.minValue(1), v.maxValue(MAX_MESSAGES)),
@@ -178,12 +185,12 @@ export const GROUP_REPLIES = {
   read: v.object({ epoch: id, head: count, tail: count, more: v.boolean(), batches }),
   members: v.object({
     members: listOf(
-      v.object({ user: text(80), name: text(256), role: roleNow, present: v.boolean() }),
+      v.object({ user, name: called, role: roleNow, present: v.boolean() }),
       MAX_MEMBERS,
     ),
     more: v.boolean(),
     topic: text(MAX_TOPIC),
-    banned: v.optional(listOf(v.object({ user: text(80), name: text(256) }), MAX_MEMBERS)),
+    banned: v.optional(listOf(v.object({ user, name: called }), MAX_MEMBERS)),
   }),
   subscribe: v.object({ epoch: id, generation: count, key, head: count }),
   unsubscribe: v.object({}),
@@ -203,7 +210,7 @@ export const FEED = v.object({
   head: v.optional(count),
   from: v.optional(count),
   batches: v.optional(batches),
-  typing: v.optional(v.object({ user: text(80), name: text(256) })),
+  typing: v.optional(v.object({ user, name: called })),
 });
 
 /** A checked frame of the live feed. */

@@ -5,6 +5,7 @@ import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { sentence, UsageError } from "../errors.ts";
 import { startedIgnoringHangup } from "./hangup.ts";
+import { safeLine, safeText } from "../text/filter.ts";
 
 /** Closing takes at most this long, ms; then the process ends without it. */
 const CLOSE_WITHIN = 1_800;
@@ -82,9 +83,11 @@ async function closeAll(closes: Close[]): Promise<boolean> {
 /** Says what went wrong on standard error and gives the exit code. */
 function report(error: unknown): number {
   if ((error as { code?: unknown })?.code === "EPIPE") return 0;
-  const text = wantsStack() && error instanceof Error ? String(error.stack) : sentence(error);
   // A defect's text may quote a peer.
-  process.stderr.write(`FAILED: ${text.replace(/[^\P{C}\n\t]/gu, "?")}\n`);
+  const text = wantsStack() && error instanceof Error
+    ? safeText(String(error.stack))
+    : safeLine(sentence(error));
+  process.stderr.write(`FAILED: ${text}\n`);
   return error instanceof UsageError ? 2 : 1;
 }
 

@@ -2,6 +2,7 @@
 
 import { BadReply, Closed, Refusal, sentence, Unreachable } from "../errors.ts";
 import {
+  BadRequest,
   checkReply,
   decodeFeed,
   decodeSaid,
@@ -242,13 +243,23 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
     let said;
     try {
       said = decodeSaid(plaintext);
-    } catch {
-      return; // Nobody's answer: who waits for one runs into a time-out.
+    } catch (error) {
+      return this.#unreadable(error);
     }
     if (!("push" in said)) return this.#reply(said);
     this.#reader.add(said.generation, said.key);
     this.#options.pushed?.(said);
   };
+
+  /** Whose answer it would be is told; where it is nobody's, who waits runs into a time-out. */
+  #unreadable(error: unknown): void {
+    const id = error instanceof BadRequest ? error.id : null;
+    if (id === null) return;
+    if (id !== this.#proving?.id) return this.#requests.take(id, "asked")?.reject(this.#bad(error));
+    this.#proving.deadline.clear();
+    this.#proving = undefined;
+    this.#tunnel.refuse(this.#bad(error));
+  }
 
   #reply(reply: Reply): void {
     if (reply.id === null) return;
@@ -290,15 +301,19 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
     reply: Reply,
   ): ReplyOf<R, K> {
     if ("error" in reply) throw reply.error;
-    const { what, address } = this.#options;
     try {
       return checkReply(replies[op], reply.ok);
     } catch (cause) {
-      const why = sentence(cause).replace(/^Cannot read the request: /, "");
-      throw new BadReply(`Cannot use the answer of ${what} at ${address}: ${op}: ${why}`, {
-        cause,
-      });
+      throw this.#bad(cause, `${op}: `);
     }
+  }
+
+  #bad(cause: unknown, where = ""): BadReply {
+    const { what, address } = this.#options;
+    const why = sentence(cause).replace(/^Cannot read the request: /, "");
+    return new BadReply(`Cannot use the answer of ${what} at ${address}: ${where}${why}`, {
+      cause,
+    });
   }
 
   readonly #fed = (packet: Uint8Array): void => {

@@ -8,6 +8,9 @@ import { safeLine } from "./filter.ts";
 /** Longest group or user name, in Unicode code points. */
 export const MAX_NAME = 64;
 
+/** Longest name that is believed, UTF-16 units. */
+const MAX_SAID = 256;
+
 /**
  * What no name may hold: line breaks, controls, surrogates, format and bidi characters, what is
  * drawn as nothing, and marks in such number that they reach into other lines.
@@ -30,6 +33,17 @@ export function nameProblem(name: string): string | undefined {
   if (looksLikeAddress(name)) return "it looks like an address";
   if (isUuid(name)) return "it looks like an id";
   return undefined;
+}
+
+/** What is obeyed, or not seen, by every version of Unicode; a name of another one may hold more. */
+const NEVER_IN_NAMES = /[\p{Cc}\p{Cs}\p{Cf}\p{Zl}\p{Zp}]/u;
+
+/**
+ * True for what a server may say that somebody is called: empty, or of one line. It looked closer, by
+ * its own version of Unicode, when the name was taken.
+ */
+export function isPlainName(name: string): boolean {
+  return name.length <= MAX_SAID && !NEVER_IN_NAMES.test(name);
 }
 
 /** The one spelling of a name that a person typed: outer spaces off, NFC. */

@@ -13,6 +13,8 @@ export interface ProcessOptions {
   readonly cwd?: string;
   /** Called for each line of its standard output, which is not kept then. */
   onLine?(line: string): void;
+  /** Called for whatever it writes to standard output, as it comes; it is not kept then. */
+  onText?(text: string): void;
   /** A file that its output goes to, so that nobody has to read it meanwhile. */
   readonly log?: string;
 }
@@ -44,7 +46,7 @@ export class Process implements AsyncDisposable {
   #over = false;
 
   constructor([program, ...args]: readonly string[], options: ProcessOptions = {}) {
-    const { env, cwd, onLine, log } = options;
+    const { env, cwd, onLine, onText, log } = options;
     const file = log === undefined ? undefined : openSync(log, "a");
     const child = this.#child = spawn(program, args, {
       ...(cwd === undefined ? {} : { cwd }),
@@ -58,6 +60,7 @@ export class Process implements AsyncDisposable {
     const text = new StringDecoder("utf8");
     child.stdout?.on("data", (data: Buffer) => {
       const said = text.write(data);
+      if (onText) return onText(said);
       const lines = (rest + said).split("\n");
       rest = lines.pop()!;
       if (onLine) return lines.forEach(onLine);

@@ -6,14 +6,10 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { connect } from "../../mod.ts";
 import { BadReply, Refusal } from "../../lib/errors.ts";
-import { newSigningKey } from "../../lib/identity/keys.ts";
-import { decodeObject } from "../../lib/protocol/codec.ts";
 import { GROUP_REPLIES, type Ops, REGISTRY_REPLIES } from "../../lib/protocol/schema.ts";
 import { SessionClient, type SessionClientOptions } from "../../lib/session/client.ts";
 import { sealingKey } from "../../lib/session/noise.ts";
 import { feedPacket } from "../../lib/session/packet.ts";
-import { SessionServer } from "../../lib/session/server.ts";
-import type { Session } from "../../lib/session/session.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 import {
@@ -26,43 +22,9 @@ import {
   ready,
   tcpServer,
 } from "./attack_wire.ts";
-import { Chatter, Counts, type Keep, row, sized, times, world } from "./attack_world.ts";
-import { recordOf } from "./imposters.ts";
+import { Chatter, Counts, row, sized, times, world } from "./attack_world.ts";
+import { EPOCH, GOOD, GOOD_OF_REGISTRY, hostileServer, KEY } from "./hostile.ts";
 import { Folder } from "./world.ts";
-
-type Request = Record<string, unknown>;
-
-const EPOCH = "00000000-0000-4000-8000-000000000000";
-const USER = "00000000-0000-8000-8000-000000000000";
-const KEY = Buffer.alloc(32, 7).toString("base64url");
-
-const RECORD = recordOf(newSigningKey(), "Evil", "a.b:1");
-const LISTING = { name: "Evil", address: "a.b:1", state: "live", record: RECORD };
-
-/** Good answers of a group, to be made bad in one place. */
-const GOOD: Record<keyof typeof GROUP_REPLIES, Record<string, unknown>> = {
-  prove: { user: USER, role: "member", epoch: EPOCH, head: 1, at: 1, ticket: "A".repeat(70) },
-  ping: { epoch: EPOCH, head: 1, hash: KEY, at: 1 },
-  join: { epoch: EPOCH, head: 1, role: "member" },
-  leave: {},
-  send: { epoch: EPOCH, accepted: [{ from: 1, count: 1, at: 1, duplicate: false }] },
-  read: { epoch: EPOCH, head: 1, tail: 1, more: false, batches: [] },
-  members: { members: [], more: false, topic: "", banned: [] },
-  subscribe: { epoch: EPOCH, generation: 1, key: KEY, head: 1 },
-  unsubscribe: {},
-  typing: {},
-  invite: { token: "A".repeat(22), expires: 1, record: RECORD },
-  act: { seq: 1 },
-};
-
-/** The same of a registry. */
-const GOOD_OF_REGISTRY: Record<keyof typeof REGISTRY_REPLIES, Record<string, unknown>> = {
-  ping: { at: 1 },
-  register: {},
-  unregister: {},
-  list: { groups: [LISTING], more: false },
-  resolve: { group: LISTING },
-};
 
 /** Fields that may be left out: nothing in their place is no misfit. */
 const OPTIONAL = new Set(["prove ticket", "ping hash", "members banned"]);
@@ -84,28 +46,6 @@ const MISFITS: readonly unknown[] = [
   [{ first: 1 }],
   { length: 2 ** 32 },
 ];
-
-/** A group that proves who it is and then says anything. */
-async function hostileGroup(
-  keep: Keep,
-  say: (session: Session, request: Request) => void,
-): Promise<SessionServer> {
-  const key = newSigningKey();
-  const server: SessionServer = await SessionServer.start({
-    transport: zmtpTransport(),
-    address: "127.0.0.1:0",
-    identity: () => ({
-      says: { group: recordOf(key, "Evil", server.address) },
-      sign: (text) => key.sign(text),
-    }),
-    onRequest: (session, json) => {
-      session.peer.admit();
-      say(session, decodeObject(json));
-    },
-    warn() {},
-  });
-  return keep(server);
-}
 
 function client(address: string, more: Partial<SessionClientOptions<typeof GROUP_REPLIES>> = {}) {
   return clientOf(address, GROUP_REPLIES, more);
@@ -129,7 +69,7 @@ for (const [who, replies, good] of TABLES) {
   test(`attack: a ${who}'s reply that does not fit its op is refused, and says whose field it is`, () =>
     closing(async (keep) => {
       let next = "";
-      const server = await hostileGroup(keep, (session, { id }) => {
+      const server = await hostileServer(keep, (session, { id }) => {
         session.reply(next.replace('"ID"', String(id)));
       });
       const asking = keep(clientOf(server.address, replies));
@@ -168,7 +108,7 @@ test("attack: a refusal that is none ends nothing", async () => {
       retry_after: 1e308,
     }];
     let next: unknown;
-    const server = await hostileGroup(keep, (session, { id }) => {
+    const server = await hostileServer(keep, (session, { id }) => {
       session.reply(JSON.stringify({ id, error: next }));
     });
     const asking = keep(client(server.address));
@@ -201,7 +141,7 @@ test("attack: rubbish in a session, and feed frames that do not fit, are passed 
       "\0".repeat(1_000),
     ];
     const rounds = sized(1, 30);
-    const server = await hostileGroup(keep, (session, { id, op }) => {
+    const server = await hostileServer(keep, (session, { id, op }) => {
       if (op !== "subscribe") return void session.reply(JSON.stringify({ id, ok: GOOD.ping }));
       session.reply(JSON.stringify({ id, ok: GOOD.subscribe }));
       const feed = (generation: number, at: number, text: string) =>
@@ -246,7 +186,7 @@ test("attack: a hostile group takes nothing from a user's other groups, whatever
     const user = await connect({ name: "alice", registries });
     await user.join("Lab");
     let n = 0;
-    const server = await hostileGroup(keep, (session, { id, op }) => {
+    const server = await hostileServer(keep, (session, { id, op }) => {
       const good = new Map(Object.entries(GOOD)).get(String(op)) ?? {};
       n++;
       // Good for a while, so that it becomes a member there; then one field after the other is not.

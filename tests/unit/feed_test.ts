@@ -90,9 +90,9 @@ function feedOf(run: (feed: Feed, frames: () => number) => Promise<void> | void)
 
 function batch(first: number, text = "", kind = "message"): ReadBatch {
   const what = kind === "message"
-    ? { messages: [["0".repeat(36), text]] }
+    ? { messages: [["00000000-0000-7000-8000-000000000000", text]] }
     : { body: { role: "member" } };
-  const json = JSON.stringify({ first, count: 1, at: 1, kind, author: "a", name: "a", ...what });
+  const json = JSON.stringify({ first, count: 1, at: 1, kind, author: "~a", name: "a", ...what });
   return { first, count: 1, at: 1, json };
 }
 
@@ -291,17 +291,17 @@ test("feed: hints are dropped when there are too many, of one or of all", () =>
       }
     };
     for (let i = 0; i < 50; i++) {
-      feed.typing("one", "One");
+      feed.typing("~one", "One");
       await settled();
     }
     assert.equal(frames(), 4);
     for (let i = 0; i < 500; i++) {
-      feed.typing(`user ${i}`, "Any");
+      feed.typing(`~user${i}`, "Any");
       await settled();
     }
     // A burst of 20,000 writes, and what came back meanwhile.
     assert.ok(frames() >= 20 && frames() < 60, String(frames()));
-    assert.deepEqual(ear.frames[0].typing, { user: "one", name: "One" });
+    assert.deepEqual(ear.frames[0].typing, { user: "~one", name: "One" });
   }));
 
 test("feed: a follower that fails is put out alone", async () => {

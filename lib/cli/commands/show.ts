@@ -5,7 +5,7 @@ import { safeLine } from "../../text/filter.ts";
 import type { Fingerprint, JoinedGroup, MemberInfo } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { columns, wholeNumber } from "../args.ts";
-import { joinedFields, joinedLine, listingLine, memberLine, paint } from "../render.ts";
+import { folded, joinedFields, joinedLine, listingLine, memberLine, paint } from "../render.ts";
 import { type Ask, type AtPrompt, promptOf, type Row } from "./command.ts";
 import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 
@@ -143,16 +143,17 @@ export const help: Row<void, void> = {
   prompt: { usage: "help", read: () => {} },
   program: { usage: "help" },
   run: () => {},
-  text: (_, context) => [
-    ...columns(
-      promptOf(context).commands.map(({ prompt, help }) => [prompt!.usage, prompt!.help ?? help]),
-    ),
-    "",
-    "Any other line goes to the current group (the one before >). Begin it with a space when its",
-    "first word is a command. Paste several lines: they are one message.",
-    "G is a group's name, its IP:PORT, or its number in the last list; - and _ are alike, and /",
-    "may stand before a command. TIME is HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or 15m, 2h, 3d.",
-  ],
+  text: (_, context) =>
+    [
+      ...columns(
+        promptOf(context).commands.map(({ prompt, help }) => [prompt!.usage, prompt!.help ?? help]),
+      ),
+      "",
+      "Any other line goes to the current group (the one before >). Begin it with a space when its",
+      "first word is a command. Paste several lines: they are one message.",
+      "G is a group's name, its IP:PORT, or its number in the last list; - and _ are alike, and /",
+      "may stand before a command. TIME is HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or 15m, 2h, 3d.",
+    ].map((line) => folded(line, context.style, 0)),
 };
 
 export const menu: Row<void, void> = {

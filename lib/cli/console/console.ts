@@ -4,7 +4,7 @@ import process from "node:process";
 import * as readline from "node:readline";
 import { rowsOf, truncate } from "../../text/width.ts";
 import type { History } from "../home.ts";
-import { paint, type Style } from "../render.ts";
+import { counted, paint, type Style } from "../render.ts";
 
 /** A terminal with a prompt, or a script without one. */
 export interface Screen {
@@ -53,7 +53,12 @@ interface Reader extends readline.Interface {
 export class Console implements Screen {
   readonly style: Style;
   readonly live = true;
+  /** Resolves at Ctrl-C on an empty line: nobody waits for what is being done. */
+  readonly interrupted: Promise<void>;
+  readonly #interrupted = Promise.withResolvers<void>();
   readonly #options: ConsoleOptions;
+  /** A terminal that cannot take back what it shows; readline goes by the same word. */
+  readonly #dumb = process.env.TERM === "dumb";
   #reader: Reader | undefined;
   #prompt = "> ";
   /** A question of a command, in place of the prompt. */
@@ -76,6 +81,7 @@ export class Console implements Screen {
   constructor(options: ConsoleOptions) {
     this.#options = options;
     this.style = options.style;
+    this.interrupted = this.#interrupted.promise;
   }
 
   /** Shows the prompt and begins to read. */
@@ -115,7 +121,7 @@ export class Console implements Screen {
   status(lines: readonly string[]): void {
     if (lines.join("\n") === this.#status.join("\n")) return;
     this.#status = lines;
-    this.#redraw();
+    if (!this.#dumb) this.#redraw();
   }
 
   prompt(text: string): void {
@@ -194,6 +200,7 @@ export class Console implements Screen {
 
   /** Takes what was typed off the screen: it is shown again as a message. */
   #erase(rest: string): void {
+    if (this.#dumb) return;
     const more = rest === "" ? 0 : rowsOf(rest, this.#columns) - 1;
     const rows = this.#burstRows + more + this.#statusRows;
     process.stdout.write(`\x1b[${rows}A\r\x1b[J`);
@@ -210,7 +217,10 @@ export class Console implements Screen {
   #interrupt(): void {
     const reader = this.#reader!;
     const empty = reader.line === "" && this.#held.length === 0;
-    if (empty && this.#question === undefined) return this.close();
+    if (empty && this.#question === undefined) {
+      this.#interrupted.resolve();
+      return this.close();
+    }
     this.#hide();
     reader.line = "";
     reader.cursor = 0;
@@ -243,17 +253,22 @@ export class Console implements Screen {
   #hide(): void {
     const reader = this.#reader;
     if (!this.#shown || !reader) return;
+    this.#shown = false;
+    if (this.#dumb) return void process.stdout.write("\n");
     const up = reader.getCursorPos().rows + this.#statusRows;
     process.stdout.write(`${up > 0 ? `\x1b[${up}A` : ""}\r\x1b[J`);
-    this.#shown = false;
     this.#statusRows = 0;
   }
 
   #show(): void {
     const reader = this.#reader;
     if (!reader || this.#closed) return;
+    this.#shown = true;
+    if (this.#dumb) return this.#showDumb(reader);
     const held = this.#held.length === 0 ? [] : [
-      `${this.#held.length} lines pasted: Enter sends them with this one, Ctrl-C drops them`,
+      `${
+        counted(this.#held.length, "line")
+      } pasted: Enter sends all with this one, Ctrl-C drops all`,
     ];
     const rows = [...this.#status, ...held].map((row) => truncate(row, this.#columns - 1));
     for (const row of rows) process.stdout.write(paint(this.style, "gray", row) + "\n");
@@ -261,7 +276,12 @@ export class Console implements Screen {
     reader.setPrompt(this.#label());
     reader.prevRows = 0; // nothing of the last prompt is on the screen
     reader.prompt(true);
-    this.#shown = true;
+  }
+
+  #showDumb(reader: Reader): void {
+    reader.setPrompt(this.#label());
+    reader.prompt(true);
+    process.stdout.write(reader.line);
   }
 
   #label(): string {

@@ -37,10 +37,6 @@ export class Pending {
     return this.#items.length < before;
   }
 
-  get size(): number {
-    return this.#items.length;
-  }
-
   /** An own entry is shown now. It may come before the receipt, so the text names it, too. */
   arrived(group: string, entry: { readonly mid?: string; readonly text?: string }): void {
     const shown = this.#items.find((item) =>

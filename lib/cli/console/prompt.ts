@@ -115,7 +115,7 @@ export class Prompt implements AtPrompt {
     try {
       const args = await command.prompt!.read(rest, this);
       await runCommand(command, this.#context, args, {
-        print: (text) => this.screen.print(text),
+        print: (text) => this.#signal.aborted ? undefined : this.screen.print(text),
         remark: (text) => this.say(text),
       });
     } catch (error) {
@@ -128,7 +128,7 @@ export class Prompt implements AtPrompt {
   }
 
   print(text: string): void {
-    void this.screen.print(text);
+    if (!this.#signal.aborted) void this.screen.print(text);
   }
 
   saw(names: readonly string[]): void {
@@ -168,6 +168,7 @@ export class Prompt implements AtPrompt {
   }
 
   fail(error: unknown, target?: string): void {
+    if (this.#signal.aborted) return;
     this.screen.fail(failed(this.#why(error, target), this.screen.style));
   }
 
@@ -188,7 +189,6 @@ export class Prompt implements AtPrompt {
       item.mid = receipt.mid; // It stays until its entry is shown.
       return receipt;
     } catch (error) {
-      if (this.#signal.aborted) return undefined;
       if (error instanceof Unreachable && this.live) return undefined;
       if (this.#pending.drop((one) => one === item)) {
         this.fail(explainSend(error, PROMPT_WORDS, group.name));
@@ -238,7 +238,7 @@ export class Prompt implements AtPrompt {
     else if (group.id !== this.#current && entry.kind === "message") {
       this.#unread.set(group.id, (this.#unread.get(group.id) ?? 0) + 1);
     }
-    this.#notTyping(`${entry.name}`);
+    this.#notTyping(safeLine(entry.name));
     this.print(this.#line(group, entry));
     this.refresh();
   }
@@ -247,11 +247,6 @@ export class Prompt implements AtPrompt {
     const all = `${count.toLocaleString("en-US")} ${count === 1 ? "entry" : "entries"}`;
     const which = count > shown ? `, the last ${shown} (get_messages shows more)` : "";
     this.say(cursor === 0 ? `${name} has ${all}${which}:` : `${name}: ${all} missed${which}:`);
-  }
-
-  /** Messages that no group has yet. */
-  get waiting(): number {
-    return this.#pending.size;
   }
 
   #event(event: UserEvent): void {

@@ -7,7 +7,7 @@ import { columns } from "../args.ts";
 import type { Command } from "../commands/command.ts";
 import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
-import { paint, PLAIN, success } from "../render.ts";
+import { counted, folded, paint, PLAIN, success } from "../render.ts";
 import type { Output } from "../streams.ts";
 import { Console, type Screen } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
@@ -53,21 +53,34 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   prompt.switchTo(joined.find(({ id }) => id === options.group) ?? joined[0]);
   prompt.remember(joined);
   screen.open();
+  for (const { name, waiting } of joined) {
+    if (waiting > 0) prompt.say(`${name}: ${counted(waiting, "message")} not sent yet`);
+  }
   for (const group of joined) void prompt.watch(group);
   void listed(prompt);
 
-  for (let typed = await screen.take(); typed !== undefined; typed = await screen.take()) {
-    if (typed.length === 1) await runLine(prompt, typed[0]);
-    else await runPaste(prompt, screen, typed);
-    if (prompt.ended) break;
-  }
-  const { waiting } = prompt;
+  await Promise.race([runTyped(prompt, screen), screen.interrupted]);
+  const waiting = unsent(user);
   stop.abort();
   screen.close();
   if (waiting > 0) {
-    await output.print(`* ${waiting} not sent yet: kept, they go out the next time`);
+    await output.print(`* ${counted(waiting, "message")} not sent yet: kept for the next time`);
   }
   return 0;
+}
+
+/** Runs what is typed until there is no more. */
+async function runTyped(prompt: Prompt, screen: Console): Promise<void> {
+  for (let typed = await screen.take(); typed !== undefined; typed = await screen.take()) {
+    if (typed.length === 1) await runLine(prompt, typed[0]);
+    else await runPaste(prompt, screen, typed);
+    if (prompt.ended) return;
+  }
+}
+
+/** Messages of the outbox that no group has acknowledged. */
+function unsent(user: User): number {
+  return user.joined().reduce((sum, { waiting }) => sum + waiting, 0);
 }
 
 /** Several lines at once: commands if all of them are (or nothing else is possible), else one text. */
@@ -96,7 +109,7 @@ function firstScreen(user: User, style: Output["style"]): string {
     paint(style, "gray", "Type to talk in the current group; Tab completes."),
     paint(style, "gray", "help shows the commands, exit leaves."),
     "",
-  ].join("\n");
+  ].map((line) => folded(line, style, 0)).join("\n");
 }
 
 /** What the registry lists, for completion; nobody is told when it does not answer. */
