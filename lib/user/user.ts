@@ -370,10 +370,11 @@ export class User implements AsyncDisposable {
 
   #info(group: StoredGroup): JoinedGroup {
     const { id, name, address, role, key } = group;
-    const { cursor } = this.#groups.cursor(group);
+    const { cursor, epoch } = this.#groups.cursor(group);
     const { link, sender } = this.#connections.get(id) ?? {};
     const state = link?.state ?? "connecting";
-    const unread = Math.max(0, (link?.head ?? 0) - cursor);
+    // A cursor of another epoch has seen nothing of this one.
+    const unread = Math.max(0, (link?.head ?? 0) - (link?.epoch === epoch ? cursor : 0));
     const waiting = sender?.waiting ?? 0;
     return { id, name, address, role, state, unread, waiting, cursor, key };
   }

@@ -85,6 +85,7 @@ function fakeUser() {
     invite: "zgroup://link",
     act: 3,
     topic: "things",
+    check: [LAB],
     trust: { what: "the group Lab", before: LAB.key, now: LAB.key, changed: false },
     rename: undefined,
     fingerprint: { epoch: "e", from: 1, seq: 2, hash: "h" },
