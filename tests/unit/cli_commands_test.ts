@@ -313,5 +313,7 @@ test("send --lines gives a receipt for each line, and stops at the first that fa
   const code = await runOnce(findCommand(given), failing, call({ given, output }, stdin));
   assert.equal(code, 1);
   assert.deepEqual(lines, ['{"seq":1}', '{"seq":2}']);
-  assert.deepEqual(failures, ["FAILED: no (2 lines accepted before)"]);
+  assert.deepEqual(failures, [
+    "FAILED: no (line 4; 2 lines accepted; 1 refused; nothing after line 4 was sent)",
+  ]);
 });
