@@ -105,6 +105,8 @@ interface Head {
 /** A row whose work is the user program's own. */
 export interface ProgramCommand extends Head {
   readonly program: Usage;
+  /** Options of its own, `json` included. */
+  readonly options?: readonly string[];
   readonly prompt?: undefined;
   readonly once?: undefined;
 }

@@ -20,6 +20,7 @@ const doctor: ProgramCommand = {
   names: ["doctor"],
   help: "what is wrong here, and what to do",
   program: { usage: "doctor" },
+  options: ["json"],
 };
 
 /** The rows of the prompt and of scripts, in the order of its help. */
