@@ -59,7 +59,7 @@ test("groups: unread and state of those that answer, stand still and are gone", 
     );
     assert.equal(found[1].unread, here.group.head - found[1].cursor);
     assert.equal(found[3].cursor, seen.group.head);
-    // One after the other they would take 2.5 s each, and ask for longer than that.
+    // 2.5 s and a start. A group that stands still is asked for longer where nothing bounds it.
     assert.ok(took < 10_000, `took ${took} ms`);
     const text = [
       `Gone - ${found[0].address} (unreachable)`,
