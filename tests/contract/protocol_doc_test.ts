@@ -168,6 +168,9 @@ const BOUNDS: Readonly<Record<keyof typeof DOCS, readonly string[]>> = {
     `${seconds(kept("user/pages.ts", "WITHIN"))}`,
   ],
   security: [
+    `members have at most ${many(kept("user/pages.ts", "MOST"))} entries, ` +
+    `${many(kept("user/pages.ts", "MAX_PAGES"))} pages and ` +
+    `${seconds(kept("user/pages.ts", "WITHIN"))};`,
     `\`total\` is ${mib(DEFAULT_BOUNDS.total)} for a group (\`--max-memory\`), ` +
     `${mib(REGISTRY_BOUNDS.total)} for a registry`,
     cells("longest frame, bytes", [stranger.frame, known.frame, registry.frame].map(many)),
