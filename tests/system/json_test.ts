@@ -44,8 +44,7 @@ async function run(keep: Keep, words: readonly string[]) {
   const program = keep(
     new Process(ours("user.ts", ...words), {
       onLine(line) {
-        lines.push(line);
-        if (words[0] === "follow") program.signal("SIGINT");
+        if (lines.push(line) === 1 && words[0] === "follow") program.signal("SIGINT");
       },
     }),
   );

@@ -5,14 +5,19 @@ import { allPages } from "../../lib/user/pages.ts";
 
 const NAMES = Array.from({ length: 25 }, (_, i) => String.fromCharCode(97 + i));
 
+interface Page {
+  readonly names: readonly string[];
+  readonly more: boolean;
+}
+
 /** An honest list of ten a page. */
 const honest = {
   what: "it: its list",
-  ask(after: string) {
+  ask(after: string): Promise<Page> {
     const left = NAMES.filter((name) => name > after);
     return Promise.resolve({ names: left.slice(0, 10), more: left.length > 10 });
   },
-  keys: ({ names }: { names: string[] }) => names,
+  keys: ({ names }: Page) => names,
 };
 
 test("pages of an honest list come whole and in order", async () => {
