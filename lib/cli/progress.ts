@@ -22,6 +22,8 @@ export interface SoFar {
 const QUIET_FOR = 1_000;
 /** Between two drawings at a terminal, and between two lines elsewhere, ms. */
 const [REDRAW_EVERY, LINE_EVERY] = [100, 5_000];
+/** Columns of a terminal that says none. */
+const USUAL = 80;
 /** Columns of the bar. */
 const BAR = 24;
 
@@ -45,10 +47,10 @@ export class Progress {
     this.#begun ??= now;
     if (now - this.#begun < QUIET_FOR || now < this.#next) return;
     const text = line(soFar, (now - this.#begun) / 1_000);
-    const { isTTY, columns = 80 } = this.#stream;
+    const { isTTY, columns } = this.#stream;
     this.#next = now + (isTTY ? REDRAW_EVERY : LINE_EVERY);
     if (!isTTY) return void this.#stream.write(`* ${text}\n`);
-    this.#stream.write(`\r\x1b[K${text.slice(0, columns - 1)}`);
+    this.#stream.write(`\r\x1b[K${text.slice(0, (columns || USUAL) - 1)}`);
     this.#drawn = true;
   }
 
@@ -67,7 +69,8 @@ export class Progress {
 }
 
 function line({ done, noun, share }: SoFar, seconds: number): string {
-  const many = `${counted(done, noun)}, ${counted(Math.round(done / seconds), noun)} a second`;
+  const rate = Math.round(done / seconds).toLocaleString("en-US");
+  const many = `${counted(done, noun)}, ${rate} a second`;
   if (share === undefined) return many;
   const part = Math.min(1, Math.max(0, share));
   const full = Math.round(part * BAR);

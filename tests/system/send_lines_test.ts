@@ -60,7 +60,7 @@ test("send --lines at the default rate goes as fast as that, and shows how far i
     sender.finish();
     assert.equal((await sender.end(30_000)).code, 0, sender.output);
     const took = performance.now() - begun;
-    assert.match(sender.errors, /^\* [\d,]+ lines?, [\d,]+ lines a second\n/);
+    assert.match(sender.errors, /^\* [\d,]+ lines?, [\d,]+ a second\n/);
     assert.ok(sender.errors.endsWith("* 3,000 lines accepted\n"), sender.errors);
     assert.ok(sender.output.includes("SUCCESS\n"), sender.output);
     assert.deepEqual(await log(), texts);

@@ -25,6 +25,14 @@ export interface Lines {
   readonly size?: number;
 }
 
+/** A line that went out. */
+interface Sent {
+  readonly line: number;
+  /** Where it ends in the input, bytes. */
+  readonly end: number;
+  readonly answer: Promise<Answer>;
+}
+
 type Answer = { readonly receipt: Receipt | undefined } | { readonly error: unknown };
 
 /** What became of the lines that were read. */
@@ -71,20 +79,20 @@ export async function* sendLines(
 ): AsyncGenerator<Receipt | undefined> {
   const { signal, progress } = context;
   const account = new Account();
-  const waiting: { readonly line: number; readonly answer: Promise<Answer> }[] = [];
-  let [open, bytes] = [true, 0];
+  const waiting: Sent[] = [];
+  let open = true;
   // One of the two waits at a time: the reader for room, or what is below for a message.
   let wake = () => {};
   const change = () => new Promise<void>((resolve) => wake = resolve);
-  const end = () => {
+  const stop = () => {
     open = false;
     wake();
   };
   const reading = (async () => {
-    let line = 0;
+    let [line, end] = [0, 0];
     for await (const text of lines) {
       line++;
-      bytes += Buffer.byteLength(text) + 1;
+      end += Buffer.byteLength(text) + 1;
       if (text.trim() === "") continue;
       if (waiting.length >= IN_FLIGHT) await change();
       if (account.failed || signal.aborted) return;
@@ -92,19 +100,20 @@ export async function* sendLines(
       account.last = line;
       waiting.push({
         line,
+        end,
         answer: answer.then((receipt) => ({ receipt }), (error: unknown) => ({ error })),
       });
       wake();
     }
   })();
-  reading.then(end, end); // Looked at in its turn.
-  signal.addEventListener("abort", end, { once: true });
+  reading.then(stop, stop); // Looked at in its turn.
+  signal.addEventListener("abort", stop, { once: true });
   while (open || waiting.length > 0) {
     if (waiting.length === 0) {
       await change();
       continue;
     }
-    const [{ line, answer }] = waiting;
+    const [{ line, end, answer }] = waiting;
     const result = await answer;
     waiting.shift();
     wake();
@@ -113,7 +122,7 @@ export async function* sendLines(
       continue;
     }
     account.accepted++;
-    const share = size ? bytes / size : undefined;
+    const share = size ? end / size : undefined;
     progress?.({ done: account.accepted, noun: "line", share });
     yield result.receipt;
   }
