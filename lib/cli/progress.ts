@@ -1,78 +1,75 @@
-/** What long work has come to, on standard error: a line that changes at a terminal, else one now and then. */
+/** How far long work is, on standard error: a bar on a terminal, elsewhere a line now and then. */
 
-import { counted } from "./render.ts";
+import process from "node:process";
 
-/** Where it is shown. */
-interface ProgressStream {
+/** What is needed of standard error. */
+interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-/** Work that is under way. */
+/** What long work has come to. */
 export interface SoFar {
   readonly done: number;
-  /** What is counted, in the singular. */
-  readonly noun: string;
-  /** How much of all that is, 0 to 1; undefined where nobody knows. */
-  readonly share?: number;
+  /** 0 where nobody knows. */
+  readonly total: number;
+  /** In words; asked when it is shown. */
+  say(): string;
 }
 
-/** Work that is done before this, ms, shows nothing. */
-const QUIET_FOR = 1_000;
-/** Between two drawings at a terminal, and between two lines elsewhere, ms. */
-const [REDRAW_EVERY, LINE_EVERY] = [100, 5_000];
-/** Columns of a terminal that says none. */
-const USUAL = 80;
-/** Columns of the bar. */
-const BAR = 24;
+/** Work that is done sooner shows nothing, ms. */
+const SHOWN_AFTER = 500;
+/** How often the bar moves, and how often a line is written where there is none, ms. */
+const [BAR_EVERY, LINE_EVERY] = [100, 10_000];
+/** Width of a bar, characters. */
+const WIDTH = 30;
 
-/** One work at a time. */
+/** Shows how far one piece of work is, from its beginning until it is closed. */
 export class Progress {
-  readonly #stream: ProgressStream;
+  readonly #screen: Screen;
   readonly #now: () => number;
-  #begun: number | undefined;
-  #next = 0;
+  #next: number;
   #drawn = false;
 
-  /** @param now ms, by a clock that never jumps */
-  constructor(stream: ProgressStream, now: () => number = () => performance.now()) {
-    this.#stream = stream;
+  constructor(screen: Screen = process.stderr, now: () => number = () => performance.now()) {
+    this.#screen = screen;
     this.#now = now;
+    this.#next = now() + (screen.isTTY ? SHOWN_AFTER : LINE_EVERY);
   }
 
-  /** May be called as often as one likes. */
-  show(soFar: SoFar): void {
+  /**
+   * `done` entries of `total`; 0 of 0 while other work is done first, 0 alone where nobody knows.
+   *
+   * @param say what is said of it, where that is something else
+   */
+  tell(done: number, total: number, say: () => string = () => textOf(done, total)): void {
     const now = this.#now();
-    this.#begun ??= now;
-    if (now - this.#begun < QUIET_FOR || now < this.#next) return;
-    const text = line(soFar, (now - this.#begun) / 1_000);
-    const { isTTY, columns } = this.#stream;
-    this.#next = now + (isTTY ? REDRAW_EVERY : LINE_EVERY);
-    if (!isTTY) return void this.#stream.write(`* ${text}\n`);
-    this.#stream.write(`\r\x1b[K${text.slice(0, (columns || USUAL) - 1)}`);
+    if (now < this.#next) return;
+    this.#next = now + (this.#screen.isTTY ? BAR_EVERY : LINE_EVERY);
+    const text = say();
+    if (!this.#screen.isTTY) {
+      this.#screen.write(`${text}\n`);
+      return;
+    }
+    const full = total === 0 ? 0 : Math.min(WIDTH, Math.round(done / total * WIDTH));
+    const line = total === 0 && done > 0
+      ? text
+      : `[${"#".repeat(full)}${".".repeat(WIDTH - full)}] ${text}`;
+    // Where ^C is shown behind it, it stays one line.
+    this.#screen.write(`\r\x1b[K${line.slice(0, (this.#screen.columns || 80) - 3)}`);
     this.#drawn = true;
   }
 
-  /** Makes room for what else is written; the next drawing brings it back. */
-  clear(): void {
-    if (this.#drawn) this.#stream.write("\r\x1b[K");
+  /** Takes the bar away, until more is told. Again is harmless. */
+  close(): void {
+    if (this.#drawn) this.#screen.write("\r\x1b[K");
     this.#drawn = false;
-  }
-
-  /** The work is over. */
-  end(): void {
-    this.clear();
-    this.#begun = undefined;
-    this.#next = 0;
   }
 }
 
-function line({ done, noun, share }: SoFar, seconds: number): string {
-  const rate = Math.round(done / seconds).toLocaleString("en-US");
-  const many = `${counted(done, noun)}, ${rate} a second`;
-  if (share === undefined) return many;
-  const part = Math.min(1, Math.max(0, share));
-  const full = Math.round(part * BAR);
-  return `[${"#".repeat(full)}${"-".repeat(BAR - full)}] ${Math.floor(part * 100)} %, ${many}`;
+function textOf(done: number, total: number): string {
+  if (total === 0) return "waits for what was asked before";
+  const [is, of] = [done, total].map((count) => count.toLocaleString("en"));
+  return `${Math.floor(Math.min(1, done / total) * 100)} %  ${is} of ${of} entries`;
 }

@@ -42,21 +42,24 @@ export function processOutput(): Output {
   // The callback of the write reports it; without a listener the event would end the process.
   process.stdout.on("error", (error) => gone = error);
   process.stderr.on("error", () => {});
-  const progress = new Progress(process.stderr);
+  let progress: Progress | undefined;
   return {
     style: styleOf(process.stdout),
     print: (text) => {
       if (gone) return Promise.reject(gone);
-      progress.clear();
+      progress?.close();
       return new Promise((resolve, reject) => {
         process.stdout.write(text + "\n", (error) => error ? reject(error) : resolve());
       });
     },
     complain: (text) => {
-      progress.clear();
+      progress?.close();
       return new Promise((resolve) => process.stderr.write(text + "\n", () => resolve()));
     },
-    progress: (soFar) => soFar ? progress.show(soFar) : progress.end(),
+    progress(soFar) {
+      if (soFar) (progress ??= new Progress()).tell(soFar.done, soFar.total, () => soFar.say());
+      else progress?.close();
+    },
   };
 }
 

@@ -50,7 +50,7 @@ function waiting(home: string): number {
 const number = (text: string, what: RegExp) =>
   Number(what.exec(text)?.[1].replaceAll(",", "") ?? 0);
 
-test("send --lines at the default rate goes as fast as that, and shows how far it is", () =>
+test("send --lines at the default rate goes as fast as that, and counts what was accepted", () =>
   closing(async (keep) => {
     const { send, log } = await world(keep);
     const texts = upTo(3_000).map((n) => `line ${n}`);
@@ -60,8 +60,7 @@ test("send --lines at the default rate goes as fast as that, and shows how far i
     sender.finish();
     assert.equal((await sender.end(30_000)).code, 0, sender.output);
     const took = performance.now() - begun;
-    assert.match(sender.errors, /^\* [\d,]+ lines?, [\d,]+ a second\n/);
-    assert.ok(sender.errors.endsWith("* 3,000 lines accepted\n"), sender.errors);
+    assert.equal(sender.errors, "* 3,000 lines accepted\n");
     assert.ok(sender.output.includes("SUCCESS\n"), sender.output);
     assert.deepEqual(await log(), texts);
     // 1,000 at once and 500 a second: four seconds. A line that waits for the one before takes far

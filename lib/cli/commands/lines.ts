@@ -75,7 +75,7 @@ class Account {
 export async function* sendLines(
   context: Pick<Context, "send" | "signal" | "progress">,
   group: GroupRef,
-  { lines, size }: Lines,
+  { lines, size = 0 }: Lines,
 ): AsyncGenerator<Receipt | undefined> {
   const { signal, progress } = context;
   const account = new Account();
@@ -84,6 +84,11 @@ export async function* sendLines(
   // One of the two waits at a time: the reader for room, or what is below for a message.
   let wake = () => {};
   const change = () => new Promise<void>((resolve) => wake = resolve);
+  const begun = performance.now();
+  const say = () => {
+    const rate = account.accepted / (performance.now() - begun) * 1_000;
+    return `${counted(account.accepted, "line")} accepted, ${Math.round(rate)} a second`;
+  };
   const stop = () => {
     open = false;
     wake();
@@ -122,8 +127,7 @@ export async function* sendLines(
       continue;
     }
     account.accepted++;
-    const share = size ? end / size : undefined;
-    progress?.({ done: account.accepted, noun: "line", share });
+    progress?.({ done: end, total: size, say });
     yield result.receipt;
   }
   if (signal.aborted) throw new Interrupted(`Stopped: ${account}`);
