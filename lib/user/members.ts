@@ -18,7 +18,8 @@ export async function readMembers(link: Link): Promise<Members> {
   let first: GroupReply<"members"> | undefined;
   const { name, address } = link.target;
   const pages = allPages({
-    what: `the group "${name}" at ${address}: its list of members`,
+    what: `the list of members of the group "${name}" at ${address}`,
+    wayOut: "tell its owner, or leave it",
     ask: (after) => link.ask("members", { after }),
     keys: ({ members }) => members.map(({ user }) => user),
   });

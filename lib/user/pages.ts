@@ -10,8 +10,10 @@ const MAX_PAGES = 1_000;
 const WITHIN = 60_000;
 
 interface Pages<P extends { readonly more: boolean }> {
-  /** Whose list of what: `the registry at 127.0.0.1:5555: its list`. */
+  /** Whose list: `the list of the registry at 127.0.0.1:5555`. */
   readonly what: string;
+  /** What a person does who is refused it. */
+  readonly wayOut: string;
   /** A page of what comes after a key, `""` before all. */
   ask(after: string): Promise<P>;
   /** The keys of a page, in the order of the list. */
@@ -29,9 +31,9 @@ interface Pages<P extends { readonly more: boolean }> {
  * longer or slower than any honest one; what `ask` throws
  */
 export async function* allPages<P extends { readonly more: boolean }>(
-  { what, ask, keys, signal, within = WITHIN }: Pages<P>,
+  { what, wayOut, ask, keys, signal, within = WITHIN }: Pages<P>,
 ): AsyncGenerator<P> {
-  const refuse = (why: string) => new BadReply(`Cannot use what is said by ${what} ${why}`);
+  const refuse = (why: string) => new BadReply(`Cannot use ${what}: it ${why}; ${wayOut}`);
   const end = performance.now() + within;
   let [after, total] = ["", 0];
   for (let pages = 1; !signal?.aborted; pages++) {

@@ -59,7 +59,10 @@ function endOfPage({ target }: Link, batches: readonly Batch[], after: number, m
 }
 
 function notForward({ name, address }: Link["target"], what: string): BadReply {
-  return new BadReply(`Cannot use the log of the group "${name}" at ${address}: it gives ${what}`);
+  return new BadReply(
+    `Cannot use the log of the group "${name}" at ${address}: it gives ${what}; ` +
+      "tell its owner, or leave it",
+  );
 }
 
 function readPage(link: Link, options: ReadOptions): Promise<Page> {

@@ -125,7 +125,8 @@ async function listAll(
 ): Promise<Listing[]> {
   const all: Listing[] = [];
   const pages = allPages({
-    what: `the registry at ${registry.address}: its list`,
+    what: `the list of the registry at ${registry.address}`,
+    wayOut: "ask another one, --registry HOST:PORT, or join groups by their address",
     ask: (after) => registry.request("list", { prefix, after }),
     keys: ({ groups }) => groups.map(({ name }) => name),
     signal,

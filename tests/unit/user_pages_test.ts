@@ -12,7 +12,8 @@ interface Page {
 
 /** An honest list of ten a page. */
 const honest = {
-  what: "it: its list",
+  what: "the list",
+  wayOut: "ask another",
   ask(after: string): Promise<Page> {
     const left = NAMES.filter((name) => name > after);
     return Promise.resolve({ names: left.slice(0, 10), more: left.length > 10 });
@@ -34,7 +35,7 @@ test("pages end with a sentence when their time is over", async () => {
     assert.ok(error instanceof BadReply);
     assert.equal(
       error.message,
-      "Cannot use what is said by it: its list has not come to its end within 0 s",
+      "Cannot use the list: it has not come to its end within 0 s; ask another",
     );
     return true;
   });
