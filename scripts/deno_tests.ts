@@ -97,31 +97,36 @@ async function runFiles(
   }
 }
 
-/** Reads a report of `--junit-path`. Tests of a `describe` stand in it without their file. */
+/**
+ * Reads a report of `--junit-path`. It names the file in which `test` was called, which may be a
+ * helper's, and none for a test of a `describe`: which files ran, and which failed, stands in what was
+ * printed.
+ */
 function read(xml: string, files: readonly string[], { stdout, stderr }: Ended): Found {
   const [passed, failed, bad] = [new Set<string>(), new Set<string>(), new Set<string>()];
   const skipped: string[] = [];
-  const seen = new Set<string>();
-  let file = "";
-  for (const [, suite, name, self, body = ""] of xml.matchAll(PART)) {
-    if (suite !== undefined) {
-      file = plain(suite).replace(/^\.\//, "");
-      seen.add(file);
+  const printed = stdout.split(/^running \d+ tests? from \.\/(\S+)$/m);
+  const ran = printed.filter((_, i) => i % 2 === 1);
+  let suite = "";
+  for (const [, begun, name, self, body = ""] of xml.matchAll(PART)) {
+    if (begun !== undefined) {
+      suite = begun.startsWith("ext:") ? "describe" : plain(begun).replace(/^\.\//, "");
       continue;
     }
-    const where = file.endsWith("_test.ts") ? file : fileIn(body, files);
-    const whole = `${file.endsWith("_test.ts") ? file : "describe"}: ${plain(name)}`;
+    const whole = `${suite}: ${plain(name)}`;
     if (self === "/" || !/<(failure|error|skipped)\b/.test(body)) passed.add(whole);
     else if (/<skipped\b/.test(body)) skipped.push(whole);
     else {
       failed.add(whole);
-      if (where) bad.add(where);
+      const line = `${plain(name).split(" > ")[0]} ... FAILED`;
+      ran.forEach((file, i) => printed[2 * i + 2].includes(line) && bad.add(file));
+      if (files.includes(suite)) bad.add(suite);
     }
   }
-  // One that could not be loaded is not in the report, or breaks off in it.
+  // One that could not be loaded did not run, or broke off.
   const broken = [...`${stdout}\n${stderr}`.matchAll(/^\.\/(\S+) \(uncaught error\)/gm)];
-  const absent = files.filter((path) => !seen.has(path));
-  for (const path of [...absent, ...broken.map(([, path]) => path)]) {
+  const absent = files.filter((path) => !ran.includes(path));
+  for (const path of new Set([...absent, ...broken.map(([, path]) => path)])) {
     failed.add(path);
     bad.add(path);
   }
@@ -131,10 +136,6 @@ function read(xml: string, files: readonly string[], { stdout, stderr }: Ended):
 /** The beginning of a suite, or a whole test. */
 const PART =
   /<testsuite name="([^"]*)"|<testcase name="([^"]*)"[^>]*?(?:(\/)>|>([^]*?)<\/testcase>)/g;
-
-function fileIn(body: string, files: readonly string[]): string | undefined {
-  return files.find((path) => body.includes(path));
-}
 
 function plain(text: string): string {
   return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"')

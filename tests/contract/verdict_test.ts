@@ -43,6 +43,12 @@ const IN_DESCRIBE = `${HEAD}describe("all", () => {
   test("one", () => { if (!${SECOND("described")}) throw new Error("no"); });
   test("two", () => {});
 });\n`;
+/** A helper whose tests are another file's. */
+const HELPER = `${HEAD}export function check() {
+  test("helped", () => { if (!${SECOND("helped")}) throw new Error("no"); });
+  test("helped well", () => {});
+}\n`;
+const HELPED = `import { check } from "./helper.ts";\ncheck();\n`;
 const DIES = `${HEAD}test("dies", () => { process.kill(process.pid, "SIGKILL"); });\n`;
 const HANGS = `${HEAD}test("hangs", () => { for (;;); });\n`;
 
@@ -55,6 +61,8 @@ test("on Deno a test that fails once is named, one that fails twice fails", DENO
     "failing_test.ts": FAILING,
     "flaky_test.ts": FLAKY,
     "good_test.ts": GOOD,
+    "helped_test.ts": HELPED,
+    "helper.ts": HELPER,
   }, async (cwd) => {
     const found = await denoTests({ cwd, folder: ".", args: ["--no-check"], again: true });
     assert.deepEqual(found.failed, ["failing_test.ts: bad"]);
@@ -63,11 +71,12 @@ test("on Deno a test that fails once is named, one that fails twice fails", DENO
       "describe: all > one",
       "described_test.ts: all",
       "flaky_test.ts: once",
+      "helper.ts: helped",
     ]);
     assert.deepEqual(found.skipped, ["good_test.ts: off"]);
-    // late, all and its two, beside, once, good.
-    assert.equal(found.passed, 7);
-    assert.equal(linesOf(found).at(-1), "7 passed, 1 failed");
+    // late, all and its two, beside, once, good, the helped ones.
+    assert.equal(found.passed, 9);
+    assert.equal(linesOf(found).at(-1), "9 passed, 1 failed");
   }));
 
 test(
