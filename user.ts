@@ -1,6 +1,6 @@
 #!/usr/bin/env -S deno run -A
 import process from "node:process";
-import { ask, processOutput } from "./lib/cli/streams.ts";
+import { ask, processOutput, stdinSize } from "./lib/cli/streams.ts";
 import { userProgram } from "./lib/cli/user_program.ts";
 import { openLog } from "./lib/run/logging.ts";
 import { isListening } from "./lib/registry/probe.ts";
@@ -26,6 +26,7 @@ await main((signal, onClose) =>
       isListening,
       openLog,
       stdin: process.stdin,
+      stdinSize,
       ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
     },
     processOutput(),

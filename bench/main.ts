@@ -19,6 +19,7 @@ import { scale } from "./rows/scale.ts";
 import { start } from "./rows/start.ts";
 import type { Setting, Wanted } from "./setting.ts";
 import { BEFORE, checkOut, type OldTree } from "./trees.ts";
+import { keepVerdict, linesOf, runEach } from "../scripts/verdict.ts";
 
 const HELP = `Usage: deno task bench [ROW …] [--before REV] [--peers nats,redis] [--quick] [--json]
 
@@ -31,7 +32,9 @@ publish-256).
   --peers LIST  beside whom, default nats,redis; "none" measures without
   --quick       fewer and shorter rounds: under two and a half minutes in all
   --json        one JSON array instead of the tables
-  --readme      put the tables into bench/README.md, too`;
+  --readme      put the tables into bench/README.md, too
+  --again       a row that breaks is measured once more, and named as flaky if it does not then
+  --report FILE which rows broke, as JSON`;
 
 type Measure = (setting: Setting, wanted: Wanted) => AsyncGenerator<Result>;
 
@@ -58,6 +61,8 @@ async function main(args: readonly string[]): Promise<number> {
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       readme: { type: "boolean", default: false },
+      again: { type: "boolean", default: false },
+      report: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -80,34 +85,39 @@ async function main(args: readonly string[]): Promise<number> {
   const head = await header(setting);
   if (values.json) console.error(head);
   else console.log(`${head}\n`);
-  const { results, broken } = await measure(setting, positionals);
+  const { results, verdict } = await measure(setting, positionals, values.again);
   if (values.json) console.log(JSON.stringify(results, null, 2));
   else {
     const less = before ? `\n\n${differences(results)}` : "";
     console.log(table(results) + less);
   }
   if (values.readme) await readme(head, results);
-  return broken ? 1 : 0;
+  if (verdict.failed.length + verdict.flaky.length > 0) console.error(linesOf(verdict).join("\n"));
+  keepVerdict(values.report, verdict);
+  return verdict.failed.length > 0 ? 1 : 0;
 }
 
 /** All that was asked for; what breaks is told, and the rest goes on. */
-async function measure(setting: Setting, rows: readonly string[]) {
+async function measure(setting: Setting, rows: readonly string[], again: boolean) {
   const groups = Object.keys(GROUPS).filter((group) =>
     rows.length === 0 || rows.some((row) => row === group || row.startsWith(`${group}-`))
   );
   const wanted: Wanted = (row) =>
     rows.length === 0 || rows.some((given) => given === row || given === row.split("-")[0]);
-  const results: Result[] = [];
-  let broken = false;
-  for (const group of groups) {
+  const results = new Map<string, Result[]>(groups.map((group) => [group, []]));
+  const verdict = await runEach(groups, async (group) => {
+    const found: Result[] = [];
     try {
-      for await (const result of GROUPS[group](setting, wanted)) results.push(result);
+      for await (const result of GROUPS[group](setting, wanted)) found.push(result);
+      return "passed";
     } catch (error) {
-      broken = true;
       console.error(`${group} broke: ${error instanceof Error ? error.stack : error}`);
+      return "failed";
+    } finally {
+      results.set(group, found);
     }
-  }
-  return { results, broken };
+  }, { again });
+  return { results: [...results.values()].flat(), verdict };
 }
 
 /** The version before; says so when it is left out. */

@@ -131,6 +131,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Ctrl-C ended work, and this is how far it came; the program ends with 130. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
 /**
  * The log has no room; nothing of the batch was kept, reads go on. Members get a
  * {@linkcode Refusal} with the code `disk_full`. See {@linkcode isRetriable}.

@@ -6,6 +6,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Node } from "./node_app.ts";
 import { type Ended, run } from "./run_command.ts";
+import { noVerdict, type Verdict } from "./verdict.ts";
 
 /** One test file, ms; one that leaves a socket open does not end and fails after this. */
 const FILE_LIMIT = 60_000;
@@ -20,23 +21,32 @@ interface Result extends Ended {
   readonly skipped: number;
 }
 
-/** Runs the files of an app's tests, and says how many passed; false if any did not. */
+interface RunOptions {
+  /** Run files that failed once more, one after the other. */
+  readonly again?: boolean;
+  /** ms for one file. */
+  readonly limit?: number;
+}
+
+/** Runs the files of an app's tests, and says how many passed. */
 export async function runTests(
   app: string,
   node: Node,
   files: readonly string[],
-): Promise<boolean> {
+  { again = false, limit = FILE_LIMIT }: RunOptions = {},
+): Promise<Verdict> {
   const begin = performance.now();
   const waiting = [...files];
   const results: Result[] = [];
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const left = begin + ALL_LIMIT - performance.now();
-      results.push(await runFile(app, node, file, Math.max(1, Math.min(FILE_LIMIT, left))));
+      results.push(await runFile(app, node, file, Math.max(1, Math.min(limit, left))));
     }
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, work));
 
+  const named = (file: string, test: string) => `${file} on Node ${node.version}: ${test}`;
   const sum = (what: "passed" | "failed" | "skipped") =>
     results.reduce((total, result) => total + result[what], 0);
   const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
@@ -44,14 +54,33 @@ export async function runTests(
     `Node ${node.version}: ${sum("passed")} passed, ${sum("failed")} failed, ` +
       `${sum("skipped")} skipped in ${files.length} test files, ${seconds} s`,
   );
-  for (const { stdout } of results) {
-    for (const [, what] of stdout.matchAll(/^\s*ok \d+ - (.* # SKIP.*)$/gm)) {
-      console.log(`  skipped: ${what.replace(" # SKIP", ":")}`);
+  const verdict = { ...noVerdict(), passed: sum("passed") };
+  for (const { file, stdout } of results) {
+    for (const [, what, why] of stdout.matchAll(/^\s*ok \d+ - (.*) # SKIP(.*)$/gm)) {
+      verdict.skipped.push(`${named(file, what)}${why && `:${why}`}`);
     }
   }
-  const bad = results.filter(({ failed }) => failed > 0);
-  for (const result of bad) console.error(report(result, node));
-  return bad.length === 0 && sum("passed") > 0;
+  for (const result of results.filter(({ failed }) => failed > 0)) {
+    console.error(report(result, node));
+    const names = failures(result).map((test) => named(result.file, test));
+    const second = again ? await runFile(app, node, result.file, limit) : result;
+    if (again && second.failed > 0) console.error(report(second, node));
+    if (second.failed === 0) {
+      verdict.passed += result.failed;
+      verdict.flaky.push(...names);
+    } else verdict.failed.push(...names);
+  }
+  if (results.every(({ passed }) => passed === 0)) {
+    verdict.failed.push(`Node ${node.version}: no test`);
+  }
+  return verdict;
+}
+
+/** The tests of a file that failed; the file where it failed as a whole. */
+function failures({ stdout, late, code }: Result): string[] {
+  const names = [...stdout.matchAll(/^not ok \d+ - (.*)$/gm)].map(([, name]) => name);
+  if (late) return ["did not end in its time"];
+  return names.length > 0 ? names : [`ended with ${code}`];
 }
 
 async function runFile(app: string, node: Node, file: string, limit: number): Promise<Result> {

@@ -1,23 +1,27 @@
 /**
- * Proves the npm package on Node: `deno task test:node`.
+ * Proves the npm package on Node: `deno task test:node [--again] [--report FILE]`.
  *
  * Builds it twice and compares, installs it into an empty folder, type-checks a strict consumer,
  * runs every program, and runs the tests that Deno runs against the installed package, on the
- * lowest Node that the package names, on 24 and on the newest. Exits 1 if anything failed.
+ * lowest Node that the package names, on 24 and on the newest. Exits 1 if anything failed. With
+ * --again test files that failed run once more by themselves, and what passes then is named as flaky.
  */
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { buildNpm, LOWEST_NODE } from "./build_npm.ts";
 import { addTests, fetchNode, installTestPackages, type Node, npmInstall } from "./node_app.ts";
 import { checkGlobalInstall, checkPrograms } from "./node_programs.ts";
 import { checkConsumer, checkTypes } from "./node_consumer.ts";
 import { runTests } from "./node_tests.ts";
+import { keepVerdict, linesOf, sum, type Verdict } from "./verdict.ts";
 
 const NODES = [LOWEST_NODE, "24", "latest"];
-async function main(): Promise<boolean> {
+
+async function main(again: boolean): Promise<Verdict> {
   const folder = mkdtempSync(join(tmpdir(), "zgroup-node-"));
   try {
     const archive = buildTwice(folder);
@@ -31,13 +35,13 @@ async function main(): Promise<boolean> {
     console.log("types: a strict consumer compiles");
     await checkGlobalInstall(join(folder, "global"), nodes[0], archive);
     const tests = addTests(app, join(folder, "types"));
-    let good = true;
+    const verdicts: Verdict[] = [];
     for (const node of nodes) {
       await checkConsumer(app, node);
       await checkPrograms(app, node);
-      good = await runTests(app, node, testsFor(node, tests)) && good;
+      verdicts.push(await runTests(app, node, testsFor(node, tests), { again }));
     }
-    return good;
+    return sum(verdicts);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -65,4 +69,10 @@ function buildTwice(folder: string): string {
   return first.path;
 }
 
-if (!await main()) process.exitCode = 1;
+const { values } = parseArgs({
+  options: { again: { type: "boolean", default: false }, report: { type: "string" } },
+});
+const verdict = await main(values.again);
+for (const line of linesOf(verdict)) console.log(line);
+keepVerdict(values.report, verdict);
+if (verdict.failed.length > 0) process.exitCode = 1;

@@ -2,7 +2,12 @@
 
 import { setTimeout } from "node:timers/promises";
 
-/** Waits until `fn` gives a true value, and gives it back; fails after `ms` with `what`. */
+/**
+ * Waits until `fn` gives a true value, and gives it back; fails after `ms` with `what`.
+ *
+ * @param ms what only a defect reaches, by which the event never comes: no promise. What is promised
+ * in time (RELIABILITY.md 5) is measured by `tests/faults`, on a machine that nobody else uses
+ */
 export async function until<T>(
   fn: () => T | Promise<T>,
   ms: number,

@@ -2,7 +2,7 @@
 
 import { sentence } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import { safeLine } from "../text/filter.ts";
+import { safeJson, safeLine } from "../text/filter.ts";
 import type { ServerFound } from "../user/types.ts";
 import { atMost } from "./args.ts";
 import { whereOf } from "./home.ts";
@@ -38,14 +38,19 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
       findings.push({ good: false, text: sentence(error) });
     }
   }
+  const wrong = findings.filter(({ good }) => !good).length;
+  const code = wrong === 0 ? 0 : 1;
+  if (given.flags.has("json")) {
+    for (const finding of findings) await output.print(safeJson(finding));
+    return code;
+  }
   for (const { good, text, advice } of findings) {
     const mark = paint(output.style, good ? "green" : "red", good ? "ok    " : "WRONG ");
     await output.print(`${mark} ${safeLine(text)}`);
     if (!good && advice) await output.print(`       ${safeLine(advice)}`);
   }
-  const wrong = findings.filter(({ good }) => !good).length;
   await output.print(wrong === 0 ? "All is well" : `${wrong} of ${findings.length} are wrong`);
-  return wrong === 0 ? 0 : 1;
+  return code;
 }
 
 function aboutMachine(machine: Machine, home: string): Finding[] {

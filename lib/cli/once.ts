@@ -1,6 +1,6 @@
 /** One command and out: finds the row of a command line and runs it. */
 
-import { UsageError } from "../errors.ts";
+import { Interrupted, UsageError } from "../errors.ts";
 import { safeLine } from "../text/filter.ts";
 import { nearest } from "../text/nearest.ts";
 import type { User } from "../user/user.ts";
@@ -29,6 +29,9 @@ export type OnceCommand = Command & { readonly once: NonNullable<Command["once"]
 
 /** Characters that are collected before they are written to a file or a pipe. */
 const CHUNK = 16_384;
+
+/** Exit code of what Ctrl-C ended. */
+const INTERRUPTED = 130;
 
 /** Names on a command line, with `-`, the short ones first. */
 export function onceNames({ names, short = [], once }: Command | ProgramCommand): string[] {
@@ -70,14 +73,15 @@ export function findCommand(given: Given): OnceCommand {
 export async function runOnce(
   command: OnceCommand,
   user: User,
-  { given, home, doors: { stdin }, output, run: { signal } }: Call,
+  { given, home, doors: { stdin, stdinSize }, output, run: { signal } }: Call,
 ): Promise<number> {
   const words = given.positionals.slice(1);
   const json = given.flags.has("json");
   const onTerminal = output.style.columns !== undefined;
   const authors = new Authors();
   try {
-    const args = await command.once.read({ words, given, input: stdin, now: Date.now() });
+    const input = { input: stdin, inputSize: stdinSize?.() };
+    const args = await command.once.read({ words, given, ...input, now: Date.now() });
     const context: Context = {
       user,
       home,
@@ -90,6 +94,8 @@ export async function runOnce(
           if (cause instanceof UsageError) throw cause;
           throw new Error(explainSend(cause, COMMAND_WORDS, name), { cause });
         }),
+      // What is printed at the same terminal shows how far it is.
+      ...(json && onTerminal ? {} : { progress: (soFar) => output.progress?.(soFar) }),
       entry: (_, entry) => entryLine(entry, output.style, { label: authors.label(entry) }),
     };
     await runCommand(command, context, args, {
@@ -101,9 +107,15 @@ export async function runOnce(
     return 0;
   } catch (error) {
     if ((error as { code?: unknown })?.code === "EPIPE") return 0;
+    if (error instanceof Interrupted) {
+      await output.complain(notice(error.message));
+      return INTERRUPTED;
+    }
     if (error instanceof UsageError || signal.aborted) throw error;
     const target = command.once.words[0] > 0 ? words[0] : undefined;
     await output.complain(failed(explain(error, COMMAND_WORDS, target)));
     return 1;
+  } finally {
+    output.progress?.(undefined);
   }
 }

@@ -232,6 +232,8 @@ export interface UserDoors extends ServerDoors {
   /** Whether anything listens at an address. */
   readonly isListening: (address: string) => Promise<boolean>;
   readonly stdin: Bytes;
+  /** Bytes of standard input where it is a file. */
+  readonly stdinSize?: () => number | undefined;
 }
 
 /** What was found about this machine. */

@@ -156,9 +156,10 @@ export function memberLine(member: MemberInfo, style: Style = PLAIN): string {
   return safeLine(member.name) + (notes.length === 0 ? "" : ` (${notes.join(", ")})`) + id;
 }
 
-/** What a script gets of a joined group. */
+/** What a script gets of a joined group; `unread` is null where nobody can tell. */
 export function joinedFields(group: JoinedGroup): object {
-  const { id, name, address, role, state, unread, cursor } = group;
+  const { id, name, address, role, state, cursor } = group;
+  const unread = state === "live" ? group.unread : null;
   return { id, name, address, role, state, unread, cursor };
 }
 

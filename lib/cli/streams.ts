@@ -1,11 +1,13 @@
 /** Standard input, output and error of a program: lines, questions, whole lines at the reader's pace. */
 
+import { fstatSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import type { WriteStream } from "node:tty";
 import { UsageError } from "../errors.ts";
 import { MAX_TEXT } from "../protocol/limits.ts";
 import { safeLine } from "../text/filter.ts";
+import { Progress, type SoFar } from "./progress.ts";
 import type { Style } from "./render.ts";
 
 /** Where a screen's lines go. */
@@ -15,6 +17,8 @@ export interface Output {
   print(text: string): Promise<void>;
   /** To standard error. */
   complain(text: string): Promise<void>;
+  /** What long work has come to, on standard error; undefined when it is over. */
+  progress?(soFar: SoFar | undefined): void;
 }
 
 /** What a terminal can show; nothing but text when the stream is none. */
@@ -38,17 +42,35 @@ export function processOutput(): Output {
   // The callback of the write reports it; without a listener the event would end the process.
   process.stdout.on("error", (error) => gone = error);
   process.stderr.on("error", () => {});
+  let progress: Progress | undefined;
   return {
     style: styleOf(process.stdout),
     print: (text) => {
       if (gone) return Promise.reject(gone);
+      progress?.close();
       return new Promise((resolve, reject) => {
         process.stdout.write(text + "\n", (error) => error ? reject(error) : resolve());
       });
     },
-    complain: (text) =>
-      new Promise((resolve) => process.stderr.write(text + "\n", () => resolve())),
+    complain: (text) => {
+      progress?.close();
+      return new Promise((resolve) => process.stderr.write(text + "\n", () => resolve()));
+    },
+    progress(soFar) {
+      if (soFar) (progress ??= new Progress()).tell(soFar.done, soFar.total, () => soFar.say());
+      else progress?.close();
+    },
   };
+}
+
+/** Bytes of standard input where it is a file; undefined for a pipe or a terminal. */
+export function stdinSize(): number | undefined {
+  try {
+    const found = fstatSync(0);
+    return found.isFile() ? found.size : undefined;
+  } catch {
+    return undefined; // Closed, or a system that does not tell.
+  }
 }
 
 /** Longest line that is collected, characters; one message is shorter. */

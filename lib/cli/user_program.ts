@@ -5,6 +5,7 @@ import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import { atMost, columns, type Options, valueOf } from "./args.ts";
+import { refuseOthers } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { doctor } from "./doctor.ts";
 import { homeFolder, whereOf } from "./home.ts";
@@ -67,6 +68,11 @@ export function userProgram(
 ): Promise<number> {
   return withArgs(argv, ABOUT, output, async (given) => {
     const [command] = given.positionals;
+    const row = ONCE_COMMANDS.find(({ names, program }) => program && names[0] === command);
+    if (row?.program) {
+      const { program: { usage }, options = [] } = row;
+      refuseOthers(given, COMMAND_OPTIONS, options, { name: command, usage });
+    }
     if (command === "help") {
       await output.print(helpText(ABOUT));
       return 0;

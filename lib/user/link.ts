@@ -294,6 +294,11 @@ export class Link {
     return new Closed(`Cannot ask the group "${this.target.name}": closed`);
   }
 
+  /** The epoch that `head` is of; empty before the first answer. */
+  get epoch(): string {
+    return this.#epoch;
+  }
+
   /** Learns that the log of an epoch goes as far as `head`. */
   know(epoch: string, head: number): void {
     if (epoch === this.#epoch && head <= this.head) return;

@@ -2,29 +2,37 @@
 
 import { Refusal } from "../errors.ts";
 import { isUuid } from "../identity/ids.ts";
-import type { Link } from "./link.ts";
+import type { GroupReply, Link } from "./link.ts";
+import { allPages } from "./pages.ts";
 import type { Action, MemberInfo } from "./types.ts";
 
-/** Members, whom an admin sees as banned, and the topic, which comes with them. */
+/** Members, and whom an admin sees as banned. */
 interface Members {
   readonly members: MemberInfo[];
-  readonly banned: { user: string; name: string }[];
-  topic: string;
+  readonly banned: readonly { user: string; name: string }[];
 }
 
-/** Every page of `members`. @throws {Refusal} `not_member`; {Unreachable} */
+/** Every page of `members`. @throws {Refusal} `not_member`; {Unreachable}; {BadReply} */
 export async function readMembers(link: Link): Promise<Members> {
-  const all: Members = { members: [], banned: [], topic: "" };
-  for (let after = "";;) {
-    const { members, banned = [], topic, more } = await link.ask("members", { after });
-    all.members.push(...members);
-    all.banned.push(...banned);
-    all.topic = topic;
-    const last = members.at(-1)?.user ?? "";
-    // A page that goes back would never end.
-    if (!more || last <= after) return all;
-    after = last;
+  const all: MemberInfo[] = [];
+  let first: GroupReply<"members"> | undefined;
+  const { name, address } = link.target;
+  const pages = allPages({
+    what: `the list of members of the group "${name}" at ${address}`,
+    wayOut: "tell its owner, or leave it",
+    ask: (after) => link.ask("members", { after }),
+    keys: ({ members }) => members.map(({ user }) => user),
+  });
+  for await (const page of pages) {
+    first ??= page;
+    all.push(...page.members);
   }
+  return { members: all, banned: first?.banned ?? [] };
+}
+
+/** What the group is about: it comes with the first of its members. Throws as the others do. */
+export async function readTopic(link: Link): Promise<string> {
+  return (await link.ask("members", {})).topic;
 }
 
 /**

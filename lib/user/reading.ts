@@ -1,6 +1,7 @@
 /** Reads a group's log page by page. */
 
 import { setImmediate as turn } from "node:timers/promises";
+import { BadReply } from "../errors.ts";
 import { type Batch, checkSignature, entriesOf, type GroupEntry } from "../protocol/batch.ts";
 import { type Checkpoint, checkpointOf, follows } from "../protocol/chain.ts";
 import { MAX_READ } from "../protocol/limits.ts";
@@ -22,23 +23,49 @@ export async function* readLog(open: () => Link, options: ReadOptions): AsyncGen
   }
   // One level of generators only: each costs as much as all else that is done for an entry.
   const { limit = Infinity, after = 0 } = options;
-  let left = limit;
+  let [left, last] = [limit, after];
+  /** Of what is there now; what comes meanwhile is for who follows. */
+  let end: number | undefined;
   const range = new Range(link);
   let next = left > 0 ? readPage(link, { ...options, after, limit: left }) : undefined;
   while (next) {
     const page: Page = await next;
-    const { batches, more } = page;
-    const count = batches.reduce((sum, batch) => sum + batch.count, 0);
-    left -= count;
+    const { batches, head, more } = page;
+    end ??= head;
+    left -= batches.reduce((sum, batch) => sum + batch.count, 0);
+    last = endOfPage(link, batches, last, more);
     next = undefined;
-    if (more && left > 0 && count > 0) {
-      const { first, count } = batches[batches.length - 1];
-      next = readPage(link, { ...options, after: first + count - 1, limit: left });
+    if (more && left > 0 && last < end) {
+      next = readPage(link, { ...options, after: last, limit: left });
       next.catch(() => {}); // Thrown where it is awaited; who stops before does not mind.
       await turn(); // It leaves before this page is taken, which may hold the loop for long.
     }
     for (const batch of batches) for (const entry of range.entries(page, batch)) yield entry;
   }
+}
+
+/**
+ * The last seq of a page, which goes on behind an entry.
+ *
+ * @throws {BadReply} it does not: asking for the next would never end
+ */
+function endOfPage({ target }: Link, batches: readonly Batch[], after: number, more: boolean) {
+  let last = after;
+  for (const { first, count } of batches) {
+    if (first <= last) throw notForward(target, `entry ${first} behind entry ${last}`);
+    last = first + count - 1;
+  }
+  if (more && batches.length === 0) {
+    throw notForward(target, "nothing where it says that there is more");
+  }
+  return last;
+}
+
+function notForward({ name, address }: Link["target"], what: string): BadReply {
+  return new BadReply(
+    `Cannot use the log of the group "${name}" at ${address}: it gives ${what}; ` +
+      "tell its owner, or leave it",
+  );
 }
 
 function readPage(link: Link, options: ReadOptions): Promise<Page> {
@@ -52,9 +79,16 @@ async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]>
   const found: Page[] = [];
   while (left > 0) {
     const page = await readPage(link, { ...options, before, limit: left });
+    const end = endOfPage(link, page.batches, options.after ?? 0, page.more);
+    if (before !== undefined && end >= before) {
+      throw notForward(
+        link.target,
+        `entry ${end} where it was asked for what comes before ${before}`,
+      );
+    }
     found.unshift(page);
     left -= page.batches.reduce((sum, { count }) => sum + count, 0);
-    if (!page.more || page.batches.length === 0) break;
+    if (!page.more) break;
     before = page.batches[0].first;
   }
   const range = new Range(link);

@@ -1,18 +1,17 @@
 /** The registries a user knows: any one suffices, what they say is merged and checked. */
 
-import { IdentityChanged, Refusal, Unreachable } from "../errors.ts";
+import { BadReply, IdentityChanged, Refusal, Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { isAddress } from "../text/addresses.ts";
 import { nameProblem } from "../text/names.ts";
 import { recordProblem } from "../protocol/record.ts";
 import type { Listing } from "../protocol/schema.ts";
 import { pause } from "../transport/waiting.ts";
+import { allPages } from "./pages.ts";
 import { RegistryLink, type RegistryMeans } from "./registry_link.ts";
 
 /** How long the other registries may take when one has answered, ms: a dead one delays nobody. */
 const OTHERS = 500;
-/** Most pages of a list that are read from one registry. */
-const MAX_PAGES = 100;
 /** Most sentences that a person is told about registries. */
 const MAX_TOLD = 20;
 
@@ -33,9 +32,13 @@ export class Registries {
     this.#warn = warn;
   }
 
-  /** Every group of every registry that answers. @throws {Unreachable} none answers */
+  /**
+   * Every group of every registry that answers.
+   *
+   * @throws {Unreachable} none answers; {BadReply} no list that comes to an honest end
+   */
   async list(prefix = ""): Promise<Listing[]> {
-    const lists = await this.#ask((registry) => listAll(registry, prefix));
+    const lists = await this.#ask((registry, signal) => listAll(registry, prefix, signal));
     const merged = new Map<string, Listing>();
     for (const listing of lists.flat()) {
       const key = listing.record?.id ?? `${listing.name} ${listing.address}`;
@@ -74,11 +77,15 @@ export class Registries {
     return best(good);
   }
 
-  async #ask<T>(question: (registry: RegistryLink) => Promise<T>): Promise<T[]> {
+  /** @param question its signal is aborted when nobody waits for its answer any more */
+  async #ask<T>(
+    question: (registry: RegistryLink, signal: AbortSignal) => Promise<T>,
+  ): Promise<T[]> {
     if (this.all.length === 0) {
       throw new Unreachable("", "Cannot ask a registry: none is given, use --registry HOST:PORT");
     }
-    const asked = this.all.map(question);
+    const enough = new AbortController();
+    const asked = this.all.map((registry) => question(registry, enough.signal));
     const answers: T[] = [];
     const all = Promise.allSettled(asked.map(async (answer) => answers.push(await answer)));
     try {
@@ -87,14 +94,20 @@ export class Registries {
       const { errors } = error as AggregateError;
       throw errors.find((error) => error instanceof IdentityChanged) ?? errors[0];
     }
-    // One that does not answer is passed by in silence; one that is another than before is not.
+    // One that does not answer is passed by in silence; one that is another than before, or answers
+    // what it may not, is not.
     for (const answer of asked) {
-      answer.catch((error) => error instanceof IdentityChanged && this.#tell(error.message));
+      answer.catch((error) => {
+        if (error instanceof IdentityChanged || error instanceof BadReply) {
+          this.#tell(error.message);
+        }
+      });
     }
-    const enough = new AbortController();
     void all.then(() => enough.abort());
     await pause(OTHERS, enough.signal);
-    return [...answers];
+    const found = [...answers];
+    enough.abort();
+    return found;
   }
 
   #tell(text: string): void {
@@ -108,14 +121,21 @@ export class Registries {
   }
 }
 
-async function listAll(registry: RegistryLink, prefix: string): Promise<Listing[]> {
+async function listAll(
+  registry: RegistryLink,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<Listing[]> {
   const all: Listing[] = [];
-  for (let after = "", pages = 0; pages < MAX_PAGES; pages++) {
-    const { groups, more } = await registry.request("list", { prefix, after });
-    all.push(...groups.filter(believable)); // Page by page: each signature takes 0.1 ms of the loop.
-    if (!more || groups.length === 0) break;
-    after = groups[groups.length - 1].name;
-  }
+  const pages = allPages({
+    what: `the list of the registry at ${registry.address}`,
+    wayOut: "ask another one, --registry HOST:PORT, or join groups by their address",
+    ask: (after) => registry.request("list", { prefix, after }),
+    keys: ({ groups }) => groups.map(({ name }) => name),
+    signal,
+  });
+  // Page by page: each signature takes 0.1 ms of the loop.
+  for await (const { groups } of pages) all.push(...groups.filter(believable));
   return all;
 }
 

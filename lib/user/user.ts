@@ -16,7 +16,7 @@ import { follow, type FollowOptions } from "./follow.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
 import { joinGroup, makeInvite } from "./joining.ts";
 import type { Link } from "./link.ts";
-import { readMembers, toAct } from "./members.ts";
+import { readMembers, readTopic, toAct } from "./members.ts";
 import { readLog } from "./reading.ts";
 import { Registries } from "./registries.ts";
 import { trust } from "./trust.ts";
@@ -129,7 +129,8 @@ export class User implements AsyncDisposable {
    * answered the others are not waited for.
    *
    * @param options.prefix only names that begin so
-   * @throws {Unreachable} no registry answers within 3 s; {IdentityChanged} it has another key
+   * @throws {Unreachable} no registry answers within 3 s; {IdentityChanged} it has another key;
+   * {BadReply} its list goes back, or is longer than 100,000 groups or a minute
    */
   list({ prefix }: { prefix?: string } = {}): Promise<Listing[]> {
     return this.#registries.list(prefix);
@@ -193,7 +194,7 @@ export class User implements AsyncDisposable {
 
   /** What the group is about; empty when nobody said. @throws {Refusal} `not_member`; {Unreachable} */
   async topic(target: string): Promise<string> {
-    return (await readMembers(this.#link(target))).topic;
+    return await readTopic(this.#link(target));
   }
 
   /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
@@ -271,7 +272,12 @@ export class User implements AsyncDisposable {
     return Promise.all([...this.#registries.all.map(askRegistry), ...this.#links().map(askGroup)]);
   }
 
-  /** Who is a member, in the order of user ids. @throws {Refusal} `not_member`; {Unreachable} */
+  /**
+   * Who is a member, in the order of user ids.
+   *
+   * @throws {Refusal} `not_member`; {Unreachable}; {BadReply} the list goes back, or is longer than
+   * 100,000 members or a minute
+   */
   async members(target: string): Promise<MemberInfo[]> {
     return (await readMembers(this.#link(target))).members;
   }
@@ -377,10 +383,11 @@ export class User implements AsyncDisposable {
 
   #info(group: StoredGroup): JoinedGroup {
     const { id, name, address, role, key } = group;
-    const { cursor } = this.#groups.cursor(group);
+    const { cursor, epoch } = this.#groups.cursor(group);
     const { link, sender } = this.#connections.get(id) ?? {};
     const state = link?.state ?? "connecting";
-    const unread = Math.max(0, (link?.head ?? 0) - cursor);
+    // A cursor of another epoch has seen nothing of this one.
+    const unread = Math.max(0, (link?.head ?? 0) - (link?.epoch === epoch ? cursor : 0));
     const waiting = sender?.waiting ?? 0;
     return { id, name, address, role, state, unread, waiting, cursor, key };
   }

@@ -27,6 +27,7 @@ await check("1,000 ping-pongs do not stall", async (keep, transport) => {
     }),
   );
   channel.send(["ping"]);
+  // A wake-up that is lost each time costs a second each: 1,000 s.
   await until(() => count >= 1_000, 60_000, "1,000 round trips");
 });
 

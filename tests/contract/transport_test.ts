@@ -86,6 +86,7 @@ await check("1,000 ping-pongs do not stall", async (keep, { server, client }) =>
     },
   }));
   await sendWhenReady(channel, ["ping"]);
+  // A wake-up that is lost each time costs a second each: 1,000 s.
   await until(() => count >= 1_000, 60_000, "1,000 round trips");
 });
 

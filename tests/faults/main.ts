@@ -1,17 +1,17 @@
 /**
- * `deno task faults [NAME …] [--full] [--minutes N] [--members N] [--seed N] [--shared]`: what
- * zgroup survives, by numbers.
+ * `deno task faults [NAME …] [--full] [--minutes N] [--members N] [--seed N] [--shared]
+ * [--again] [--report FILE]`: what zgroup survives, by numbers.
  *
  * Each fault is a program of its own, with a limit in time. It prints what it did and found, and
  * ends with 1 when an invariant was violated. With `--shared`, for a machine that others use, too,
- * bounds in time and memory are told and not judged.
+ * bounds in time and memory are told and not judged. What a machine cannot show is named as skipped
+ * and counts as nothing. With `--again` what failed runs once more; if it passes, it is named as flaky.
  */
 
-import { spawn } from "node:child_process";
 import process from "node:process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { keepVerdict, linesOf } from "../../scripts/verdict.ts";
+import { runFaults } from "./support/run.ts";
 
 /** Faults by name: limits of the small and of the full size, in minutes. */
 const FAULTS: Readonly<Record<string, readonly [small: number, full: number]>> = {
@@ -38,34 +38,6 @@ const FAULTS: Readonly<Record<string, readonly [small: number, full: number]>> =
   crowd: [3, 40],
 };
 
-/** Runs one fault program; true when it ended with 0 within its time. */
-async function run(name: string, args: readonly string[], minutes: number): Promise<boolean> {
-  const file = fileURLToPath(new URL(`${name}.ts`, import.meta.url));
-  const runtime = "Deno" in globalThis ? ["run", "-A"] : [];
-  const begin = performance.now();
-  const child = spawn(process.execPath, [...runtime, file, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-  });
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill("SIGTERM");
-    hard = setTimeout(() => child.kill("SIGKILL"), 5_000);
-  }, minutes * 60_000);
-  let hard: ReturnType<typeof setTimeout> | undefined;
-  for (const output of [child.stdout, child.stderr]) {
-    createInterface({ input: output }).on("line", (line) => console.log(`${name}: ${line}`));
-  }
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  clearTimeout(timer);
-  clearTimeout(hard);
-  const seconds = ((performance.now() - begin) / 1_000).toFixed(1);
-  const verdict = late ? `FAILED: not done in ${minutes} min` : code === 0 ? "ok" : "FAILED";
-  console.log(`${name}: ${verdict} (${seconds} s)`);
-  return code === 0 && !late;
-}
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -74,6 +46,8 @@ const { values, positionals } = parseArgs({
     members: { type: "string" },
     seed: { type: "string" },
     shared: { type: "boolean", default: false },
+    again: { type: "boolean", default: false },
+    report: { type: "string" },
   },
 });
 const names = positionals.length > 0 ? positionals : Object.keys(FAULTS);
@@ -89,10 +63,16 @@ const args = [
   ...(values.shared ? ["--shared"] : []),
   ...(values.seed ? ["--seed", values.seed] : []),
 ];
-let failed = 0;
-for (const name of names) {
-  const limit = FAULTS[name][values.full || values.members ? 1 : 0] + Number(values.minutes ?? 0);
-  if (!await run(name, args, limit)) failed++;
-}
-console.log(`${names.length - failed} passed, ${failed} failed`);
-process.exit(failed > 0 ? 1 : 0);
+const full = values.full || values.members !== undefined;
+const verdict = await runFaults(
+  names.map((name) => ({
+    name,
+    file: new URL(`${name}.ts`, import.meta.url),
+    minutes: FAULTS[name][full ? 1 : 0] + Number(values.minutes ?? 0),
+  })),
+  args,
+  values.again,
+);
+for (const line of linesOf(verdict)) console.log(line);
+keepVerdict(values.report, verdict);
+process.exit(verdict.failed.length > 0 ? 1 : 0);

@@ -141,7 +141,7 @@ test("attack: who stands between a founder and the group opens nothing, and cann
     );
     await times(tried, 8, async () => {
       await using user = await connect({ name: "dora", registries });
-      // Half of the connections are of no use to her.
+      // Half of the connections are of no use to her; all of them where one that was mixed into is kept.
       const joins = () => user.join(wire.address).then(() => true, () => false);
       await until(joins, 60_000, "a connection that nobody mixes in");
       await user.send("Lab", SECRET, { within: 30_000 });

@@ -30,6 +30,7 @@ test("attack: sockets of python3-zmq of every kind change nothing", {
       const done = new Map<string, number>();
       for (let i = 0; i < processes; i++) {
         await using attacker = new Process([PYTHON!, script, bare(one.address), String(rounds)]);
+        // Never where a server that it attacks does not close a socket.
         const line = await attacker.line(/^DONE/, 60_000);
         for (const [, kind, count] of line.matchAll(/(\w+)=(\d+)/g)) {
           done.set(kind, (done.get(kind) ?? 0) + Number(count));

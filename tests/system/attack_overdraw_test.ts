@@ -101,6 +101,7 @@ const SLOWED: typeof CUT = {
       hand.wire.tcp.deaf();
       const text = "x".repeat(60_000);
       const dropped = () => group.accounts.counts.get("dropped: slow reader");
+      // Never where what is not read is kept without a bound.
       await until(
         async () => dropped() || !await founder.send("Lab", text),
         30_000,

@@ -222,6 +222,7 @@ test("attack: who drops, doubles and swaps packets between a user and its group 
     await user.join(wire.address);
     const total = sized(6, 100);
     const texts = Array.from({ length: total }, (_, i) => `text ${i}`);
+    // For ever where a connection on which a packet was lost is kept.
     for (const text of texts) await user.send("Lab", text, { within: 60_000 });
     const found: string[] = [];
     for await (const entry of founder.read("Lab")) {

@@ -247,6 +247,7 @@ test("much that is sent at once keeps its order where the group makes it wait", 
     const alice = await member("alice");
     const count = DEFAULT_RATES.burst + DEFAULT_RATES.messages;
     const sent = Array.from({ length: count }, (_, i) => `${i}`.padEnd(7_000, "."));
+    // At 500 a second two seconds; for ever where one that is delayed is not sent again.
     await Promise.all(sent.map((text) => alice.send("Lab", text, { within: 60_000 })));
     const read = await texts(alice.read("Lab"));
     assert.deepEqual(read.map((text) => Number.parseInt(text!)), sent.map((_, i) => i));

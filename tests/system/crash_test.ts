@@ -63,6 +63,7 @@ test("a group killed again and again loses and doubles nothing that it acknowled
     const begun = performance.now();
     for (let kill = 0; kill < KILLS; kill++) {
       const before = all();
+      // Never where a group that was killed cannot start again; kill_group measures how soon it does.
       await until(() => all() >= before + BETWEEN, 30_000, `${BETWEEN} acknowledgements`);
       group.signal("SIGKILL");
       assert.equal((await group.end(5_000)).signal, "SIGKILL");

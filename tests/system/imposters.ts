@@ -44,6 +44,7 @@ export class Imposter implements AsyncDisposable {
         return { says: imposter.identity, sign: (text) => key.sign(text) };
       },
       onRequest: (session, plaintext) => {
+        session.peer.admit(); // Its own bounds must not be what ends it.
         const request = decodeObject(plaintext);
         imposter.got.push(request);
         session.reply(encodeOk(Number(request.id), answer(request)));

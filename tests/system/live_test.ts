@@ -57,6 +57,7 @@ async function restless(
       // By count and not by time, so that nobody has heard everything before it went away once.
       let left = 50 + random(400);
       const closes = random(2) === 0;
+      // Never where an entry is left out; partition measures how soon a hole is filled.
       const signal = AbortSignal.timeout(30_000);
       for await (const { seq, epoch } of user.follow("Lab", { signal })) {
         seqs.push(seq);

@@ -123,6 +123,7 @@ test("outbox: programs of one home at once send everything, each once, each in i
       programs.push(program);
     }
     for (const program of programs) {
+      // Never where one program waits for what another has sent.
       assert.equal((await program.end(30_000)).code, 0, program.output);
     }
     const log = await logged(registries);

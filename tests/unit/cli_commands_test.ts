@@ -10,6 +10,7 @@ import { completions } from "../../lib/cli/console/line.ts";
 import { Prompt } from "../../lib/cli/console/prompt.ts";
 import { runScript } from "../../lib/cli/console/run.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "../../lib/cli/once.ts";
+import type { SoFar } from "../../lib/cli/progress.ts";
 import type { Call } from "../../lib/cli/program.ts";
 import { ABOUT } from "../../lib/cli/user_program.ts";
 import type { User } from "../../lib/user/user.ts";
@@ -85,6 +86,7 @@ function fakeUser() {
     invite: "zgroup://link",
     act: 3,
     topic: "things",
+    check: [LAB],
     trust: { what: "the group Lab", before: LAB.key, now: LAB.key, changed: false },
     rename: undefined,
     fingerprint: { epoch: "e", from: 1, seq: 2, hash: "h" },
@@ -309,8 +311,18 @@ test("send --lines gives a receipt for each line, and stops at the first that fa
     yield await Promise.resolve(new TextEncoder().encode("one\n\ntwo\nbad\n"));
   })();
   const failing = { ...user, send } as unknown as User;
-  const code = await runOnce(findCommand(given), failing, call({ given, output }, stdin));
+  const shown: string[] = [];
+  const progress = (soFar?: SoFar) => void shown.push(soFar?.say() ?? "over");
+  const showing = { ...output, progress };
+  const code = await runOnce(findCommand(given), failing, call({ given, output: showing }, stdin));
   assert.equal(code, 1);
+  assert.deepEqual(shown.map((text) => text.replace(/, \d+ /, ", N ")), [
+    "1 line accepted, N a second",
+    "2 lines accepted, N a second",
+    "over",
+  ]);
   assert.deepEqual(lines, ['{"seq":1}', '{"seq":2}']);
-  assert.deepEqual(failures, ["FAILED: no (2 lines accepted before)"]);
+  assert.deepEqual(failures, [
+    "FAILED: no (line 4; 2 lines accepted; 1 refused; nothing after line 4 was sent)",
+  ]);
 });

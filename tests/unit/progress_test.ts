@@ -47,3 +47,16 @@ test("progress is a line now and then where there is no terminal, and none of sh
     "40 %  20,000 of 50,000 entries\n",
   ]);
 });
+
+test("progress of which nobody knows the end says what it is asked to, without a bar", () => {
+  for (const isTTY of [true, false]) {
+    const { written, clock, progress } = shown(isTTY, 0);
+    clock.now = 10_000;
+    progress.tell(7, 0, () => "7 lines accepted");
+    progress.close();
+    assert.deepEqual(
+      written,
+      isTTY ? ["\r\x1b[K7 lines accepted", "\r\x1b[K"] : ["7 lines accepted\n"],
+    );
+  }
+});

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unreachable } from "../../lib/errors.ts";
-import { pause } from "../../lib/transport/waiting.ts";
 import { SendTimeouts, type Waiting } from "../../lib/user/send_timeouts.ts";
 import type { LinkState } from "../../lib/user/types.ts";
+import { until } from "../support.ts";
 
 /** A group in a state, and callers who wait for it. */
 function made() {
@@ -38,15 +38,16 @@ test("a send does not time out for a group that answers, for a call that is done
   const { link, all, timeouts, ended, wait } = made();
   link.state = "live";
   const answered = wait("answered", 10);
+  const begun = all[0].since;
   wait("done", 30);
-  await pause(20);
+  await until(() => all[0].since > begun, 5_000, "a look at who is due");
   all.splice(1, 1);
-  await pause(20);
+  await until(() => all[0].since > begun + 30, 5_000, "a look when the other would be due");
   assert.deepEqual(ended, []);
   link.state = "unreachable";
   await assert.rejects(answered, Unreachable);
   wait("left", 5);
   timeouts.close();
-  await pause(10);
+  await assert.rejects(made().wait("due later than that", 10), Unreachable);
   assert.deepEqual(ended, ["answered"]);
 });

@@ -6,6 +6,7 @@ import type { GroupEntry } from "../../protocol/batch.ts";
 import type { JoinedGroup, Receipt } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
+import type { SoFar } from "../progress.ts";
 import { type Style, success } from "../render.ts";
 import type { Bytes } from "../streams.ts";
 import type { GroupRef, Known } from "./targets.ts";
@@ -65,6 +66,8 @@ export interface Context {
    * it rejects with the sentence that a person is told.
    */
   send(group: GroupRef, text: string): Promise<Receipt | undefined>;
+  /** Shows what long work has come to; undefined where nobody would see it. */
+  readonly progress?: (soFar: SoFar) => void;
   /** An entry as lines. */
   entry(group: GroupRef, entry: GroupEntry): string;
 }
@@ -74,6 +77,8 @@ export interface OnceArgs {
   readonly words: readonly string[];
   readonly given: Given;
   readonly input: Bytes;
+  /** Bytes; undefined where nobody knows. */
+  readonly inputSize: number | undefined;
   readonly now: number;
 }
 
@@ -100,6 +105,8 @@ interface Head {
 /** A row whose work is the user program's own. */
 export interface ProgramCommand extends Head {
   readonly program: Usage;
+  /** Options of its own, `json` included. */
+  readonly options?: readonly string[];
   readonly prompt?: undefined;
   readonly once?: undefined;
 }

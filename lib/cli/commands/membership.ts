@@ -53,6 +53,7 @@ export const leave: Row<GroupRef, void> = {
   once: { usage: "leave G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
   run: ({ user }, { id }) => user.leave(id),
+  json: (_, { name }) => [{ left: name }],
   after: (prompt, _, group) => prompt.left(group),
 };
 
@@ -124,6 +125,7 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
   },
   // What was done is a remark, so that scripts get SUCCESS alone.
   text: ({ trusted }, { style }) => [{ remark: trustedLine(trusted) }, success(style)],
+  json: ({ trusted }) => [trusted],
   after(prompt, { gone }) {
     for (const group of gone) prompt.left(group);
     prompt.refresh();
@@ -143,5 +145,6 @@ export const rename: Row<string, void> = {
   },
   once: { usage: "rename NAME", words: [1, 1], read: ({ words: [name] }) => name },
   run: ({ user }, name) => user.rename(name),
+  json: (_, name) => [{ name }],
   after: (prompt) => prompt.refresh(),
 };

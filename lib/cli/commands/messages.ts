@@ -1,20 +1,18 @@
 /** Commands that read and send: get_messages, follow, send_message. */
 
-import { sentence, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import { parseEnd, parseTime } from "../../text/time.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import type { ReadOptions, Receipt } from "../../user/types.ts";
 import { type Given, valueOf, wholeNumber } from "../args.ts";
 import { counted, entryFields, success } from "../render.ts";
 import { linesOf, wholeText } from "../streams.ts";
-import type { AtPrompt, Context, OnceArgs, Row } from "./command.ts";
+import type { AtPrompt, OnceArgs, Row } from "./command.ts";
+import { type Lines, sendLines } from "./lines.ts";
 import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
 /** Most entries that are shown at a prompt without a TIME. */
 const SHOWN = 100;
-
-/** Most messages of `--lines` that wait for their receipt. */
-const IN_FLIGHT = 1_024;
 
 interface Reading {
   readonly group: GroupRef;
@@ -129,8 +127,8 @@ interface Sending {
   readonly group: GroupRef;
   /** Undefined where nothing was typed. */
   readonly text?: string;
-  /** Each is a message. */
-  readonly lines?: AsyncIterable<string>;
+  /** Each line is a message. */
+  readonly lines?: Lines;
 }
 
 export const send: Row<Sending, Receipt | undefined> = {
@@ -150,13 +148,13 @@ export const send: Row<Sending, Receipt | undefined> = {
   once: {
     usage: "send G TEXT… | send G - [--lines]",
     words: [2, Infinity],
-    async read({ words: [name, ...texts], given, input }) {
+    async read({ words: [name, ...texts], given, input, inputSize: size }) {
       const group = groupNamed(name);
       const fromInput = texts.length === 1 && texts[0] === "-";
       if (!given.flags.has("lines")) {
         return { group, text: fromInput ? await wholeText(input) : texts.join(" ") };
       }
-      if (fromInput) return { group, lines: linesOf(input) };
+      if (fromInput) return { group, lines: { lines: linesOf(input), size } };
       throw new UsageError("Cannot use --lines with a text: expected send G - --lines");
     },
   },
@@ -177,7 +175,8 @@ export const send: Row<Sending, Receipt | undefined> = {
     if (!lines && text === undefined) return [{ remark: "nothing was sent" }];
     return receipt && !lines ? [success(style)] : [];
   },
-  end: (_count, { style }, { lines }) => lines ? [success(style)] : [],
+  end: (count, { style }, { lines }) =>
+    lines ? [{ remark: `${counted(count, "line")} accepted` }, success(style)] : [],
   json: (receipt) => receipt ? [receipt] : [],
 };
 
@@ -192,54 +191,3 @@ async function linesUpToEnd(prompt: AtPrompt): Promise<string | undefined> {
     lines.push(line);
   }
 }
-
-/**
- * Each line as it comes, each receipt as it comes. Stops at the first line that fails, and says how
- * many were accepted.
- */
-async function* sendLines(
-  context: Context,
-  group: GroupRef,
-  lines: AsyncIterable<string>,
-): AsyncGenerator<Receipt | undefined> {
-  const waiting: Promise<Answer>[] = [];
-  let [open, failed, accepted] = [true, false, 0];
-  // One of the two waits at a time: the reader for room, or what is below for a message.
-  let wake = () => {};
-  const change = () => new Promise<void>((resolve) => wake = resolve);
-  const reading = (async () => {
-    for await (const line of lines) {
-      if (line.trim() === "") continue;
-      if (waiting.length >= IN_FLIGHT) await change();
-      if (failed) return;
-      const answer = context.send(group, line);
-      waiting.push(answer.then((receipt) => ({ receipt }), (error: unknown) => ({ error })));
-      wake();
-    }
-  })().finally(() => {
-    open = false;
-    wake();
-  });
-  reading.catch(() => {}); // looked at in its turn
-  while (open || waiting.length > 0) {
-    if (waiting.length === 0) {
-      await change();
-      continue;
-    }
-    const answer = await waiting[0];
-    waiting.shift();
-    wake();
-    if ("error" in answer) {
-      failed = true;
-      const others = await Promise.all(waiting);
-      accepted += others.filter((other) => !("error" in other)).length;
-      const before = `(${counted(accepted, "line")} accepted before)`;
-      throw new Error(`${sentence(answer.error)} ${before}`, { cause: answer.error });
-    }
-    accepted++;
-    yield answer.receipt;
-  }
-  await reading;
-}
-
-type Answer = { readonly receipt: Receipt | undefined } | { readonly error: unknown };

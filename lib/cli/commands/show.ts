@@ -48,7 +48,7 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
   prompt: { usage: "show_groups", read: () => {} },
   once: { usage: "groups", words: [0, 0], read: () => {} },
   menu: { number: 6, text: "Show my groups", asks: [] },
-  run: ({ user }) => withUnread(user),
+  run: ({ user }) => user.check(),
   text(joined, { prompt, style }) {
     if (joined.length > 0) {
       const current = prompt?.live ? prompt.current?.id : undefined;
@@ -63,21 +63,6 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
   json: (joined) => joined.map(joinedFields),
   after: (prompt, joined) => joined.length > 0 ? prompt.remember(joined) : undefined,
 };
-
-/** The joined groups, with what each has after the cursor; one that does not answer keeps its 0. */
-async function withUnread(user: Pick<User, "joined" | "read">): Promise<readonly JoinedGroup[]> {
-  const asked = user.joined().map(async ({ id, cursor }) => {
-    let head = 0;
-    try {
-      for await (const { seq } of user.read(id, { last: true, limit: 1 })) head = seq;
-    } catch {
-      // Its state says that it does not answer.
-    }
-    return [id, Math.max(0, head - cursor)] as const;
-  });
-  const unread = new Map(await Promise.all(asked));
-  return user.joined().map((group) => ({ ...group, unread: unread.get(group.id) ?? 0 }));
-}
 
 export const members: Row<GroupRef, readonly MemberInfo[]> = {
   names: ["members"],

@@ -20,6 +20,7 @@ const doctor: ProgramCommand = {
   names: ["doctor"],
   help: "what is wrong here, and what to do",
   program: { usage: "doctor" },
+  options: ["json"],
 };
 
 const restore: ProgramCommand = {

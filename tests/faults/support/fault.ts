@@ -8,6 +8,9 @@ import { randomFrom } from "../../support/random.ts";
 /** Violations that are printed in full. */
 const SHOWN = 20;
 
+/** Exit code of a program that could not show its fault here. */
+export const SKIPPED = 77;
+
 /** A fault cannot be shown on this machine; the message says what is missing. */
 export class Skipped extends Error {}
 
@@ -90,8 +93,8 @@ export class Fault {
     this.#closes.push(close);
   }
 
-  /** Closes all; prints the figures and what was violated; true if nothing was. */
-  async finish(error: unknown): Promise<boolean> {
+  /** Closes all; prints the figures and what was violated; the exit code. */
+  async finish(error: unknown): Promise<number> {
     for (const close of this.#closes.reverse()) {
       try {
         await close();
@@ -102,7 +105,8 @@ export class Fault {
     this.#temporary.remove();
     if (error instanceof Skipped) {
       console.log(`skipped: ${error.message}`);
-      return true;
+      if (this.#violations.size === 0) return SKIPPED;
+      error = undefined;
     }
     if (error) this.expect(false, (error as Error).stack ?? String(error));
     console.log([...this.#figures].map(([name, value]) => `${name}=${value}`).join(" "));
@@ -112,17 +116,18 @@ export class Fault {
     }
     if (violations.length > SHOWN) console.log(`… ${violations.length - SHOWN} more`);
     if (violations.length > 0) console.log(`again with --seed ${this.seed}`);
-    return violations.length === 0;
+    return violations.length === 0 ? 0 : 1;
   }
 }
 
 /**
- * Runs a fault program; the process ends with 0, or 1 when something was violated or it was stopped.
+ * Runs a fault program; the process ends with 0, 1 when something was violated or it was stopped, or
+ * {@linkcode SKIPPED}.
  * One that is stopped says what it found up to then, and leaves nothing behind.
  */
 export async function fault(run: (fault: Fault) => Promise<void>): Promise<never> {
   const one = new Fault(process.argv.slice(2));
-  let ended: Promise<boolean> | undefined;
+  let ended: Promise<number> | undefined;
   const end = (error?: unknown) => ended ??= one.finish(error);
   for (const signal of ["SIGINT", "SIGTERM"]) {
     process.once(signal, () => void end().then(() => process.exit(1)));
@@ -133,5 +138,5 @@ export async function fault(run: (fault: Fault) => Promise<void>): Promise<never
   } catch (thrown) {
     error = thrown;
   }
-  process.exit(await end(error) ? 0 : 1);
+  process.exit(await end(error));
 }
