@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import {
-  cpSync,
+  copyFileSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -19,6 +19,7 @@ import { HEAD_FILE } from "../../lib/log/head_record.ts";
 import { folderProblems } from "../../lib/run/group_folder.ts";
 import { copies } from "../../lib/run/open_group.ts";
 import { connect } from "../../mod.ts";
+import { copyFolder } from "../support/folder.ts";
 import { Group, type GroupServer } from "../support/inside.ts";
 import { closing } from "../support.ts";
 import { inFolder } from "./log_support.ts";
@@ -50,7 +51,7 @@ function folderTest(criterion: string, body: (world: World) => Promise<void>): v
         await user.close();
         const { id, epoch } = group.state;
         said.push({ folder, stopped, killed, head: group.head, id, epoch });
-        cpSync(stopped, killed, { recursive: true });
+        copyFolder(stopped, killed);
       });
       assert.deepEqual(readdirSync(stopped).filter((name) => name.startsWith("log.db-")), []);
       assert.ok(statSync(join(killed, "log.db-wal")).size > FRAME);
@@ -168,7 +169,7 @@ for (const [what, damage] of Object.entries(WALS)) {
     const bytes = readFileSync(wal);
     assert.equal((bytes.length - WAL_HEAD) % FRAME, 0);
     const before = join(folder, "before");
-    cpSync(killed, before, { recursive: true });
+    copyFolder(killed, before);
     damage(wal);
     const said = await refusalOf(killed);
     assert.match(said, /(ends at entry \d+|holds no entry), and 22 were acknowledged/);
@@ -176,7 +177,7 @@ for (const [what, damage] of Object.entries(WALS)) {
 
     // The ways out: the file put back, or what is left, as another history.
     const left = join(folder, "left");
-    cpSync(killed, left, { recursive: true });
+    copyFolder(killed, left);
     writeFileSync(wal, bytes);
     assert.deepEqual((await serving(killed, factsOf)).result, { id, epoch, head });
     const again = join(folder, "again");
@@ -210,8 +211,8 @@ folderTest("a start stops where a file is another group's", async ({ stopped, fo
     ] as const
   ) {
     const mixed = join(folder, `mixed ${name}`);
-    cpSync(stopped, mixed, { recursive: true });
-    cpSync(join(other, name), join(mixed, name));
+    copyFolder(stopped, mixed);
+    copyFileSync(join(other, name), join(mixed, name));
     assert.match(await refusalOf(mixed), wanted);
   }
 });
@@ -224,7 +225,7 @@ folderTest("a start stops where log.db is of an earlier moment", async ({ stoppe
     await user.close();
   });
   const late = join(folder, "late");
-  cpSync(stopped, late, { recursive: true });
+  copyFolder(stopped, late);
   writeFileSync(join(late, "log.db"), early);
   assert.match(await refusalOf(late), /ends at entry 22, and 23 were acknowledged/);
 });
@@ -274,7 +275,7 @@ folderTest("a crash before the first entry costs nothing", async ({ stopped, fol
     const data = join(folder, `begun ${kept.length}`);
     const empty = join(folder, "empty log");
     if (!existsSync(empty)) await beforeFounding(file, empty);
-    cpSync(empty, data, { recursive: true });
+    copyFolder(empty, data);
     for (const name of readdirSync(data)) {
       if (name !== "group.json" && !kept.includes(name)) rmSync(join(data, name));
     }

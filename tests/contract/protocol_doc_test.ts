@@ -111,6 +111,9 @@ const LIMITS: Readonly<Record<string, readonly string[]>> = {
   LIVE_BYTES: [`in the order of the log, up to ${many(limits.LIVE_BYTES)} bytes in one frame`],
   MAX_LIST: [`\`limit\`=${limits.MAX_LIST} (1 to ${many(limits.MAX_LIST)}) | \`{groups`],
   MAX_MEMBERS: [`**members.** At most ${many(limits.MAX_MEMBERS)} a page`],
+  MAX_TIME: [
+    `Times are ms since 1970, whole numbers, at most ${many(limits.MAX_TIME)} (the year 9999)`,
+  ],
   MID_SPAN: [`mids increase and lie at most ${many(limits.MID_SPAN)} ms apart`],
   MID_AHEAD: [`none more than ${days(limits.MID_AHEAD)} ahead of the group's clock`],
   QUIET_AFTER: [`A lease is \`quiet\` after ${seconds(limits.QUIET_AFTER)} and`],
@@ -207,7 +210,7 @@ const BOUNDS: Readonly<Record<keyof typeof DOCS, readonly string[]>> = {
     `${many(kept("group/decide/invites.ts", "MAX_INVITES"))} open invites`,
     `a registry: ${many(kept("registry/state.ts", "leases"))} leases, ` +
     `${many(kept("registry/state.ts", "perIp"))} of one IP, ` +
-    `${many(kept("registry/state.ts", "keyless"))} without a key; ` +
+    `${many(kept("registry/state.ts", "keyless"))} without a key (on disk); ` +
     `${many(kept("registry/state.ts", "names"))} names, ` +
     `${kept("registry/state.ts", "namesPerKey")} of a key, ${many(NEW_NAMES.burst)} of one IP at ` +
     `once and one in ${1 / NEW_NAMES.rate} s more. ${REQUESTS.rate} requests a second of one IP, ` +

@@ -5,7 +5,15 @@
  */
 
 import { Buffer } from "node:buffer";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { FolderUnusable, LogDamaged, UsageError } from "../../lib/errors.ts";
@@ -142,9 +150,7 @@ async function leftIn(
   data: string,
   acknowledged: number,
 ): Promise<Left> {
-  const files = new Map(
-    readdirSync(data).map((name) => [name, readFileSync(join(data, name))] as const),
-  );
+  const files = filesOf(data);
   const { name } = JSON.parse(files.get("group.json")!.toString());
   const { id, batches, refusal } = await started(fault, files, name);
   if (refusal || !batches) throw refusal ?? new Error(`${what} does not start`);
@@ -254,8 +260,10 @@ async function judge(
   );
 }
 
+/** What is in a folder, without the socket of a group that was killed. */
 function filesOf(folder: string): Files {
-  return new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
+  const names = readdirSync(folder).filter((name) => lstatSync(join(folder, name)).isFile());
+  return new Map(names.map((name) => [name, readFileSync(join(folder, name))]));
 }
 
 /** What is said of a copy with a flipped bit is the same for a check and for a restore. */

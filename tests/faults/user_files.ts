@@ -4,7 +4,7 @@
  * sent, nothing is lost in silence, and the command that a sentence names makes the home whole again.
  */
 
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FolderUnusable, LogDamaged } from "../../lib/errors.ts";
 import { groupId, newSigningKey } from "../../lib/identity/keys.ts";
@@ -13,6 +13,7 @@ import { lookAtHome, restoreHome } from "../../lib/run/open_home.ts";
 import { idOf, userFile } from "../../lib/run/user_file.ts";
 import { storeOwner } from "../../lib/store/sqlite_user_look.ts";
 import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
+import { copyFolder } from "../support/folder.ts";
 import { type Fault, fault } from "./support/fault.ts";
 
 /** Files of a user's home that must be there, and must be its own. */
@@ -48,7 +49,7 @@ const REGISTRIES = ["127.0.0.1:5555", "127.0.0.1:5556", "127.0.0.1:5557"];
 await fault((fault) => {
   const [home, other, older] = ["home", "other", "older"].map((name) => join(fault.folder, name));
   fill(home, 8);
-  cpSync(home, older, { recursive: true });
+  copyFolder(home, older);
   fill(home, 4);
   fill(other, 3);
   const held = holdings(home);
@@ -128,7 +129,7 @@ function look(
 ): void {
   const work = join(fault.folder, "work");
   rmSync(work, { recursive: true, force: true });
-  cpSync(home, work, { recursive: true });
+  copyFolder(home, work);
   if (bytes) writeFileSync(join(work, file), bytes);
   else rmSync(join(work, file));
   const name = `${file} ${what}${at > 0 ? ` at ${at}` : ""}`;

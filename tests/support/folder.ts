@@ -1,6 +1,6 @@
 /** A temporary folder that goes away with what is in it. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, lstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -27,4 +27,9 @@ export class Folder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.remove();
   }
+}
+
+/** Copies a folder with all that is in it, but sockets, which cannot be copied. */
+export function copyFolder(from: string, to: string): void {
+  cpSync(from, to, { recursive: true, filter: (path) => !lstatSync(path).isSocket() });
 }

@@ -111,9 +111,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "disk_full",
     what: "a group that cannot drop what need not be kept does not start",
-    file: "lib/group/server.ts",
-    find: "    if (!(error instanceof DiskFull)) throw error;\n",
-    replace: '    if (!(error instanceof Error && error.name === "none")) throw error;\n',
+    file: "lib/group/group.ts",
+    find: "      if (!(error instanceof DiskFull)) throw error;\n      this.#isKept(true);\n",
+    replace: "      throw error;\n",
   },
   {
     fault: "disk_full",
