@@ -75,7 +75,7 @@ const COMPOSITION = /^run\/(open_\w+|engines|group_folder)\.ts$/;
 const ONLY: Readonly<Record<string, RegExp>> = {
   "zeromq": /^lib\/transport\/libzmq\/zmq\.ts$/,
   "node:sqlite": /^lib\/disk\/sqlite\.ts$/,
-  "valibot": /^lib\/(protocol|run)\//,
+  "valibot": /^lib\/protocol\//,
 };
 
 /** The one file that may use Deno.* */

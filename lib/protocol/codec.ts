@@ -3,7 +3,7 @@
 import { Buffer, isAscii } from "node:buffer";
 import * as v from "valibot";
 import { type Code, CODES, Refusal } from "../errors.ts";
-import { safeLine } from "../text/filter.ts";
+import { problemOf, said } from "./fields.ts";
 import { MAGIC, MAX_FRAME } from "./limits.ts";
 import {
   FEED,
@@ -239,19 +239,6 @@ export function checkReply<T extends v.GenericSchema>(schema: T, ok: unknown): v
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw bad(null, `${v.getDotPath(issue) ?? "the reply"}: ${problemOf(issue)}`);
-}
-
-/** What is wrong with a field, for people. */
-function problemOf({ type, message, expected, received, input }: v.BaseIssue<unknown>): string {
-  if (input === undefined) return "it is missing";
-  const own = type === "check" || type === "raw_check" || type === "regex";
-  const got = typeof input === "string" ? received : received.toLowerCase();
-  return said(own ? message : `expected ${expected?.toLowerCase()}, got ${got}`);
-}
-
-/** A peer's own words, or a sentence that quotes them, as one line that is not long. */
-function said(text: string, most = 256): string {
-  return safeLine(text.length > most ? `${text.slice(0, most)}…` : text);
 }
 
 /** A frame of the live feed. @throws {BadRequest} */

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { isKey, isMid, isSignature, isUserId, isUuid, midTime } from "../identity/ids.ts";
 import { isAddress } from "../text/addresses.ts";
+import { safeLine } from "../text/filter.ts";
 import { isPlainName, nameProblem } from "../text/names.ts";
 import { MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "./limits.ts";
 
@@ -98,3 +99,18 @@ export const messages = v.pipe(
     if (problem) addIssue({ message: problem });
   }),
 );
+
+/** What is wrong with a field, for people, in one line that is not long. */
+export function problemOf(
+  { type, message, expected, received, input }: v.BaseIssue<unknown>,
+): string {
+  if (input === undefined) return "it is missing";
+  const own = type === "check" || type === "raw_check" || type === "regex";
+  const got = typeof input === "string" ? received : received.toLowerCase();
+  return said(own ? message : `expected ${expected?.toLowerCase()}, got ${got}`);
+}
+
+/** A peer's own words, or a sentence that quotes them, as one line that is not long. */
+export function said(text: string, most = 256): string {
+  return safeLine(text.length > most ? `${text.slice(0, most)}…` : text);
+}

@@ -4,7 +4,7 @@
  */
 
 import * as v from "valibot";
-import { count, key, name } from "./fields.ts";
+import { count, key, name, problemOf } from "./fields.ts";
 
 /** `identity.json`: who a user is. */
 export interface UserFile {
@@ -15,6 +15,25 @@ export interface UserFile {
 
 /** `key.json`: who a registry is. */
 export type KeyFile = Pick<UserFile, "secretKey">;
+
+/** `group.json`: who a group is. */
+export interface GroupFile {
+  readonly name: string;
+  readonly nonce: string;
+  /** Raw private key, base64url, 43 characters. */
+  readonly secretKey: string;
+  /** User id; empty where there is none. */
+  readonly founder: string;
+  /** The log has had an entry. */
+  readonly founded?: boolean;
+  /** CRC-32 of the JSON of all the others, in their order; absent in what version 0.1 wrote. */
+  readonly sum?: number;
+}
+
+/** `ports.json`: where a group was served last. */
+export interface PortsFile {
+  readonly main: number;
+}
 
 /** A group as `known.json` has it: where it is, who it must be, and what the user is there. */
 export interface KnownGroup {
@@ -40,9 +59,18 @@ export interface KnownFile {
 }
 
 const string = v.string();
-const [userFile, keyFile, pins, known] = [
+const [userFile, keyFile, groupFile, portsFile, pins, known] = [
   v.object({ name, secretKey: key }),
   v.object({ secretKey: key }),
+  v.object({
+    name: string,
+    nonce: string,
+    secretKey: key,
+    founder: string,
+    founded: v.optional(v.boolean()),
+    sum: v.optional(v.number()),
+  }),
+  v.object({ main: v.pipe(count, v.maxValue(65_535)) }),
   v.record(string, key),
   v.object({
     owner: string,
@@ -68,8 +96,7 @@ export function keptProblem(what: keyof typeof KEPT, value: unknown): string | u
   if (result.success) return undefined;
   const [issue] = result.issues;
   const path = v.getDotPath(issue);
-  const [first, ...rest] = issue.message;
-  return `${path === null ? "" : `${path}: `}${first.toLowerCase()}${rest.join("")}`;
+  return `${path === null ? "" : `${path}: `}${problemOf(issue)}`;
 }
 
-const KEPT = { userFile, keyFile, pins, known } as const;
+const KEPT = { userFile, keyFile, groupFile, portsFile, pins, known } as const;

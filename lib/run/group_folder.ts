@@ -15,39 +15,24 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import * as v from "valibot";
-import { loadOrMake, save } from "../disk/files.ts";
+import { load, loadOrMake, save } from "../disk/files.ts";
 import { FolderUnusable, LogDamaged, LogLost, sentence, UsageError } from "../errors.ts";
 import { groupId, newSigningKey, randomToken, signingKey } from "../identity/keys.ts";
 import { HEAD_FILE } from "../log/head_record.ts";
 import type { Log } from "../log/log.ts";
 import { sqliteLog, tryLog } from "../log/sqlite.ts";
 import type { Owner } from "../log/sqlite_owner.ts";
-import { key } from "../protocol/fields.ts";
+import { type GroupFile, keptProblem, type PortsFile } from "../protocol/kept.ts";
 import { SILENT } from "./logging.ts";
 
 /** The file of a group's key. */
 export const IDENTITY_FILE = "group.json";
 export const LOG_FILE = "log.db";
+const PORTS_FILE = "ports.json";
 const LOG_FILES = [LOG_FILE, `${LOG_FILE}-wal`, HEAD_FILE];
 
 /** A log up to this is opened, as a copy, to see what is wrong with it, bytes. */
 const LOOKED_INTO = 256 * 1_048_576;
-
-const GROUP_FILE = v.looseObject({
-  name: v.string(),
-  nonce: v.string(),
-  secretKey: key,
-  /** User id; empty where there is none. */
-  founder: v.string(),
-  /** The log has had an entry. */
-  founded: v.optional(v.boolean()),
-  /** CRC-32 of the JSON of all the others, in their order. */
-  sum: v.optional(v.number()),
-});
-
-/** What is kept of a group beside its log. */
-export type GroupFile = v.InferOutput<typeof GROUP_FILE>;
 
 /** Where warnings go. */
 type Warn = Owner["warn"];
@@ -89,6 +74,20 @@ export function readGroupFile(folder: string): GroupFile | undefined {
   }
 }
 
+/** The port at which a group was served last; undefined where none is kept. @throws {FolderUnusable} */
+export function keptPort(folder: string): number | undefined {
+  const file = load<PortsFile>(join(folder, PORTS_FILE), {
+    problem: (value) => keptProblem("portsFile", value),
+    wayOut: "remove it, and start the group once at the HOST:PORT that its members know",
+  });
+  return file?.main;
+}
+
+/** Keeps it for the next start. */
+export function keepPort(folder: string, main: number): void {
+  save(join(folder, PORTS_FILE), { main });
+}
+
 /** What a `group.json` says. @throws {Error} with what is wrong with it */
 export function parseGroupFile(text: string): GroupFile {
   if (text.trim() === "") throw new Error("it is empty");
@@ -98,11 +97,8 @@ export function parseGroupFile(text: string): GroupFile {
   } catch (cause) {
     throw new Error("it is not JSON", { cause });
   }
-  const parsed = v.safeParse(GROUP_FILE, json);
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw new Error(`${v.getDotPath(issue) ?? "its content"}: ${issue.message}`);
-  }
+  const problem = keptProblem("groupFile", json);
+  if (problem !== undefined) throw new Error(`it is not what was written (${problem})`);
   const file = json as GroupFile;
   if (file.sum !== undefined && file.sum !== sumOf(file)) {
     throw new Error("it is not what was written");
@@ -140,6 +136,11 @@ export function folderProblems(folder: string): string[] {
     if (file) lookInto(folder, file, (text) => problems.push(text));
   } catch (error) {
     problems.push(sentence(withWayOut(folder, error)));
+  }
+  try {
+    keptPort(folder);
+  } catch (error) {
+    problems.push(sentence(error));
   }
   return problems;
 }

@@ -2,7 +2,6 @@
 
 import { join } from "node:path";
 import type { OpenGroupOptions } from "../cli/program.ts";
-import { load, save } from "../disk/files.ts";
 import { LogDamaged, Refusal, sentence, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
 import { GroupServer, type GroupServerOptions } from "../group/server.ts";
@@ -10,6 +9,7 @@ import { groupId, sha256, signingKey } from "../identity/keys.ts";
 import { memoryLog } from "../log/memory.ts";
 import { sqliteLog } from "../log/sqlite.ts";
 import { renewCopy } from "../log/sqlite_copy.ts";
+import type { GroupFile } from "../protocol/kept.ts";
 import { storeOwner } from "../store/sqlite_user_look.ts";
 import {
   checkedAddress,
@@ -24,10 +24,11 @@ import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import { Copies } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import {
-  type GroupFile,
   groupFile,
   groupLog,
+  keepPort,
   keptLog,
+  keptPort,
   newGroup,
   withWayOut,
 } from "./group_folder.ts";
@@ -59,9 +60,9 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
       "Dialects are served in the clear: who uses them can be read, and can claim any id",
     );
   }
-  const portsFile = folder && join(folder, "ports.json");
+  const anyPort = address.endsWith(":0");
   // The port that was free at the last start, so that what members remember stays true.
-  const ports = portsFile ? load<{ readonly main: number }>(portsFile) : undefined;
+  const before = folder && anyPort ? keptPort(folder) : undefined;
   const stored = folder !== undefined && !memory;
   const log = stored ? groupLog(folder, file, (text) => logger.warn(text)) : memoryLog();
   const group = await named(name, folder, {
@@ -69,7 +70,7 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     log,
     identity: { id, name, key: key.publicKey, nonce, founder, access },
     key,
-    address: address.endsWith(":0") && ports ? address.slice(0, -1) + ports.main : address,
+    address: before === undefined ? address : address.slice(0, -1) + before,
     bounds: boundsHere(DEFAULT_BOUNDS, options.memoryLimit),
     pins: folder ? filePins(join(folder, "registries.json")) : new Map<string, string>(),
     registries: options.unlisted ? [] : registries,
@@ -80,7 +81,7 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     logger,
   });
   const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
-  if (portsFile && port !== undefined && port !== ports?.main) save(portsFile, { main: port });
+  if (folder && port !== undefined && port !== before) keepPort(folder, port);
   if (stored) {
     // Does for other programs what only the holder of the folder can do.
     const holder = new Holder((request, watch) => copies.handle(log, folder, request, watch));
