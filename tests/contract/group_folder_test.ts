@@ -316,3 +316,22 @@ folderTest("a folder is not restored to where a group is", async ({ stopped, fol
   await copies.restore(copy, stopped);
   assert.equal((await serving(stopped, factsOf)).result.id, id);
 });
+
+folderTest("a port that cannot be read is not another one in silence", async ({ stopped }) => {
+  const file = join(stopped, "ports.json");
+  const { main } = JSON.parse(readFileSync(file, "utf8"));
+  const start = (address?: string) =>
+    Group.start({ name: "Lab", data: stopped, unlisted: true, ...(address ? { address } : {}) });
+  for (const text of ["", "{}", '{"main": 70000}', `{"main": "${main}"`]) {
+    writeFileSync(file, text);
+    const [problem, ...more] = folderProblems(stopped);
+    assert.deepEqual(more, []);
+    await assert.rejects(start(), { name: "FolderUnusable", message: problem });
+    assert.match(problem, /ports\.json: .*; remove it, and start the group once at the HOST:PORT/);
+  }
+  rmSync(file);
+  const moved = await start("127.0.0.1:0");
+  const { address } = moved;
+  await moved.close();
+  assert.equal(`127.0.0.1:${JSON.parse(readFileSync(file, "utf8")).main}`, address);
+});
