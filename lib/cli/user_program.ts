@@ -2,7 +2,7 @@
 
 import { UsageError } from "../errors.ts";
 import { DEFAULT_REGISTRY } from "../text/addresses.ts";
-import { safeLine } from "../text/filter.ts";
+import { safeJson, safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import { atMost, columns, type Options, valueOf } from "./args.ts";
 import { refuseOthers } from "./commands/command.ts";
@@ -94,7 +94,8 @@ async function restore({ given, home, doors, output }: Call): Promise<number> {
   atMost(given.positionals, 1);
   const name = valueOf(given, "name", checkedName);
   const told = await doors.restoreHome(home, { newUser: given.flags.has("new-user"), name });
-  await output.print(told.map(safeLine).join("\n"));
+  const json = given.flags.has("json");
+  for (const text of told) await output.print(json ? safeJson({ text }) : safeLine(text));
   return 0;
 }
 

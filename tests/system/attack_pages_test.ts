@@ -92,8 +92,13 @@ for (const [what, [pages, said]] of Object.entries(ENDLESS)) {
     closing(async (keep) => {
       const { user, asked } = await memberOf(keep, {
         members({ after }) {
-          const [ids, more] = pages(String(after ?? ""));
-          const members = ids.map((id) => ({ user: id, name: id, role: "member", present: false }));
+          const [names, more] = pages(String(after ?? "").slice(1));
+          const members = names.map((name) => ({
+            user: `~${name}`,
+            name,
+            role: "member",
+            present: false,
+          }));
           const banned = members.map(({ user, name }) => ({ user, name }));
           return { members, more, topic: "endless", banned };
         },
@@ -177,7 +182,7 @@ for (const [what, [seqs, said]] of Object.entries(LOGS)) {
         }));
       }
       const found = await soon(user.fingerprint("Evil").then(() => "", ({ name }) => name));
-      assert.equal(found, what === "more, and nothing" ? "" : "LogDamaged");
+      assert.equal(found, "LogDamaged");
     }));
 }
 

@@ -12,6 +12,7 @@ import { Folder } from "./world.ts";
 /** Of each row what is typed behind its name, in an order in which all of it can be done. */
 const TYPED: Readonly<Record<string, readonly string[]>> = {
   doctor: [],
+  restore: [],
   list_groups: [],
   show_groups: [],
   join_group: ["Other"],
@@ -93,7 +94,7 @@ test("--json: what fails and what is typed wrong leave standard output empty, wi
     const registry = keep(await Registry.start({ port: 0 }));
     const place = ["--registry", registry.address, "--home", home, "--json"];
     // Of nothing they need, these say nothing and are done.
-    const easy = ["list_groups", "show_groups", "rename", "whoami", "doctor"];
+    const easy = ["list_groups", "show_groups", "rename", "whoami", "doctor", "restore"];
     for (const [name, words] of Object.entries(TYPED)) {
       if (easy.includes(name)) continue;
       const { code, lines, errors } = await run(keep, [name, ...words, ...place]);

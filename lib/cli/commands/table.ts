@@ -27,6 +27,7 @@ const restore: ProgramCommand = {
   names: ["restore"],
   help: "make a damaged folder whole again, and say what is lost",
   program: { usage: "restore [--new-user]" },
+  options: ["json"],
 };
 
 /** The rows of the prompt and of scripts, in the order of its help. */
