@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
 import { askHolder } from "../../lib/run/ask_holder.ts";
 import { Holder } from "../../lib/run/holder.ts";
+import { Group } from "../support/inside.ts";
 import { closing } from "../support.ts";
 import { ours, Process } from "./processes.ts";
 import { Folder } from "./world.ts";
@@ -150,6 +151,7 @@ test("a command that is interrupted ends its own request and itself, with 130", 
 test("a folder that is held by a process that takes no requests is told so within seconds", () =>
   closing(async (keep) => {
     const place = new Place(keep);
+    await (await Group.start({ name: "Lab", data: place.data, unlisted: true })).close();
     const log = sqliteLog(place.data);
     await log.open();
     try {
