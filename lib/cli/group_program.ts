@@ -89,7 +89,8 @@ export function groupProgram(
       (log) => openGroup({ ...what, ...servingOf(given), log }),
       ({ address, name, key }) =>
         `Group ${safeLine(name ?? what.name)} listens on ${address}, ` +
-        `registry ${what.registries.join(", ")} (short key ${shortKey(key)}; Ctrl-C stops it)`,
+        (given.flags.has("unlisted") ? "unlisted" : `registry ${what.registries.join(", ")}`) +
+        ` (short key ${shortKey(key)}; Ctrl-C stops it)`,
       output,
       run,
     );

@@ -1,6 +1,9 @@
 /** What SQLite's errors mean; Deno and Node report them differently. */
 
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { DiskFull, FolderUnusable, LogDamaged, LogFailed } from "../errors.ts";
+import { rightsProblem } from "./rights.ts";
 
 /** Primary result codes of SQLite that are acted on. */
 export const SQLITE = {
@@ -52,6 +55,13 @@ export interface OpenWords {
   readonly wayOut?: string | undefined;
 }
 
+function whyUnwritable(file: string): string {
+  let folder = dirname(resolve(file));
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  return rightsProblem(file, "read", "write") ?? rightsProblem(folder, "read", "write") ??
+    "it must be a folder in which this user can write";
+}
+
 /** What a failed open means for the person who started it. */
 export function openError(file: string, words: OpenWords, cause: unknown): unknown {
   const { cannot, held, wayOut } = words;
@@ -68,9 +78,7 @@ export function openError(file: string, words: OpenWords, cause: unknown): unkno
     case "ENOTDIR":
     case "EPERM":
     case "EROFS":
-      return new FolderUnusable(`${cannot}: it must be a folder in which this user can write`, {
-        cause,
-      });
+      return new FolderUnusable(`${cannot}: ${whyUnwritable(file)}`, { cause });
     default:
       return readError(file, 0, cause, wayOut);
   }

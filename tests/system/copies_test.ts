@@ -226,5 +226,7 @@ test("missing rights are told as such, with whose they are and what to do", {
     if (isRoot) {
       for (const name of readdirSync(place.data)) chmodSync(join(place.data, name), 0o666);
     }
-    await lacking(locked, isRoot ? 0o755 : 0o500, told("locked", "write"), "backup", copy);
+    const shut = isRoot ? 0o755 : 0o500;
+    await lacking(place.data, shut, told("data", "write"), "Lab", "127.0.0.1:0", "--unlisted");
+    await lacking(locked, shut, told("locked", "write"), "backup", copy);
   }));
