@@ -107,7 +107,7 @@ async function refusalOf(data: string): Promise<string> {
     });
   }
   assert.equal(content(data)["group.json"], before["group.json"]);
-  assert.ok(/group\.ts restore COPY --data/.test(refusals[0]), refusals[0]);
+  assert.ok(/(group\.ts|zgroup group) restore COPY --data/.test(refusals[0]), refusals[0]);
   assert.equal(refusals[0], problems[0]);
   return refusals[0];
 }
