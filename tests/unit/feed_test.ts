@@ -10,6 +10,9 @@ import { FeedReader } from "../../lib/session/feed_reader.ts";
 import type { Encoded } from "../../lib/transport/transport.ts";
 import { until } from "../support.ts";
 
+/** What a feed tells comes within two seconds; one that does not tell it never does, ms. */
+const EVENT = 20_000;
+
 const EPOCH = "00000000-0000-4000-8000-000000000001";
 
 /** A follower that opens what it can with the keys it was given. */
@@ -102,7 +105,7 @@ function crowd(feed: Feed, n: number): Ear[] {
 
 /** Waits until as many were heard; a slice may end behind any follower. */
 async function heard(ear: Ear, count: number): Promise<void> {
-  await until(() => ear.heard.length >= count, 2_000, `${count} heard`);
+  await until(() => ear.heard.length >= count, EVENT, `${count} heard`);
 }
 
 test("feed: what is published reaches each follower, sealed once", () =>
@@ -152,7 +155,7 @@ test("feed: removals while a crowd is written to leave nobody without a key", ()
       }
       await setImmediate();
     }
-    await until(() => ears.every((ear) => ear.heard.at(-1) === 40), 5_000, "all heard");
+    await until(() => ears.every((ear) => ear.heard.at(-1) === 40), EVENT, "all heard");
     const wanted = Array.from({ length: 40 }, (_, i) => i + 1);
     for (const ear of ears) assert.deepEqual([ear.heard, ear.sealed], [wanted, 0]);
     gone.forEach((ear, i) => assert.ok((ear.heard.at(-1) ?? 0) <= 4 * (i + 1)));
@@ -162,16 +165,16 @@ test("feed: those who leave a crowd of their own will share one turn of the key"
   feedOf(async (feed) => {
     const ears = crowd(feed, 200);
     feed.out([ears.pop()!], true); // The key turned just now.
-    await until(() => ears.at(-1)!.pushes === 1, 1_000, "the key turned at once");
+    await until(() => ears.at(-1)!.pushes === 1, EVENT, "the key turned at once");
     await setImmediate();
     const leaving = ears.splice(0, 20);
     for (const ear of leaving) feed.out([ear], false);
     feed.entries([batch(1)], false);
     await heard(ears.at(-1)!, 1);
     assert.deepEqual([ears[0].pushes, ears[0].heard, leaving[0].heard], [1, [1], []]);
-    await until(() => ears[0].pushes === 2, 3_000, "the key turned");
+    await until(() => ears[0].pushes === 2, EVENT, "the key turned");
     feed.entries([batch(2)], false);
-    await until(() => ears.every(({ heard }) => heard.length === 2), 1_000, "all heard");
+    await until(() => ears.every(({ heard }) => heard.length === 2), EVENT, "all heard");
     assert.ok(ears.every(({ pushes, sealed }) => pushes === 2 && sealed === 0));
   }));
 
@@ -182,10 +185,10 @@ test("feed: comings and goings in a crowd are heard together, a message brings t
     await setTimeout(20); // Timers that fall due sooner have fired by then.
     assert.equal(frames(), 0);
     feed.entries([batch(51)], false);
-    await until(() => ears[1_999].heard.length === 51, 1_000, "all heard");
+    await until(() => ears[1_999].heard.length === 51, EVENT, "all heard");
     assert.equal(frames(), 1);
     for (let seq = 52; seq <= 60; seq++) feed.entries([batch(seq, "", "leave")], true);
-    await until(() => ears[1_999].heard.length === 60, 1_500, "heard without a message, too");
+    await until(() => ears[1_999].heard.length === 60, EVENT, "heard without a message, too");
     assert.equal(frames(), 2);
   }));
 
@@ -201,7 +204,7 @@ test("feed: what comes while a crowd is written to is merged into frames of 64 K
     const { ear } = masses(feed, 100_000);
     const text = "x".repeat(1_000);
     for (let seq = 1; seq <= 300; seq++) feed.entries([batch(seq, text)], false);
-    await until(() => ear.heard.length === 300, 10_000, "all heard");
+    await until(() => ear.heard.length === 300, EVENT, "all heard");
     assert.deepEqual(ear.heard, Array.from({ length: 300 }, (_, i) => i + 1));
     // One for the first, and one for each 64 KiB of the rest.
     assert.equal(frames(), 7);
@@ -247,7 +250,7 @@ test("feed: a head that says nothing new goes to many every other second alone",
       const { ear } = masses(feed, size - feed.followers);
       for (const head of [7, 7, 8]) {
         feed.head(head);
-        await until(() => ear.heard.length > 0, 2_000, "a head");
+        await until(() => ear.heard.length > 0, EVENT, "a head");
         await setImmediate();
       }
       await heard(ear, told.length);
@@ -290,17 +293,20 @@ test("feed: hints are dropped when there are too many, of one or of all", () =>
         await setImmediate();
       }
     };
+    const begin = performance.now();
+    const back = () => Math.ceil((performance.now() - begin) / 1_000);
     for (let i = 0; i < 50; i++) {
       feed.typing("~one", "One");
       await settled();
     }
-    assert.equal(frames(), 4);
+    // A burst of four, and one a second that came back meanwhile.
+    assert.ok(frames() >= 4 && frames() <= 4 + back(), String(frames()));
     for (let i = 0; i < 500; i++) {
       feed.typing(`~user${i}`, "Any");
       await settled();
     }
-    // A burst of 20,000 writes, and what came back meanwhile.
-    assert.ok(frames() >= 20 && frames() < 60, String(frames()));
+    // A burst of 20,000 writes, and 10,000 a second.
+    assert.ok(frames() >= 20 && frames() <= 20 + 10 * back(), String(frames()));
     assert.deepEqual(ear.frames[0].typing, { user: "~one", name: "One" });
   }));
 
@@ -356,7 +362,7 @@ test("feed: who comes while others are told hears what comes after, in order", (
     const late = new Ear().follow(feed);
     feed.entries([batch(2)], false);
     feed.entries([batch(3)], false);
-    await until(() => late.heard.at(-1) === 3 && early.heard.length === 3, 2_000, "all heard");
+    await until(() => late.heard.at(-1) === 3 && early.heard.length === 3, EVENT, "all heard");
     assert.deepEqual(early.heard, [1, 2, 3]);
     assert.deepEqual(late.heard.filter((seq) => seq > 1), [2, 3]);
   }));
