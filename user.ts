@@ -8,6 +8,7 @@ import { main } from "./lib/run/main.ts";
 
 // Loaded when needed: --help answers at once.
 const open = () => import("./lib/run/open_user.ts");
+const openHome = () => import("./lib/run/open_home.ts");
 
 await main((signal, onClose) =>
   userProgram(
@@ -15,13 +16,13 @@ await main((signal, onClose) =>
     {
       openUser: async (options) => (await open()).openUser(options),
       lookingUser: async (options) => (await open()).lookingUser(options),
-      restoreHome: async (home, options) => (await open()).restoreHome(home, options),
+      restoreHome: async (home, options) => (await openHome()).restoreHome(home, options),
       openGroup: async (options) => (await import("./lib/run/open_group.ts")).openGroup(options),
       openRegistry: async (options) =>
         (await import("./lib/run/open_registry.ts")).openRegistry(options),
       keptName: async (home) => (await open()).keptName(home),
       systemName: async () => (await open()).systemName(),
-      machine: async (home, engine) => (await open()).machine(home, engine),
+      machine: async (home, engine) => (await openHome()).machine(home, engine),
       hold: async (folder) => (await import("./lib/run/hold.ts")).holdFolder(folder),
       isListening,
       openLog,

@@ -2,6 +2,7 @@
 
 import { copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { Machine } from "../cli/program.ts";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
 import { FolderUnusable, sentence, UsageError } from "../errors.ts";
 import { copyIn, type Known, knownPath } from "../store/known_file.ts";
@@ -15,7 +16,9 @@ import {
 } from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
 import { storePath } from "../store/user_folder.ts";
+import { engineName } from "./engines.ts";
 import { folderProblems } from "./group_folder.ts";
+import { machineFor } from "./machine.ts";
 import { loadPins } from "./pins.ts";
 import { checkKeyFile } from "./registry_key.ts";
 import { identityPath, idOf, keptUser, lost, userFile } from "./user_file.ts";
@@ -25,6 +28,12 @@ export interface HomeFound {
   readonly hasUser: boolean;
   /** A sentence each, with the way out. */
   readonly problems: readonly string[];
+}
+
+/** What this machine gives a user of a home. */
+export function machine(home: string, transport?: string): Machine {
+  const wire = engineName(transport) === "zmtp" ? "zmtp (ours)" : "libzmq";
+  return { ...machineFor(home, wire), ...lookAtHome(home) };
 }
 
 /** Looks at the user of a home, at its profiles, its registry and its groups. Changes nothing. */

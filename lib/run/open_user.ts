@@ -1,6 +1,6 @@
 /** Opens a user: names the adapters it is made of. */
 
-import type { Machine, OpenUserOptions } from "../cli/program.ts";
+import type { OpenUserOptions } from "../cli/program.ts";
 import { save } from "../disk/files.ts";
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
@@ -10,13 +10,10 @@ import { lookAtStore, storeOwner } from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
 import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { User } from "../user/user.ts";
-import { engineName, transportFor } from "./engines.ts";
+import { transportFor } from "./engines.ts";
 import { SILENT } from "./logging.ts";
-import { machineFor } from "./machine.ts";
-import { lookAtHome } from "./open_home.ts";
 import { identityPath, idOf, keptUser, userFile } from "./user_file.ts";
 
-export { restoreHome } from "./open_home.ts";
 export { keptName, systemName } from "./user_file.ts";
 
 /**
@@ -60,10 +57,4 @@ async function partsFor({ registries = [DEFAULT_REGISTRY], transport }: OpenUser
 
 function who({ secretKey, name }: UserFile) {
   return { key: signingKey(secretKey), name };
-}
-
-/** What this machine gives a user of a home. */
-export function machine(home: string, transport?: string): Machine {
-  const wire = engineName(transport) === "zmtp" ? "zmtp (ours)" : "libzmq";
-  return { ...machineFor(home, wire), ...lookAtHome(home) };
 }
