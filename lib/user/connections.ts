@@ -3,7 +3,7 @@
 import { Closed } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import { PRESENT_FOR } from "../protocol/limits.ts";
-import type { GroupTarget, UserStore } from "../store/user_store.ts";
+import type { GroupTarget, StoredGroup, UserStore } from "../store/user_store.ts";
 import { pause } from "../transport/waiting.ts";
 import type { LiveFeed } from "./feed.ts";
 import type { KnownGroups } from "./groups.ts";
@@ -12,7 +12,7 @@ import { Link } from "./link.ts";
 import type { Registries } from "./registries.ts";
 import type { RegistryMeans } from "./registry_link.ts";
 import { Sender } from "./sender.ts";
-import type { OutboxEvent, UserEvent } from "./types.ts";
+import type { JoinedGroup, OutboxEvent, UserEvent } from "./types.ts";
 
 /** What a user works with, to join a group or to look at a server. */
 export interface Parts extends RegistryMeans {
@@ -63,6 +63,18 @@ export class Connections {
   /** The connection to a known group, if there is one. */
   get(id: string): Connected | undefined {
     return this.#open.get(id);
+  }
+
+  /** What is known of a group without asking. */
+  info(group: StoredGroup): JoinedGroup {
+    const { id, name, address, role, key } = group;
+    const { cursor, epoch } = this.#options.groups.cursor(group);
+    const { link, sender } = this.get(id) ?? {};
+    const state = link?.state ?? "connecting";
+    // A cursor of another epoch has seen nothing of this one.
+    const unread = Math.max(0, (link?.head ?? 0) - (link?.epoch === epoch ? cursor : 0));
+    const waiting = sender?.waiting ?? 0;
+    return { id, name, address, role, state, unread, waiting, cursor, key };
   }
 
   /** Messages in the outbox for a group. */

@@ -14,7 +14,7 @@ import type { Proof } from "../store/user_store.ts";
 import { backoff, pause } from "../transport/waiting.ts";
 import type { FeedListener } from "./feed.ts";
 import type { Link } from "./link.ts";
-import { RecentMids } from "./recent_mids.ts";
+import { ShownMids } from "./shown_mids.ts";
 import { Trail, type Verdict } from "./trail.ts";
 import type { FollowRange } from "./types.ts";
 
@@ -85,7 +85,7 @@ class Following implements FeedListener {
   #since: number | undefined;
   #epoch: string;
   #trail: Trail;
-  #mids = new RecentMids();
+  #mids = new ShownMids();
   /** What was read of the log, from the next batch on. */
   #page: Iterator<Batch> = [].values();
   /** Highest seq of the page. */
@@ -219,7 +219,7 @@ class Following implements FeedListener {
     if (!changed) return false;
     this.#options.note({ type: "epoch" });
     this.#trail = new Trail(0, true);
-    this.#mids = new RecentMids();
+    this.#mids = new ShownMids();
     this.#since = undefined;
     this.#look();
     return true;

@@ -6,7 +6,7 @@ import { type SigningKey, userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
-import type { Proof, StoredGroup, UserStore } from "../store/user_store.ts";
+import type { Proof, UserStore } from "../store/user_store.ts";
 import { checkedName } from "../text/names.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connections, type Parts } from "./connections.ts";
@@ -146,7 +146,7 @@ export class User implements AsyncDisposable {
    * the original programs
    */
   async join(target: string): Promise<JoinedGroup> {
-    return this.#info(await joinGroup(target, this.#parts));
+    return this.#connections.info(await joinGroup(target, this.#parts));
   }
 
   /**
@@ -222,7 +222,7 @@ export class User implements AsyncDisposable {
 
   /** The groups joined, by name, as far as known without asking. */
   joined(): readonly JoinedGroup[] {
-    return this.#groups.joined.map((group) => this.#info(group));
+    return this.#groups.joined.map((group) => this.#connections.info(group));
   }
 
   /**
@@ -379,17 +379,6 @@ export class User implements AsyncDisposable {
   /** To every joined group. */
   #links(): Link[] {
     return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
-  }
-
-  #info(group: StoredGroup): JoinedGroup {
-    const { id, name, address, role, key } = group;
-    const { cursor, epoch } = this.#groups.cursor(group);
-    const { link, sender } = this.#connections.get(id) ?? {};
-    const state = link?.state ?? "connecting";
-    // A cursor of another epoch has seen nothing of this one.
-    const unread = Math.max(0, (link?.head ?? 0) - (link?.epoch === epoch ? cursor : 0));
-    const waiting = sender?.waiting ?? 0;
-    return { id, name, address, role, state, unread, waiting, cursor, key };
   }
 
   #emit(event: UserEvent): void {

@@ -12,7 +12,8 @@ interface Place {
 }
 
 /** Remembers by author and message id. */
-export class RecentMids {
+export class ShownMids {
+  /** By message id; where another author had it first, by author and id. */
   #newer = new Map<string, Place>();
   #older: ReadonlyMap<string, Place> = new Map();
 
@@ -23,18 +24,21 @@ export class RecentMids {
     const place = { author, seq };
     let marked: GroupEntry[] | undefined;
     for (const [i, entry] of entries.entries()) {
-      const mid = entry.mid!;
-      const before = this.#newer.get(mid) ?? this.#older.get(mid);
-      if (before === undefined) this.#newer.set(mid, place);
-      else if (before.author === author) {
-        (marked ??= [...entries])[i] = { ...entry, signature: "invalid" };
-      }
+      let key = entry.mid!;
+      let before = this.#placeOf(key);
+      if (before && before.author !== author) before = this.#placeOf(key = `${author} ${key}`);
+      if (before === undefined) this.#newer.set(key, place);
+      else (marked ??= [...entries])[i] = { ...entry, signature: "invalid" };
     }
     if (this.#newer.size >= REMEMBERED) {
       this.#older = this.#newer;
       this.#newer = new Map();
     }
     return marked ?? entries;
+  }
+
+  #placeOf(key: string): Place | undefined {
+    return this.#newer.get(key) ?? this.#older.get(key);
   }
 
   /** What stood after `seq`, the end of a batch, did not stand there. */
