@@ -54,9 +54,11 @@ export class Terminal implements AsyncDisposable {
     { columns = 100, rows = 40, env = {} }: TerminalOptions = {},
   ) {
     this.screen = new ScreenModel(columns, rows);
-    // The shell sets the window's size, says its process id and becomes the program.
-    const colours = env.NO_COLOR === undefined ? "unset NO_COLOR; " : "";
-    const shell = `${colours}stty cols ${columns} rows ${rows}; echo "PID $$"; exec ${
+    // The shell takes away what the runner of the tests says of its own colours, and CI's word for
+    // having none, sets the window's size, says its process id and becomes the program.
+    const runners = ["CI", "FORCE_COLOR", "NODE_DISABLE_COLORS", "NO_COLOR"];
+    const unset = `unset ${runners.filter((name) => env[name] === undefined).join(" ")}`;
+    const shell = `${unset}; stty cols ${columns} rows ${rows}; echo "PID $$"; exec ${
       command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ")
     }`;
     this.#process = new Process(["script", "-qefc", shell, "/dev/null"], {
