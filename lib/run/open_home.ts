@@ -15,6 +15,7 @@ import {
   storeOwner,
 } from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
+import { queuedPath } from "../store/queued_record.ts";
 import { storePath } from "../store/user_folder.ts";
 import { engineName } from "./engines.ts";
 import { folderProblems } from "./group_folder.ts";
@@ -41,7 +42,11 @@ export function lookAtHome(home: string): HomeFound {
   const own = [...userProblems(home)];
   const problems = [
     ...own,
-    ...below(home, "profiles").flatMap((profile) => [...userProblems(profile)]),
+    ...lossesOf(home),
+    ...below(home, "profiles").flatMap((profile) => [
+      ...userProblems(profile),
+      ...lossesOf(profile),
+    ]),
     ...problemOf(() => checkKeyFile(join(home, "registry"))),
     ...problemOf(() => lookAtNames(join(home, "registry"))),
     ...below(home, "groups").flatMap((group) => [
@@ -73,6 +78,17 @@ function* userProblems(home: string): Iterable<string> {
       `Cannot use ${knownPath(home)}: it is ${why}; any command makes it again from user.db`,
     );
   });
+}
+
+/** What is gone from a home that can be used. */
+function lossesOf(home: string): string[] {
+  try {
+    const file = keptUser(home);
+    const { warnings = [] } = lookAtStore(home, file && idOf(file)) ?? {};
+    return warnings.map((loss) => `${loss}; any command goes on without them`);
+  } catch {
+    return []; // Told as a problem.
+  }
 }
 
 function problemOf(look: () => unknown): string[] {
@@ -137,9 +153,10 @@ function setAside(home: string, more: readonly string[]): string {
   const date = new Date().toISOString().replaceAll(":", "-");
   const aside = join(home, `set-aside-${date}`);
   const store = storePath(home);
-  const files = [store, `${store}-wal`, `${store}-shm`, knownPath(home), ...more].filter(
-    existsSync,
-  );
+  const files = [store, `${store}-wal`, `${store}-shm`, knownPath(home), queuedPath(home), ...more]
+    .filter(
+      existsSync,
+    );
   makeFolder(aside);
   for (const path of files) {
     replace(join(aside, basename(path)), (part) => copyFileSync(path, part));
@@ -168,7 +185,8 @@ function fill(home: string, owner: string, { second, first, newUser }: Sources):
   // The second copy is newer than a database that was put back, and whole where that is not.
   const groups = new Map([...first?.groups ?? [], ...second?.groups ?? []].map((g) => [g.id, g]));
   const pins = { ...first?.pins, ...second?.pins };
-  const isWhole = first?.outboxIsWhole && first.generation === second?.generation;
+  const isWhole = first?.outboxIsWhole && first.generation === second?.generation &&
+    first.warnings.length === 0;
   let messages = 0;
   const store = sqliteStore(home, owner);
   try {

@@ -9,6 +9,7 @@ export function memoryStore(found?: Pick<FoundStore, "groups" | "pins">): UserSt
 }
 
 class MemoryStore implements UserStore {
+  readonly warnings: readonly string[] = [];
   readonly #known: Map<string, StoredGroup>;
   readonly #pins: Map<string, string>;
   /** Group id → messages in the order of their mids. */

@@ -4,6 +4,7 @@ import { type Database, openFile } from "../disk/sqlite.ts";
 import { damaged, newer, openError, SQLITE, sqliteCode } from "../disk/sqlite_errors.ts";
 import type { Message } from "../protocol/schema.ts";
 import { copyIn } from "./known_file.ts";
+import { lossOf, queuedOf } from "./queued_record.ts";
 import {
   type FolderRow,
   type GroupRow,
@@ -28,6 +29,7 @@ import type { FoundStore, StoredGroup } from "./user_store.ts";
  */
 export function lookAtStore(folder: string, owner = ""): FoundStore | undefined {
   const copy = copyIn(folder);
+  const queued = queuedOf(folder, owner);
   if (isEmpty(folder)) {
     if (copy !== undefined) throw missing(folder, copy);
     return undefined;
@@ -38,7 +40,7 @@ export function lookAtStore(folder: string, owner = ""): FoundStore | undefined 
     }
     if (version < MIGRATIONS.length) return earlier(folder, db, version);
     const store = new SqliteStore(db, folder);
-    store.check(owner, copy);
+    store.check(owner, copy, queued);
     return store.whole();
   });
 }
@@ -72,7 +74,11 @@ export function salvage(folder: string): Salvaged {
   if (isEmpty(folder)) return found;
   try {
     looking(folder, (db) => {
-      attempt(db, SQL.folder, (row: FolderRow) => Object.assign(found, row));
+      attempt(db, SQL.folder, ({ owner, generation, queued }: FolderRow) => {
+        Object.assign(found, { owner, generation });
+        const loss = lossOf(folder, queued, queuedOf(folder, owner));
+        if (loss !== undefined) found.warnings.push(loss);
+      });
       attempt(db, "SELECT * FROM known", (row: GroupRow) => {
         if (row.sum === groupSum(row)) found.groups.push(toGroup(row));
       });
@@ -106,6 +112,7 @@ function emptyStore() {
     groups: [] as StoredGroup[],
     pins: {} as Record<string, string>,
     outbox: new Map<string, Message[]>(),
+    warnings: [] as string[],
   };
 }
 

@@ -20,15 +20,17 @@ export const MIGRATIONS: readonly Migration[] = [
   ALTER TABLE known DROP COLUMN door;
   ALTER TABLE known ADD COLUMN ticket TEXT NOT NULL DEFAULT '';
   CREATE TABLE pin (address TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
-  // What proves that a log goes on from a cursor: empty hashes where none was kept. Whose it is and
-  // how often it changed; a sum a row, and one for all that wait for a group.
+  // What proves that a log goes on from a cursor: empty hashes where none was kept. Whose it is, how
+  // often it changed and how many messages were ever put in the outbox; a sum a row, and one for all that wait for a group.
   (db) => {
     db.exec(`ALTER TABLE known ADD COLUMN base_seq INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE known ADD COLUMN base_hash TEXT NOT NULL DEFAULT '';
     ALTER TABLE known ADD COLUMN tip_seq INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE known ADD COLUMN tip_hash TEXT NOT NULL DEFAULT '';
-    CREATE TABLE folder (owner TEXT NOT NULL, generation INTEGER NOT NULL) STRICT;
-    INSERT INTO folder VALUES ('', 0);
+    CREATE TABLE folder (
+      owner TEXT NOT NULL, generation INTEGER NOT NULL, queued INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO folder VALUES ('', 0, 0);
     CREATE TABLE waiting (known TEXT PRIMARY KEY, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     ALTER TABLE known ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE pin ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
@@ -70,7 +72,7 @@ export type WaitingRow = {
   readonly text: string;
   readonly sum: number;
 };
-export type FolderRow = Pick<Known, "owner" | "generation">;
+export type FolderRow = Pick<Known, "owner" | "generation"> & { readonly queued: number };
 
 // Stored: do not change.
 export const groupSum = (row: Omit<GroupRow, "sum" | "ticket">) =>

@@ -1,7 +1,8 @@
 /**
  * A user's folder in SQLite: known groups, pins, cursors, outbox. Open in several programs at once.
  * Each row has a sum, and so have all that wait for one group; whom the user knows is kept a second
- * time in `known.json`. Nothing is believed that does not agree with both.
+ * time in `known.json`, how many messages ever waited in `user.head`. Nothing is believed that does
+ * not agree with them.
  */
 
 import { type Database, openDatabase, type Opening, type Statements } from "../disk/sqlite.ts";
@@ -10,6 +11,7 @@ import { FolderUnusable } from "../errors.ts";
 import type { KnownGroup } from "../protocol/kept.ts";
 import type { Message } from "../protocol/schema.ts";
 import { copyIn, isNotOf, isSame, type Known, saveKnown } from "./known_file.ts";
+import { lossOf, queuedOf, QueuedRecord } from "./queued_record.ts";
 import {
   type FolderRow,
   type GroupRow,
@@ -26,9 +28,10 @@ import { isEmpty, missing, restoreLine, wordsFor } from "./user_folder.ts";
 import type { FoundStore, Proof, StoredGroup, UserStore } from "./user_store.ts";
 
 export const SQL = {
-  folder: "SELECT owner, generation FROM folder",
+  folder: "SELECT * FROM folder",
   own: "UPDATE folder SET owner = ?",
   grow: "UPDATE folder SET generation = generation + 1",
+  queue: "UPDATE folder SET queued = queued + ? RETURNING *",
   groups: "SELECT * FROM known ORDER BY name, id",
   group: "SELECT * FROM known WHERE id = ?",
   save: `INSERT INTO known (id, name, address, key, joined, role) VALUES (?, ?, ?, ?, ?, ?)
@@ -61,11 +64,13 @@ export const SQL = {
  * missing; {DiskFull}; {LogDamaged}
  */
 export function sqliteStore(folder: string, owner = ""): UserStore {
+  // Both as they were before the database is read: never newer.
   const copy = copyIn(folder);
+  const queued = queuedOf(folder, owner);
   if (copy !== undefined && isEmpty(folder)) throw missing(folder, copy);
   return openDatabase(folder, "user.db", openingOf(folder), (db) => {
     const store = new SqliteStore(db, folder);
-    store.claim(owner, copy);
+    store.claim(owner, copy, queued);
     return store;
   });
 }
@@ -79,6 +84,8 @@ export class SqliteStore implements UserStore {
   readonly #db: Database;
   readonly #folder: string;
   readonly #sql: Statements<keyof typeof SQL>;
+  readonly #record: QueuedRecord;
+  #warnings: readonly string[] = [];
   /** An outbox that was put back from before this program sent anything is noticed. */
   #hasSent = false;
   #closed = false;
@@ -87,21 +94,27 @@ export class SqliteStore implements UserStore {
     this.#db = db;
     this.#folder = folder;
     this.#sql = db.prepareAll(SQL);
+    this.#record = new QueuedRecord(folder);
+  }
+
+  get warnings(): readonly string[] {
+    return this.#warnings;
   }
 
   /**
    * Checks all that was kept, and makes the folder its owner's.
    *
-   * @param copy as it was before this database was opened: never newer
+   * @param copy and `queued`: as they were before this database was opened
    */
-  claim(owner: string, copy: Known | "damaged" | undefined): void {
-    const known = this.check(owner, copy);
+  claim(owner: string, copy: Known | "damaged" | undefined, queued: number): void {
+    const known = this.check(owner, copy, queued);
+    if (this.#warnings.length > 0) this.#record.write(owner, this.#queued); // Told once.
     if (owner !== known.owner && owner !== "") this.#change(() => this.#sql.own.run(owner));
     else if (isNotOf(known, copy) || known.generation > copy.generation) this.#keepCopy();
   }
 
   /** @throws {FolderUnusable}; {LogDamaged} */
-  check(owner: string, copy: Known | "damaged" | undefined): Known {
+  check(owner: string, copy: Known | "damaged" | undefined, queued: number): Known {
     const [first, ...more] = ["folder", "known", "pin", "waiting"].map((table) =>
       this.#db.pragma(`integrity_check('${table}')`)
     );
@@ -115,10 +128,12 @@ export class SqliteStore implements UserStore {
           `the one that belongs here, or keep identity.json alone: ${line}`,
       );
     }
+    const loss = lossOf(this.#folder, this.#queued, queued);
+    this.#warnings = loss === undefined ? [] : [loss];
     if (isNotOf(known, copy)) return known;
     if (copy.generation > known.generation) {
       throw new FolderUnusable(
-        `${cannot}: user.db is older than known.json beside it, so that something is missing; put ` +
+        `${cannot}: user.db with its user.db-wal is older than known.json, so that something is missing; put ` +
           `the newer one back, or go on with what both have: ${line}`,
       );
     }
@@ -131,7 +146,8 @@ export class SqliteStore implements UserStore {
     const known = this.#known();
     const all = this.#sql.withOutbox.all() as Pick<WaitingRow, "known">[];
     const outbox = all.map(({ known }) => [known, this.#pending(known)] as const);
-    return { ...known, groups: this.groups(), outbox: new Map(outbox) };
+    const { warnings } = this;
+    return { ...known, groups: this.groups(), outbox: new Map(outbox), warnings };
   }
 
   groups(): StoredGroup[] {
@@ -181,6 +197,7 @@ export class SqliteStore implements UserStore {
   }
 
   enqueue(group: string, messages: readonly Message[]): void {
+    let folder: FolderRow | undefined;
     const work = () => {
       const added: { sum: number }[] = [];
       for (const [mid, text] of messages) {
@@ -189,10 +206,12 @@ export class SqliteStore implements UserStore {
         if (row) added.push(row);
       }
       this.#wait(group, added);
+      if (added.length > 0) folder = this.#sql.queue.get(added.length) as FolderRow;
     };
     if (this.#hasSent) this.#write(work);
     else this.#change(work);
     this.#hasSent = true;
+    if (folder) this.#record.write(folder.owner, folder.queued);
   }
 
   pending(group: string): Message[] {
@@ -232,6 +251,10 @@ export class SqliteStore implements UserStore {
 
   #sum(row: GroupRow): void {
     this.#sql.sumGroup.run(groupSum(row), row.id);
+  }
+
+  get #queued(): number {
+    return (this.#sql.folder.get() as FolderRow).queued;
   }
 
   #known(): Known {
@@ -293,6 +316,7 @@ export class SqliteStore implements UserStore {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#record.close();
     this.#db.close();
   }
 }

@@ -36,6 +36,8 @@ export interface StoredGroup extends GroupTarget, Proof {
 
 /** A user's folder. All calls are synchronous and safe beside other processes. */
 export interface UserStore {
+  /** What was found missing when it was opened and can be gone on without: sentences. */
+  readonly warnings: readonly string[];
   groups(): StoredGroup[];
   /** Adds or replaces where a group is and whether it is joined; keeps its cursor and its ticket. */
   save(group: GroupTarget & { readonly joined: boolean; readonly role: string }): void;
@@ -61,4 +63,6 @@ export interface FoundStore extends Known {
   readonly groups: readonly StoredGroup[];
   /** Messages that wait, by group id. */
   readonly outbox: ReadonlyMap<string, readonly Message[]>;
+  /** What is missing all the same: sentences. */
+  readonly warnings: readonly string[];
 }

@@ -43,6 +43,8 @@ const NOBODY = { since: 0, timeout: Infinity, resolve: () => {}, reject: () => {
 
 /** Messages that may wait for one group in this process. */
 const MAX_WAITING = 100_000;
+/** How long new messages are in memory alone while others are under way, ms: one write for many. */
+const KEPT_WITHIN = 50;
 /** JSON around one message and, at worst, escapes of one text unit, bytes. */
 const AROUND = 64;
 /** Requests under way at once: the group writes one while the next is made and read. */
@@ -63,6 +65,8 @@ export class Sender {
   /** In the order in which they went out. */
   #underWay: Delivery[] = [];
   #pump: Promise<void> | undefined;
+  /** Keeps what is new, however long the pump waits. */
+  #keeping: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #full = false;
 
@@ -100,6 +104,7 @@ export class Sender {
       const since = performance.now();
       const item: Item = { message: [mid, text], since, timeout, resolve, reject };
       this.#fresh.push(item);
+      if (this.#pump) this.#keeping ??= setTimeout(() => this.#keep(), KEPT_WITHIN);
       this.#timeouts.watch(item);
       this.#start();
     });
@@ -162,6 +167,8 @@ export class Sender {
 
   /** What is new is on disk before it is sent; what cannot be kept is not sent. */
   #keep(): void {
+    clearTimeout(this.#keeping);
+    this.#keeping = undefined;
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];

@@ -75,6 +75,8 @@ export class User implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #renamed: UserOptions["renamed"];
   readonly #listeners = new Set<(event: UserEvent) => void>();
+  /** What was found at the opening, for the first listener. */
+  readonly #found: string[];
   #name: string;
   #closing: Promise<void> | undefined;
 
@@ -83,6 +85,7 @@ export class User implements AsyncDisposable {
     const { transport, store } = options;
     this.#name = options.name;
     this.#renamed = options.renamed;
+    this.#found = [...store.warnings];
     this.id = userId(options.key.publicKey);
     this.registries = options.registries;
     const pins: Pins = {
@@ -348,6 +351,9 @@ export class User implements AsyncDisposable {
    */
   on(listener: (event: UserEvent) => void): () => void {
     this.#listeners.add(listener);
+    for (const text of this.#found.splice(0)) {
+      queueMicrotask(() => this.#emit({ type: "warning", text }));
+    }
     return () => this.#listeners.delete(listener);
   }
 

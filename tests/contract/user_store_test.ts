@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { midMaker } from "../../lib/identity/mids.ts";
 import { memoryStore } from "../../lib/store/memory_user_store.ts";
-import { storeOwner } from "../../lib/store/sqlite_user_look.ts";
+import { lookAtStore, storeOwner } from "../../lib/store/sqlite_user_look.ts";
 import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
 import type { UserStore } from "../../lib/store/user_store.ts";
@@ -179,7 +179,7 @@ test("user store without the write-ahead log of a killed program is older than i
     leave();
     const older = {
       name: "FolderUnusable",
-      message: /user\.db is older .*user(\.ts)? restore --home /,
+      message: /user\.db with its user\.db-wal is older .*user(\.ts)? restore --home /,
     };
     assert.throws(() => sqliteStore(left, "alice"), older);
     store.close();
@@ -190,6 +190,38 @@ test("user store without the write-ahead log of a killed program is older than i
     leave();
     assert.throws(() => sqliteStore(left, "alice"), older);
     again.close();
+    return Promise.resolve();
+  }));
+
+test("user store that lost the end of its write-ahead log says so once, and how much", () =>
+  inFolder((folder) => {
+    const [home, left] = [join(folder, "home"), join(folder, "left")];
+    const mid = midMaker();
+    const store = sqliteStore(home, "alice");
+    store.save(LAB);
+    store.enqueue("a", [[mid(), "first"]]);
+    const at = (name: string) => readFileSync(join(home, name));
+    const length = at("user.db-wal").length;
+    for (let i = 0; i < 5; i++) store.enqueue("a", [[mid(), `later ${i}`], [mid(), "and"]]);
+    // As a killed program leaves it, less what came after the first.
+    mkdirSync(left);
+    for (const name of ["user.db", "known.json", "user.head"]) {
+      copyFileSync(join(home, name), join(left, name));
+    }
+    writeFileSync(join(left, "user.db-wal"), at("user.db-wal").subarray(0, length));
+    const loss = /^Up to 10 messages .* may be lost: .*user\.db-wal was deleted or damaged/;
+    for (let i = 0; i < 2; i++) assert.match(lookAtStore(left, "alice")!.warnings.join(), loss);
+    const again = sqliteStore(left, "alice");
+    assert.match(again.warnings.join(), loss);
+    assert.deepEqual(again.pending("a").map(([, text]) => text), ["first"]);
+    again.enqueue("a", [[mid(), "last"]]);
+    again.close();
+    for (const folder of [left, home]) {
+      const third = sqliteStore(folder, "alice");
+      assert.deepEqual(third.warnings, []);
+      third.close();
+    }
+    store.close();
     return Promise.resolve();
   }));
 

@@ -11,17 +11,20 @@ import { groupId, newSigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
 import { lookAtHome, restoreHome } from "../../lib/run/open_home.ts";
 import { idOf, userFile } from "../../lib/run/user_file.ts";
+import type { Message } from "../../lib/protocol/schema.ts";
 import { storeOwner } from "../../lib/store/sqlite_user_look.ts";
 import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import { copyFolder } from "../support/folder.ts";
 import { type Fault, fault } from "./support/fault.ts";
 
 /** Files of a user's home that must be there, and must be its own. */
-const FILES = ["identity.json", "user.db", "known.json"] as const;
+const FILES = ["identity.json", "user.db", "known.json", "user.head"] as const;
+/** What a program that was killed leaves beside them, with its newest commits. */
+const WAL = "user.db-wal";
 
 /** What is done to a file. */
 interface Case {
-  readonly file: typeof FILES[number];
+  readonly file: typeof FILES[number] | typeof WAL;
   readonly what: string;
   /** What is in its place; absent: nothing. */
   readonly bytes?: Uint8Array;
@@ -39,6 +42,10 @@ interface Held {
   readonly pins: readonly string[];
   readonly cursors: readonly string[];
   readonly outbox: readonly string[];
+  /** What its user is told is missing. */
+  readonly warnings: readonly string[];
+  /** All that ever waited, where that is not what waits. */
+  readonly ever: readonly string[];
 }
 
 /** Pins of a home are asked for by these addresses. */
@@ -76,6 +83,8 @@ await fault((fault) => {
       judge({ what: "flipped", bytes, mend: i % 10 === 0, at });
     }
   }
+  // Before SQLite carried any of it over, and after.
+  for (const messages of [100, 400]) judgeWal(fault, home, messages);
   for (const figure of ["wrong", "lost_in_silence"]) fault.count(figure, 0);
   return Promise.resolve();
 });
@@ -114,9 +123,49 @@ function holdings(home: string): Held {
       pins: REGISTRIES.map((address) => `${address} ${store.pinned(address)}`),
       cursors: groups.map(({ id, epoch, cursor }) => `${id} ${epoch} ${cursor}`),
       outbox: groups.flatMap(({ id }) => store.pending(id).map((one) => `${id} ${one.join(" ")}`)),
+      warnings: store.warnings,
+      ever: [],
     };
   } finally {
     store.close();
+  }
+}
+
+/** The same of a home as a program leaves it that was killed, whose newest commits are in one file. */
+function judgeWal(fault: Fault, home: string, messages: number): void {
+  const { user } = holdings(home);
+  const [killed, whole] = ["killed", "whole"].map((name) => join(fault.folder, name + messages));
+  const store = sqliteStore(home, user);
+  const mid = midMaker();
+  const [{ id }] = store.groups();
+  const ever = store.pending(id).map((one) => `${id} ${one.join(" ")}`);
+  for (let i = 0; i < messages; i++) {
+    const message: Message = [mid(), `message ${i}`];
+    ever.push(`${id} ${message.join(" ")}`);
+    store.enqueue(id, [message]);
+    store.moveCursor(id, EPOCH, 1_000 + i);
+    const [[oldest]] = store.pending(id);
+    if (i % 3 === 0) store.settle(id, [oldest]);
+  }
+  copyFolder(home, killed);
+  store.close();
+  copyFolder(killed, whole);
+  const held = { ...holdings(whole), ever };
+  fault.expect(held.warnings.length === 0, `nothing is missing: ${held.warnings}`);
+  const wal = readFileSync(join(killed, WAL));
+  const judge = (one: Omit<Case, "file" | "mend">, mend: boolean) =>
+    look(fault, killed, held, { file: WAL, mend, ...one });
+  judge({ what: "missing" }, true);
+  judge({ what: "empty", bytes: new Uint8Array() }, true);
+  for (let i = 0; i < fault.size(20, 200); i++) {
+    const at = fault.int(1, wal.length - 1);
+    judge({ what: "cut", bytes: wal.subarray(0, at), at }, i % 10 === 0);
+  }
+  for (let i = 0; i < fault.size(40, 1_000); i++) {
+    const at = fault.int(0, wal.length);
+    const bytes = Uint8Array.from(wal);
+    bytes[at] ^= 1 << fault.int(0, 8);
+    judge({ what: "flipped", bytes, at }, i % 10 === 0);
   }
 }
 
@@ -154,8 +203,17 @@ function look(
   }
   const same = JSON.stringify(found) === JSON.stringify(held);
   if (same) return fault.count("harmless");
-  const all = new Set(Object.values(held).flat());
-  const wrong = Object.values(found).flat().filter((one) => !all.has(one));
+  const isLater = file === WAL;
+  const all = new Set([...Object.values(held).flat(), ...isLater ? held.ever : []]);
+  const shown = { ...found, warnings: [], ...isLater ? { cursors: [] } : {} };
+  const wrong = Object.values(shown).flat().filter((one) => !all.has(one));
+  if (isLater && wrong.length === 0) {
+    // What was seen last is shown again, and what was sent last is sent again under its id.
+    const lost = held.outbox.filter((one) => !found.outbox.includes(one)).length;
+    const [, many] = /^(?:Up to ([\d,]+)|A) message/.exec(found.warnings.join()) ?? [];
+    const told = found.warnings.length === 0 ? 0 : Number(many?.replaceAll(",", "") ?? 1);
+    if (lost <= told) return fault.count(told > 0 ? "loss_told" : "harmless");
+  }
   if (wrong.length > 0) fault.count("wrong");
   else fault.count("lost_in_silence");
   fault.expect(false, `${name}: ${wrong.length > 0 ? `shows ${wrong[0]}` : "lost in silence"}`);
@@ -172,7 +230,7 @@ function mended(fault: Fault, home: string, held: Held, name: string, sentence: 
   const isOurs = found.user === held.user;
   fault.expect(isOurs || newUser || name.includes("another"), `${name}: restored as another user`);
   const wrong = (which: "groups" | "cursors" | "outbox") => {
-    const all = new Set(held[which]);
+    const all = new Set([...held[which], ...held.ever]);
     return found[which].filter((one) => !all.has(one));
   };
   const keys = (groups: readonly string[]) => groups.map((one) => one.slice(0, 36)).join();

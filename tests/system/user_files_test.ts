@@ -5,8 +5,8 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from "node:path";
 import { test } from "node:test";
 import { lookAtHome, restoreHome } from "../../lib/run/open_home.ts";
-import { connect, Group, Registry } from "../../mod.ts";
-import { closing } from "../support.ts";
+import { connect, Group, Registry, type UserEvent } from "../../mod.ts";
+import { closing, until } from "../support.ts";
 import { type Keep, member } from "./live_world.ts";
 import { ours, Process } from "./processes.ts";
 import { bare, Folder } from "./world.ts";
@@ -85,7 +85,7 @@ test("user files: what waited to be sent goes out after a restore, once", () =>
     cpSync(join(older, "user.db"), join(home, "user.db"));
     const told = await run("groups", "--home", home);
     assert.equal(told.code, 1, told.output);
-    assert.match(told.output, /user\.db is older than known\.json/);
+    assert.match(told.output, /user\.db with its user\.db-wal is older than known\.json/);
     const restored = await run(...namedIn(told.output));
     assert.match(
       restored.output,
@@ -144,6 +144,42 @@ test("user files: an identity that is not what was written ends a program with t
     assert.match(restored.output, /You are a new user, .* \(1 group, 1 key of registries\)/);
     assert.match((await run("whoami", "--home", home)).output, /bob/);
     assert.match((await run("restore", "--home", home)).output, /^Nothing is wrong in /);
+  }));
+
+test("user files: messages that were lost with the end of user.db-wal are told, once, and all goes on", () =>
+  closing(async (keep) => {
+    const { home, registries, run } = await world(keep);
+    const alice = keep(await member(registries, "alice", home));
+    const send = (text: string) =>
+      assert.rejects(alice.send("Lab", text, { within: 50 }), { name: "Unreachable" });
+    await send("first");
+    const wal = join(home, "user.db-wal");
+    const { length } = readFileSync(wal);
+    for (const text of ["second", "third"]) await send(text);
+    await until(
+      () => readFileSync(join(home, "user.head"), "utf8").includes(",4]"),
+      5_000,
+      "all are kept",
+    );
+    // As programs leave it that are killed.
+    const [one, two] = [`${home}-one`, `${home}-two`];
+    for (const left of [one, two]) {
+      cpSync(home, left, { recursive: true });
+      writeFileSync(join(left, "user.db-wal"), readFileSync(wal).subarray(0, length));
+    }
+    const loss = /^(\* )?Up to 2 messages that waited to be sent may be lost: .*user\.db-wal/m;
+    const found = await run("doctor", "--home", one);
+    assert.equal(found.code, 1);
+    assert.match(found.output, /^WRONG +Up to 2 messages .*any command goes on without them$/m);
+    assert.match(found.output, /^ok +you are alice/m);
+    assert.match((await run("restore", "--home", one)).output, /^Nothing is wrong in /);
+    const told = await run("groups", "--home", one);
+    assert.equal(told.code, 0, told.output);
+    assert.match(told.output, loss);
+    assert.doesNotMatch((await run("groups", "--home", one)).output, /may be lost/);
+    const again = keep(await connect({ home: two, registries }));
+    const warning = await new Promise<UserEvent>((resolve) => again.on(resolve));
+    assert.match(warning.type === "warning" ? warning.text : warning.type, loss);
   }));
 
 test("user files: doctor finds what is wrong beside a running program, and changes nothing", () =>

@@ -6,6 +6,7 @@ import { midMaker } from "../../lib/identity/mids.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
 import type { AskOptions } from "../../lib/user/link.ts";
 import { Sender } from "../../lib/user/sender.ts";
+import { until } from "../support.ts";
 import type { OutboxEvent } from "../../lib/user/types.ts";
 
 const target = { id: "group", name: "Lab", address: "", key: "" };
@@ -98,6 +99,28 @@ test("sender: a message that is refused does not take the others along", async (
   assert.deepEqual(events.filter(({ state }) => state === "failed").map(({ text }) => text), [
     "bad",
   ]);
+  assert.equal(outbox.size, 0);
+  await sender.close();
+});
+
+test("sender: what is sent while another message waits for its answer is kept all the same", async () => {
+  const answers: (() => void)[] = [];
+  const answer = (messages: readonly Message[], from: number) =>
+    new Promise<object>((resolve) => answers.push(() => resolve(accept(messages, from))));
+  const { sender, outbox, events } = setUp({ answer });
+  const sent = [sender.send("first", Infinity)];
+  await until(() => answers.length === 1, 5_000, "the first goes out");
+  sent.push(sender.send("second", Infinity), sender.send("third", Infinity));
+  await until(() => outbox.size === 3, 5_000, "the others are kept");
+  assert.deepEqual(events.map(({ text, state }) => `${text} ${state}`), [
+    "first pending",
+    "second pending",
+    "third pending",
+  ]);
+  answers[0]();
+  await until(() => answers.length === 2, 5_000, "the others go out");
+  answers[1]();
+  assert.deepEqual((await Promise.all(sent)).map(({ seq }) => seq), [1, 2, 3]);
   assert.equal(outbox.size, 0);
   await sender.close();
 });

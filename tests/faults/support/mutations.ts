@@ -216,6 +216,13 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: "user_files",
+    what: "does not notice that the end of user.db-wal is gone",
+    file: "lib/store/queued_record.ts",
+    find: "lost <= 0",
+    replace: "lost !== 0.5",
+  },
+  {
+    fault: "user_files",
     what: "does not notice that messages are gone from the outbox",
     file: "lib/store/sqlite_user_store.ts",
     find:
