@@ -1,6 +1,7 @@
 /**
- * SIGKILL to a user at random moments while it sends, and start it again with its outbox: what
- * was acknowledged, or kept in the outbox, is there, once, and nothing is there twice.
+ * SIGKILL to a user at random moments while it sends, also while its group is away, and start it
+ * again with its outbox: what was acknowledged, or kept in the outbox, is there, once, and nothing
+ * is there twice.
  */
 
 import { join } from "node:path";
@@ -18,30 +19,37 @@ const GROUP = "Lab";
 await fault(async (fault) => {
   const registries = await startRegistry(fault);
   const data = join(fault.folder, "group");
-  const group = await Group.start({ name: GROUP, data, registries, rate: Infinity });
+  const start = () => Group.start({ name: GROUP, data, registries, rate: Infinity });
+  let group = await start();
   fault.onClose(() => group.close());
   const ledger = new Ledger();
+  const lanes = Array.from({ length: LANES }, (_, lane) => laneOf(fault, registries, lane, ledger));
   const kills = Math.ceil(fault.size(40, 1_000) / LANES);
-  await Promise.all(
-    Array.from({ length: LANES }, (_, lane) => runLane(fault, registries, lane, kills, ledger)),
-  );
+  await Promise.all(lanes.map((run) => killAtRandom(fault, run, kills)));
+  for (let i = 0; i < fault.size(3, 50); i++) {
+    const runs = lanes.map((run) => run(1_000_000));
+    await Promise.all(runs.map(({ working }) => Promise.race([working, setTimeout(20_000)])));
+    await group.close();
+    await setTimeout(fault.random(0, 200));
+    await Promise.all(runs.map(({ child }) => child.kill()));
+    fault.count("kills_while_away", LANES);
+    group = await start();
+  }
+  await Promise.all(lanes.map((run) => emptyOutbox(fault, run)));
   await group.close();
   const held = await heldBy(data, fault);
   ledger.check(held, fault);
   fault.figure("entries", held.length);
 });
 
-async function runLane(
-  fault: Fault,
-  registries: string[],
-  lane: number,
-  kills: number,
-  ledger: Ledger,
-): Promise<void> {
+/** Starts a user, who sends so many messages from where it was; `working` once it is a member. */
+type Run = (count: number) => { readonly child: Child; readonly working: Promise<void> };
+
+function laneOf(fault: Fault, registries: string[], lane: number, ledger: Ledger): Run {
   const home = join(fault.folder, `user ${lane}`);
   const prefix = `user ${lane}`;
   let next = 1;
-  const run = (count: number) => {
+  return (count) => {
     let joined = () => {};
     const working = new Promise<void>((resolve) => (joined = resolve));
     const options = { home, registries, group: GROUP, prefix, first: next, count };
@@ -64,6 +72,9 @@ async function runLane(
     });
     return { child, working };
   };
+}
+
+async function killAtRandom(fault: Fault, run: Run, kills: number): Promise<void> {
   for (let i = 0; i < kills; i++) {
     const { child, working } = run(1_000_000);
     // Some die before they have joined.
@@ -72,6 +83,9 @@ async function runLane(
     await child.kill();
     fault.count("kills");
   }
+}
+
+async function emptyOutbox(fault: Fault, run: Run): Promise<void> {
   const { child } = run(0);
   const { code } = await child.ended;
   fault.expect(code === 0, `the last run ended with ${code}: ${child.errors}`);

@@ -219,7 +219,7 @@ export const MUTATIONS: readonly Mutation[] = [
     what: "does not notice that the end of user.db-wal is gone",
     file: "lib/store/queued_record.ts",
     find: "lost <= 0",
-    replace: "lost !== 0.5",
+    replace: "lost <= 1_000_000",
   },
   {
     fault: "user_files",
