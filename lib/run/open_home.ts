@@ -185,8 +185,7 @@ function fill(home: string, owner: string, { second, first, newUser }: Sources):
   // The second copy is newer than a database that was put back, and whole where that is not.
   const groups = new Map([...first?.groups ?? [], ...second?.groups ?? []].map((g) => [g.id, g]));
   const pins = { ...first?.pins, ...second?.pins };
-  const isWhole = first?.outboxIsWhole && first.generation === second?.generation &&
-    first.warnings.length === 0;
+  const isWhole = first?.outboxIsWhole && first.generation === second?.generation;
   let messages = 0;
   const store = sqliteStore(home, owner);
   try {

@@ -1,32 +1,37 @@
 /**
- * `user.head`: how many messages a user ever put in the outbox. A `user.db` that knows of fewer has
- * lost its end: `user.db-wal`, or what a loss of power left of it.
+ * `user.head`: for the group that a message was put in the outbox for last, how many ever were. A
+ * `user.db` that knows of fewer has lost its end: `user.db-wal`, or what a loss of power left of it.
  */
 
 import { join } from "node:path";
 import { readRecord, RecordFile } from "../disk/record_file.ts";
+
+/** What the record says. */
+export interface Queued {
+  readonly owner: string;
+  readonly group: string;
+  readonly queued: number;
+}
 
 /** Where a home keeps it. */
 export function queuedPath(folder: string): string {
   return join(folder, "user.head");
 }
 
-/** At least so many; 0 where nothing is known of this user. */
-export function queuedOf(folder: string, owner: string): number {
+/** What is known, a lower bound; undefined where nothing is known of this user. */
+export function queuedOf(folder: string, owner: string): Queued | undefined {
   const record = readRecord(queuedPath(folder));
-  if (record === undefined || record === "unreadable") return 0;
-  const [of, queued] = record;
-  return of === owner ? queued as number : 0;
+  if (record === undefined || record === "unreadable") return undefined;
+  const [of, group, queued] = record as [string, string, number];
+  return of === owner ? { owner, group, queued } : undefined;
 }
 
-/** What a person is told of messages that are gone; undefined where all are there. */
-export function lossOf(folder: string, found: number, known: number): string | undefined {
-  const lost = known - found;
-  if (lost <= 0) return undefined;
-  const messages = lost === 1 ? "A message" : `Up to ${lost.toLocaleString("en-US")} messages`;
-  return `${messages} that waited to be sent may be lost: the newest part of user.db in ${folder} is ` +
-    "gone (user.db-wal was deleted or damaged, or the power failed); look whether your last " +
-    "messages are there (read)";
+/** What a person is told. @param lost messages to one group, at least one */
+export function lossOf(folder: string, lost: number): string {
+  const messages = lost === 1 ? "A message" : `${lost.toLocaleString("en-US")} messages`;
+  return `${messages} that waited to be sent, or more, may be lost: the newest part of user.db in ` +
+    `${folder} is gone (user.db-wal was deleted or damaged, or the power failed); look whether ` +
+    "your last messages are there (read)";
 }
 
 /** The record of a folder whose database is open. */
@@ -39,8 +44,8 @@ export class QueuedRecord {
   }
 
   /** After the commit. One that cannot be kept says less, and nothing wrong. */
-  write(owner: string, queued: number): void {
-    const record = [owner, queued];
+  write({ owner, group, queued }: Queued): void {
+    const record = [owner, group, queued];
     try {
       this.#file ??= this.#open(record);
       this.#file.write(record);

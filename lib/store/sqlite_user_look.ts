@@ -4,12 +4,13 @@ import { type Database, openFile } from "../disk/sqlite.ts";
 import { damaged, newer, openError, SQLITE, sqliteCode } from "../disk/sqlite_errors.ts";
 import type { Message } from "../protocol/schema.ts";
 import { copyIn } from "./known_file.ts";
-import { lossOf, queuedOf } from "./queued_record.ts";
+import { queuedOf } from "./queued_record.ts";
 import {
   type FolderRow,
   type GroupRow,
   groupSum,
   MIGRATIONS,
+  type OutboxRow,
   type PinRow,
   pinSum,
   SUMS_SINCE,
@@ -74,11 +75,7 @@ export function salvage(folder: string): Salvaged {
   if (isEmpty(folder)) return found;
   try {
     looking(folder, (db) => {
-      attempt(db, SQL.folder, ({ owner, generation, queued }: FolderRow) => {
-        Object.assign(found, { owner, generation });
-        const loss = lossOf(folder, queued, queuedOf(folder, owner));
-        if (loss !== undefined) found.warnings.push(loss);
-      });
+      attempt(db, SQL.folder, (row: FolderRow) => Object.assign(found, row));
       attempt(db, "SELECT * FROM known", (row: GroupRow) => {
         if (row.sum === groupSum(row)) found.groups.push(toGroup(row));
       });
@@ -94,10 +91,14 @@ export function salvage(folder: string): Salvaged {
         else found.outbox.set(known, [[mid, text]]);
         sums.set(known, ((sums.get(known) ?? 0) ^ sum) >>> 0);
       });
-      found.outboxIsWhole = attempt(db, "SELECT * FROM waiting", ({ known, sum }: WaitingRow) => {
+      const record = queuedOf(folder, found.owner);
+      let isCounted = record === undefined;
+      const all = attempt(db, "SELECT * FROM waiting", ({ known, sum, queued }: OutboxRow) => {
         if ((sums.get(known) ?? 0) !== sum) throw new Error("not whole");
         sums.delete(known);
-      }) && sums.size === 0;
+        if (record && record.group === known && record.queued <= queued) isCounted = true;
+      });
+      found.outboxIsWhole = all && sums.size === 0 && isCounted;
     });
   } catch {
     // Nothing of it can be read.

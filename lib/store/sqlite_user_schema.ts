@@ -20,18 +20,18 @@ export const MIGRATIONS: readonly Migration[] = [
   ALTER TABLE known DROP COLUMN door;
   ALTER TABLE known ADD COLUMN ticket TEXT NOT NULL DEFAULT '';
   CREATE TABLE pin (address TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
-  // What proves that a log goes on from a cursor: empty hashes where none was kept. Whose it is, how
-  // often it changed and how many messages were ever put in the outbox; a sum a row, and one for all that wait for a group.
+  // What proves that a log goes on from a cursor: empty hashes where none was kept. Whose it is and
+  // how often it changed; a sum a row, and for a group one of all that wait and how many ever did.
   (db) => {
     db.exec(`ALTER TABLE known ADD COLUMN base_seq INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE known ADD COLUMN base_hash TEXT NOT NULL DEFAULT '';
     ALTER TABLE known ADD COLUMN tip_seq INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE known ADD COLUMN tip_hash TEXT NOT NULL DEFAULT '';
-    CREATE TABLE folder (
-      owner TEXT NOT NULL, generation INTEGER NOT NULL, queued INTEGER NOT NULL
-    ) STRICT;
-    INSERT INTO folder VALUES ('', 0, 0);
-    CREATE TABLE waiting (known TEXT PRIMARY KEY, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE folder (owner TEXT NOT NULL, generation INTEGER NOT NULL) STRICT;
+    INSERT INTO folder VALUES ('', 0);
+    CREATE TABLE waiting (
+      known TEXT PRIMARY KEY, sum INTEGER NOT NULL, queued INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
     ALTER TABLE known ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE pin ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE outbox ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;`);
@@ -46,7 +46,7 @@ export const MIGRATIONS: readonly Migration[] = [
     sumUp("pin", ["address"], pinSum);
     sumUp("outbox", ["known", "mid"], waitingSum);
     const rows = db.prepare("SELECT known, sum FROM outbox").all() as WaitingRow[];
-    const set = db.prepare("INSERT OR REPLACE INTO waiting VALUES (?, ?)");
+    const set = db.prepare("INSERT OR REPLACE INTO waiting VALUES (?, ?, 0)");
     for (const known of new Set(rows.map((row) => row.known))) {
       set.run(known, sumOfAll(rows.filter((row) => row.known === known)));
     }
@@ -72,7 +72,9 @@ export type WaitingRow = {
   readonly text: string;
   readonly sum: number;
 };
-export type FolderRow = Pick<Known, "owner" | "generation"> & { readonly queued: number };
+export type FolderRow = Pick<Known, "owner" | "generation">;
+/** Of all that waits for a group: its sum, and how many there ever were. */
+export type OutboxRow = { readonly known: string; readonly sum: number; readonly queued: number };
 
 // Stored: do not change.
 export const groupSum = (row: Omit<GroupRow, "sum" | "ticket">) =>

@@ -11,12 +11,13 @@ import { FolderUnusable } from "../errors.ts";
 import type { KnownGroup } from "../protocol/kept.ts";
 import type { Message } from "../protocol/schema.ts";
 import { copyIn, isNotOf, isSame, type Known, saveKnown } from "./known_file.ts";
-import { lossOf, queuedOf, QueuedRecord } from "./queued_record.ts";
+import { lossOf, type Queued, queuedOf, QueuedRecord } from "./queued_record.ts";
 import {
   type FolderRow,
   type GroupRow,
   groupSum,
   MIGRATIONS,
+  type OutboxRow,
   type PinRow,
   pinSum,
   sumOfAll,
@@ -28,10 +29,9 @@ import { isEmpty, missing, restoreLine, wordsFor } from "./user_folder.ts";
 import type { FoundStore, Proof, StoredGroup, UserStore } from "./user_store.ts";
 
 export const SQL = {
-  folder: "SELECT * FROM folder",
+  folder: "SELECT owner, generation FROM folder",
   own: "UPDATE folder SET owner = ?",
   grow: "UPDATE folder SET generation = generation + 1",
-  queue: "UPDATE folder SET queued = queued + ? RETURNING *",
   groups: "SELECT * FROM known ORDER BY name, id",
   group: "SELECT * FROM known WHERE id = ?",
   save: `INSERT INTO known (id, name, address, key, joined, role) VALUES (?, ?, ?, ?, ?, ?)
@@ -51,8 +51,8 @@ export const SQL = {
     RETURNING sum`,
   pending: "SELECT * FROM outbox WHERE known = ? ORDER BY mid",
   settle: "DELETE FROM outbox WHERE known = ? AND mid = ? RETURNING sum",
-  waiting: "SELECT sum FROM waiting WHERE known = ?",
-  wait: "INSERT OR REPLACE INTO waiting (known, sum) VALUES (?, ?)",
+  waiting: "SELECT * FROM waiting WHERE known = ?",
+  wait: "INSERT OR REPLACE INTO waiting (known, sum, queued) VALUES (?, ?, ?)",
   withOutbox: "SELECT known FROM outbox UNION SELECT known FROM waiting",
 } as const;
 
@@ -85,6 +85,7 @@ export class SqliteStore implements UserStore {
   readonly #folder: string;
   readonly #sql: Statements<keyof typeof SQL>;
   readonly #record: QueuedRecord;
+  #owner = "";
   #warnings: readonly string[] = [];
   /** An outbox that was put back from before this program sent anything is noticed. */
   #hasSent = false;
@@ -106,15 +107,22 @@ export class SqliteStore implements UserStore {
    *
    * @param copy and `queued`: as they were before this database was opened
    */
-  claim(owner: string, copy: Known | "damaged" | undefined, queued: number): void {
+  claim(owner: string, copy: Known | "damaged" | undefined, queued: Queued | undefined): void {
     const known = this.check(owner, copy, queued);
-    if (this.#warnings.length > 0) this.#record.write(owner, this.#queued); // Told once.
+    this.#owner = owner;
+    if (queued && this.#warnings.length > 0) { // Told once.
+      this.#record.write({ ...queued, queued: this.#waiting(queued.group).queued });
+    }
     if (owner !== known.owner && owner !== "") this.#change(() => this.#sql.own.run(owner));
     else if (isNotOf(known, copy) || known.generation > copy.generation) this.#keepCopy();
   }
 
   /** @throws {FolderUnusable}; {LogDamaged} */
-  check(owner: string, copy: Known | "damaged" | undefined, queued: number): Known {
+  check(
+    owner: string,
+    copy: Known | "damaged" | undefined,
+    queued: Queued | undefined,
+  ): Known {
     const [first, ...more] = ["folder", "known", "pin", "waiting"].map((table) =>
       this.#db.pragma(`integrity_check('${table}')`)
     );
@@ -128,8 +136,10 @@ export class SqliteStore implements UserStore {
           `the one that belongs here, or keep identity.json alone: ${line}`,
       );
     }
-    const loss = lossOf(this.#folder, this.#queued, queued);
-    this.#warnings = loss === undefined ? [] : [loss];
+    if (queued) {
+      const lost = queued.queued - this.#waiting(queued.group).queued;
+      if (lost > 0) this.#warnings = [lossOf(this.#folder, lost)];
+    }
     if (isNotOf(known, copy)) return known;
     if (copy.generation > known.generation) {
       throw new FolderUnusable(
@@ -197,7 +207,7 @@ export class SqliteStore implements UserStore {
   }
 
   enqueue(group: string, messages: readonly Message[]): void {
-    let folder: FolderRow | undefined;
+    let queued = 0;
     const work = () => {
       const added: { sum: number }[] = [];
       for (const [mid, text] of messages) {
@@ -205,13 +215,12 @@ export class SqliteStore implements UserStore {
         const row = this.#sql.enqueue.get(group, mid, text, sum) as { sum: number } | undefined;
         if (row) added.push(row);
       }
-      this.#wait(group, added);
-      if (added.length > 0) folder = this.#sql.queue.get(added.length) as FolderRow;
+      queued = this.#wait(group, added, added.length);
     };
     if (this.#hasSent) this.#write(work);
     else this.#change(work);
     this.#hasSent = true;
-    if (folder) this.#record.write(folder.owner, folder.queued);
+    if (queued > 0) this.#record.write({ owner: this.#owner, group, queued });
   }
 
   pending(group: string): Message[] {
@@ -222,7 +231,7 @@ export class SqliteStore implements UserStore {
     // Both of one moment: other programs write, too.
     const read = () => {
       const rows = this.#sql.pending.all(group) as WaitingRow[];
-      return { rows, all: this.#waiting(group) };
+      return { rows, all: this.#waiting(group).sum };
     };
     const { rows, all } = this.#db.snapshot(read);
     const whole = rows.every((row) => row.sum === waitingSum(row)) && sumOfAll(rows) === all;
@@ -239,22 +248,20 @@ export class SqliteStore implements UserStore {
     });
   }
 
-  /** Rows came, or went: the sum of a group's outbox is another. */
-  #wait(group: string, rows: readonly { readonly sum: number }[]): void {
-    if (rows.length === 0) return;
-    this.#sql.wait.run(group, (this.#waiting(group) ^ sumOfAll(rows)) >>> 0);
+  /** Rows came, or went: the sum of a group's outbox is another. Answers how many ever came. */
+  #wait(group: string, rows: readonly { readonly sum: number }[], more = 0): number {
+    if (rows.length === 0) return 0;
+    const { sum, queued } = this.#waiting(group);
+    this.#sql.wait.run(group, (sum ^ sumOfAll(rows)) >>> 0, queued + more);
+    return queued + more;
   }
 
-  #waiting(group: string): number {
-    return (this.#sql.waiting.get(group) as { sum: number } | undefined)?.sum ?? 0;
+  #waiting(group: string): Omit<OutboxRow, "known"> {
+    return this.#sql.waiting.get(group) as OutboxRow | undefined ?? { sum: 0, queued: 0 };
   }
 
   #sum(row: GroupRow): void {
     this.#sql.sumGroup.run(groupSum(row), row.id);
-  }
-
-  get #queued(): number {
-    return (this.#sql.folder.get() as FolderRow).queued;
   }
 
   #known(): Known {

@@ -217,9 +217,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: "user_files",
     what: "does not notice that the end of user.db-wal is gone",
-    file: "lib/store/queued_record.ts",
-    find: "lost <= 0",
-    replace: "lost <= 1_000_000",
+    file: "lib/store/sqlite_user_store.ts",
+    find: "if (lost > 0) this",
+    replace: "if (lost > 1_000_000) this",
   },
   {
     fault: "user_files",
