@@ -3,7 +3,9 @@
  * `user.db` that knows of fewer has lost its end: `user.db-wal`, or what a loss of power left of it.
  */
 
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { touch } from "../disk/files.ts";
 import { readRecord, RecordFile } from "../disk/record_file.ts";
 
 /** What the record says. */
@@ -45,18 +47,19 @@ export class QueuedRecord {
 
   /** After the commit. One that cannot be kept says less, and nothing wrong. */
   write({ owner, group, queued }: Queued): void {
-    const record = [owner, group, queued];
     try {
-      this.#file ??= this.#open(record);
-      this.#file.write(record);
+      this.#file ??= this.#open();
+      this.#file.write([owner, group, queued]);
     } catch {
       // The messages themselves are kept.
     }
   }
 
-  #open(record: readonly unknown[]): RecordFile {
+  #open(): RecordFile {
     const path = queuedPath(this.#folder);
-    return new RecordFile(path, Array.isArray(readRecord(path)) ? undefined : record);
+    if (readRecord(path) === "unreadable") rmSync(path);
+    touch(path);
+    return new RecordFile(path);
   }
 
   close(): void {

@@ -104,7 +104,7 @@ export class Sender {
       const since = performance.now();
       const item: Item = { message: [mid, text], since, timeout, resolve, reject };
       this.#fresh.push(item);
-      if (this.#pump) this.#keeping ??= setTimeout(() => this.#keep(), KEPT_WITHIN);
+      if (this.#pump) this.#keepSoon();
       this.#timeouts.watch(item);
       this.#start();
     });
@@ -165,10 +165,16 @@ export class Sender {
     this.#underWay.push(delivery);
   }
 
+  /** One timer for all that comes until then. */
+  #keepSoon(): void {
+    this.#keeping ??= setTimeout(() => {
+      this.#keeping = undefined;
+      this.#keep();
+    }, KEPT_WITHIN);
+  }
+
   /** What is new is on disk before it is sent; what cannot be kept is not sent. */
   #keep(): void {
-    clearTimeout(this.#keeping);
-    this.#keeping = undefined;
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
@@ -285,6 +291,7 @@ export class Sender {
   /** Keeps what was not sent yet; its promises reject with {@linkcode Closed}. Close the link first. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    clearTimeout(this.#keeping);
     this.#keep();
     this.#closed = true;
     await this.#pump;
