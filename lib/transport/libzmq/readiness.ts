@@ -231,9 +231,12 @@ class PollWatcher implements Watcher {
       if (table.ready(0)) await this.#hear(doorbell.ear);
       failures = found < 0 ? failures + 1 : 0;
       if (found > 0) this.#lookAtReady(watched, table);
-      else if (found === 0 && !spinning || failures > SIGNALS) this.#lookAtAll(watched);
+      else if (found === 0 && !spinning) watcherCounters.rescued += this.#lookAtAll(watched);
       // Not a signal, which interrupts once: no memory, too many descriptors. Slower, but on.
-      if (failures > SIGNALS) await pause(5);
+      if (failures > SIGNALS) {
+        this.#lookAtAll(watched); // What is found was told by nobody, for nobody could be asked.
+        await pause(5);
+      }
     }
     this.#doorbell = undefined;
     doorbell.bell.close();
@@ -252,10 +255,9 @@ class PollWatcher implements Watcher {
     }
   }
 
-  #lookAtAll(watched: Watched[]): void {
-    for (const one of watched) {
-      if (one.look()) watcherCounters.rescued++;
-    }
+  /** How many had something. */
+  #lookAtAll(watched: Watched[]): number {
+    return watched.filter((one) => one.look()).length;
   }
 
   #settle(): void {
