@@ -6,6 +6,7 @@
 import { styleText } from "node:util";
 import { BadReply, DiskFull, IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
+import { counted } from "../text/counted.ts";
 import { formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
 import type { Listing } from "../protocol/schema.ts";
@@ -201,11 +202,6 @@ export function folded(text: string, { columns }: Style, first: number): string 
 /** A name as it is typed in a command: quoted when it has spaces. */
 export function typedName(name: string): string {
   return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
-}
-
-/** `1 message`, `2 messages`. */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Colour where there is a terminal for it. */

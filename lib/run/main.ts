@@ -18,9 +18,10 @@ type Close = () => Promise<unknown> | void;
 /**
  * Runs `work` and ends the process with the code it returns.
  *
- * Ctrl-C, SIGTERM and a closed terminal (unless nohup was to ignore it) abort the signal; whatever `onClose` was given is closed
- * in reverse order, within two seconds; a second Ctrl-C ends at once with 130. An error is printed
- * as a sentence (with its stack when ZGROUP_DEBUG=1): code 2 for wrong usage, otherwise 1.
+ * Ctrl-C, SIGTERM and a closed terminal (unless nohup was to ignore it) abort the signal; whatever
+ * `onClose` was given is closed in reverse order, within two seconds; a second Ctrl-C ends at once
+ * with 130. An error is printed as a sentence (with its stack when ZGROUP_DEBUG=1): code 2 for wrong
+ * usage, otherwise 1.
  */
 export async function main(
   work: (signal: AbortSignal, onClose: (close: Close) => void) => Promise<number>,

@@ -6,6 +6,7 @@ import type { Machine } from "../cli/program.ts";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
 import { FolderUnusable, sentence, UsageError } from "../errors.ts";
 import { copyIn, type Known, knownPath } from "../store/known_file.ts";
+import { queuedPath } from "../store/queued_record.ts";
 import { lookAtNames } from "../store/sqlite_name_store.ts";
 import {
   isStoreInUse,
@@ -15,8 +16,8 @@ import {
   storeOwner,
 } from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
-import { queuedPath } from "../store/queued_record.ts";
 import { storePath } from "../store/user_folder.ts";
+import { counted } from "../text/counted.ts";
 import { engineName } from "./engines.ts";
 import { folderProblems } from "./group_folder.ts";
 import { machineFor } from "./machine.ts";
@@ -39,14 +40,10 @@ export function machine(home: string, transport?: string): Machine {
 
 /** Looks at the user of a home, at its profiles, its registry and its groups. Changes nothing. */
 export function lookAtHome(home: string): HomeFound {
-  const own = [...userProblems(home)];
+  const own = lookAtUser(home);
+  const profiles = below(home, "profiles").map(lookAtUser);
   const problems = [
-    ...own,
-    ...lossesOf(home),
-    ...below(home, "profiles").flatMap((profile) => [
-      ...userProblems(profile),
-      ...lossesOf(profile),
-    ]),
+    ...[own, ...profiles].flatMap(({ problems, losses }) => [...problems, ...losses]),
     ...problemOf(() => checkKeyFile(join(home, "registry"))),
     ...problemOf(() => lookAtNames(join(home, "registry"))),
     ...below(home, "groups").flatMap((group) => [
@@ -54,41 +51,34 @@ export function lookAtHome(home: string): HomeFound {
       ...problemOf(() => loadPins(join(group, "registries.json"))),
     ]),
   ];
-  return { hasUser: own.length === 0 && existsSync(identityPath(home)), problems };
+  return { hasUser: own.problems.length === 0 && existsSync(identityPath(home)), problems };
 }
 
-function* userProblems(home: string): Iterable<string> {
+/** What is wrong with the user of a home, and what is gone from one that can be used. */
+function lookAtUser(home: string): { problems: string[]; losses: string[] } {
   let owner: string | undefined;
-  try {
-    const file = keptUser(home);
-    owner = file && idOf(file);
-    const other = file ? undefined : storeOwner(home);
-    if (other !== undefined) yield sentence(lost(home, other));
-  } catch (error) {
-    yield sentence(error);
-  }
-  yield* problemOf(() => {
-    const found = lookAtStore(home, owner);
-    if (!found || found.generation === 0) return;
-    const copy = copyIn(home);
-    // One that is behind is being written just now, or will be with the next change.
-    if (copy !== undefined && copy !== "damaged" && copy.owner === found.owner) return;
-    const why = copy === undefined ? "missing" : copy === "damaged" ? copy : "another user's";
-    throw new FolderUnusable(
-      `Cannot use ${knownPath(home)}: it is ${why}; any command makes it again from user.db`,
-    );
-  });
-}
-
-/** What is gone from a home that can be used. */
-function lossesOf(home: string): string[] {
-  try {
-    const file = keptUser(home);
-    const { warnings = [] } = lookAtStore(home, file && idOf(file)) ?? {};
-    return warnings.map((loss) => `${loss}; any command goes on without them`);
-  } catch {
-    return []; // Told as a problem.
-  }
+  let losses: readonly string[] = [];
+  const problems = [
+    ...problemOf(() => {
+      const file = keptUser(home);
+      owner = file && idOf(file);
+      const other = file ? undefined : storeOwner(home);
+      if (other !== undefined) throw lost(home, other);
+    }),
+    ...problemOf(() => {
+      const found = lookAtStore(home, owner);
+      losses = found?.warnings ?? [];
+      if (!found || found.generation === 0) return;
+      const copy = copyIn(home);
+      // One that is behind is being written just now, or will be with the next change.
+      if (copy !== undefined && copy !== "damaged" && copy.owner === found.owner) return;
+      const why = copy === undefined ? "missing" : copy === "damaged" ? copy : "another user's";
+      throw new FolderUnusable(
+        `Cannot use ${knownPath(home)}: it is ${why}; any command makes it again from user.db`,
+      );
+    }),
+  ];
+  return { problems, losses: losses.map((loss) => `${loss}; any command goes on without them`) };
 }
 
 function problemOf(look: () => unknown): string[] {
@@ -126,7 +116,7 @@ export interface RestoreOptions {
  * {DiskFull}
  */
 export function restoreHome(home: string, { newUser = false, name }: RestoreOptions): string[] {
-  const [problem] = userProblems(home);
+  const { problems: [problem] } = lookAtUser(home);
   if (problem === undefined) return [`Nothing is wrong in ${home}`];
   const hasKey = problemOf(() => keptUser(home)).length === 0 && existsSync(identityPath(home));
   if (!hasKey && !newUser) throw new FolderUnusable(problem);
@@ -153,10 +143,8 @@ function setAside(home: string, more: readonly string[]): string {
   const date = new Date().toISOString().replaceAll(":", "-");
   const aside = join(home, `set-aside-${date}`);
   const store = storePath(home);
-  const files = [store, `${store}-wal`, `${store}-shm`, knownPath(home), queuedPath(home), ...more]
-    .filter(
-      existsSync,
-    );
+  const database = [store, `${store}-wal`, `${store}-shm`];
+  const files = [...database, knownPath(home), queuedPath(home), ...more].filter(existsSync);
   makeFolder(aside);
   for (const path of files) {
     replace(join(aside, basename(path)), (part) => copyFileSync(path, part));
@@ -201,13 +189,13 @@ function fill(home: string, owner: string, { second, first, newUser }: Sources):
   } finally {
     store.close();
   }
-  const kept = `${many(groups.size, "group")}, ${
-    many(Object.keys(pins).length, "key")
+  const kept = `${counted(groups.size, "group")}, ${
+    counted(Object.keys(pins).length, "key")
   } of registries`;
   return [
     newUser
       ? `You are a new user, ${owner}: who was known is known (${kept}), join the groups again`
-      : `Brought back: ${kept}, ${many(messages, "message")} not sent yet`,
+      : `Brought back: ${kept}, ${counted(messages, "message")} not sent yet`,
     ...(newUser ? ["What the former user had not sent is not sent"] : []),
     ...(second ? [] : [
       "known.json could not be used either: a group or a registry that is missing here is met as " +
@@ -217,8 +205,4 @@ function fill(home: string, owner: string, { second, first, newUser }: Sources):
       "More may have waited to be sent, and is lost: look whether your last messages are there (read)",
     ]),
   ];
-}
-
-function many(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

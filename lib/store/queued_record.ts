@@ -30,9 +30,9 @@ export function queuedOf(folder: string, owner: string): Queued | undefined {
 
 /** What a person is told. @param lost messages to one group, at least one */
 export function lossOf(folder: string, lost: number): string {
-  const messages = lost === 1 ? "A message" : `${lost.toLocaleString("en-US")} messages`;
-  return `${messages} that waited to be sent, or more, may be lost: the newest part of user.db in ` +
-    `${folder} is gone (user.db-wal was deleted or damaged, or the power failed); look whether ` +
+  const many = lost.toLocaleString("en-US");
+  return `Messages that waited to be sent may be lost, ${many} or more: the newest part of user.db ` +
+    `in ${folder} is gone (user.db-wal was deleted or damaged, or the power failed); look whether ` +
     "your last messages are there (read)";
 }
 

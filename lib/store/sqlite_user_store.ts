@@ -143,8 +143,8 @@ export class SqliteStore implements UserStore {
     if (isNotOf(known, copy)) return known;
     if (copy.generation > known.generation) {
       throw new FolderUnusable(
-        `${cannot}: user.db with its user.db-wal is older than known.json, so that something is missing; put ` +
-          `the newer one back, or go on with what both have: ${line}`,
+        `${cannot}: user.db with its user.db-wal is older than known.json, so that something is ` +
+          `missing; put the newer one back, or go on with what both have: ${line}`,
       );
     }
     if (copy.generation === known.generation && !isSame(copy, known)) throw this.#damaged();

@@ -36,13 +36,9 @@ export function missing(folder: string, copy: Known | "damaged"): FolderUnusable
   const gone = existsSync(storePath(folder)) ? "is empty" : "is missing";
   const held = copy === "damaged"
     ? `what was in it is unknown, for ${knownPath(folder)} is damaged, too`
-    : `in it were ${count(copy.groups.length, "group")} and what was not sent`;
+    : `in it were the groups that you know (${copy.groups.length}) and what was not sent`;
   return new FolderUnusable(
     `Cannot use the folder ${folder}: user.db ${gone}; ${held}. Put a copy of it back, or bring ` +
       `back what can be: ${restoreLine(folder)}`,
   );
-}
-
-function count(many: number, what: string): string {
-  return `${many} ${what}${many === 1 ? "" : "s"}`;
 }

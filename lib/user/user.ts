@@ -347,7 +347,8 @@ export class User implements AsyncDisposable {
 
   /**
    * Calls back for everything beside the entries; answers how to stop that. What a listener throws
-   * becomes a warning of the process, and the others are called all the same.
+   * becomes a warning of the process, and the others are called all the same. The first hears
+   * as a `warning` what the folder was found to lack.
    */
   on(listener: (event: UserEvent) => void): () => void {
     this.#listeners.add(listener);

@@ -210,10 +210,8 @@ function look(
   if (isLater && wrong.length === 0) {
     // What was seen last is shown again, and what was sent last is sent again under its id.
     const lost = held.outbox.filter((one) => !found.outbox.includes(one)).length;
-    const [, many] = /^([\d,]+|A) message/.exec(found.warnings.join()) ?? [];
-    const told = found.warnings.length === 0
-      ? 0
-      : Number(many.replace("A", "1").replaceAll(",", ""));
+    const [, many] = /^Messages .* may be lost, ([\d,]+) or/.exec(found.warnings.join()) ?? [];
+    const told = found.warnings.length === 0 ? 0 : Number(many.replaceAll(",", ""));
     if (lost <= told) return fault.count(told > 0 ? "loss_told" : "harmless");
   }
   if (wrong.length > 0) fault.count("wrong");

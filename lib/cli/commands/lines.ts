@@ -11,7 +11,7 @@ import {
   UsageError,
 } from "../../errors.ts";
 import type { Receipt } from "../../user/types.ts";
-import { counted } from "../render.ts";
+import { counted } from "../../text/counted.ts";
 import type { Context } from "./command.ts";
 import type { GroupRef } from "./targets.ts";
 

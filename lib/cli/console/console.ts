@@ -4,7 +4,8 @@ import process from "node:process";
 import * as readline from "node:readline";
 import { rowsOf, truncate } from "../../text/width.ts";
 import type { History } from "../home.ts";
-import { counted, paint, type Style } from "../render.ts";
+import { counted } from "../../text/counted.ts";
+import { paint, type Style } from "../render.ts";
 
 /** A terminal with a prompt, or a script without one. */
 export interface Screen {
