@@ -157,6 +157,21 @@ export class HeadMoved extends Error {
   }
 }
 
+/** A shared log is another server's now: who was its holder decides nothing any more. */
+export class Fenced extends Error {
+  override readonly name = "Fenced";
+}
+
+/** A log on another machine cannot be reached, or not be trusted, now; asked again it may answer. */
+export class LogAway extends Error {
+  override readonly name: string = "LogAway";
+}
+
+/** The database would acknowledge what it can lose; says which setting, and the way out. */
+export class LogUnsafe extends LogAway {
+  override readonly name = "LogUnsafe";
+}
+
 /**
  * A write or an fsync failed: what is on disk is unknown, the process must stop. See
  * {@linkcode isRetriable}.

@@ -104,7 +104,10 @@ export interface Log {
    * was read before it is asked begins no later.
    */
   readonly tail: number;
-  /** @throws {FolderUnusable} held by another process, or of a newer version; {LogDamaged} */
+  /**
+   * @throws {FolderUnusable} held by another process, or of a newer version; {LogDamaged};
+   * {LogAway} where the log lies on another machine
+   */
   open(): Promise<LogStart>;
   /**
    * Appends to a log whose head is `expectedHead`; durable when it resolves. Answers the batches as
@@ -113,9 +116,14 @@ export interface Log {
    * @throws {HeadMoved} the head is another; {DiskFull}: nothing was kept, the log still works
    * @throws {RangeError} the batches do not follow the head: a defect of the caller, nothing was kept
    * @throws {LogFailed} unknown what was kept, and from then on always: stop the process
+   * @throws {Fenced} a shared log is another server's now; unknown what was kept
    */
   append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]>;
-  /** Batches that hold at least one entry of the range, whole, ascending. @throws {LogDamaged} */
+  /**
+   * Batches that hold at least one entry of the range, whole, ascending.
+   *
+   * @throws {LogDamaged}; {LogAway}
+   */
   read(range: ReadRange): Promise<readonly ReadBatch[]>;
   /**
    * The places of those mids of an author that are in the log, dropped ones included. Undefined: more
@@ -151,6 +159,45 @@ export interface Powers {
    * {UsageError} when the file exists or cannot be written, {DiskFull}, {LogDamaged}.
    */
   readonly copy: (file: string, options?: CopyOptions) => Promise<{ readonly head: number }>;
+  /** The log lies where several servers reach it. */
+  readonly share: Share;
+}
+
+/** How the lease of a shared log stands. No clock is in it: who watches it sees whether it moves. */
+export interface Lease {
+  /** Grows with each claim; 0 before the first. What is appended in a former term is refused. */
+  readonly term: number;
+  /** Grows with each claim, renewal and release. */
+  readonly turn: number;
+  /** What its server said at the claim; undefined while it is free. */
+  readonly holder: string | undefined;
+  /** Highest seq of the log. */
+  readonly head: number;
+}
+
+/**
+ * A log that several servers have open, of which one appends: the holder of its lease. Appends are
+ * safe whoever believes to hold it; the lease says who should.
+ *
+ * All but `release` reject with {LogAway} when the log cannot be reached, or must not be trusted
+ * with what is acknowledged, and can be asked again.
+ */
+export interface Share {
+  /** Opens the log to read it, whoever holds it: what it is at one moment. Instead of `open`. */
+  follow(): Promise<LogStart>;
+  /** How the lease stands now. */
+  lease(): Promise<Lease>;
+  /**
+   * Takes the lease if it stands as it was `seen`, and answers what the log is then; from then on it
+   * may append. Undefined where it has moved: of several who try, one gets it.
+   *
+   * @param holder what others are told, 1 to 255 characters
+   */
+  claim(seen: Lease, holder: string): Promise<LogStart | undefined>;
+  /** Says that the holder is still there. @throws {Fenced} another server has it */
+  renew(): Promise<void>;
+  /** Gives the lease up, so that nobody waits for it to stand still. Never rejects. */
+  release(): Promise<void>;
 }
 
 /** Who waits for long work: hears how far it is, and may end it. */

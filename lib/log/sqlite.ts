@@ -74,7 +74,7 @@ class SqliteLog implements Log {
   readonly #authors = new Map<string, number>();
   readonly #recent = new RecentMids();
   readonly #rowSum = new RowSum();
-  readonly #powers: Powers = {
+  readonly #powers: Partial<Powers> = {
     drop: (limits) => this.#drop(limits),
     verify: (watch) => verify(this.#file, this.#link.seq, () => this.#tail, watch),
     copy: async (file, options = {}) => {
@@ -220,7 +220,7 @@ class SqliteLog implements Log {
     });
   }
 
-  power<Name extends keyof Powers>(name: Name): Powers[Name] {
+  power<Name extends keyof Powers>(name: Name): Powers[Name] | undefined {
     return this.#powers[name];
   }
 

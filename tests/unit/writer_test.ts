@@ -62,7 +62,8 @@ class FillableLog implements Log {
   power<Name extends keyof Powers>(name: Name): Powers[Name] | undefined {
     const power = this.#log.power(name);
     if (!this.full || name !== "drop") return power;
-    return (() => Promise.reject(new DiskFull("Cannot drop: the disk is full"))) as Powers[Name];
+    return (() =>
+      Promise.reject(new DiskFull("Cannot drop: the disk is full"))) as unknown as Powers[Name];
   }
 
   close(): Promise<void> {
