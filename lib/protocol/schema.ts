@@ -216,6 +216,34 @@ export const GROUP_REPLIES = {
   act: v.object({ seq: count }),
 } as const;
 
+/** Most users that one `meet` tells of in each list. */
+export const MAX_MEET = 1_000;
+
+const users = listOf(user, MAX_MEET);
+const anyObject = v.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  "expected an object",
+);
+
+/** Requests of one server of a group to another; of who proved the group's own key alone. */
+export const SERVER_OPS = {
+  head: v.object({}),
+  hand: v.object({
+    request: anyObject,
+    actor: v.object({ user, name: called, key: v.optional(key) }),
+    from: text(80),
+    size: count,
+  }),
+  meet: v.object({ address, came: users, left: users }),
+} as const;
+
+/** What the holder answers to each. */
+export const SERVER_REPLIES = {
+  head: v.object({ epoch: id, head: count, hash: key }),
+  hand: v.object({ head: count, reply: anyObject }),
+  meet: v.object({ servers: listOf(address, MAX_SERVERS), came: users, left: users }),
+} as const;
+
 /** What a group says unasked, by `push`. */
 export const PUSHES = {
   feed: v.object({ generation: count, key }),
@@ -252,5 +280,7 @@ export type RequestOf<T extends Ops> = {
 
 /** A request a registry understands. */
 export type RegistryRequest = RequestOf<typeof REGISTRY_OPS>;
+/** A request of one server of a group to another. */
+export type ServerRequest = RequestOf<typeof SERVER_OPS>;
 /** A request a group understands. */
 export type GroupRequest = RequestOf<typeof GROUP_OPS>;
