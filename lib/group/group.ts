@@ -67,6 +67,8 @@ export class Group implements View {
   readonly #line: (text: string) => void;
   readonly #kept: (now: boolean) => void;
   #undropped = false;
+  #pruning: Promise<void> = Promise.resolve();
+  #paused = false;
   readonly #writer: Writer;
   #head: number;
   #hash: string;
@@ -231,7 +233,11 @@ export class Group implements View {
   }
 
   /** Drops the content of what need not be kept; on a full disk as much as there is room to. */
-  async prune(): Promise<void> {
+  prune(): Promise<void> {
+    return this.#paused ? Promise.resolve() : this.#pruning = this.#prune();
+  }
+
+  async #prune(): Promise<void> {
     const { entries, time } = this.#keep;
     if (entries === undefined && time === undefined) return;
     const drop = requirePower(this.log, "drop", "keep the newest entries only");
@@ -257,6 +263,20 @@ export class Group implements View {
   /** Tells those who follow how far the log goes. */
   announce(): void {
     this.feed.head(this.#head);
+  }
+
+  /**
+   * Leaves the log as it is, for others to take over, until what is answered is called: what would
+   * change it is refused as `busy`. @throws {Refusal} it is closed
+   */
+  async pause(): Promise<() => void> {
+    const resume = await this.#writer.pause();
+    this.#paused = true;
+    await this.#pruning.catch(() => {}); // Whoever asked for it is told.
+    return () => {
+      this.#paused = false;
+      resume();
+    };
   }
 
   /** Refuses new work and waits until what was accepted is on disk. */

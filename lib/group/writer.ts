@@ -93,6 +93,20 @@ export class Writer {
     });
   }
 
+  /**
+   * Refuses what comes as `busy` until what is answered is called; what was accepted is on disk by
+   * then. @throws {Refusal} it is closed
+   */
+  async pause(): Promise<() => void> {
+    if (this.#refuse) throw this.#refuse;
+    const why = "Cannot accept that now: the group is being moved, try again";
+    const busy = this.#refuse = new Refusal("busy", why, { retryAfter: 1_000 });
+    await this.#running;
+    return () => {
+      if (this.#refuse === busy) this.#refuse = undefined;
+    };
+  }
+
   /** Refuses what comes, finishes what waits. */
   async close(): Promise<void> {
     this.#refuse ??= new Refusal("stopping", "Cannot accept that: the group is stopping");
