@@ -135,7 +135,12 @@ export function keptAt(name: string, place: string): string {
 
 /** The command that starts a group at a place. */
 export function startAt(name: string, place: string): string {
-  return `group.ts "${safeLine(name)}" HOST:PORT ${
-    isDatabase(place) ? "--log" : "--data"
-  } ${place}`;
+  const option = isDatabase(place) ? "--log" : "--data";
+  return `group.ts "${safeLine(name)}" HOST:PORT ${option} ${shellWord(place)}`;
+}
+
+/** A place as a word of a command line. */
+function shellWord(place: string): string {
+  const safe = safeLine(place);
+  return /^[\w@%+=:,./-]+$/.test(safe) ? safe : `"${safe}"`;
 }
