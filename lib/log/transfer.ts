@@ -1,6 +1,7 @@
 /** Moves all that one log is into another, whatever their engines, and proves that it is the same. */
 
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { LogDamaged } from "../errors.ts";
 import type { LogStart, MovedBatch, Transfer, Watch } from "./log.ts";
@@ -54,6 +55,7 @@ export class Passage {
     const next = following(batches);
     if (batches[0]?.first !== from || next === undefined) throw gap(from);
     await to.write(batches);
+    await setImmediate(); // Others are served, whatever the engines are.
     this.#watch.signal?.throwIfAborted();
     return next;
   }
@@ -91,6 +93,7 @@ const TOLD_EVERY = 2_560;
 async function* each(log: Pick<Transfer, "read">, from: number, last: number) {
   for (let seq: number | undefined = from; seq !== undefined && seq <= last;) {
     const batches: readonly MovedBatch[] = await log.read(seq);
+    await setImmediate();
     for (const batch of batches) if (batch.first <= last) yield batch;
     seq = following(batches);
   }

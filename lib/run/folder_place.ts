@@ -92,12 +92,12 @@ export class FolderTarget implements Target {
 
   finish(): Promise<void> {
     const part = this.#part;
+    if (existsSync(this.where)) rmdirSync(this.where); // Only an empty one.
     this.#letGo();
     for (const name of readdirSync(part)) {
       if (name.startsWith(HELD)) rmSync(join(part, name));
     }
     keepMoved(part, undefined);
-    if (existsSync(this.where)) rmdirSync(this.where); // Only an empty one.
     renameSync(part, this.where);
     syncFolder(dirname(this.where));
     return Promise.resolve();
@@ -108,6 +108,11 @@ export class FolderTarget implements Target {
     if (!this.#release) return; // It is another's.
     this.#letGo();
     rmSync(this.#part, { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    await this.#log?.close();
+    this.#letGo();
   }
 
   #letGo(): void {

@@ -37,8 +37,10 @@ export interface Target {
   prove(start: LogStart): Promise<void>;
   /** The group can be started there. */
   finish(): Promise<void>;
-  /** Removes what was begun; again, or before anything was, harmless. */
+  /** Removes what was begun; harmless before anything was. */
   abandon(): Promise<void>;
+  /** Lets go of the place; harmless before `begin`, and again. */
+  close(): Promise<void>;
 }
 
 /** Where a group is to be moved. */
@@ -98,6 +100,8 @@ export async function move(source: Source, target: Target, watch: Watch): Promis
     }
     await target.abandon();
     throw cause;
+  } finally {
+    await target.close();
   }
 }
 
