@@ -71,6 +71,7 @@ export class Group implements View {
   #state: GroupState;
   #undropped = false;
   #pruning: Promise<void> = Promise.resolve();
+  #closed = false;
   #role: Role = new Between();
   #head: number;
   #hash: string;
@@ -342,14 +343,17 @@ export class Group implements View {
    * Leaves the log as it is, for others to take over, until what is answered is called: who asks
    * for what would change it is put off.
    */
-  async pause(): Promise<() => void> {
+  async pause(): Promise<() => Promise<void>> {
     await this.resign();
     await this.#pruning.catch(() => {}); // Whoever asked for it is told.
-    return () => void this.begin().catch(this.#options.broken);
+    return async () => {
+      if (!this.#closed) await this.begin().catch(this.#options.broken);
+    };
   }
 
   /** Refuses new work and waits until what was accepted is on disk. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#role.close();
     this.feed.close();
   }

@@ -256,7 +256,7 @@ export class Copies {
   /** Works on the log of a folder, and for others who ask meanwhile; undefined where it is held. */
   async #alone(folder: string, request: HolderRequest, watch: Watch) {
     const log = this.#engine.kept(folder);
-    const pause = () => Promise.resolve(() => {}); // Nobody decides anything here.
+    const pause = () => Promise.resolve(() => Promise.resolve()); // Nobody decides anything here.
     const handle: Handle = (request, watch) => this.handle({ log, folder, pause }, request, watch);
     const holder = new Holder(handle);
     try {

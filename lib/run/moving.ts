@@ -20,7 +20,7 @@ export interface Source {
   /** The place to which it was moved before. */
   readonly left: string | undefined;
   /** Lets nobody decide anything until what it answers is called. */
-  pause(): Promise<() => void>;
+  pause(): Promise<() => Promise<void>>;
   /** Says, for good, that the group is kept there. What throws has said nothing. */
   leave(to: string): Promise<void>;
 }
@@ -91,7 +91,7 @@ export async function move(source: Source, target: Target, watch: Watch): Promis
       await target.finish();
       return { head: start.head, start: startAt(source.name, where) };
     } finally {
-      if (!left) resume();
+      if (!left) await resume();
     }
   } catch (cause) {
     if (left) {
