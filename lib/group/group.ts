@@ -59,6 +59,8 @@ export class Group implements View {
   readonly #limits: Limits;
   #state: GroupState;
   #undropped = false;
+  #pruning: Promise<void> = Promise.resolve();
+  #closed = false;
   #role: Role = new Between();
   #head: number;
   #hash: string;
@@ -307,7 +309,7 @@ export class Group implements View {
 
   /** Drops the content of what need not be kept, where this server decides. */
   async prune(): Promise<void> {
-    if (this.#role instanceof Holder) await this.#prune();
+    if (this.#role instanceof Holder) await (this.#pruning = this.#prune());
   }
 
   /** On a full disk as much as there is room to. */
@@ -342,8 +344,21 @@ export class Group implements View {
     this.news.head(this.#head);
   }
 
+  /**
+   * Leaves the log as it is, for others to take over, until what is answered is called: who asks
+   * for what would change it is put off.
+   */
+  async pause(): Promise<() => Promise<void>> {
+    await this.resign();
+    await this.#pruning.catch(() => {}); // Whoever asked for it is told.
+    return async () => {
+      if (!this.#closed) await this.begin().catch(this.#options.broken);
+    };
+  }
+
   /** Refuses new work and waits until what was accepted is on disk. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#role.close();
     this.feed.close();
   }
