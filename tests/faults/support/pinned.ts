@@ -37,6 +37,8 @@ export class Pinned {
   readonly #stop = new AbortController();
   /** Its id, known in the first session. */
   #group = "";
+  /** How many of its messages are acknowledged. */
+  sent = 0;
   #n = 0;
   #done: Promise<void> | undefined;
   /** Called at each acknowledgement, with how long it took, ms. */
@@ -96,24 +98,25 @@ export class Pinned {
     const { accepted } = await this.#insist("send", { messages, sig });
     const [{ from }] = accepted;
     this.#ledger.ack(messages[0][0], from, text);
-    this.#fault.count("pinned");
+    this.sent++;
     this.onAck(performance.now() - begin);
     return from;
   }
 
   /** What its server shows must have its own message, and all that anybody was told was accepted. */
   async #look(own: number): Promise<void> {
-    const here = await this.#ask("ping", {});
-    if (here) this.#atLeast(own, here.head, "a member's own message");
+    await this.#shows("ping", {}, own, "its member's own message");
     const { head } = this.#ledger;
-    const page = await this.#ask("read", { last: true, limit: 1 });
-    if (page) this.#atLeast(head, page.head, "what was acknowledged elsewhere");
+    await this.#shows("read", { last: true, limit: 1 }, head, "what was acknowledged elsewhere");
   }
 
-  #atLeast(expected: number, head: number, what: string): void {
-    if (head >= expected) return void this.#fault.count("looks");
-    if (this.mayBeStale) return void this.#fault.count("stale_looks");
-    this.#fault.expect(false, `stale: a server answered without ${what}`);
+  async #shows(op: "ping" | "read", fields: object, seq: number, what: string): Promise<void> {
+    const { mayBeStale } = this;
+    const reply = await this.#ask(op, fields);
+    if (!reply) return;
+    const isStale = reply.head < seq;
+    this.#fault.count(isStale && mayBeStale ? "stale_looks" : "looks");
+    this.#fault.expect(!isStale || mayBeStale, `stale: a server answered without ${what}`);
   }
 
   /** Asks until it is answered. */

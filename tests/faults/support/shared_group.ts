@@ -3,15 +3,12 @@
  * its worst to either; and whether everything is as it was promised then.
  */
 
+import { Buffer } from "node:buffer";
 import { postgresLog } from "../../../lib/log/postgres.ts";
 import { requirePower } from "../../../lib/log/log.ts";
 import { connect, type User } from "../../../mod.ts";
 import { until } from "../../support.ts";
-import {
-  availablePostgres,
-  type ClusterOptions,
-  PostgresCluster,
-} from "../../support/postgres.ts";
+import { availablePostgres, type ClusterOptions, PostgresCluster } from "../../support/postgres.ts";
 import { type Held, heldIn, Ledger } from "./audit.ts";
 import { Follower, Sender } from "./chat.ts";
 import { type Fault, Skipped } from "./fault.ts";
@@ -23,6 +20,9 @@ import type { Inside } from "./children.ts";
 export const LONG = 60_000;
 /** Followers and auditors have all within this, ms. */
 const ALL_WITHIN = 60_000;
+
+/** Messages of a flood that are under way at once. */
+const FLOOD = 2_048;
 
 /** What a group is made of. */
 export interface SharedGroupOptions {
@@ -74,6 +74,7 @@ export class SharedGroup {
   #senders: Sender[] = [];
   #followers: Follower[] = [];
   #id = "";
+  #floods = 0;
   /** When the latest of all that is acknowledged was sent, ms by `performance.now()`. */
   #sent = 0;
 
@@ -135,6 +136,24 @@ export class SharedGroup {
     this.#fault.onClose(() => user.close());
     await user.join(address);
     return user;
+  }
+
+  /** All messages, as a member is shown them now. */
+  async read(): Promise<Held[]> {
+    return await messagesOf(this.#followers[0].user, this.name);
+  }
+
+  /** One member at a server sends so many messages as fast as it can. */
+  async flood(address: string, count: number): Promise<void> {
+    const user = await this.member(`flood ${++this.#floods}`, address);
+    for (let sent = 0; sent < count; sent += FLOOD) {
+      await Promise.all(Array.from({ length: Math.min(FLOOD, count - sent) }, async (_, i) => {
+        const text = `${user.name}-${sent + i}`;
+        this.ledger.tried(text);
+        const { mid, seq } = await user.send(this.name, text, { within: Infinity });
+        this.ledger.ack(mid, seq, text);
+      }));
+    }
   }
 
   /** The server that claimed the lease last. */
@@ -212,6 +231,24 @@ export class SharedGroup {
           seq === held[n].seq && mid === held[n].mid && text === held[n].text
         );
       fault.expect(same, `server ${i + 1} shows other messages than the database has`);
+    }
+    await this.#isEverywhere([...prints][0]);
+  }
+
+  /** All nodes of the database that run have the same in the end. */
+  async #isEverywhere(print: string): Promise<void> {
+    for (const node of this.cluster.nodes) {
+      if (!node.running || node.paused) continue;
+      const has = async () => {
+        const [row] = await node.query(
+          `SELECT epoch, head::text, hash FROM zgroup.log JOIN zgroup.grp ON grp = id
+            WHERE name = '${this.#id}'`,
+          "zgroup",
+        );
+        const hash = Buffer.from(row.hash as Uint8Array).toString("base64url");
+        return `${row.epoch} ${row.head} ${hash}` === print;
+      };
+      await until(has, ALL_WITHIN, `${node.name} to have the same`);
     }
   }
 
