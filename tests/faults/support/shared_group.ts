@@ -73,7 +73,6 @@ export class SharedGroup {
   readonly #options: SharedGroupOptions;
   #senders: Sender[] = [];
   #followers: Follower[] = [];
-  #id = "";
   #floods = 0;
   /** When the latest of all that is acknowledged was sent, ms by `performance.now()`. */
   #sent = 0;
@@ -122,7 +121,6 @@ export class SharedGroup {
       }
       this.#followers.push(new Follower(await this.member(`follower ${i + 1}`, address)));
     }
-    [{ id: this.#id }] = this.#followers[0].user.joined();
     for (const follower of this.#followers) follower.start(this.name);
     for (const one of [...this.#senders, ...this.pinned]) {
       one.onAck = (ms) => (this.#sent = Math.max(this.#sent, performance.now() - ms));
@@ -242,7 +240,7 @@ export class SharedGroup {
       const has = async () => {
         const [row] = await node.query(
           `SELECT epoch, head::text, hash FROM zgroup.log JOIN zgroup.grp ON grp = id
-            WHERE name = '${this.#id}'`,
+            WHERE name = '${this.name}'`,
           "zgroup",
         );
         const hash = Buffer.from(row.hash as Uint8Array).toString("base64url");
@@ -257,7 +255,7 @@ export class SharedGroup {
     const { singleCopy = false } = this.#options;
     const log = postgresLog({
       url: this.cluster.url,
-      group: this.#id,
+      group: this.name,
       singleCopy,
       warn: (text) => this.#fault.expect(false, `the database: ${text}`),
     });
