@@ -40,6 +40,8 @@ export interface KnownGroup {
   readonly id: string;
   readonly name: string;
   readonly address: string;
+  /** Where it is, too, when it has several servers. */
+  readonly servers?: readonly string[];
   readonly key: string;
   readonly joined: boolean;
   readonly role: string;
@@ -80,6 +82,7 @@ const [userFile, keyFile, groupFile, portsFile, pins, known] = [
         id: string,
         name: string,
         address: string,
+        servers: v.optional(v.array(string)),
         key: string,
         joined: v.boolean(),
         role: string,
