@@ -81,12 +81,15 @@ export class Servers {
     this.#tried.clear();
   }
 
-  /** The group itself says where it is, here among others; who is not among them and failed is left out. */
+  /**
+   * The group itself says where it is, here among others. Of those that it leaves out the ones are
+   * forgotten that failed; one that says nothing may be the last of them for a while, and none is.
+   */
   told(servers: readonly string[]): void {
     this.#strangers.clear();
-    const known = this.#others.filter((address) => !this.#failed.has(address));
+    const isKept = (address: string) => servers.length === 0 || !this.#failed.has(address);
     const own = servers.filter((address) => !isIpc(address));
-    this.#others = this.#without([...own, ...known]);
+    this.#others = this.#without([...own, ...this.#others.filter(isKept)]);
     this.#failed.clear();
   }
 
