@@ -31,10 +31,12 @@ export function helpText({ usage, text, options, examples }: About): string {
     "",
     "Options:",
     ...columns(
-      Object.entries({ ...options, ...COMMON }).map(([name, { value, help, type }]) => [
-        value ? `--${name} ${value}` : `--${name}`,
-        type === "list" ? `${help} (may be repeated)` : help,
-      ]),
+      Object.entries({ ...options, ...COMMON }).flatMap(([name, { value, help, type }]) =>
+        help === undefined ? [] : [[
+          value ? `--${name} ${value}` : `--${name}`,
+          type === "list" ? `${help} (may be repeated)` : help,
+        ]]
+      ),
     ),
     "",
     "Examples:",

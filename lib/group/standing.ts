@@ -87,15 +87,18 @@ export class Standing {
     this.#poke.abort();
   }
 
-  /** Gives the lease up, where it is held. */
-  async close(): Promise<void> {
-    const held = this.#holding;
+  /** Claims, renews and follows no more. */
+  async stop(): Promise<void> {
     this.#stop.abort();
     this.#poke.abort();
     await this.#working;
     await this.#taking;
-    await this.#leave();
-    if (held) await this.#options.share.release();
+  }
+
+  /** Gives the lease up, where it is held; nothing may be under way any more. */
+  async release(): Promise<void> {
+    if (this.#holding) await this.#options.share.release();
+    this.#holding = false;
   }
 
   async #run(): Promise<void> {

@@ -13,7 +13,7 @@ import { linkAfter, textCrc } from "./chain.ts";
 import type { CopyOptions, Watch } from "./log.ts";
 import { type RowChange, rowCrc } from "./row_sum.ts";
 import type { LogFile } from "./sqlite_file.ts";
-import { texts, wholeSlice } from "./sqlite_rows.ts";
+import { fullSlice, texts } from "./sqlite_rows.ts";
 import { MIGRATIONS } from "./sqlite_schema.ts";
 
 /** Where a log ends, and what it keeps, at this moment. */
@@ -71,7 +71,7 @@ async function copyBatches(
 ): Promise<number> {
   const add = db.prepare("INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const copy = (from: number, to: number): number => {
-    const rows = log.reading(() => wholeSlice(log, from, to), from);
+    const rows = log.reading(() => fullSlice(log, from, to), from);
     if (rows.length === 0) throw damaged(log.path, from);
     db.transaction(() => {
       for (const { first, count, at, author, lo, hi, hash, crcs, mids, json } of rows) {
