@@ -9,7 +9,6 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { SOURCES } from "../runtimes.ts";
 import { fault, Skipped } from "./support/fault.ts";
 import { type Done, Machine, noMachines } from "./support/machines.ts";
@@ -119,7 +118,7 @@ async function typed(
   let output = "";
   for (const part of commands.split(/^(?=scp )/m)) {
     const [line, what, to, where] = /^scp -r (\S+) (\w+):(\S+)/.exec(part) ?? [""];
-    if (what) await machine.copy(what, machines.get(to)!, where);
+    if (what) machine.copy(what, machines.get(to)!, where);
     const done = await machine.run(`set -e\n${part.slice(line.length)}`, WITHIN);
     output += done.output;
     if (done.code !== 0) return { ...done, output };

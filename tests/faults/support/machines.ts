@@ -10,7 +10,7 @@ import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { until } from "../../support.ts";
 import { Process } from "../../support/process.ts";
-import { Network, noNamespaces } from "./namespaces.ts";
+import { type Network, noNamespaces } from "./namespaces.ts";
 
 /** A machine has started within this, ms. */
 const STARTS_WITHIN = 60_000;
@@ -164,7 +164,7 @@ export class Machine implements AsyncDisposable {
   }
 
   /** Copies a file or folder to a folder of another one. */
-  async copy(what: string, to: Machine, where: string): Promise<void> {
+  copy(what: string, to: Machine, where: string): void {
     const from = this.inside(["tar", "-c", "-C", dirname(what), basename(what)]).map(quoted);
     const into = to.inside(["tar", "-x", "-C", where]).map(quoted);
     const { status, stderr } = spawnSync("bash", [
