@@ -59,6 +59,8 @@ export class Standing {
   /** Until when this server holds the lease, ms by `performance.now()`. */
   #until = -Infinity;
   #relay: Relay | undefined;
+  /** The term of a claim whose answer has not come. */
+  #unheard: number | undefined;
   #said = "";
   #first = true;
   #renewing = false;
@@ -134,14 +136,15 @@ export class Standing {
     await this.#follow(lease);
   }
 
-  #mayClaim({ holder, head }: Lease, began: number): boolean {
+  #mayClaim({ term, holder, head }: Lease, began: number): boolean {
     if (this.#options.relayOnly || this.#stop.signal.aborted) return false;
     if (holder === undefined) return true;
     const still = began - this.#seen!.since;
     // Who is far behind lets others go first.
     if (still >= STILL + (head - this.#options.group.head > BEHIND ? LATER : 0)) return true;
-    // This program has the address, so that it is its former self that held the lease.
-    return this.#first && holder === this.#options.servers.own;
+    if (holder !== this.#options.servers.own) return false;
+    // This program has the address: its former self held the lease, or it claimed it unheard.
+    return this.#first || term === this.#unheard;
   }
 
   async #renew(): Promise<void> {
@@ -158,7 +161,9 @@ export class Standing {
   async #claim(lease: Lease): Promise<boolean> {
     const { share, servers } = this.#options;
     const began = performance.now();
+    this.#unheard = lease.term + 1;
     const start = await share.claim(lease, servers.own);
+    this.#unheard = undefined;
     if (!start) return false;
     this.#until = began + HOLDS;
     this.#holding = true;
