@@ -216,9 +216,34 @@ export const GROUP_REPLIES = {
   act: v.object({ seq: count }),
 } as const;
 
-/** What a group says unasked, by `push`. */
-export const PUSHES = {
-  feed: v.object({ generation: count, key }),
+/** Most users that one `meet` tells of in each list. */
+export const MAX_MEET = 1_000;
+
+const users = listOf(user, MAX_MEET);
+const anyObject = v.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  "expected an object",
+);
+
+/** Requests of one server of a group to another; of who proved the group's own key alone. */
+export const SERVER_OPS = {
+  head: v.object({}),
+  follow: v.object({}),
+  hand: v.object({
+    request: anyObject,
+    actor: v.object({ user, name: called, key: v.optional(key) }),
+    from: text(80),
+    size: count,
+  }),
+  meet: v.object({ address, came: users, left: users }),
+} as const;
+
+/** What the holder answers to each. */
+export const SERVER_REPLIES = {
+  head: v.object({ epoch: id, head: count, hash: key }),
+  follow: v.object({ epoch: id, head: count }),
+  hand: v.object({ head: count, reply: anyObject }),
+  meet: v.object({ servers: listOf(address, MAX_SERVERS), came: users, left: users }),
 } as const;
 
 /** What a frame of the live feed says. */
@@ -230,10 +255,18 @@ export const FEED = v.object({
   typing: v.optional(v.object({ user, name: called })),
 });
 
+/** What a group says unasked, by `push`: to members the key of its feed, to its servers what is new. */
+export const PUSHES = {
+  feed: v.object({ generation: count, key }),
+  news: FEED,
+} as const;
+
 /** A checked frame of the live feed. */
 export type FeedFrame = v.InferOutput<typeof FEED>;
 /** A checked push. */
-export type Push = { readonly push: "feed" } & FeedKey;
+export type Push =
+  | ({ readonly push: "feed" } & FeedKey)
+  | ({ readonly push: "news" } & FeedFrame);
 /** The key of a generation of the live feed, as a push or the reply to `subscribe` gives it. */
 export type FeedKey = v.InferOutput<typeof PUSHES.feed>;
 /** A checked page of the log, as `read` answers it. */
@@ -252,5 +285,7 @@ export type RequestOf<T extends Ops> = {
 
 /** A request a registry understands. */
 export type RegistryRequest = RequestOf<typeof REGISTRY_OPS>;
+/** A request of one server of a group to another. */
+export type ServerRequest = RequestOf<typeof SERVER_OPS>;
 /** A request a group understands. */
 export type GroupRequest = RequestOf<typeof GROUP_OPS>;
