@@ -51,7 +51,7 @@ const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]
 const HEARD_FOR = 2_000;
 /** How often it is said that we write, ms. */
 const TYPING_EVERY = PRESENT_FOR / 2;
-/** Between two tries, ms: doubled from the first to the most. */
+/** Between two tries, ms: doubled from the first to the most, or to less while servers change over. */
 const [FIRST_PAUSE, MOST_PAUSE, CHANGE_PAUSE] = [250, 10_000, 500];
 /** Most sessions that one request begins, where the server says that there is none. */
 const MAX_SESSIONS = 5;
