@@ -54,6 +54,8 @@ await fault(async (fault) => {
     resumed.push(performance.now() - begin);
     await group.settled();
   }
+  const told = group.pinned.some(({ refusals }) => refusals.has("disk_full"));
+  fault.expect(told, "nobody was told that the disk is full");
   fault.figure("resumes_ms_max", Math.max(...resumed));
   fault.bound(Math.max(...resumed) <= RESUMES_WITHIN, "writing resumed too late");
   await group.audit();

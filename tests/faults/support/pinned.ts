@@ -4,7 +4,7 @@
  */
 
 import { setTimeout } from "node:timers/promises";
-import { Closed, isRetriable } from "../../../lib/errors.ts";
+import { Closed, isRetriable, Refusal } from "../../../lib/errors.ts";
 import { newSigningKey, userId } from "../../../lib/identity/keys.ts";
 import { midMaker } from "../../../lib/identity/mids.ts";
 import { messageHash, signedText } from "../../../lib/protocol/batch.ts";
@@ -39,6 +39,8 @@ export class Pinned {
   #group = "";
   /** How many of its messages are acknowledged. */
   sent = 0;
+  /** Codes of the refusals that it was told. */
+  readonly refusals = new Set<string>();
   #n = 0;
   #done: Promise<void> | undefined;
   /** Called at each acknowledgement, with how long it took, ms. */
@@ -142,6 +144,7 @@ export class Pinned {
       if (error instanceof Closed) throw error;
       const { message } = error as Error;
       this.#fault.expect(isRetriable(error), `a member at one server was told: ${message}`);
+      if (error instanceof Refusal) this.refusals.add(error.code);
       this.#fault.count("put_off");
       return undefined;
     }
