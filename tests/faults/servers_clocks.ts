@@ -1,7 +1,7 @@
 /**
  * Servers and databases whose dates are days apart and jump; a holder that stands still, and its clock
- * with it, so that it believes to hold the group when another one does; a relay that slept while much
- * was said. No date decides anything, who believes wrongly changes nothing, and who slept has all.
+ * with it, so that it believes to hold the group when another one does; two at one log who never ask
+ * whether they hold it; a relay that slept while much was said. No date decides anything, who believes wrongly changes nothing, and who slept has all.
  */
 
 import { chmodSync } from "node:fs";
@@ -10,6 +10,7 @@ import { availablePostgres } from "../support/postgres.ts";
 import { Clock } from "./support/clock.ts";
 import { type Fault, fault, Skipped } from "./support/fault.ts";
 import { preload } from "./support/preload.ts";
+import { rivals } from "./support/rivals.ts";
 import { LONG, SharedGroup, startCluster } from "./support/shared_group.ts";
 
 const DAY = 86_400;
@@ -49,6 +50,7 @@ await fault(async (fault) => {
     await behind(fault, group);
   }
   await group.audit();
+  await rivals(fault, cluster.url, fault.size(100, 2_000));
 });
 
 /** The dates jump; then a server with another date holds, and a node with another one is the primary. */

@@ -2,6 +2,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -68,6 +69,7 @@ export class Mutant {
   #pid: number | undefined;
 
   constructor() {
+    chmodSync(this.folder, 0o755); // The account of PostgreSQL has its files in it.
     for (const name of COPIED) {
       cpSync(join(ROOT, name), join(this.folder, name), { recursive: true });
     }

@@ -109,10 +109,18 @@ export class Pinned {
   async #look(own: number): Promise<void> {
     await this.#shows("ping", {}, own, "its member's own message");
     const { head } = this.#ledger;
-    await this.#shows("read", { last: true, limit: 1 }, head, "what was acknowledged elsewhere");
+    const elsewhere = "what was acknowledged elsewhere";
+    await this.#shows("read", { last: true, limit: 1 }, head, elsewhere);
+    // Which is answered without a look at the log.
+    await this.#shows("subscribe", {}, head, elsewhere);
   }
 
-  async #shows(op: "ping" | "read", fields: object, seq: number, what: string): Promise<void> {
+  async #shows(
+    op: "ping" | "read" | "subscribe",
+    fields: object,
+    seq: number,
+    what: string,
+  ): Promise<void> {
     const { mayBeStale } = this;
     const reply = await this.#ask(op, fields);
     if (!reply) return;
