@@ -72,7 +72,6 @@ interface Tries extends Pick<AskOptions, "delayed"> {
 
 /** It connects when something is asked, and again whenever that is lost. */
 export class Link {
-  /** Where it is asked, and who it must be. */
   target: GroupTarget;
   /** What the group says live. */
   readonly feed: LiveFeed = new LiveFeed({
@@ -99,7 +98,6 @@ export class Link {
   #since = -Infinity;
   /** The registries were asked since one of several servers answered, or all were tried again. */
   #searched = false;
-  readonly #warned = new Set<string>();
   #relocating: Promise<void> | undefined;
   /** Closing of connections that were given up. */
   readonly #former = new Set<Promise<void>>();
@@ -185,16 +183,10 @@ export class Link {
     if (!several) return;
     if (isStranger(error)) {
       this.#servers.meet();
-      this.#warn(sentence(error));
+      this.#options.warn(sentence(error));
     }
     const stays = error instanceof Refusal && error.code !== "unavailable";
     if (!stays) this.#leave();
-  }
-
-  #warn(text: string): void {
-    if (this.#warned.has(text)) return;
-    this.#warned.add(text);
-    this.#options.warn(text);
   }
 
   /** This server is of no use: another one is asked, each once, then the registries. */
