@@ -51,8 +51,8 @@ const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]
 const HEARD_FOR = 2_000;
 /** How often it is said that we write, ms. */
 const TYPING_EVERY = PRESENT_FOR / 2;
-/** Between two tries, ms: doubled from the first to the most. */
-const [FIRST_PAUSE, MOST_PAUSE] = [250, 10_000];
+/** Between two tries, ms: doubled from the first to the most, or to less while servers change over. */
+const [FIRST_PAUSE, MOST_PAUSE, CHANGE_PAUSE] = [250, 10_000, 500];
 /** Most sessions that one request begins, where the server says that there is none. */
 const MAX_SESSIONS = 5;
 /** Of several servers one that did not answer for this long, ms, is given up for another. */
@@ -274,7 +274,9 @@ export class Link {
       this.#reach.live();
       tries.delayed?.(error);
     }
-    const wait = Math.max(retryAfter, backoff(tries.failed++, FIRST_PAUSE, MOST_PAUSE));
+    // Its servers change over, which takes some seconds.
+    const most = code === "busy" && this.#servers.several ? CHANGE_PAUSE : MOST_PAUSE;
+    const wait = Math.max(retryAfter, backoff(tries.failed++, FIRST_PAUSE, most));
     // Where it is now is asked while we wait: the registry may be gone, too.
     if (error instanceof Unreachable && !this.#isHeard) void this.#lost();
     if (performance.now() + wait >= tries.end) throw error;
