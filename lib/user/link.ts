@@ -22,7 +22,7 @@ import type { GroupTarget } from "../store/user_store.ts";
 import { backoff, pause, Rest, unlessAborted } from "../transport/waiting.ts";
 import { Alarms } from "./alarm.ts";
 import { LiveFeed } from "./feed.ts";
-import type { LinkOptions } from "./link_options.ts";
+import type { AskOptions, LinkOptions } from "./link_options.ts";
 import { Membership } from "./membership.ts";
 import { Reach } from "./reach.ts";
 import { Servers } from "./servers.ts";
@@ -33,17 +33,6 @@ type GroupOp = keyof typeof GROUP_REPLIES;
 /** What a group answers to an op. */
 export type GroupReply<K extends GroupOp> = ReplyOf<typeof GROUP_REPLIES, K>;
 type GroupClient = SessionClient<typeof GROUP_REPLIES>;
-
-export interface AskOptions {
-  /** Give up after this many ms; default 4,500. Infinity: only when closed. */
-  readonly within?: number;
-  /** Give up one try after this many ms; default 2,000. The next tries take up to eight times it. */
-  readonly each?: number;
-  /** Called with each refusal after which the same is asked again. */
-  readonly delayed?: (refusal: Refusal) => void;
-  /** Rejects with {@linkcode Closed} at once. */
-  readonly signal?: AbortSignal;
-}
 
 /** Ops that a member who was forgotten can do without joining again first. */
 const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]);
@@ -159,13 +148,7 @@ export class Link {
   /** There is a session, a new one: nothing of a former one counts. */
   #opened({ role, epoch, head, ticket, servers = [] }: GroupReply<"prove">): void {
     this.know(epoch, head);
-    this.#servers.told(servers);
-    this.#aim();
-    try {
-      this.#options.moved(this.target);
-    } catch {
-      // It is found again.
-    }
+    this.#told(servers);
     this.#membership.proved(role, epoch);
     if (ticket !== undefined) {
       this.ticket = ticket;
@@ -173,6 +156,17 @@ export class Link {
     }
     this.feed.lose();
     this.#heard();
+  }
+
+  /** The group says at which servers it is. */
+  #told(servers: readonly string[]): void {
+    this.#servers.told(servers);
+    this.#aim();
+    try {
+      this.#options.moved(this.target);
+    } catch {
+      // It is told, and found, again.
+    }
   }
 
   #gone(error: unknown): void {
@@ -306,8 +300,9 @@ export class Link {
   /** Asks for a sign of life, and learns how far the log goes. Throws as `ask` does. */
   async ping(within: number): Promise<GroupReply<"ping">> {
     const reply = await this.ask("ping", {}, { within });
-    const { epoch, head, hash } = reply;
+    const { epoch, head, hash, servers } = reply;
     this.know(epoch, head);
+    if (servers) this.#told(servers);
     if (hash !== undefined) this.feed.vouch(epoch, { seq: head, hash });
     return reply;
   }

@@ -14,14 +14,8 @@ servers("who joined at one knows the others, and goes on there when it ends", 3,
   const alice = await world.member("alice", holder);
   const bob = await world.member("bob", second);
   const others = () => [...alice.joined()[0].servers ?? []].sort();
-  await until(
-    async () => {
-      await alice.rename("alice"); // The next session says where the group is.
-      return others().length === 2;
-    },
-    LONG,
-    "alice knows the others",
-  );
+  const knows = async () => (await alice.check(), others().length === 2);
+  await until(knows, LONG, "alice knows the others");
   assert.deepEqual(others(), [second.address, third.address].sort());
   const told = toldBy(alice);
   const ear = keep(new Ear(alice, lab(alice), { after: 0 }));
