@@ -97,7 +97,7 @@ for (const [one, from] of Object.entries(MOVING)) {
       { skip },
       () =>
         fc.assert(
-          fc.asyncProperty(fc.array(STEP, { maxLength: 25 }), (steps) =>
+          fc.asyncProperty(fc.array(STEP, { minLength: 5, maxLength: 30 }), (steps) =>
             folders(async (room) => {
               const { log } = await (await room(from)).open();
               await live(log, steps);
@@ -113,7 +113,7 @@ for (const [one, from] of Object.entries(MOVING)) {
               await back.log.append(start.head, { batches: [writer.many(3, { at: 1e6 })] });
               assert.equal((await powerOf(back.log, "verify")()).head, start.head + 3);
             })),
-          { numRuns: 12 },
+          { numRuns: 20 },
         ),
     );
   }
