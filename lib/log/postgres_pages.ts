@@ -107,7 +107,8 @@ export async function readWhole(
   let link = endOf(previous);
   if (!link) throw damaged(log.shown, previous!.first);
   for (const row of page) {
-    const bad = badSeq(link, row, tail);
+    // Of a log that is on its way here the tail is not known yet.
+    const bad = badSeq(link, row, Infinity);
     if (bad !== undefined) throw damaged(log.shown, bad);
     link = linkAfter(row);
   }
