@@ -19,10 +19,13 @@ export class Passage {
   /** Up to here content was dropped when it was taken in. */
   #tail = 1;
   #total = 0;
+  readonly #steps: 1 | 2;
 
-  constructor(from: Transfer, watch: Watch = {}) {
+  /** @param steps 2 where what is taken in is compared, too */
+  constructor(from: Transfer, watch: Watch = {}, steps: 1 | 2 = 2) {
     this.#from = from;
     this.#watch = watch;
+    this.#steps = steps;
   }
 
   /** Takes in what came meanwhile, until that is the log as it was at one moment, which is answered. */
@@ -78,9 +81,8 @@ export class Passage {
     if (this.#compared !== this.#next) throw gap(this.#compared);
   }
 
-  /** Half of the work is to take in, the other half to compare. */
   #tell(): void {
-    const done = Math.floor((this.#next + this.#compared) / 2) - 1;
+    const done = Math.floor((this.#next - 1 + this.#compared - 1) / this.#steps);
     this.#watch.progress?.(done, this.#total);
     this.#watch.signal?.throwIfAborted();
   }

@@ -1,10 +1,14 @@
 /** What a log does that can become another engine's, and another engine's become it. */
 
 import assert from "node:assert/strict";
+import { mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { LogDamaged, UsageError } from "../../lib/errors.ts";
 import type { Log, LogStart, MovedBatch, Transfer } from "../../lib/log/log.ts";
+import { sqliteLog } from "../../lib/log/sqlite.ts";
+import { writeCopyOf } from "../../lib/log/sqlite_copy.ts";
 import { Passage, requireSame } from "../../lib/log/transfer.ts";
 import { ALICE, BOB, fill, mid, powerOf, powerSuite, Writer } from "./log_support.ts";
 import { folders, MOVING, type Room } from "./transfer_support.ts";
@@ -151,6 +155,29 @@ powerSuite("transfer", (transferTest) => {
       assert.equal(kept[0], start.tail);
       assert.equal(batches.length - kept.length, 29);
     });
+  });
+
+  transferTest("is copied to a file of SQLite, with values of the copy's own", async (opened) => {
+    const { log, transfer, folder } = opened;
+    const file = join(folder, "copy.db");
+    await fill(log, [4, 256, 3]);
+    const members = [{ user: ALICE, json: "1" }];
+    await log.append(263, { batches: [], members, values: { a: "b" } });
+    await powerOf(log, "drop")({ keepFrom: 5 });
+    const head = await writeCopyOf(transfer, file, { values: { a: "other", key: "k" } });
+    assert.equal(head, 263);
+    await assert.rejects(writeCopyOf(transfer, file, {}), /it exists/);
+    mkdirSync(join(folder, "copy"));
+    renameSync(file, join(folder, "copy", "log.db"));
+    const copy = sqliteLog(join(folder, "copy"));
+    try {
+      const start = await copy.open();
+      requireSame(start, { ...await transfer.now(), values: { a: "other", key: "k" } });
+      assert.equal((await powerOf(copy, "verify")()).head, 263);
+      assert.deepEqual(await copy.read({}), await log.read({}));
+    } finally {
+      await copy.close();
+    }
   });
 
   transferTest("takes nothing in where there is a log", async ({ log, transfer }) => {
