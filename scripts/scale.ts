@@ -46,12 +46,13 @@ await fault(async (fault) => {
     },
   });
   const looker = new Looker(world);
-  let ended = false;
+  const end = new AbortController();
+  fault.onClose(() => end.abort());
   const showing = (async () => {
-    while (!ended) {
-      const next = setTimeout(1_000);
+    while (!end.signal.aborted) {
+      const next = setTimeout(1_000, undefined, { signal: end.signal }).catch(() => {});
       const look = await looker.look();
-      if (ended) break;
+      if (end.signal.aborted) break;
       if (screen) screen.show([...tableOf(look), "", ...said.slice(-SAID), "", ...HELP]);
       else console.log(`${clock(performance.now() - begin)}  ${lineOf(look)}`);
       await next;
@@ -74,7 +75,7 @@ await fault(async (fault) => {
   say("ending: all is started again, and what all have is compared");
   await gathering;
   const { head, hash } = await world.audit();
-  ended = true;
+  end.abort();
   await showing;
   screen?.leave();
   const { acked } = world.crowd.ledger;
