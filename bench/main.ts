@@ -34,7 +34,7 @@ failover relay (or one row: publish-256).
   --before REV  the version before, a commit of this repository, default ${BEFORE}; "none" leaves
                 it out
   --peers LIST  beside whom, default nats,redis; "none" measures without
-  --quick       fewer and shorter rounds: under two and a half minutes in all
+  --quick       fewer and shorter rounds: under four minutes in all
   --json        one JSON array instead of the tables
   --readme      put the tables into bench/README.md, too
   --again       a row that breaks is measured once more, and named as flaky if it does not then
