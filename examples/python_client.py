@@ -66,7 +66,9 @@ class Client:
         key = ed25519.Ed25519PublicKey.from_public_bytes(unb64(record["key"]))
         key.verify(unb64(sig), text.encode())
         fields = [record[f] for f in "id name access address key nonce version expires".split()]
-        key.verify(unb64(record["sig"]), "\n".join(["zgroup record 2", *map(str, fields)]).encode())
+        own = ["zgroup record 2", *fields]
+        if "server" in record: own = ["zgroup record 3", *fields, record["server"]]
+        key.verify(unb64(record["sig"]), "\n".join(map(str, own)).encode())
         own_id = uuid8("zgroup group 1", record["key"], record["name"], record["nonce"])
         if record["id"] != own_id or self.expected not in (None, record["key"]):
             raise SystemExit(f"FAILED: another group answers there, its key is {record['key']}")

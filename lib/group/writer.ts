@@ -5,11 +5,12 @@
  * all who wait (group commit). The queue is bounded: what does not fit is refused as `busy`.
  */
 
-import { DiskFull, Refusal } from "../errors.ts";
+import { DiskFull, Fenced, Refusal } from "../errors.ts";
 import type { Commit, Log, MemberRow, Place, Places, ReadBatch, StoredBatch } from "../log/log.ts";
 import { MAX_OVER } from "../log/mids.ts";
 import { type Batch, encodeEntries } from "../protocol/batch.ts";
 import type { Decision } from "./decide/decision.ts";
+import { noHolder } from "./role.ts";
 import { apply, change, type Changes, type GroupState, place, remember, touched } from "./state.ts";
 
 /** Something to be decided when it is its turn. */
@@ -55,7 +56,7 @@ export interface WriterOptions {
   committed(batches: readonly Batch[], read: readonly ReadBatch[]): void;
   /** The disk is full, or has room again; called when that changes. */
   full(now: boolean): void;
-  /** The log failed for good; nothing is accepted any more. */
+  /** The log failed for good, or is another server's; nothing is accepted any more. */
   broken(error: unknown): void;
 }
 
@@ -168,10 +169,9 @@ export class Writer {
         this.#isFull(false);
       } catch (error) {
         for (const step of undo.reverse()) step();
-        const full = error instanceof DiskFull;
-        const refusal = unwritten(full, error);
+        const refusal = unwritten(error);
         for (const { reject } of waiting) reject(refusal);
-        if (full) return this.#isFull(true);
+        if (error instanceof DiskFull) return this.#isFull(true);
         throw error;
       }
     }
@@ -233,20 +233,22 @@ export class Writer {
   }
 
   #break(error: unknown): void {
-    this.#refuse = new Refusal("stopping", "Cannot write: the group's log failed");
+    this.#refuse = unwritten(error);
     for (const { reject } of this.#queue.splice(0)) reject(this.#refuse);
     this.#options.broken(error);
   }
 }
 
-function unwritten(full: boolean, cause: unknown): Refusal {
-  if (!full) {
-    return new Refusal("stopping", "Cannot write: the group's log failed and it is stopping");
+/** What those are told whose work was not written, or not as far as is known here. */
+function unwritten(cause: unknown): Refusal {
+  if (cause instanceof DiskFull) {
+    return new Refusal("disk_full", "Cannot write: the group's disk is full, try again later", {
+      retryAfter: 2_000,
+      cause,
+    });
   }
-  return new Refusal("disk_full", "Cannot write: the group's disk is full, try again later", {
-    retryAfter: 2_000,
-    cause,
-  });
+  if (cause instanceof Fenced) return noHolder(cause);
+  return new Refusal("stopping", "Cannot write: the group's log failed and it is stopping");
 }
 
 /** The greater of a mid and an author's last in a batch. */

@@ -114,6 +114,10 @@ const LIMITS: Readonly<Record<string, readonly string[]>> = {
   MAX_TIME: [
     `Times are ms since 1970, whole numbers, at most ${many(limits.MAX_TIME)} (the year 9999)`,
   ],
+  MAX_SERVERS: [
+    `**Several servers of one group** (at most ${limits.MAX_SERVERS})`,
+    `the addresses of all servers of the group, at most ${limits.MAX_SERVERS};`,
+  ],
   MID_SPAN: [`mids increase and lie at most ${many(limits.MID_SPAN)} ms apart`],
   MID_AHEAD: [`none more than ${days(limits.MID_AHEAD)} ahead of the group's clock`],
   QUIET_AFTER: [`A lease is \`quiet\` after ${seconds(limits.QUIET_AFTER)} and`],

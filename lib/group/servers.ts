@@ -1,0 +1,59 @@
+/** Which servers a group has, and who is present where. */
+
+import { MAX_SERVERS } from "../protocol/limits.ts";
+import { MAX_MEET } from "../protocol/schema.ts";
+
+/** The servers of one group, as one of them knows them. */
+export class Servers {
+  /** `HOST:PORT` by which others reach this one. */
+  readonly own: string;
+  #others: readonly string[] = [];
+
+  constructor(own: string) {
+    this.own = own;
+  }
+
+  /** This one first; at most {@linkcode MAX_SERVERS}. */
+  get all(): readonly string[] {
+    return [this.own, ...this.#others];
+  }
+
+  /** All that there are, this one among them or not. */
+  learn(servers: Iterable<string>): void {
+    const others = new Set(servers);
+    others.delete(this.own);
+    this.#others = [...others].slice(0, MAX_SERVERS - 1);
+  }
+}
+
+/** Who came to a server and who left it since it was told last. */
+export interface Comings {
+  readonly came: readonly string[];
+  readonly left: readonly string[];
+}
+
+/** Tells another server who is here: differences, some at a time. */
+export class Telling {
+  readonly #told = new Set<string>();
+
+  /** What is to be told next; it counts as told. */
+  next(here: ReadonlySet<string>): Comings {
+    const came: string[] = [];
+    const left: string[] = [];
+    for (const user of here) {
+      if (came.length < MAX_MEET && !this.#told.has(user)) came.push(user);
+    }
+    for (const user of this.#told) {
+      if (left.length < MAX_MEET && !here.has(user)) left.push(user);
+    }
+    for (const user of came) this.#told.add(user);
+    for (const user of left) this.#told.delete(user);
+    return { came, left };
+  }
+}
+
+/** Changes a set of users by what another server told. */
+export function hear(users: Set<string>, { came, left }: Comings): void {
+  for (const user of came) users.add(user);
+  for (const user of left) users.delete(user);
+}
