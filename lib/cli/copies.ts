@@ -25,6 +25,20 @@ export interface Copies {
   verify(folder: string, watch: Watch): Promise<Checked>;
   verifyFile(file: string): Promise<Checked>;
   restore(file: string, folder: string, name?: string): Promise<Checked>;
+  copy(name: string | undefined, from: string, to: Place, watch: Watch): Promise<Moved>;
+}
+
+/** Where a group is to be kept: a folder, or the URL of a database. */
+interface Place {
+  readonly to: string;
+  /** A database without a standby will do. */
+  readonly singleCopy: boolean;
+}
+
+/** Where a group went, with all its entries up to the seq `head`. */
+interface Moved extends Checked {
+  /** The command that starts it there. */
+  readonly start: string;
 }
 
 /** The doors of these commands. */
@@ -36,20 +50,22 @@ export interface CopyDoors {
 
 /** Lines of help. */
 export const COPY_USAGE: readonly string[] = [
-  "group.ts backup NAME FILE | verify NAME|FILE | restore FILE|DIR NAME",
+  "group.ts backup NAME FILE | verify NAME|FILE | restore FILE|DIR NAME | copy NAME",
 ];
 export const COPY_TEXT: readonly string[] = [
   "backup copies a group to one new file, also while it runs. The file holds the group's key: who",
   "has it can run the group. verify checks every entry of a group or a copy and names the first",
   "bad one. restore makes the group of a copy again, here or on another machine; members find it",
   "through the registry. What came after the copy is not in it: members start over. From DIR, a",
-  "group's folder that was moved away, it goes on with what is left there.",
+  "group's folder that was moved away, it goes on with what is left there. copy NAME --to PLACE",
+  "moves a group from its folder, or --from PLACE, while members wait; a PLACE is a DIR or a URL.",
 ];
 
 const WORDS: Readonly<Record<string, readonly [least: number, most: number, usage: string]>> = {
   backup: [1, 2, "backup NAME FILE, or backup FILE --data DIR"],
   verify: [0, 1, "verify NAME, verify FILE, or verify --data DIR"],
   restore: [1, 2, "restore FILE NAME, or restore FILE --data DIR (or a folder for FILE)"],
+  copy: [0, 1, "copy NAME [--from PLACE] --to PLACE, where a PLACE is a folder or postgres://…"],
 };
 
 /** Whether a command line is one of these commands, and not a group of that name to be started. */
@@ -102,6 +118,15 @@ async function run(
       ? await engine.verifyFile(what)
       : await engine.verify(await folderOf(what), watch);
     return `All is as it was written, up to entry ${head}`;
+  }
+  if (command === "copy") {
+    const to = given.texts.get("to");
+    if (to === undefined) throw new UsageError(`Cannot run copy: expected ${usage}`);
+    const [name] = words;
+    const from = given.texts.get("from") ?? await folderOf(name);
+    const place = { to, singleCopy: given.flags.has("single-copy") };
+    const { head, start } = await engine.copy(name, from, place, watch);
+    return `All up to entry ${head} is there now, and nothing goes on here; start it with ${start}`;
   }
   const [file, name] = words;
   const folder = await folderOf(name);

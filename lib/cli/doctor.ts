@@ -6,16 +6,9 @@ import { safeJson, safeLine } from "../text/filter.ts";
 import type { ServerFound } from "../user/types.ts";
 import { atMost } from "./args.ts";
 import { whereOf } from "./home.ts";
-import { type Call, type Machine, VERSION } from "./program.ts";
+import { aboutDatabase } from "./doctor_database.ts";
+import { type Call, type Finding, type Machine, VERSION } from "./program.ts";
 import { paint } from "./render.ts";
-
-/** One thing that was looked at. */
-interface Finding {
-  readonly good: boolean;
-  readonly text: string;
-  /** What to do when it is not good. */
-  readonly advice?: string | undefined;
-}
 
 /** Clocks may differ by this, ms; a record of a group is valid for five minutes more or less. */
 const CLOCK_SLACK = 60_000;
@@ -34,6 +27,15 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
       run.onClose(() => user.close());
       if (machine.hasUser) findings.push({ good: true, text: `you are ${user.name}, ${user.id}` });
       findings.push(...(await user.diagnose()).map(aboutServer));
+    } catch (error) {
+      findings.push({ good: false, text: sentence(error) });
+    }
+  }
+  const url = given.texts.get("log");
+  if (url !== undefined) {
+    try {
+      const isEnough = given.flags.has("single-copy");
+      findings.push(...aboutDatabase(await doors.database(url), isEnough));
     } catch (error) {
       findings.push({ good: false, text: sentence(error) });
     }

@@ -63,6 +63,8 @@ const ABOUT: About = {
       help: "what all connections together may hold, default 256; beyond, the greediest are cut",
     },
     advertise: { type: "text", value: "HOST", help: "host that others reach this machine by" },
+    from: { type: "text", value: "PLACE" },
+    to: { type: "text", value: "PLACE" },
     ...LOG_OPTIONS,
   },
   examples: [

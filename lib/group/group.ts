@@ -14,28 +14,16 @@ import type { Encoded } from "../transport/transport.ts";
 import { withoutDeadInvites } from "./decide/invites.ts";
 import { Feed } from "./feed.ts";
 import { Holder, isFull } from "./holder.ts";
+import { type GroupIdentity, stateOf } from "./identity.ts";
 import { type Keep, Limits, type Rates } from "./limits.ts";
-import { Members, toMember } from "./members.ts";
 import { type Asking, type Operation, OPERATIONS, permit } from "./operations.ts";
 import { type Connection, Presence } from "./presence.ts";
 import type { View } from "./queries.ts";
 import type { Known, Op, Reply, Request } from "./request.ts";
-import { Between, noHolder, type Role } from "./role.ts";
+import { Between, noHolder, outOfReach, type Role } from "./role.ts";
+import { News } from "./servers.ts";
 import { apply, type GroupState } from "./state.ts";
-import { Values } from "./values.ts";
 import type { WriterOptions } from "./writer.ts";
-
-/** What makes a group itself: made once, kept with its data. */
-export interface GroupIdentity {
-  /** UUID made of key, name and nonce. */
-  readonly id: string;
-  readonly name: string;
-  readonly key: string;
-  readonly nonce: string;
-  /** User id of the founder; empty when there is none. */
-  readonly founder: string;
-  readonly access: "open" | "private";
-}
 
 export interface GroupOptions extends Pick<WriterOptions, "broken" | "full"> {
   readonly identity: GroupIdentity;
@@ -63,6 +51,7 @@ const FAR_BEHIND = 20_000;
 export class Group implements View {
   readonly identity: GroupIdentity;
   readonly feed: Feed;
+  readonly news: News;
   readonly log: Log;
   readonly presence: Presence = new Presence();
   readonly now: () => number;
@@ -70,6 +59,8 @@ export class Group implements View {
   readonly #limits: Limits;
   #state: GroupState;
   #undropped = false;
+  #pruning: Promise<void> = Promise.resolve();
+  #closed = false;
   #role: Role = new Between();
   #head: number;
   #hash: string;
@@ -86,6 +77,7 @@ export class Group implements View {
       encode: (packet) => options.encode(packet),
       failed: (error) => options.failed(error),
     });
+    this.news = new News(start.epoch);
     this.#head = start.head;
     this.#hash = start.hash;
     this.#state = stateOf(identity, start);
@@ -237,15 +229,29 @@ export class Group implements View {
       const operation = OPERATIONS[request.op as K] as Operation<K>;
       const known = this.#admit(request, operation);
       if ("decide" in operation || operation.needs === "holder") {
-        return this.#role.decide(operation, known);
+        return this.#role instanceof Holder
+          ? this.#role.decide(operation, known)
+          : this.#handOn(operation, known);
       }
       // A server asks itself how far others are.
+      if (operation.needs === "here" && !this.#role.isHere) throw outOfReach();
       const wait = operation.needs === "fresh" && !request.handed ? this.#role.fresh() : undefined;
       return wait
         ? wait.then(() => this.#answer(operation, known))
         : this.#answer(operation, known);
     } catch (error) {
       return Promise.reject(error);
+    }
+  }
+
+  /** Where the holder is lost meanwhile, the next one is asked: every request is safe to repeat. */
+  async #handOn<K extends Op>(operation: Operation<K>, known: Known<K>): Promise<Reply<K>> {
+    const role = this.#role;
+    try {
+      return await role.decide(operation, known);
+    } catch (error) {
+      if (role === this.#role || !(error instanceof Refusal && error.code === "busy")) throw error;
+      return await this.#role.decide(operation, known);
     }
   }
 
@@ -259,8 +265,7 @@ export class Group implements View {
 
   /** What other servers go by. @throws {Refusal} `busy`: this one does not decide */
   vouch(): { readonly epoch: string; readonly head: number; readonly hash: string } {
-    if (!(this.#role instanceof Holder)) throw noHolder();
-    this.#role.fresh();
+    if (!(this.#role instanceof Holder && this.#role.isHere)) throw noHolder();
     return { epoch: this.#state.epoch, head: this.#head, hash: this.#hash };
   }
 
@@ -304,7 +309,7 @@ export class Group implements View {
 
   /** Drops the content of what need not be kept, where this server decides. */
   async prune(): Promise<void> {
-    if (this.#role instanceof Holder) await this.#prune();
+    if (this.#role instanceof Holder) await (this.#pruning = this.#prune());
   }
 
   /** On a full disk as much as there is room to. */
@@ -334,11 +339,26 @@ export class Group implements View {
 
   /** Tells those who follow how far the log goes, while that can be known here. */
   announce(): void {
-    if (this.#role.isHere) this.feed.head(this.#head);
+    if (!this.#role.isHere) return;
+    this.feed.head(this.#head);
+    this.news.head(this.#head);
+  }
+
+  /**
+   * Leaves the log as it is, for others to take over, until what is answered is called: who asks
+   * for what would change it is put off.
+   */
+  async pause(): Promise<() => Promise<void>> {
+    await this.resign();
+    await this.#pruning.catch(() => {}); // Whoever asked for it is told.
+    return async () => {
+      if (!this.#closed) await this.begin().catch(this.#options.broken);
+    };
   }
 
   /** Refuses new work and waits until what was accepted is on disk. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#role.close();
     this.feed.close();
   }
@@ -354,6 +374,7 @@ export class Group implements View {
       else if (kind === "remove") this.#out(body!.user as string, "removed from the group");
       else if (kind === "ban") this.#out(body!.user as string, "banned from the group");
     }
+    this.news.entries(read);
     this.feed.entries(read, quiet);
   }
 
@@ -365,19 +386,4 @@ export class Group implements View {
     this.feed.out(connections, why !== undefined);
     if (why !== undefined) { for (const connection of connections) connection.cut(why); }
   }
-}
-
-function stateOf({ id, name, founder, access }: GroupIdentity, start: LogStart): GroupState {
-  return {
-    id,
-    name,
-    epoch: start.epoch,
-    founder,
-    access,
-    members: new Members(start.members.map(({ json }) => toMember(json))),
-    head: start.head,
-    at: start.at,
-    lastMid: new Map(),
-    values: new Values(Object.entries(start.values)),
-  };
 }

@@ -6,7 +6,7 @@ import type { Limits } from "./limits.ts";
 import { type Operation, permit } from "./operations.ts";
 import type { Query, View } from "./queries.ts";
 import type { Known, Op, Reply } from "./request.ts";
-import { noHolder, type Role } from "./role.ts";
+import { outOfReach, type Role } from "./role.ts";
 import type { GroupState } from "./state.ts";
 import { type Job, Writer, type WriterOptions } from "./writer.ts";
 
@@ -35,7 +35,7 @@ export class Holder implements Role {
   }
 
   fresh(): undefined {
-    if (!this.#options.holds()) throw noHolder();
+    if (!this.#options.holds()) throw outOfReach();
   }
 
   decide<K extends Op>(operation: Operation<K>, request: Known<K>): Promise<Reply<K>> {

@@ -31,9 +31,10 @@ export interface Asking<K extends Op> extends Rules<K> {
   readonly query: query.Query<K>;
   /**
    * Where a group has several servers: `fresh`: this one knows all that anybody was told by then;
-   * `holder`: it is answered by the one that decides. Absent: by what is known here, at once.
+   * `here`: it has not lost its group; `holder`: it is answered by the one that decides. Absent:
+   * nothing of that.
    */
-  readonly needs?: "fresh" | "holder";
+  readonly needs?: "fresh" | "here" | "holder";
 }
 
 /** Decided in the one order of the group, and answered when it is on disk. */
@@ -55,7 +56,7 @@ const COMING_AND_GOING = 10;
 export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
   // Paid for before the proof is looked at: see `Group.meet`.
   prove: { who: "anyone", budget: "unproved", cost: 0, needs: "fresh", query: query.prove },
-  ping: { who: "anyone", budget: "unproved", query: query.ping },
+  ping: { who: "anyone", budget: "unproved", needs: "here", query: query.ping },
   join: {
     who: "user",
     budget: "others",

@@ -3,17 +3,25 @@
  * be decided.
  */
 
-import { Closed, Fenced, IdentityChanged, LogAway, Refusal, Unreachable } from "../errors.ts";
+import {
+  Closed,
+  Fenced,
+  IdentityChanged,
+  LogAway,
+  Refusal,
+  Unreachable,
+  UsageError,
+} from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import { proofText } from "../protocol/record.ts";
-import { type FeedFrame, GROUP_REPLIES, SERVER_REPLIES } from "../protocol/schema.ts";
+import { type FeedFrame, type GroupRecord, SERVER_REPLIES } from "../protocol/schema.ts";
 import { SessionClient } from "../session/client.ts";
 import type { Transport } from "../transport/transport.ts";
 import { pause } from "../transport/waiting.ts";
 import type { Group } from "./group.ts";
 import { type Operation, permit } from "./operations.ts";
 import type { Known, Op, Reply } from "./request.ts";
-import { noHolder, type Role } from "./role.ts";
+import { noHolder, outOfReach, type Role } from "./role.ts";
 import { hear, type Servers, Telling } from "./servers.ts";
 
 export interface RelayOptions {
@@ -32,8 +40,6 @@ export interface RelayOptions {
   broken(error: unknown): void;
 }
 
-const REPLIES = { ...SERVER_REPLIES, subscribe: GROUP_REPLIES.subscribe } as const;
-
 /** How long the holder may take to answer, ms: less than a member waits. */
 const HEAD_WITHIN = 1_500;
 const HAND_WITHIN = 8_000;
@@ -41,7 +47,7 @@ const HAND_WITHIN = 8_000;
 const HERE_WITHIN = 4_000;
 /** What the feed has not brought by then is read of the log, ms. */
 const READ_AFTER = 10;
-/** Between two looks whether there is a feed, who is where, and which servers there are, ms. */
+/** Between two looks whether the holder is followed, who is where, and which servers there are, ms. */
 const TEND_EVERY = 2_000;
 /** Between two tries to read the log, ms. */
 const READ_AGAIN = 250;
@@ -58,7 +64,7 @@ interface Waiting {
 export class Relay implements Role {
   readonly holder: string;
   readonly #options: RelayOptions;
-  readonly #client: SessionClient<typeof REPLIES>;
+  readonly #client: SessionClient<typeof SERVER_REPLIES>;
   readonly #closed = new AbortController();
   readonly #tending: ReturnType<typeof setInterval>;
   /** Highest seq that the holder told of: all up to it is acknowledged. */
@@ -68,16 +74,16 @@ export class Relay implements Role {
   #late: ReturnType<typeof setTimeout> | undefined;
   #asked: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
-  #subscribed = false;
+  #following = false;
   #session = 0;
   #telling = new Telling();
   readonly #present = new Set<string>();
   #meeting = false;
   /** When the holder was heard last, ms by `performance.now()`. */
-  #heard = -Infinity;
+  #heard: number = performance.now();
 
   constructor(options: RelayOptions) {
-    const { transport, key, group, servers, holder } = options;
+    const { transport, key, group, holder } = options;
     const { name, id } = group.identity;
     this.#options = options;
     this.holder = holder;
@@ -85,28 +91,40 @@ export class Relay implements Role {
       transport,
       address: holder,
       what: `the holder of "${name}"`,
-      replies: REPLIES,
+      replies: SERVER_REPLIES,
       check: (identity) => {
-        if ("group" in identity && identity.group.id === id) return;
+        if ("group" in identity && identity.group.id === id) return this.#agree(identity.group);
         const what = "something else than the group answers there";
         throw new IdentityChanged(name, `Cannot follow "${name}" at ${holder}: ${what}`);
       },
       prove: (transcript) => ({
         key: key.publicKey,
-        name: servers.own,
+        name: "server",
         sig: key.sign(proofText(transcript)),
       }),
       opened: () => this.#opened(),
       gone: () => this.#gone(),
-      feed: (frame) => this.#take(frame),
-      heard: (unreadable) => {
-        this.#heard = performance.now();
-        if (unreadable !== undefined) void this.#subscribe();
+      pushed: (push) => {
+        if (push.push === "news") this.#take(push);
       },
+      heard: () => (this.#heard = performance.now()),
     });
     group.presence.elsewhere.add(this.#present);
     this.#tending = setInterval(() => this.#tend(), TEND_EVERY);
     this.#tend();
+  }
+
+  /** Whoever decides must let in whom this server would. */
+  #agree({ access }: GroupRecord): void {
+    const { group: { identity }, broken } = this.#options;
+    if (access === identity.access) return;
+    const how = access === "private" ? "with" : "without";
+    broken(
+      new UsageError(
+        `Cannot serve "${identity.name}": the server at ${this.holder} runs it ${how} --private; ` +
+          "start this one so, too",
+      ),
+    );
   }
 
   /** Whether there is a connection to the holder. */
@@ -164,29 +182,27 @@ export class Relay implements Role {
   #refuse(error: unknown): never {
     if (error instanceof Refusal) throw error;
     if (!(error instanceof Unreachable || error instanceof Closed)) throw noHolder(error);
-    if (!this.#options.isCutOff()) throw noHolder(error);
-    const message = "Cannot serve that: this server does not reach the group's holder, ask another";
-    throw new Refusal("unavailable", message, { retryAfter: 250, cause: error });
+    throw this.#options.isCutOff() ? outOfReach(error) : noHolder(error);
   }
 
   #opened(): void {
     this.#session++;
     this.#telling = new Telling();
     this.#present.clear();
-    void this.#subscribe();
+    void this.#follow();
     void this.#meet();
   }
 
   #gone(): void {
-    this.#subscribed = false;
+    this.#following = false;
   }
 
-  async #subscribe(): Promise<void> {
+  async #follow(): Promise<void> {
     const session = this.#session;
     try {
-      const { head } = await this.#client.request("subscribe", {});
+      const { head } = await this.#client.request("follow", {});
       if (session !== this.#session) return;
-      this.#subscribed = true;
+      this.#following = true;
       this.#learn(head);
     } catch {
       // The next look asks again.
@@ -199,7 +215,7 @@ export class Relay implements Role {
       if (this.#waiting.length === 0) void this.fresh().catch(() => {});
       return;
     }
-    if (!this.#subscribed) void this.#subscribe();
+    if (!this.#following) void this.#follow();
     void this.#meet();
   }
 

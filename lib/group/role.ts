@@ -19,7 +19,7 @@ export interface Role {
    * @throws {Refusal} `busy`, `unavailable`, at once or later
    */
   fresh(): Promise<void> | undefined;
-  /** Whether members are told that the group is here. */
+  /** Whether the group can be here, as far as this server knows: else it falls silent. */
   readonly isHere: boolean;
   /** Finishes what was accepted; from then on nothing is. */
   close(): Promise<void>;
@@ -64,6 +64,12 @@ export class Between implements Role {
       clearTimeout(timer);
     }
   }
+}
+
+/** This server has lost its group, and others may not. */
+export function outOfReach(cause?: unknown): Refusal {
+  const message = "Cannot serve that: this server does not reach its group now, ask another one";
+  return new Refusal("unavailable", message, { retryAfter: 250, cause });
 }
 
 /** Nobody decides now, which goes by. */

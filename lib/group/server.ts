@@ -16,7 +16,8 @@ import { Announcer } from "./announcer.ts";
 import { dialectFront } from "./fronts/dialects.ts";
 import { ownFront } from "./fronts/own.ts";
 import { ServersFront } from "./fronts/servers.ts";
-import { Group, type GroupIdentity } from "./group.ts";
+import { Group } from "./group.ts";
+import type { GroupIdentity } from "./identity.ts";
 import type { Keep, Rates } from "./limits.ts";
 import { Servers } from "./servers.ts";
 import { Standing } from "./standing.ts";
@@ -247,8 +248,9 @@ export class GroupServer implements AsyncDisposable {
     const { log, logger } = this.#options;
     const failed = await everyStep(
       () => this.#announcer.close(),
+      () => this.#shared?.standing.stop(),
       () => this.group.close(),
-      () => this.#shared?.standing.close(),
+      () => this.#shared?.standing.release(),
       () => this.#sessions.close(),
       () => log.close(),
     );

@@ -59,6 +59,8 @@ export class Standing {
   /** Until when this server holds the lease, ms by `performance.now()`. */
   #until = -Infinity;
   #relay: Relay | undefined;
+  /** The term of a claim whose answer has not come. */
+  #unheard: number | undefined;
   #said = "";
   #first = true;
   #renewing = false;
@@ -87,15 +89,18 @@ export class Standing {
     this.#poke.abort();
   }
 
-  /** Gives the lease up, where it is held. */
-  async close(): Promise<void> {
-    const held = this.#holding;
+  /** Claims, renews and follows no more. */
+  async stop(): Promise<void> {
     this.#stop.abort();
     this.#poke.abort();
     await this.#working;
     await this.#taking;
-    await this.#leave();
-    if (held) await this.#options.share.release();
+  }
+
+  /** Gives the lease up, where it is held; nothing may be under way any more. */
+  async release(): Promise<void> {
+    if (this.#holding) await this.#options.share.release();
+    this.#holding = false;
   }
 
   async #run(): Promise<void> {
@@ -131,14 +136,15 @@ export class Standing {
     await this.#follow(lease);
   }
 
-  #mayClaim({ holder, head }: Lease, began: number): boolean {
+  #mayClaim({ term, holder, head }: Lease, began: number): boolean {
     if (this.#options.relayOnly || this.#stop.signal.aborted) return false;
     if (holder === undefined) return true;
     const still = began - this.#seen!.since;
     // Who is far behind lets others go first.
     if (still >= STILL + (head - this.#options.group.head > BEHIND ? LATER : 0)) return true;
-    // This program has the address, so that it is its former self that held the lease.
-    return this.#first && holder === this.#options.servers.own;
+    if (holder !== this.#options.servers.own) return false;
+    // This program has the address: its former self held the lease, or it claimed it unheard.
+    return this.#first || term === this.#unheard;
   }
 
   async #renew(): Promise<void> {
@@ -155,7 +161,9 @@ export class Standing {
   async #claim(lease: Lease): Promise<boolean> {
     const { share, servers } = this.#options;
     const began = performance.now();
+    this.#unheard = lease.term + 1;
     const start = await share.claim(lease, servers.own);
+    this.#unheard = undefined;
     if (!start) return false;
     this.#until = began + HOLDS;
     this.#holding = true;

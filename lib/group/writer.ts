@@ -45,6 +45,8 @@ const MAX_QUEUE_BYTES = 64 * 1_048_576;
 /** One commit stops growing here: it holds the event loop, and its answers wait for all of it. */
 const MAX_COMMIT_BYTES = 131_072;
 const MAX_COMMIT_JOBS = 128;
+/** An append that takes longer than this, ms, has its log on a machine that does not answer. */
+const STALLS_AFTER = 2_000;
 /** Time after which no further job is decided on for one commit, ms. */
 const MAX_COMMIT_MS = 8;
 
@@ -68,6 +70,8 @@ export class Writer {
   #running: Promise<void> | undefined;
   #refuse: Refusal | undefined;
   #full = false;
+  /** When the append that is under way began, ms by `performance.now()`; Infinity for none. */
+  #appending = Infinity;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -80,7 +84,7 @@ export class Writer {
    */
   submit<R>(job: Job<R>): Promise<R> {
     if (this.#refuse) return Promise.reject(this.#refuse);
-    if (this.#queue.length >= MAX_QUEUE_JOBS || this.#bytes + job.size > MAX_QUEUE_BYTES) {
+    if (this.#isBusy(job)) {
       return Promise.reject(
         new Refusal("busy", "Cannot accept that now: too much waits to be written, try again", {
           retryAfter: 250,
@@ -92,6 +96,11 @@ export class Writer {
       this.#bytes += job.size;
       this.#running ??= this.#run();
     });
+  }
+
+  #isBusy({ size }: Job<unknown>): boolean {
+    return this.#queue.length >= MAX_QUEUE_JOBS || this.#bytes + size > MAX_QUEUE_BYTES ||
+      performance.now() - this.#appending > STALLS_AFTER;
   }
 
   /** Refuses what comes, finishes what waits. */
@@ -165,6 +174,7 @@ export class Writer {
     let read: readonly ReadBatch[] = [];
     if (batches.length > 0 || Object.keys(values).length > 0) {
       try {
+        this.#appending = performance.now();
         read = await log.append(head, toCommit(state, batches, values));
         this.#isFull(false);
       } catch (error) {
@@ -173,6 +183,8 @@ export class Writer {
         for (const { reject } of waiting) reject(refusal);
         if (error instanceof DiskFull) return this.#isFull(true);
         throw error;
+      } finally {
+        this.#appending = Infinity;
       }
     }
     for (const answer of answers) answer();

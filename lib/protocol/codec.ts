@@ -180,7 +180,7 @@ export function encodeError(id: number | null, error: unknown): string {
 }
 
 /** A push as JSON text. */
-export function encodePush({ push, ...fields }: Push): string {
+export function encodePush({ push, ...fields }: Extract<Push, { push: "feed" }>): string {
   return JSON.stringify({ push, ...fields });
 }
 
@@ -220,6 +220,7 @@ function toReply({ id, ok, error }: Record<string, unknown>): Reply {
 /** @throws {BadRequest} if it is not a push of this protocol */
 function toPush(object: Record<string, unknown>): Push {
   const { push } = object;
+  if (push === "news") return { push, ...checkReply(PUSHES.news, object) };
   if (push !== "feed" || !hasFeedKey(object)) throw bad(null, "the push is not a known one");
   return { push, generation: object.generation, key: object.key };
 }

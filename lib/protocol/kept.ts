@@ -35,6 +35,12 @@ export interface PortsFile {
   readonly main: number;
 }
 
+/** `moved.json`: the group of this folder is kept somewhere else. */
+export interface MovedFile {
+  /** A folder's whole path, or the URL of a database without a password. */
+  readonly to: string;
+}
+
 /** A group as `known.json` has it: where it is, who it must be, and what the user is there. */
 export interface KnownGroup {
   readonly id: string;
@@ -59,7 +65,7 @@ export interface KnownFile {
 }
 
 const string = v.string();
-const [userFile, keyFile, groupFile, portsFile, pins, known] = [
+const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
   v.object({ name, secretKey: key }),
   v.object({ secretKey: key }),
   v.object({
@@ -71,6 +77,7 @@ const [userFile, keyFile, groupFile, portsFile, pins, known] = [
     sum: v.optional(v.number()),
   }),
   v.object({ main: v.pipe(count, v.maxValue(65_535)) }),
+  v.object({ to: string }),
   v.record(string, key),
   v.object({
     owner: string,
@@ -99,4 +106,4 @@ export function keptProblem(what: keyof typeof KEPT, value: unknown): string | u
   return `${path === null ? "" : `${path}: `}${problemOf(issue)}`;
 }
 
-const KEPT = { userFile, keyFile, groupFile, portsFile, pins, known } as const;
+const KEPT = { userFile, keyFile, groupFile, portsFile, movedFile, pins, known } as const;

@@ -228,6 +228,7 @@ const anyObject = v.custom<Readonly<Record<string, unknown>>>(
 /** Requests of one server of a group to another; of who proved the group's own key alone. */
 export const SERVER_OPS = {
   head: v.object({}),
+  follow: v.object({}),
   hand: v.object({
     request: anyObject,
     actor: v.object({ user, name: called, key: v.optional(key) }),
@@ -240,13 +241,9 @@ export const SERVER_OPS = {
 /** What the holder answers to each. */
 export const SERVER_REPLIES = {
   head: v.object({ epoch: id, head: count, hash: key }),
+  follow: v.object({ epoch: id, head: count }),
   hand: v.object({ head: count, reply: anyObject }),
   meet: v.object({ servers: listOf(address, MAX_SERVERS), came: users, left: users }),
-} as const;
-
-/** What a group says unasked, by `push`. */
-export const PUSHES = {
-  feed: v.object({ generation: count, key }),
 } as const;
 
 /** What a frame of the live feed says. */
@@ -258,10 +255,18 @@ export const FEED = v.object({
   typing: v.optional(v.object({ user, name: called })),
 });
 
+/** What a group says unasked, by `push`: to members the key of its feed, to its servers what is new. */
+export const PUSHES = {
+  feed: v.object({ generation: count, key }),
+  news: FEED,
+} as const;
+
 /** A checked frame of the live feed. */
 export type FeedFrame = v.InferOutput<typeof FEED>;
 /** A checked push. */
-export type Push = { readonly push: "feed" } & FeedKey;
+export type Push =
+  | ({ readonly push: "feed" } & FeedKey)
+  | ({ readonly push: "news" } & FeedFrame);
 /** The key of a generation of the live feed, as a push or the reply to `subscribe` gives it. */
 export type FeedKey = v.InferOutput<typeof PUSHES.feed>;
 /** A checked page of the log, as `read` answers it. */

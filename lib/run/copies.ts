@@ -33,17 +33,20 @@ import {
   unfounded,
   withWayOut,
 } from "./group_folder.ts";
+import { type FolderEngine, folderSource, FolderTarget, isTaken } from "./folder_place.ts";
 import { Holder } from "./holder.ts";
+import { isDatabase, move, type Moved, type Place, type Source, type Target } from "./moving.ts";
 import { type Handle, type HolderReplies, type HolderRequest, noteFile } from "./requests.ts";
 
 /** What copies need of the log's engine. */
-export interface CopyEngine {
-  /** The log of a group's folder, as it is started. @throws {LogDamaged}; {UsageError} there is none */
-  kept(folder: string): Log;
-  /** The log of a folder, whatever is beside it. */
-  log(folder: string): Log;
+export interface CopyEngine extends FolderEngine {
   /** Gives a copy another epoch and takes a value out of it. */
   renew(file: string, epoch: string, value: string): string | undefined;
+}
+
+/** A log that is open in this process. */
+export interface Held extends Pick<Source, "log" | "pause"> {
+  readonly folder: string;
 }
 
 /** The value of a copy that holds the group's key. */
@@ -94,14 +97,35 @@ export class Copies {
     }
   }
 
+  /**
+   * Moves the group of a place, while it runs or not, to another place, where it is to be started
+   * then. A place is a folder or a database.
+   *
+   * @throws {UsageError} there is a group at the other place; {LogDamaged}
+   */
+  async copy(
+    name: string | undefined,
+    from: string,
+    { to, singleCopy }: Place,
+    watch: Watch = {},
+  ): Promise<Moved> {
+    const held = readGroupFile(from)?.name;
+    if (name !== undefined && held !== undefined && held !== name) {
+      throw new UsageError(`Cannot copy "${name}" from ${from}: it holds the group "${held}"`);
+    }
+    const place = isDatabase(to) ? to : resolve(to);
+    return await this.#held(from, { op: "move", to: place, singleCopy }, watch);
+  }
+
   /** Does with the open log of a folder what is asked. @throws {UsageError} its engine cannot */
-  async handle(
-    log: Log,
-    folder: string,
-    request: HolderRequest,
-    watch: Watch,
-  ): ReturnType<Handle> {
+  async handle({ log, folder, pause }: Held, request: HolderRequest, watch: Watch) {
     if (request.op === "verify") return await requirePower(log, "verify", "check the log")(watch);
+    if (request.op === "move") {
+      const identity = identityText(folder);
+      const { name } = parseGroupFile(identity);
+      const source = folderSource(folder, { name, identity, log, pause });
+      return await move(source, this.#target(request), watch);
+    }
     const { file, part } = request;
     const copy = requirePower(log, "copy", `back up to ${file}`);
     return await copy(file, { ...watch, part, values: { [IDENTITY]: identityText(folder) } });
@@ -115,7 +139,7 @@ export class Copies {
    * @throws {LogDamaged} the copy is not whole; {UsageError} the folder is taken, the copy has no key
    */
   async restore(source: string, folder: string, name?: string): Promise<Checked> {
-    if ([LOG_FILE, IDENTITY_FILE].some((file) => existsSync(join(folder, file)))) {
+    if (isTaken(folder)) {
       throw new UsageError(
         `Cannot restore to ${folder}: there is a group in it; move it away, or choose another ` +
           "folder with --data",
@@ -137,6 +161,11 @@ export class Copies {
     } finally {
       rmSync(part, { recursive: true, force: true });
     }
+  }
+
+  /** Where a group is to be. */
+  #target({ to }: Place): Target {
+    return new FolderTarget(to, this.#engine);
   }
 
   /** Makes the folder `part` of what is left of another folder, which has at least the key. */
@@ -227,7 +256,9 @@ export class Copies {
   /** Works on the log of a folder, and for others who ask meanwhile; undefined where it is held. */
   async #alone(folder: string, request: HolderRequest, watch: Watch) {
     const log = this.#engine.kept(folder);
-    const holder = new Holder((request, watch) => this.handle(log, folder, request, watch));
+    const pause = () => Promise.resolve(() => Promise.resolve()); // Nobody decides anything here.
+    const handle: Handle = (request, watch) => this.handle({ log, folder, pause }, request, watch);
+    const holder = new Holder(handle);
     try {
       await log.open();
       await holder.listen(folder).catch(() => {}); // Others will be told that it is held.

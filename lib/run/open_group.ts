@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { OpenGroupOptions } from "../cli/program.ts";
-import { LogDamaged, Refusal, sentence, UsageError } from "../errors.ts";
+import { FolderUnusable, LogDamaged, Refusal, sentence, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
 import { GroupServer, type GroupServerOptions } from "../group/server.ts";
 import { groupId, sha256, signingKey } from "../identity/keys.ts";
@@ -29,12 +29,14 @@ import {
   keepPort,
   keptLog,
   keptPort,
+  movedProblem,
   newGroup,
   withWayOut,
 } from "./group_folder.ts";
 import { Holder } from "./holder.ts";
 import { SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
+import type { Handle } from "./requests.ts";
 import { idOf, userFile } from "./user_file.ts";
 
 /**
@@ -84,7 +86,14 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   if (folder && port !== undefined && port !== before) keepPort(folder, port);
   if (stored) {
     // Does for other programs what only the holder of the folder can do.
-    const holder = new Holder((request, watch) => copies.handle(log, folder, request, watch));
+    const held = { log, folder, pause: () => group.group.pause() };
+    const handle: Handle = (request, watch) => copies.handle(held, request, watch);
+    const holder = new Holder(handle, () => {
+      const problem = movedProblem(folder);
+      if (problem !== undefined) {
+        group.fail(new FolderUnusable(`Cannot go on with the group: ${problem}`));
+      }
+    });
     void group.stopped.then(() => holder.close());
     await holder.listen(folder).catch((error: unknown) => {
       logger.warn(`backup and verify cannot ask this group while it runs: ${sentence(error)}`);

@@ -247,7 +247,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
       return this.#unreadable(error);
     }
     if (!("push" in said)) return this.#reply(said);
-    this.#reader.add(said.generation, said.key);
+    if (said.push === "feed") this.#reader.add(said.generation, said.key);
     this.#options.pushed?.(said);
   };
 

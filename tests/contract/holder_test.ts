@@ -242,3 +242,31 @@ test("nobody is asked by a note that makes no sense", () =>
       assert.equal(await askHolder(folder, VERIFY), undefined);
     }
   }));
+
+test("holder says when a request is done and its asker has the answer, or left before", () =>
+  inFolder((folder) =>
+    closing(async (keep) => {
+      const work = new Work();
+      let answered = 0;
+      const holder = new Holder(work.handle, () => answered++);
+      await holder.listen(folder);
+      keep({ [Symbol.asyncDispose]: () => holder.close() });
+      const asked = askHolder(folder, VERIFY);
+      await work.end(0);
+      assert.equal((await asked)?.head, 0);
+      await until(() => answered === 1, 5_000, "the first is answered");
+      const done = Promise.withResolvers<typeof CHECKED>();
+      const stays = new Holder(() => done.promise, () => answered++);
+      await holder.close();
+      await stays.listen(folder);
+      keep({ [Symbol.asyncDispose]: () => stays.close() });
+      const leaves = new AbortController();
+      const begun = () => leaves.abort(new Error("left"));
+      const left = askHolder(folder, VERIFY, { signal: leaves.signal, progress: begun });
+      await assert.rejects(left, /left/);
+      // Its work goes on where it does not end by the signal.
+      assert.equal(answered, 1);
+      done.resolve(CHECKED);
+      await until(() => answered === 2, 5_000, "the second is done");
+    })
+  ));

@@ -18,6 +18,8 @@ import {
   GROUP_REPLIES,
   REGISTRY_OPS,
   REGISTRY_REPLIES,
+  SERVER_OPS,
+  SERVER_REPLIES,
 } from "../../lib/protocol/schema.ts";
 import { NEW_NAMES, REGISTRY_BOUNDS, REQUESTS } from "../../lib/registry/bounds.ts";
 import { STRANGERS_SHARE } from "../../lib/session/budget.ts";
@@ -31,6 +33,7 @@ describe("PROTOCOL.md", () => {
   const tables: Record<string, [object, Record<string, unknown>]> = {
     Group: [GROUP_OPS, GROUP_REPLIES],
     Registry: [REGISTRY_OPS, REGISTRY_REPLIES],
+    Servers: [SERVER_OPS, SERVER_REPLIES],
   };
   for (const [name, [table, replies]] of Object.entries(tables)) {
     const section = text.split(`\n## ${name}\n`)[1]?.split("\n## ")[0] ?? "";

@@ -133,8 +133,11 @@ export class PostgresCluster implements AsyncDisposable {
   /** Ends all nodes and removes the folder; again is harmless. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.close()));
-    const gone = this.#watchdog.exitCode === null ? once(this.#watchdog, "exit") : undefined;
-    this.#watchdog.stdin!.end();
+    const watchdog = this.#watchdog;
+    if (watchdog.exitCode !== null) return;
+    watchdog.ref();
+    const gone = once(watchdog, "exit");
+    watchdog.stdin!.end();
     await gone;
   }
 

@@ -212,6 +212,8 @@ export class PostgresNode {
     const keep = ["--no-sync", "--config-file", join(this.data, "postgresql.conf")];
     try {
       if (!this.standby) {
+        // Before its first checkpoint a new primary looks as if nothing had forked off.
+        await primary.query("CHECKPOINT");
         await run("pg_rewind", ["-D", this.data, `--source-server=${source}`, ...keep]);
       }
       this.#stand(primary);
@@ -340,6 +342,7 @@ export class PostgresNode {
     const server = this.#server;
     if (!server) return;
     const gone = new Promise<void>((resolve) => server.once("exit", () => resolve()));
+    server.ref();
     send(server.pid!, signal);
     const late = new AbortController();
     const over = setTimeout(LONG, "late", { signal: late.signal }).catch(() => "ended");

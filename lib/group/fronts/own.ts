@@ -44,9 +44,6 @@ export function ownFront(options: OwnFrontOptions): SessionFront<typeof OPS> {
       if (asked.op === "prove") enter(options, session, asked);
       const { actor, id: from } = session;
       const isServer = front?.isServer(session) ? { handed: true } : {};
-      if (isServer.handed && asked.op === "subscribe") {
-        return Promise.resolve(front!.follow(session));
-      }
       const reply = group.handle({ ...asked, actor, from, size, ...isServer } as Request);
       const add = ADDED[asked.op];
       return add

@@ -42,6 +42,9 @@ export class ServersFront {
     switch (asked.op) {
       case "head":
         return { epoch, head, hash };
+      case "follow":
+        this.#group.news.add(session);
+        return { epoch, head };
       case "meet":
         return this.#meet(session, asked);
       case "hand": {
@@ -51,14 +54,9 @@ export class ServersFront {
     }
   }
 
-  /** The feed, which servers hear as members do. @throws {Refusal} `busy`: this one is not the holder */
-  follow(session: Session): object {
-    const { epoch, head } = this.#group.vouch();
-    return { epoch, ...this.#group.feed.follow(session), head };
-  }
-
   /** The session is over. */
   gone(session: Session): void {
+    this.#group.news.delete(session);
     const met = this.#met.get(session);
     if (!met) return;
     this.#met.delete(session);

@@ -1,0 +1,44 @@
+/** Rooms for logs that move: a folder, or a group of a database, for every engine that can. */
+
+import { join } from "node:path";
+import type { Log, LogStart } from "../../lib/log/log.ts";
+import { closing } from "../support.ts";
+import { ENGINES, inFolder } from "./log_support.ts";
+
+/** Where one log is kept. */
+export interface Room {
+  /** Opens it, as its process does when it starts. */
+  open(): Promise<{ log: Log; start: LogStart }>;
+}
+
+/** An engine whose logs can move. */
+export interface Moving {
+  readonly skip?: string;
+  make(folder: string): Log;
+}
+
+/** Those engines. */
+export const MOVING: Readonly<Record<string, Moving>> = {
+  sqlite: { make: ENGINES.sqlite.make },
+};
+
+/** Runs `body` with rooms; what was opened in them is closed afterwards. */
+export function folders(
+  body: (room: (engine: Moving) => Promise<Room>) => Promise<void>,
+): Promise<void> {
+  return inFolder((folder) =>
+    closing(async (keep) => {
+      let rooms = 0;
+      await body(({ make }) => {
+        const own = join(folder, `${rooms++}`);
+        return Promise.resolve({
+          async open() {
+            const log = make(own);
+            keep({ [Symbol.asyncDispose]: () => log.close() });
+            return { log, start: await log.open() };
+          },
+        });
+      });
+    })
+  );
+}

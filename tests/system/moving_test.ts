@@ -1,0 +1,245 @@
+/** `group.ts copy`: a group goes from one place to another while its members wait, or not at all. */
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { Registry } from "../../mod.ts";
+import { sqliteLog } from "../../lib/log/sqlite.ts";
+import { copies } from "../../lib/run/open_group.ts";
+import { Writer } from "../contract/log_support.ts";
+import { Group } from "../support/inside.ts";
+import { closing, until } from "../support.ts";
+import { type Keep, member, upTo } from "./live_world.ts";
+import { ours, Process } from "./processes.ts";
+import { Folder } from "./world.ts";
+
+/** How long a command may take, ms. */
+const ENDS_WITHIN = 30_000;
+
+/** A group's folder `data` in a folder of its own, and the programs that work on it. */
+class Place {
+  readonly #keep: Keep;
+  readonly path: string;
+
+  constructor(keep: Keep) {
+    this.#keep = keep;
+    this.path = keep(new Folder()).path;
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** A program, in the home of this place. */
+  start(...words: string[]): Process {
+    return this.#keep(new Process(ours("group.ts", ...words, "--home", this.file("home"))));
+  }
+
+  /** The group of a folder, running. */
+  async group(data: string, ...options: string[]): Promise<Process> {
+    const given = options.length > 0 ? options : ["--unlisted"];
+    const group = this.start("Lab", "127.0.0.1:0", "--data", this.file(data), ...given);
+    await group.line(/listens on/);
+    return group;
+  }
+
+  copy(from: string, to: string): Process {
+    return this.start("copy", "Lab", "--from", this.file(from), "--to", this.file(to));
+  }
+
+  /** The code of a program and all that it said. */
+  async run(program: Process) {
+    return { code: (await program.end(ENDS_WITHIN)).code, output: program.output };
+  }
+
+  /** Makes a folder with a group that has many entries, stopped. */
+  async filled(data: string, batches: number): Promise<number> {
+    await (await Group.start({ name: "Lab", data: this.file(data), unlisted: true })).close();
+    const log = sqliteLog(this.file(data));
+    let { head } = await log.open();
+    const writer = new Writer(head + 1, Date.now());
+    for (let left = batches; left > 0; left -= 50) {
+      const batches = upTo(Math.min(50, left)).map(() => {
+        const { texts: _, ...batch } = writer.many(256);
+        return { ...batch, json: JSON.stringify({ ...JSON.parse(batch.json), name: "before" }) };
+      });
+      await log.append(head, { batches });
+      head = writer.next - 1;
+    }
+    await log.close();
+    return head;
+  }
+
+  /** Waits until a copy to a folder has begun. */
+  async begun(to: string): Promise<void> {
+    const part = join(`${this.file(to)}.moving`, "log.db");
+    await until(() => existsSync(part), 10_000, "the copy begins");
+  }
+}
+
+test("copy: a group moves while its members send, and none of it is lost or doubled", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    const registry = keep(await Registry.start({ port: 0 }));
+    const own = ["--registry", registry.address, "--rate", "off"];
+    await place.filled("data", 100);
+    const group = await place.group("data", ...own);
+    const alice = keep(await member([registry.address], "alice"));
+    await alice.join("Lab");
+    const texts: string[] = [];
+    let stop = false;
+    const sending = (async () => {
+      for (let n = 1; !stop; n++) {
+        texts.push(`line ${n}`);
+        await alice.send("Lab", `line ${n}`, { within: 60_000 });
+      }
+    })();
+    await until(() => texts.length > 20, 20_000, "some are sent");
+    const { code, output } = await place.run(place.copy("data", "other"));
+    assert.equal(code, 0, output);
+    assert.match(
+      output,
+      /^All up to entry \d+ is there now, .* start it with group.ts "Lab" .*other$/m,
+    );
+    assert.equal((await group.end(ENDS_WITHIN)).code, 1);
+    assert.match(group.output, /Cannot go on with the group: it is kept in .*other now; start it/);
+    const sent = texts.length;
+    await place.group("other", ...own);
+    await until(() => texts.length > sent + 20, 60_000, "it goes on in the other folder");
+    stop = true;
+    await sending;
+    const read = (await Array.fromAsync(alice.read("Lab"))).flatMap(({ text, signature }) =>
+      signature === "valid" ? text! : []
+    );
+    assert.deepEqual(read, texts);
+    const verified = await place.run(place.start("verify", "--data", place.file("other")));
+    assert.equal(verified.code, 0, verified.output);
+    const again = await place.run(place.start("Lab", "127.0.0.1:0", "--data", place.file("data")));
+    assert.equal(again.code, 1);
+    assert.match(
+      again.output,
+      /^FAILED: Cannot start a group in .*data: it is kept in .*other now; /m,
+    );
+  }));
+
+for (const runs of [true, false]) {
+  const whose = runs ? "of the group that runs" : "of the command that works on a stopped group";
+  test(`copy: kill -9 ${whose} leaves the group where it is, and the next copy ends`, () =>
+    closing(async (keep) => {
+      const place = new Place(keep);
+      const head = await place.filled("data", 400);
+      const group = runs ? await place.group("data") : undefined;
+      const copy = place.copy("data", "other");
+      await place.begun("other");
+      await (group ?? copy).kill();
+      const { code, output } = await place.run(copy);
+      assert.notEqual(code, 0, "it was killed in the middle");
+      if (runs) assert.match(output, /it ended before it was done; try again|FAILED/);
+      assert.equal(existsSync(place.file("other")), false);
+      // What is left of the copy is no group.
+      const part = place.start(
+        "Lab",
+        "127.0.0.1:0",
+        "--unlisted",
+        "--data",
+        place.file("other.moving"),
+      );
+      const refused = await place.run(part);
+      assert.equal(refused.code, 1);
+      assert.match(refused.output, /it is kept in .*data now; start it/);
+      const goesOn = await place.group("data");
+      const done = await place.run(place.copy("data", "other"));
+      assert.equal(done.code, 0, done.output);
+      assert.match(done.output, new RegExp(`^All up to entry ${head} is there now`, "m"));
+      await goesOn.end(ENDS_WITHIN);
+      await place.group("other");
+      assert.deepEqual(readdirSync(place.path).sort(), ["data", "other"]);
+    }));
+}
+
+test("copy: Ctrl-C leaves nothing of it, and the group goes on", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    await place.filled("data", 400);
+    const group = await place.group("data", "--unlisted", "--rate", "off");
+    const copy = place.copy("data", "other");
+    await place.begun("other");
+    copy.signal("SIGINT");
+    const { code, output } = await place.run(copy);
+    assert.equal(code, 130, output);
+    const left = () => readdirSync(place.path).filter((name) => name.startsWith("other"));
+    await until(() => left().length === 0, 10_000, "nothing is left of the copy");
+    assert.equal(existsSync(join(place.file("data"), "moved.json")), false);
+    const alice = keep(await member([], "alice"));
+    const [, address] = /listens on (\S+),/.exec(group.output)!;
+    await alice.join(address);
+    await alice.send("Lab", "still there");
+    assert.equal(await group.stop(), 0);
+  }));
+
+test("copy: of a stopped group takes key and epoch along, and is made once", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    const [data, other, third] = ["data", "other", "third"].map((name) => place.file(name));
+    const to = (to: string) => ({ to, singleCopy: false });
+    await place.filled("data", 3);
+    await using before = await Group.start({ name: "Lab", data, unlisted: true });
+    const { epoch, head } = before.group.state;
+    await before.close();
+    await assert.rejects(copies.copy("Loo", data, to(other)), /it holds the group "Lab"/);
+    await assert.rejects(copies.copy("Lab", data, to(data)), /to itself/);
+    mkdirSync(other);
+    writeFileSync(join(other, "notes"), "mine");
+    await assert.rejects(copies.copy("Lab", data, to(other)), /it is not empty/);
+    rmSync(join(other, "notes"));
+    const moved = await copies.copy("Lab", data, to(other));
+    assert.deepEqual(moved, { head, start: `group.ts "Lab" HOST:PORT --data ${other}` });
+    await assert.rejects(copies.copy("Lab", data, to(other)), {
+      name: "UsageError",
+      message: `Cannot copy "Lab" from ${data}: it is kept in ${other} now; start it with ` +
+        `group.ts "Lab" HOST:PORT --data ${other}`,
+    });
+    await assert.rejects(copies.copy("Lab", data, to(third)), /copy it from there, with --from/);
+    await assert.rejects(copies.copy("Lab", other, to(data)), /there is a group in it/);
+    await assert.rejects(Group.start({ name: "Lab", data, unlisted: true }), {
+      name: "FolderUnusable",
+      message: new RegExp(`it is kept in ${other} now`),
+    });
+    await using after = await Group.start({ name: "Lab", data: other, unlisted: true });
+    assert.deepEqual([after.group.state.epoch, after.key], [epoch, before.key]);
+  }));
+
+test("copy: one that could not end ends when it is run once more", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    const [data, other] = ["data", "other"].map((name) => place.file(name));
+    const to = { to: other, singleCopy: false };
+    const head = await place.filled("data", 30);
+    const group = keep(await Group.start({ name: "Lab", data, unlisted: true }));
+    const copied = copies.copy("Lab", data, to);
+    await place.begun("other");
+    mkdirSync(other);
+    writeFileSync(join(other, "file"), "");
+    await assert.rejects(copied, /run it once more/);
+    assert.match(String(await group.stopped), /it is kept in .*other now/);
+    rmSync(join(other, "file"));
+    assert.equal((await copies.copy("Lab", data, to)).head, head);
+    keep(await Group.start({ name: "Lab", data: other, unlisted: true }));
+  }));
+
+test("copy: two at once to one folder: one is made", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    for (const data of ["data", "data 2"]) await place.filled(data, 200);
+    const both = await Promise.all([
+      place.run(place.copy("data", "other")),
+      place.run(place.copy("data 2", "other")),
+    ]);
+    both.sort((a, b) => a.code! - b.code!);
+    assert.deepEqual(both.map(({ code }) => code), [0, 2], JSON.stringify(both));
+    assert.match(both[1].output, /another copy to it is under way|there is a group in it/);
+    assert.equal(await (await place.group("other")).stop(), 0);
+    process.exitCode = undefined;
+  }));
