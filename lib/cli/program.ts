@@ -154,6 +154,11 @@ export interface OpenUserOptions {
   readonly name?: string;
   /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
   readonly transport?: string;
+  /**
+   * True for what ends soon: of a group of several servers it asks the one where it was last.
+   * Otherwise it begins at any of them, so that users spread.
+   */
+  readonly stays?: boolean;
 }
 
 /** What a registry is started with. */

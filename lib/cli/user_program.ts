@@ -111,7 +111,8 @@ async function oneCommand(call: Call): Promise<number> {
   const { given, home, doors, output, run } = call;
   const where = whereOf(given, home);
   const command = findCommand(given);
-  const user = await doors.openUser({ ...where, name: valueOf(given, "name", checkedName) });
+  const name = valueOf(given, "name", checkedName);
+  const user = await doors.openUser({ ...where, name, stays: true });
   run.onClose(() => user.close());
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));

@@ -46,6 +46,8 @@ export interface KnownGroup {
   readonly id: string;
   readonly name: string;
   readonly address: string;
+  /** Where it is, too, when it has several servers. */
+  readonly servers?: readonly string[];
   readonly key: string;
   readonly joined: boolean;
   readonly role: string;
@@ -87,6 +89,7 @@ const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
         id: string,
         name: string,
         address: string,
+        servers: v.optional(v.array(string)),
         key: string,
         joined: v.boolean(),
         role: string,

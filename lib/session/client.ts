@@ -61,8 +61,8 @@ export interface SessionClientOptions<T extends Ops> {
   ticket?(): Uint8Array | undefined;
   /** A session is open; called before any request goes out in it. */
   opened?(opened: Opened): void;
-  /** An open session is lost, or a try for one failed. */
-  gone?(why: string): void;
+  /** An open session is lost, or a try for one failed; `error` is what the server was refused for. */
+  gone?(why: string, error?: unknown): void;
   pushed?(push: Push): void;
   readonly feed?: (frame: FeedFrame) => void;
   /**
@@ -112,7 +112,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
       sealed: (identity, transcript) => this.#sealed(identity, transcript),
       said: this.#said,
       fed: this.#fed,
-      lost: (why) => this.#lost(why),
+      lost: (why, error) => this.#lost(why, error),
       putOff: (why) => this.#why = why,
       refused: (error) => this.#requests.reject("unasked", error),
     });
@@ -219,12 +219,12 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
     }
   }
 
-  #lost(why: string): void {
+  #lost(why: string, error?: unknown): void {
     this.#forget();
     this.#why = why;
     this.#requests.reject("asked", this.#unreachable(`the connection was lost (${why})`));
     try {
-      this.#options.gone?.(why);
+      this.#options.gone?.(why, error);
     } catch {
       // A listener's fault; a timer that meets it would end the program.
     }

@@ -10,6 +10,8 @@ export interface JoinedGroup {
   readonly id: string;
   readonly name: string;
   readonly address: string;
+  /** Where else it is, when it has several servers. */
+  readonly servers?: readonly string[];
   readonly role: string;
   readonly state: LinkState;
   /** Entries after the cursor; 0 before the group was reached. */

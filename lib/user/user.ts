@@ -44,6 +44,8 @@ interface UserOptions {
   /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`. */
   readonly registries: readonly string[];
   readonly mid: () => string;
+  /** Begins at the server of a group where it was last; otherwise at any of them. */
+  readonly stays?: boolean;
   /** Keeps a changed name. */
   renamed?(name: string): void;
 }

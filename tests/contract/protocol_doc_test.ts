@@ -221,7 +221,11 @@ const BOUNDS: Readonly<Record<keyof typeof DOCS, readonly string[]>> = {
     `${many(kept("registry/state.ts", "names"))} names, ` +
     `${kept("registry/state.ts", "namesPerKey")} of a key, ${many(NEW_NAMES.burst)} of one IP at ` +
     `once and one in ${1 / NEW_NAMES.rate} s more. ${REQUESTS.rate} requests a second of one IP, ` +
-    `${many(REQUESTS.burst)} at once.`,
+    `${many(REQUESTS.burst)} at once. Of the servers of one group ${limits.MAX_SERVERS} leases, ` +
+    `and the versions seen last of ${
+      kept("registry/server_versions.ts", "MOST_OF_NAME")
+    }, of all ` +
+    `groups ${many(kept("registry/server_versions.ts", "MOST", 1))}.`,
     `Handshakes of strangers take ${share(STRANGERS_SHARE)} of a core together`,
     `Where more than ${kept("group/feed.ts", "FEW")} follow`,
   ],
