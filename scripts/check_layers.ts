@@ -66,7 +66,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that only composition and their own folder may import. */
-const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|(log|store)\/(sqlite|memory)\w*\.ts)$/;
+const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|(log|store)\/(sqlite|memory|postgres)\w*\.ts)$/;
 
 /** Where adapters are named. */
 const COMPOSITION = /^run\/(open_\w+|engines|group_folder)\.ts$/;
@@ -74,6 +74,7 @@ const COMPOSITION = /^run\/(open_\w+|engines|group_folder)\.ts$/;
 /** Packages and built-ins that only these files may import. */
 const ONLY: Readonly<Record<string, RegExp>> = {
   "zeromq": /^lib\/transport\/libzmq\/zmq\.ts$/,
+  "postgres": /^lib\/log\/postgres_connection\.ts$/,
   "node:sqlite": /^lib\/disk\/sqlite\.ts$/,
   "valibot": /^lib\/protocol\//,
 };
