@@ -312,7 +312,7 @@ await check(
       prove: proofOf(user),
       feed: ({ head }) => read.push(head!),
       heard: (generation) => generation !== undefined && unreadable.push(generation),
-      pushed: (push) => push.push === "feed" && pushes.push(push.generation),
+      pushed: ({ generation }) => pushes.push(generation),
     }));
     await client.opened();
     const session = world.session!;
