@@ -87,7 +87,7 @@ export class SharedGroup implements AsyncDisposable {
     return await until(
       async () => {
         const [row] = await this.postgres.primary.query(
-          "SELECT holder FROM zgroup.groups",
+          "SELECT holder FROM zgroup.log",
           "zgroup",
         );
         return this.servers.find(({ address }) => address === row?.holder);
