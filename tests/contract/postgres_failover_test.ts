@@ -113,7 +113,7 @@ test("postgres log: nothing that was acknowledged is lost with the primary", { s
 });
 
 test(
-  "postgres log: a primary that hangs acknowledges nothing, and one that is back is no primary",
+  "postgres log: a primary that hangs is none, and stays none when it is back",
   {
     skip,
   },
@@ -131,19 +131,12 @@ test(
     former.resume();
     await appends.goesOn();
     await using other = new SharedLog(cluster);
+    const known = appends.acknowledged;
     const { head } = await other.share.follow();
-    assert.ok(head > 0 && head >= appends.acknowledged - 8);
+    assert.ok(head >= known, `${head} of ${known}`);
+    // With the primary gone again it is asked, and can make nothing durable.
     next.pause();
-    await until(
-      async () => {
-        const [row] = await former.query(
-          "SELECT count(*)::int AS n FROM pg_stat_activity WHERE usename = 'zgroup'",
-        );
-        return Number(row.n) > 0;
-      },
-      30_000,
-      "the former one is asked",
-    );
+    await someWait(former);
     const { acknowledged } = appends;
     next.resume();
     await appends.goesOn();
