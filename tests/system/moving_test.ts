@@ -203,7 +203,7 @@ test("copy: of a stopped group takes key and epoch along, and is made once", () 
         `group.ts "Lab" HOST:PORT --data ${other}`,
     });
     await assert.rejects(copies.copy("Lab", data, to(third)), /copy it from there, with --from/);
-    await assert.rejects(copies.copy("Lab", other, to(data)), /there is a group in it/);
+    await assert.rejects(copies.copy("Lab", other, to(data)), /there is a group/);
     await assert.rejects(Group.start({ name: "Lab", data, unlisted: true }), {
       name: "FolderUnusable",
       message: new RegExp(`it is kept in ${other} now`),
@@ -265,6 +265,6 @@ test("copy: two at once to one folder: one is made", () =>
     ]);
     both.sort((a, b) => a.code! - b.code!);
     assert.deepEqual(both.map(({ code }) => code), [0, 2], JSON.stringify(both));
-    assert.match(both[1].output, /another copy to it is under way|there is a group in it/);
+    assert.match(both[1].output, /another copy to it is under way|there is a group/);
     assert.equal(await (await place.group("other")).stop(), 0);
   }));
