@@ -138,6 +138,27 @@ export const GROUPS = {
   identify: `UPDATE zgroup.grp SET group_id = $2, identity = $3
     WHERE name = $1 AND identity IS NULL`,
   names: "SELECT name FROM zgroup.grp ORDER BY name",
+  kept: `SELECT id, name, group_id, identity, term, turn, holder, head, moved
+    FROM zgroup.grp JOIN zgroup.log ON grp = id WHERE $1::text IS NULL OR name = $1 ORDER BY name`,
+  // `$2` and `$3` term and turn as they were seen, `$4` and `$5` hash and sum of an empty log, `$6`
+  // moved, `$7` epoch, `$8` id, `$9` text. A group that is kept here is left alone.
+  begin: `WITH fence AS (
+      UPDATE zgroup.log SET term = term + 1, turn = turn + 1, edit = edit + 1, holder = NULL,
+        claim = NULL, head = 0, hash = $4, tail = 1, sum = $5, moved = $6
+      FROM zgroup.grp WHERE grp.id = log.grp AND log.grp = $1 AND term = $2 AND turn = $3
+        AND (moved IS NOT NULL OR (head = 0 AND identity IS NULL)) RETURNING log.grp
+    ), named AS (
+      UPDATE zgroup.grp SET epoch = $7, group_id = $8, identity = $9 FROM fence WHERE id = fence.grp
+    ), batches AS (DELETE FROM zgroup.batch USING fence WHERE batch.grp = fence.grp),
+    members AS (DELETE FROM zgroup.member USING fence WHERE member.grp = fence.grp),
+    gone AS (DELETE FROM zgroup.value USING fence WHERE value.grp = fence.grp)
+    SELECT grp FROM fence`,
+  // `$2` head, `$3` moved.
+  finish: `UPDATE zgroup.log SET turn = turn + 1, moved = NULL
+    WHERE grp = $1 AND head = $2 AND moved = $3 AND holder IS NULL RETURNING grp`,
+  // `$2` holder, `$3` moved.
+  leave: `UPDATE zgroup.log SET turn = turn + 1, moved = $3, holder = NULL, claim = NULL
+    WHERE grp = $1 AND holder = $2 RETURNING grp`,
   remove: `WITH gone AS (SELECT id FROM zgroup.grp WHERE name = $1),
     log AS (DELETE FROM zgroup.log USING gone WHERE grp = id),
     batches AS (DELETE FROM zgroup.batch USING gone WHERE grp = id),
