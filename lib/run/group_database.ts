@@ -42,7 +42,7 @@ function identityOf(file: GroupFile): { readonly id: string; readonly text: stri
 }
 
 /** It is loaded when somebody asks for it, and never otherwise. */
-async function loadPostgres() {
+export async function loadPostgres() {
   try {
     return {
       ...await import("../log/postgres.ts"),

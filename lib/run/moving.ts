@@ -29,8 +29,8 @@ export interface Source {
 export interface Target {
   /** As {@linkcode Source.where}. */
   readonly where: string;
-  /** Whether a group is kept there by now. */
-  taken(): Promise<boolean>;
+  /** Whether a group of that name is kept there by now. */
+  taken(name: string): Promise<boolean>;
   /** Makes room for a group, which nobody can start there yet; an empty log. */
   begin(source: Source): Promise<Log>;
   /** Opens what the log became as a start does. @throws {LogDamaged} it is not what it should be */
@@ -72,6 +72,8 @@ export async function move(source: Source, target: Target, watch: Watch): Promis
   let left = false;
   try {
     const log = await target.begin(source);
+    // What waits for a database that does not answer ends, too.
+    watch.signal?.addEventListener("abort", () => void log.close());
     const to = requirePower(log, "transfer", `copy to ${where}`);
     const passage = new Passage(from, watch);
     const follow = async () => {
@@ -99,7 +101,7 @@ export async function move(source: Source, target: Target, watch: Watch): Promis
       throw new FolderUnusable(message, { cause });
     }
     await target.abandon();
-    throw cause;
+    throw watch.signal?.aborted ? watch.signal.reason : cause;
   } finally {
     await target.close();
   }
@@ -117,13 +119,12 @@ async function requireFree({ name, where: from, left }: Source, target: Target):
         `with --from ${shellWord(left)}`,
     );
   }
-  if (!await target.taken()) return;
+  if (!await target.taken(name)) return;
   if (left === where) {
     throw new UsageError(`Cannot copy "${safeLine(name)}" from ${from}: ${keptAt(name, left)}`);
   }
   throw new UsageError(
-    `Cannot copy to ${where}: there is a group in it; choose another place with --to, or move that ` +
-      "one away",
+    `Cannot copy to ${where}: there is a group "${safeLine(name)}" in it; choose another place`,
   );
 }
 

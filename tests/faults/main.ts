@@ -41,6 +41,7 @@ const FAULTS: Readonly<Record<string, readonly [small: number, full: number]>> =
   servers_clocks: [4, 60],
   database: [5, 120],
   database_full: [3, 20],
+  operate: [10, 15],
 };
 
 const { values, positionals } = parseArgs({

@@ -3,81 +3,13 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { test } from "node:test";
 import { Registry } from "../../mod.ts";
-import { sqliteLog } from "../../lib/log/sqlite.ts";
 import { copies } from "../../lib/run/open_group.ts";
-import { Writer } from "../contract/log_support.ts";
 import { Group } from "../support/inside.ts";
 import { closing, until } from "../support.ts";
-import { type Keep, member, upTo } from "./live_world.ts";
-import { ours, Process } from "./processes.ts";
-import { Folder } from "./world.ts";
-
-/** How long a command may take, ms. */
-const ENDS_WITHIN = 30_000;
-
-/** A group's folder `data` in a folder of its own, and the programs that work on it. */
-class Place {
-  readonly #keep: Keep;
-  readonly path: string;
-
-  constructor(keep: Keep) {
-    this.#keep = keep;
-    this.path = keep(new Folder()).path;
-  }
-
-  file(name: string): string {
-    return join(this.path, name);
-  }
-
-  /** A program, in the home of this place. */
-  start(...words: string[]): Process {
-    return this.#keep(new Process(ours("group.ts", ...words, "--home", this.file("home"))));
-  }
-
-  /** The group of a folder, running. */
-  async group(data: string, ...options: string[]): Promise<Process> {
-    const given = options.length > 0 ? options : ["--unlisted"];
-    const group = this.start("Lab", "127.0.0.1:0", "--data", this.file(data), ...given);
-    await group.line(/listens on/);
-    return group;
-  }
-
-  copy(from: string, to: string): Process {
-    return this.start("copy", "Lab", "--from", this.file(from), "--to", this.file(to));
-  }
-
-  /** The code of a program and all that it said. */
-  async run(program: Process) {
-    return { code: (await program.end(ENDS_WITHIN)).code, output: program.output };
-  }
-
-  /** Makes a folder with a group that has many entries, stopped. */
-  async filled(data: string, batches: number): Promise<number> {
-    await (await Group.start({ name: "Lab", data: this.file(data), unlisted: true })).close();
-    const log = sqliteLog(this.file(data));
-    let { head } = await log.open();
-    const writer = new Writer(head + 1, Date.now());
-    for (let left = batches; left > 0; left -= 50) {
-      const batches = upTo(Math.min(50, left)).map(() => {
-        const { texts: _, ...batch } = writer.many(256);
-        return { ...batch, json: JSON.stringify({ ...JSON.parse(batch.json), name: "before" }) };
-      });
-      await log.append(head, { batches });
-      head = writer.next - 1;
-    }
-    await log.close();
-    return head;
-  }
-
-  /** Waits until a copy to a folder has begun. */
-  async begun(to: string): Promise<void> {
-    const part = join(`${this.file(to)}.moving`, "log.db");
-    await until(() => existsSync(part), 10_000, "the copy begins");
-  }
-}
+import { member } from "./live_world.ts";
+import { ENDS_WITHIN, Place, Talker } from "./moving_place.ts";
 
 test("copy: a group moves while its members send, and none of it is lost or doubled", () =>
   closing(async (keep) => {
@@ -88,15 +20,8 @@ test("copy: a group moves while its members send, and none of it is lost or doub
     const group = await place.group("data", ...own);
     const alice = keep(await member([registry.address], "alice"));
     await alice.join("Lab");
-    const texts: string[] = [];
-    let stop = false;
-    const sending = (async () => {
-      for (let n = 1; !stop; n++) {
-        texts.push(`line ${n}`);
-        await alice.send("Lab", `line ${n}`, { within: 60_000 });
-      }
-    })();
-    await until(() => texts.length > 20, 20_000, "some are sent");
+    const talker = new Talker(keep, (text) => alice.send("Lab", text, { within: 60_000 }));
+    await talker.goesOn();
     const { code, output } = await place.run(place.copy("data", "other"));
     assert.equal(code, 0, output);
     assert.match(
@@ -105,15 +30,13 @@ test("copy: a group moves while its members send, and none of it is lost or doub
     );
     assert.equal((await group.end(ENDS_WITHIN)).code, 1);
     assert.match(group.output, /Cannot go on with the group: it is kept in .*other now; start it/);
-    const sent = texts.length;
     await place.group("other", ...own);
-    await until(() => texts.length > sent + 20, 60_000, "it goes on in the other folder");
-    stop = true;
-    await sending;
+    await talker.goesOn();
+    await talker.stop();
     const read = (await Array.fromAsync(alice.read("Lab"))).flatMap(({ text, signature }) =>
       signature === "valid" ? text! : []
     );
-    assert.deepEqual(read, texts);
+    assert.deepEqual(read, talker.texts);
     const verified = await place.run(place.start("verify", "--data", place.file("other")));
     assert.equal(verified.code, 0, verified.output);
     const again = await place.run(place.start("Lab", "127.0.0.1:0", "--data", place.file("data")));
@@ -202,7 +125,7 @@ test("copy: of a stopped group takes key and epoch along, and is made once", () 
         `group.ts "Lab" HOST:PORT --data ${other}`,
     });
     await assert.rejects(copies.copy("Lab", data, to(third)), /copy it from there, with --from/);
-    await assert.rejects(copies.copy("Lab", other, to(data)), /there is a group in it/);
+    await assert.rejects(copies.copy("Lab", other, to(data)), /there is a group/);
     await assert.rejects(Group.start({ name: "Lab", data, unlisted: true }), {
       name: "FolderUnusable",
       message: new RegExp(`it is kept in ${other} now`),
@@ -223,10 +146,35 @@ test("copy: one that could not end ends when it is run once more", () =>
     mkdirSync(other);
     writeFileSync(join(other, "file"), "");
     await assert.rejects(copied, /run it once more/);
-    assert.match(String(await group.stopped), /it is kept in .*other now/);
+    let ended: unknown;
+    void group.stopped.then((error) => (ended = error));
+    await until(() => ended, 10_000, "the group stops");
+    assert.match(String(ended), /it is kept in .*other now/);
     rmSync(join(other, "file"));
     assert.equal((await copies.copy("Lab", data, to)).head, head);
     keep(await Group.start({ name: "Lab", data: other, unlisted: true }));
+  }));
+
+test("copy: one that fails while members wait lets them go on", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    const [data, other] = ["data", "other"].map((name) => place.file(name));
+    await place.filled("data", 3);
+    const { group, address } = keep(await Group.start({ name: "Lab", data, unlisted: true }));
+    const stop = new AbortController();
+    const pause = async () => {
+      const resume = await group.pause();
+      stop.abort(new Error("unwanted"));
+      return resume;
+    };
+    const held = { log: group.log, folder: data, pause };
+    const request = { op: "move", to: other, singleCopy: false } as const;
+    const failing = copies.handle(held, request, { signal: stop.signal });
+    await assert.rejects(failing, { message: "unwanted" });
+    assert.deepEqual(readdirSync(place.path), ["data"]);
+    const alice = keep(await member([], "alice"));
+    await alice.join(address);
+    await alice.send("Lab", "still there");
   }));
 
 test("copy: two at once to one folder: one is made", () =>
@@ -239,7 +187,6 @@ test("copy: two at once to one folder: one is made", () =>
     ]);
     both.sort((a, b) => a.code! - b.code!);
     assert.deepEqual(both.map(({ code }) => code), [0, 2], JSON.stringify(both));
-    assert.match(both[1].output, /another copy to it is under way|there is a group in it/);
+    assert.match(both[1].output, /another copy to it is under way|there is a group/);
     assert.equal(await (await place.group("other")).stop(), 0);
-    process.exitCode = undefined;
   }));

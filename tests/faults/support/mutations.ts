@@ -120,7 +120,7 @@ export const MUTATIONS: readonly Mutation[] = [
     what: "acknowledges what found no room",
     file: "lib/group/writer.ts",
     find: "        for (const { reject } of waiting) reject(refusal);\n",
-    replace: `        if (full) for (const answer of answers) answer();
+    replace: `        if (error instanceof DiskFull) for (const answer of answers) answer();
         else for (const { reject } of waiting) reject(refusal);\n`,
   },
   {
@@ -371,5 +371,12 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "lib/log/postgres_connection.ts",
     find: "if (code === WARNING) connection",
     replace: `if (code === WARNING + "-") connection`,
+  },
+  {
+    fault: "operate",
+    what: "the page names a service that nobody made",
+    file: "OPERATE.md",
+    find: "systemctl enable --now zgroup-registry zgroup-lab",
+    replace: "systemctl enable --now zgroup-registry zgroup-group",
   },
 ];
