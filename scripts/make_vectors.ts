@@ -219,6 +219,7 @@ function replies() {
       servers: [record.address, ofServer.address],
     }],
     ["group", "ping", { ...place, hash: FEED_KEY, at: AT }],
+    ["group", "ping", { ...place, at: AT, servers: [record.address, ofServer.address] }],
     ["group", "join", { ...place, role: "member" }],
     ["group", "leave", {}],
     ["group", "send", { epoch: EPOCH, accepted: [{ from: 3, count: 3, at: AT }] }],

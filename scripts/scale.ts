@@ -46,12 +46,13 @@ await fault(async (fault) => {
     },
   });
   const looker = new Looker(world);
-  let ended = false;
+  const end = new AbortController();
+  fault.onClose(() => end.abort());
   const showing = (async () => {
-    while (!ended) {
-      const next = setTimeout(1_000);
+    while (!end.signal.aborted) {
+      const next = setTimeout(1_000, undefined, { signal: end.signal }).catch(() => {});
       const look = await looker.look();
-      if (ended) break;
+      if (end.signal.aborted) break;
       if (screen) screen.show([...tableOf(look), "", ...said.slice(-SAID), "", ...HELP]);
       else console.log(`${clock(performance.now() - begin)}  ${lineOf(look)}`);
       await next;
@@ -73,14 +74,16 @@ await fault(async (fault) => {
   }
   say("ending: all is started again, and what all have is compared");
   await gathering;
-  await world.audit();
-  ended = true;
+  const { head, hash } = await world.audit();
+  end.abort();
   await showing;
   screen?.leave();
-  const { ledger } = world.crowd;
+  const { acked } = world.crowd.ledger;
+  if (!fault.holds) return;
   console.log(
-    `${ledger.acked} acknowledged messages: see lost, duplicated, different and the rest below; ` +
-      "a line VIOLATION for what should not be",
+    `All ${world.crowd.members} members, ${world.servers.length} servers and ` +
+      `${world.databases.length} databases have the same ${head} entries (hash ${hash}): ` +
+      `of ${acked} acknowledged messages none is lost, none is there twice`,
   );
 });
 

@@ -19,8 +19,9 @@ import type {
   ReadRange,
   Share,
 } from "./log.ts";
-import { clusters, MAX_OVER, packMids, spanEnd, unpackMids } from "./mids.ts";
+import { clusters, packMids, unpackMids } from "./mids.ts";
 import type { Connection } from "./postgres_connection.ts";
+import { findNear } from "./postgres_near.ts";
 import { makeGroup } from "./postgres_groups.ts";
 import { type Ends, Hold } from "./postgres_hold.ts";
 import {
@@ -36,13 +37,13 @@ import {
 } from "./postgres_pages.ts";
 import { commitParameters, hex, list } from "./postgres_parameters.ts";
 import { Server } from "./postgres_server.ts";
-import { type LogRow, type NearRow, SQL } from "./postgres_sql.ts";
+import { type LogRow, SQL } from "./postgres_sql.ts";
 import { postgresTransfer } from "./postgres_transfer.ts";
 import { postgresTarget } from "./postgres_url.ts";
 import { type MidsOf, RecentMids } from "./recent_mids.ts";
 import { type RowChange, RowSum } from "./row_sum.ts";
 import { writeCopyOf } from "./sqlite_copy.ts";
-import { MAX_NEAR, mayHold, midsOf, ONE_BATCH } from "./stored_rows.ts";
+import { midsOf, ONE_BATCH } from "./stored_rows.ts";
 
 export interface PostgresOptions {
   /** `postgres://USER@HOST:PORT,HOST:PORT/DATABASE`. */
@@ -185,49 +186,23 @@ class PostgresLog implements Log {
   }
 
   async find(author: string, mids: readonly string[]): Promise<Places | undefined> {
-    const found = new Map<string, Place>();
     this.#rows();
+    const found = new Map<string, Place>();
     for (const cluster of clusters(mids)) {
-      if (!await this.#search(author, cluster, found)) return undefined;
-    }
-    return found;
-  }
-
-  /** Adds the places of mids of one cluster; false where there is too much to look into. */
-  async #search(
-    author: string,
-    cluster: readonly string[],
-    found: Map<string, Place>,
-  ): Promise<boolean> {
-    const [low, high] = [cluster[0], cluster[cluster.length - 1]];
-    const [from, end, to] = [low, spanEnd(high), high].map((mid) => packMids([mid]));
-    const most = cluster.length === 1 ? null : MAX_OVER + 1;
-    const each = list(cluster.map((mid) => hex(packMids([mid]))));
-    const rows = await this.#reading((connection) =>
-      asked<NearRow>(connection, this.#rows(), SQL.near, [
-        author,
-        from,
-        end,
-        to,
-        most,
-        each,
-        MAX_NEAR,
-      ])
-    );
-    if (rows.some(({ crowded }) => crowded)) return false;
-    const [single, spans] = [0, 1].map((i) =>
-      rows.filter(({ lo, hi }) => Number(hex(lo) !== hex(hi)) === i)
-    );
-    if (cluster.length > 1 && spans.length > MAX_OVER) return false;
-    for (const { first, at, lo } of single) found.set(unpackMids(lo)[0], { seq: first, at });
-    const wanted = new Set(cluster);
-    for (const { first } of spans.filter((span) => mayHold(span, cluster))) {
-      const { at, mids } = await this.#midsOf(first);
-      for (const [i, mid] of mids.entries()) {
-        if (wanted.delete(mid)) found.set(mid, { seq: first + i, at });
+      const near = await this.#reading((connection) =>
+        findNear(connection, this.#rows(), author, cluster)
+      );
+      if (!near) return undefined;
+      for (const [mid, place] of near.places) found.set(mid, place);
+      const wanted = new Set(cluster);
+      for (const first of near.batches) {
+        const { at, mids } = await this.#midsOf(first);
+        for (const [i, mid] of mids.entries()) {
+          if (wanted.delete(mid)) found.set(mid, { seq: first + i, at });
+        }
       }
     }
-    return true;
+    return found;
   }
 
   /** The mids of the batch that begins there. */

@@ -37,8 +37,8 @@ export interface PageRow extends Omit<BatchRow, "first"> {
 /** A batch whose mids may be those that are looked for. */
 export interface NearRow extends SpanRow {
   readonly at: number;
-  /** There are more near them than are looked through. */
-  readonly crowded: boolean;
+  /** Of one message; of several; there are more near them than are looked through. */
+  readonly kind: "single" | "span" | "crowd";
 }
 
 /** Between texts that are joined to one parameter: JSON has it in no string. */
@@ -182,14 +182,14 @@ export const SQL = {
     ORDER BY hi DESC LIMIT 1`,
   // `$2` author, `$3` lowest, `$4` highest that may share a batch with it, `$5` highest, `$6` how
   // many that reach over some of those between, `$7` each, `$8` how many near them.
-  near: `SELECT first, at, lo, hi, false AS crowded FROM zgroup.batch
+  near: `SELECT first, at, lo, hi, 'single' AS kind FROM zgroup.batch
     WHERE ${OWN} AND author = $2 AND lo = hi
       AND hi = ANY (ARRAY(SELECT decode(mid, 'hex') FROM unnest($7::text[]) AS mid))
     UNION ALL (
-      SELECT first, at, lo, hi, false FROM zgroup.batch
+      SELECT first, at, lo, hi, 'span' FROM zgroup.batch
       WHERE ${OWN} AND author = $2 AND hi BETWEEN $3 AND $4 AND lo <= $5 AND lo < hi LIMIT $6
     ) UNION ALL (
-      SELECT first, at, lo, hi, true FROM zgroup.batch
+      SELECT first, at, lo, hi, 'crowd' FROM zgroup.batch
       WHERE ${OWN} AND author = $2 AND hi BETWEEN $3 AND $4 ORDER BY hi OFFSET $8 LIMIT 1
     )`,
   // `$2` and `$3` term and turn as they were seen, `$4` the mark, `$5` claim, `$6` holder, `$7` moved.

@@ -22,7 +22,7 @@ import type { GroupTarget } from "../store/user_store.ts";
 import { backoff, pause, Rest, unlessAborted } from "../transport/waiting.ts";
 import { Alarms } from "./alarm.ts";
 import { LiveFeed } from "./feed.ts";
-import type { LinkOptions } from "./link_options.ts";
+import type { AskOptions, LinkOptions } from "./link_options.ts";
 import { Membership } from "./membership.ts";
 import { Reach } from "./reach.ts";
 import { Servers } from "./servers.ts";
@@ -34,17 +34,6 @@ type GroupOp = keyof typeof GROUP_REPLIES;
 export type GroupReply<K extends GroupOp> = ReplyOf<typeof GROUP_REPLIES, K>;
 type GroupClient = SessionClient<typeof GROUP_REPLIES>;
 
-export interface AskOptions {
-  /** Give up after this many ms; default 4,500. Infinity: only when closed. */
-  readonly within?: number;
-  /** Give up one try after this many ms; default 2,000. The next tries take up to eight times it. */
-  readonly each?: number;
-  /** Called with each refusal after which the same is asked again. */
-  readonly delayed?: (refusal: Refusal) => void;
-  /** Rejects with {@linkcode Closed} at once. */
-  readonly signal?: AbortSignal;
-}
-
 /** Ops that a member who was forgotten can do without joining again first. */
 const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]);
 /** A group that was heard within this time, ms, answers late rather than not at all. */
@@ -55,14 +44,12 @@ const TYPING_EVERY = PRESENT_FOR / 2;
 const [FIRST_PAUSE, MOST_PAUSE, CHANGE_PAUSE] = [250, 10_000, 500];
 /** Most sessions that one request begins, where the server says that there is none. */
 const MAX_SESSIONS = 5;
-/** Of several servers one that did not answer for this long, ms, is given up for another. */
+/** One of several servers that is silent for this long, ms, is given up, doubled where all may be slow. */
 const PATIENCE = 1_500;
 
 /** What was tried for one request so far, and when it is to end. */
 interface Tries extends Pick<AskOptions, "delayed"> {
   readonly end: number;
-  /** When it was asked last, by a clock that never jumps, ms. */
-  began: number;
   failed: number;
   /** Sessions that were begun for it. */
   sessions: number;
@@ -72,7 +59,6 @@ interface Tries extends Pick<AskOptions, "delayed"> {
 
 /** It connects when something is asked, and again whenever that is lost. */
 export class Link {
-  /** Where it is asked, and who it must be. */
   target: GroupTarget;
   /** What the group says live. */
   readonly feed: LiveFeed = new LiveFeed({
@@ -95,11 +81,10 @@ export class Link {
   readonly #reach: Reach;
   readonly #servers: Servers;
   #client: GroupClient | undefined;
-  /** When the client was made, by a clock that never jumps, ms. */
-  #since = -Infinity;
+  /** Since when this server is waited for, by a clock that never jumps, ms; undefined: it is not. */
+  #waiting: number | undefined;
   /** The registries were asked since one of several servers answered, or all were tried again. */
   #searched = false;
-  readonly #warned = new Set<string>();
   #relocating: Promise<void> | undefined;
   /** Closing of connections that were given up. */
   readonly #former = new Set<Promise<void>>();
@@ -130,7 +115,7 @@ export class Link {
   #connect(): GroupClient {
     const { transport, key, name, recognize, moved } = this.#options;
     const { name: group, address } = this.target;
-    this.#since = performance.now();
+    this.#waiting = undefined;
     return new SessionClient({
       transport,
       address,
@@ -150,6 +135,7 @@ export class Link {
       ticket: () => ticketBytes(this.ticket),
       opened: ({ proved }) => proved && this.#opened(proved),
       gone: (_, error) => this.#gone(error),
+      putOff: () => this.#waiting = performance.now(),
       feed: this.feed.take,
       heard: (unreadable) => {
         // Of the feed, and its key has not come: asking for the feed brings it.
@@ -162,13 +148,7 @@ export class Link {
   /** There is a session, a new one: nothing of a former one counts. */
   #opened({ role, epoch, head, ticket, servers = [] }: GroupReply<"prove">): void {
     this.know(epoch, head);
-    this.#servers.told(servers);
-    this.#aim();
-    try {
-      this.#options.moved(this.target);
-    } catch {
-      // It is found again.
-    }
+    this.#told(servers);
     this.#membership.proved(role, epoch);
     if (ticket !== undefined) {
       this.ticket = ticket;
@@ -178,6 +158,17 @@ export class Link {
     this.#heard();
   }
 
+  /** The group says at which servers it is. */
+  #told(servers: readonly string[]): void {
+    this.#servers.told(servers);
+    this.#aim();
+    try {
+      this.#options.moved(this.target);
+    } catch {
+      // It is told, and found, again.
+    }
+  }
+
   #gone(error: unknown): void {
     const { several } = this.#servers;
     if (this.state === "live") this.#reach.away(several);
@@ -185,16 +176,10 @@ export class Link {
     if (!several) return;
     if (isStranger(error)) {
       this.#servers.meet();
-      this.#warn(sentence(error));
+      this.#options.warn(sentence(error));
     }
     const stays = error instanceof Refusal && error.code !== "unavailable";
     if (!stays) this.#leave();
-  }
-
-  #warn(text: string): void {
-    if (this.#warned.has(text)) return;
-    this.#warned.add(text);
-    this.#options.warn(text);
   }
 
   /** This server is of no use: another one is asked, each once, then the registries. */
@@ -237,10 +222,10 @@ export class Link {
     const left = (ms: number) => Math.max(1, Math.min(ms, end - performance.now()));
     const unlessEnded = <T>(work: Promise<T>) =>
       unlessAborted(work, signal, () => this.closedError());
-    for (const tries: Tries = { end, delayed, began: 0, failed: 0, sessions: 0, moves: 0 };;) {
+    for (const tries: Tries = { end, delayed, failed: 0, sessions: 0, moves: 0 };;) {
       if (this.signal.aborted || signal?.aborted) throw this.closedError();
-      tries.began = performance.now();
       const client = this.#client ??= this.#connect();
+      this.#waiting ??= performance.now();
       try {
         await unlessEnded(client.opened(left(each)));
         if (this.#membership.isForgotten && !ABOUT_MEMBERSHIP.has(op)) {
@@ -300,8 +285,9 @@ export class Link {
     if (tries.moves++ >= MAX_SERVERS) return false;
     if (client !== this.#client) return isRetriable(error);
     if (error instanceof Refusal) return error.code === "unavailable" && this.#leave();
-    const waited = performance.now() - Math.max(tries.began, this.#since, this.#heardAt);
-    return error instanceof Unreachable && waited >= PATIENCE && this.#leave();
+    const waited = performance.now() - (this.#waiting ?? Infinity);
+    const isSilent = waited >= PATIENCE * 2 ** Math.min(tries.failed, 3);
+    return error instanceof Unreachable && isSilent && this.#leave();
   }
 
   /** Becomes a member, by an invite where one is needed, or is one still. Throws as `ask` does. */
@@ -314,8 +300,9 @@ export class Link {
   /** Asks for a sign of life, and learns how far the log goes. Throws as `ask` does. */
   async ping(within: number): Promise<GroupReply<"ping">> {
     const reply = await this.ask("ping", {}, { within });
-    const { epoch, head, hash } = reply;
+    const { epoch, head, hash, servers } = reply;
     this.know(epoch, head);
+    if (servers) this.#told(servers);
     if (hash !== undefined) this.feed.vouch(epoch, { seq: head, hash });
     return reply;
   }
@@ -357,6 +344,7 @@ export class Link {
   /** Who waits to ask again need not wait any longer. */
   #heard(): void {
     this.#heardAt = performance.now();
+    this.#waiting = undefined;
     this.#reach.live();
     this.#rest.end();
   }

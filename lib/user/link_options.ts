@@ -1,5 +1,6 @@
-/** What a link is made with: whom it connects, and who is told. */
+/** What a link is made with, and how it is asked. */
 
+import type { Refusal } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import type { ServerIdentity } from "../session/identity.ts";
 import type { GroupTarget } from "../store/user_store.ts";
@@ -26,6 +27,18 @@ export interface LinkOptions {
   changed(state: LinkState): void;
   /** The group contradicts what it showed before. */
   alarm(alarm: Alarm): void;
-  /** Somebody else is where one of its servers should be, and is passed by. */
+  /** Somebody else is where one of its servers should be, and is passed by; said each time. */
   warn(text: string): void;
+}
+
+/** How one request is asked. */
+export interface AskOptions {
+  /** Give up after this many ms; default 4,500. Infinity: only when closed. */
+  readonly within?: number;
+  /** Give up one try after this many ms; default 2,000. The next tries take up to eight times it. */
+  readonly each?: number;
+  /** Called with each refusal after which the same is asked again. */
+  readonly delayed?: (refusal: Refusal) => void;
+  /** Rejects with {@linkcode Closed} at once. */
+  readonly signal?: AbortSignal;
 }

@@ -7,7 +7,7 @@
  * `scp` alone is played: nobody logs in from one of these machines to another.
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { SOURCES } from "../runtimes.ts";
 import { fault, Skipped } from "./support/fault.ts";
@@ -49,7 +49,10 @@ await fault(async (fault) => {
     const machine = new Machine(network, name, join(fault.folder, name), {
       masked: MASKED,
       empty: ["/var/lib/postgresql", "/var/lib/etcd", "/etc/postgresql"],
-      overlaid: { "/opt/zgroup": SOURCES },
+      overlaid: {
+        "/opt/zgroup": SOURCES,
+        "/opt/zgroup/node_modules": realpathSync(join(SOURCES, "node_modules")),
+      },
     });
     fault.onClose(() => machine[Symbol.asyncDispose]());
     machines.set(name, machine);

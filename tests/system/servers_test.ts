@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, isRetriable, Refusal, type User } from "../../mod.ts";
+import { connect, Group, isRetriable, Refusal, Registry, type User } from "../../mod.ts";
 import { decodeObject, encodeError, encodeOk } from "../../lib/protocol/codec.ts";
 import { newSigningKey } from "../../lib/identity/keys.ts";
 import { SessionServer } from "../../lib/session/server.ts";
@@ -10,11 +10,14 @@ import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { closing, until } from "../support.ts";
 import { lookAlike } from "./imposters.ts";
 import { Ear, upTo } from "./live_world.ts";
+import { doorAt } from "./registry_support.ts";
 import { placeOf, type ServersWorld, serversWorld, toldBy, type Way } from "./servers_world.ts";
-import { Folder } from "./world.ts";
+import { bare, Folder } from "./world.ts";
 
 /** What a defect never does. */
 const LONG = 20_000;
+/** What waits for no time-out ends within this, also on a busy machine; the shortest is 2 s. */
+const SOON = 1_800;
 
 const wayOf = ({ ways }: ServersWorld, user: User): Way =>
   ways.find(({ address }) => address === placeOf(user))!;
@@ -56,10 +59,12 @@ test("servers: a quiet one is nowhere to begin", () =>
     assert.deepEqual(servers?.map(({ address, state }) => [address, state]), [
       [first.address, "quiet"],
     ]);
+    const dead = keep(await doorAt(first.address));
     for (const n of upTo(8)) {
       const other = await world.member(`user ${n}`);
       assert.equal(placeOf(other), second.address);
     }
+    assert.equal(dead.knocks(), 0);
   }));
 
 for (const how of ["kill", "silence"] as const) {
@@ -72,11 +77,14 @@ for (const how of ["kill", "silence"] as const) {
       await bob.send("Lab", "before");
       await ear.hears("before");
       const former = wayOf(world, alice);
+      const begin = performance.now();
       await former[how]();
       const texts = upTo(20).map((n) => `during ${n}`);
       const sent = texts.map((text) => alice.send("Lab", text, { within: LONG }));
       await Promise.all(sent);
       assert.notEqual(placeOf(alice), former.address);
+      const took = performance.now() - begin;
+      if (how === "kill") assert.ok(took < SOON, `it took ${took} ms`);
       await bob.send("Lab", "after", { within: LONG });
       await ear.hears("after");
       assert.deepEqual(ear.texts, ["before", ...texts, "after"]);
@@ -168,8 +176,11 @@ test("servers: when all that are known are gone the registries say where another
     await third.open();
     await third.announce();
     for (const way of world.ways) await way.kill();
+    const begin = performance.now();
     await alice.send("Lab", "found", { within: LONG });
     assert.equal(placeOf(alice), third.address);
+    const took = performance.now() - begin;
+    assert.ok(took < SOON, `it took ${took} ms`);
     assert.deepEqual(told, []);
   }));
 
@@ -253,3 +264,59 @@ for (const code of ["unavailable", "busy"] as const) {
       }
     }));
 }
+
+test("servers: who diagnoses asks each, and tells who does not answer", () =>
+  closing(async (keep) => {
+    const world = await serversWorld(keep, 3);
+    const alice = await world.member("alice");
+    const dead = otherOf(world, alice);
+    await dead.kill();
+    const [registry, ...servers] = await alice.diagnose();
+    assert.equal(registry.what, "registry");
+    assert.deepEqual(
+      servers.map(({ address, why, several }) => [address, why, several]),
+      world.ways.map((way) => [way.address, way === dead ? "silent" : undefined, true]),
+    );
+    assert.notEqual(placeOf(alice), dead.address);
+  }));
+
+test("servers: what each registry has of a group is one listing, each server once", () =>
+  closing(async (keep) => {
+    const world = await serversWorld(keep, 1);
+    const other = keep(await Registry.start({ port: 0 }));
+    const way = world.way("127.0.0.7", other.address);
+    await way.open();
+    await way.announce();
+    await world.ways[0].announce(other.address);
+    const user = keep(await connect({ registries: [...world.registries, other.address] }));
+    const [listing, ...more] = await user.list();
+    assert.deepEqual(more, []);
+    const all = [listing, ...listing.servers ?? []];
+    assert.deepEqual(all.map(({ address, state }) => [address, state]), [
+      [world.ways[0].address, "live"],
+      [way.address, "live"],
+    ]);
+  }));
+
+test("registries: a name that they give to different keys is told with both, and who is known", () =>
+  closing(async (keep) => {
+    const [one, other] = [
+      keep(await Registry.start({ port: 0 })),
+      keep(await Registry.start({ port: 0 })),
+    ];
+    const start = (name: string, ...registries: string[]) => Group.start({ name, registries });
+    const lab = keep(await start("Lab", one.address));
+    const rival = keep(await start("Lab", other.address));
+    keep(await start("Same", one.address, other.address));
+    const user = keep(await connect({ registries: [one.address, other.address] }));
+    await user.join(lab.address);
+    const { compared, disputes } = await user.compareNames();
+    assert.equal(compared, 2);
+    assert.deepEqual(disputes, [{
+      name: "Lab",
+      owners: [
+        { key: lab.key, registries: [bare(one.address)], known: true },
+        { key: rival.key, registries: [bare(other.address)], known: false },
+      ],
+    }]);
+  }));

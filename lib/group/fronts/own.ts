@@ -63,12 +63,16 @@ function isServers(asked: GroupRequest | ServerRequest): asked is ServerRequest 
 
 /** What is added to replies. */
 const ADDED: Partial<Record<Op, (options: OwnFrontOptions, session: Session) => object>> = {
-  prove: ({ ticket, shared }, { actor }) => {
-    const servers = shared?.().servers.all ?? [];
-    return { ticket: ticket(actor!.user), ...(servers.length > 1 ? { servers } : {}) };
-  },
+  prove: ({ ticket, shared }, { actor }) => ({ ticket: ticket(actor!.user), ...places(shared) }),
+  ping: ({ shared }, { actor }) => actor ? places(shared) : {},
   invite: ({ record }) => ({ record: record() }),
 };
+
+/** Where else a group of several servers is. */
+function places(shared: OwnFrontOptions["shared"]): { readonly servers?: readonly string[] } {
+  const servers = shared?.().servers.all ?? [];
+  return servers.length > 1 ? { servers } : {};
+}
 
 /** The session is its key's from now on. @throws {Refusal} `bad_proof`, `rate_limited` */
 function enter(

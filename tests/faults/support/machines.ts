@@ -99,6 +99,7 @@ export class Machine implements AsyncDisposable {
     const { masked = [], empty = [], overlaid = {} } = this.#options;
     const root = join(this.#folder, "root");
     const overlay = (lower: string, changes: string, at: string) => [
+      `[ ! -L ${at} ] || rm ${at}`,
       `mkdir -p ${changes}/upper ${changes}/work ${at}`,
       `mount -t overlay overlay ` +
       `-o lowerdir=${lower},upperdir=${changes}/upper,workdir=${changes}/work ${at}`,

@@ -38,6 +38,7 @@ interface Outcome {
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 /** What the programs and their tests consist of. */
 const COPIED = [
+  "OPERATE.md",
   "deno.json",
   "deno.lock",
   "group.ts",

@@ -315,4 +315,11 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "const SILENCE = 20;",
     replace: "const SILENCE = 4;",
   },
+  {
+    fault: "operate",
+    what: "the page names a service that nobody made",
+    file: "OPERATE.md",
+    find: "systemctl enable --now zgroup-registry zgroup-lab",
+    replace: "systemctl enable --now zgroup-registry zgroup-group",
+  },
 ];

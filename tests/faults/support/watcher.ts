@@ -1,5 +1,7 @@
 /** A member that asks each server of a group how far it is, and what it holds. */
 
+import { setTimeout } from "node:timers/promises";
+import { Refusal } from "../../../lib/errors.ts";
 import { newSigningKey } from "../../../lib/identity/keys.ts";
 import type { Batch } from "../../../lib/protocol/batch.ts";
 import { proofText } from "../../../lib/protocol/record.ts";
@@ -58,7 +60,7 @@ export class Watcher implements AsyncDisposable {
     const problems: string[] = [];
     let [next, time, hash] = [1, 0, ""];
     for (;;) {
-      const page = await this.#client(address).request("read", { after: next - 1 }, LONG);
+      const page = await this.#page(address, next - 1);
       for (const batch of page.batches as Batch[]) {
         const { first, count, at, messages = [] } = batch;
         if (first !== next) problems.push(`${first} follows ${next - 1}`);
@@ -69,6 +71,20 @@ export class Watcher implements AsyncDisposable {
         [next, time, hash] = [first + count, at, batch.hash ?? ""];
       }
       if (!page.more) return { head: next - 1, hash, held, problems };
+    }
+  }
+
+  /** A page of the history; who puts it off is asked again, as a member does. */
+  async #page(address: string, after: number) {
+    for (const end = performance.now() + LONG;;) {
+      try {
+        return await this.#client(address).request("read", { after }, LONG);
+      } catch (error) {
+        if (!(error instanceof Refusal && error.code === "busy") || performance.now() > end) {
+          throw error;
+        }
+        await setTimeout(error.retryAfter);
+      }
     }
   }
 

@@ -3,10 +3,11 @@
  * a crowd of members. Each can be lost, and in the end all must tell the same story.
  */
 
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { until } from "../../support.ts";
-import { PostgresCluster } from "../../support/postgres.ts";
+import { PostgresCluster, type PostgresNode } from "../../support/postgres.ts";
 import { BACK_WITHIN, compare, Crowd } from "./crowd.ts";
 import type { Fault } from "./fault.ts";
 import { Database, GroupServer, Program, type Said, type Thing } from "./things.ts";
@@ -148,8 +149,11 @@ export class World {
     }
   }
 
-  /** Ends what is going on, and holds what all have against each other and what was promised. */
-  async audit(): Promise<void> {
+  /**
+   * Ends what is going on, and holds what all have against each other and what was promised;
+   * answers where the one history ends.
+   */
+  async audit(): Promise<Stand> {
     const fault = this.#fault;
     await this.mend();
     const { crowd } = this;
@@ -170,6 +174,10 @@ export class World {
     for (const server of this.servers) {
       fault.expect(await server.end() === 0, `${server.name} did not end well`);
     }
+    for (const { name, node } of this.databases) {
+      await until(() => isUpTo(node, story), BACK_WITHIN, `${name} to have the same history`);
+    }
+    return story;
   }
 
   /** How far each server is when all are as far as the crowd, and nothing moves any more. */
@@ -190,4 +198,10 @@ export class World {
     );
     return stands;
   }
+}
+
+/** Whether a node of the database has the group's log up to there. */
+async function isUpTo(node: PostgresNode, { head, hash }: Stand): Promise<boolean> {
+  const [row] = await node.query("SELECT head::float8 AS head, hash FROM zgroup.log", "zgroup");
+  return row.head === head && Buffer.from(row.hash as Uint8Array).toString("base64url") === hash;
 }
