@@ -65,8 +65,9 @@ class Client:
     def recognize(self, record, sig, text):
         key = ed25519.Ed25519PublicKey.from_public_bytes(unb64(record["key"]))
         key.verify(unb64(sig), text.encode())
-        fields = [record[f] for f in "id name access address key nonce version expires".split()]
-        key.verify(unb64(record["sig"]), "\n".join(["zgroup record 2", *map(str, fields)]).encode())
+        fields = "id name access address key nonce version expires server".split()
+        own = ["zgroup record " + "23"["server" in record], *(record[f] for f in fields if f in record)]
+        key.verify(unb64(record["sig"]), "\n".join(map(str, own)).encode())
         own_id = uuid8("zgroup group 1", record["key"], record["name"], record["nonce"])
         if record["id"] != own_id or self.expected not in (None, record["key"]):
             raise SystemExit(f"FAILED: another group answers there, its key is {record['key']}")

@@ -28,6 +28,7 @@ export const CODES = [
   "busy", // a bound was reached; wait and send again
   "disk_full", // the log cannot grow now; reads go on
   "stopping", // the server is closing
+  "unavailable", // this server has lost its group; ask another one of it
   "internal", // a defect of the server; its log says more
 ] as const;
 
@@ -40,6 +41,7 @@ const RETRIABLE: ReadonlySet<string> = new Set<Code>([
   "busy",
   "disk_full",
   "stopping",
+  "unavailable",
 ]);
 
 /**

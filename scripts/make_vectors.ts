@@ -76,10 +76,16 @@ const record = signRecord({
   expires: AT + 3_600_000,
 }, groupKey);
 
+/** The same group, when it has several servers, of which this is one. */
+const SERVER = "EBESExQVFhcYGRobHB0eHw";
+const ofServer = signRecord({ ...record, address: "127.0.0.1:5561", server: SERVER }, groupKey);
+const other = signRecord({ ...record, server: NONCE }, groupKey);
+
 /** Stands for the hash of a handshake. */
 const transcript = fixedBytes(96).toString("base64url");
 const proof = userKey.sign(proofText(transcript));
 const unregister = groupKey.sign(unregisterText(group, AT));
+const unregisterServer = groupKey.sign(unregisterText(group, AT, SERVER));
 
 function identity() {
   return {
@@ -108,6 +114,20 @@ function signatures() {
       sig: record.sig,
     },
     unregister: { text: unregisterText(group, AT), key: groupKey.publicKey, sig: unregister },
+    recordOfServer: {
+      record: ofServer,
+      text: [
+        "zgroup record 3",
+        ...[group, NAME, "open", ofServer.address, record.key, NONCE, AT, record.expires, SERVER],
+      ].join("\n"),
+      key: groupKey.publicKey,
+      sig: ofServer.sig,
+    },
+    unregisterServer: {
+      text: unregisterText(group, AT, SERVER),
+      key: groupKey.publicKey,
+      sig: unregisterServer,
+    },
     server: {
       text: serverText(transcript),
       key: groupKey.publicKey,
@@ -148,6 +168,8 @@ function requests() {
       ["unregister", { group, version: AT, sig: unregister }],
       ["list", { prefix: "Cool", after: "", limit: 100 }],
       ["resolve", { group: NAME }],
+      ["register", { record: ofServer }],
+      ["unregister", { group, version: AT, server: SERVER, sig: unregisterServer }],
     ],
     group: [
       ["prove", { key: userKey.publicKey, name: "alice", sig: proof }],
@@ -185,8 +207,19 @@ function replies() {
     ["registry", "unregister", {}],
     ["registry", "list", { groups: [listing], more: false }],
     ["registry", "resolve", { group: listing }],
+    ["registry", "resolve", {
+      group: {
+        ...{ name: NAME, address: ofServer.address, state: "live", record: ofServer },
+        servers: [{ address: record.address, state: "quiet", record: other }],
+      },
+    }],
     ["group", "prove", { user, role: "member", ...place, at: AT, ticket: TICKET }],
+    ["group", "prove", {
+      ...{ user, role: "member", ...place, at: AT },
+      servers: [record.address, ofServer.address],
+    }],
     ["group", "ping", { ...place, hash: FEED_KEY, at: AT }],
+    ["group", "ping", { ...place, at: AT, servers: [record.address, ofServer.address] }],
     ["group", "join", { ...place, role: "member" }],
     ["group", "leave", {}],
     ["group", "send", { epoch: EPOCH, accepted: [{ from: 3, count: 3, at: AT }] }],

@@ -9,7 +9,8 @@ import { nearest } from "../text/nearest.ts";
 export interface Option {
   readonly type: "flag" | "text" | "list";
   readonly value?: string;
-  readonly help: string;
+  /** Absent where the text of a command says it. */
+  readonly help?: string;
 }
 
 /** Options by name, without the hyphens. */

@@ -21,10 +21,36 @@ interface Watch {
 
 /** What the commands need of the program's other half. */
 export interface Copies {
-  backup(folder: string, file: string, watch: Watch): Promise<number>;
-  verify(folder: string, watch: Watch): Promise<Checked>;
+  backup(place: string, file: string, watch: Watch, of: Of): Promise<number>;
+  verify(place: string, watch: Watch, of: Of): Promise<Checked>;
   verifyFile(file: string): Promise<Checked>;
-  restore(file: string, folder: string, name?: string): Promise<Checked>;
+  restore(
+    file: string,
+    place: string,
+    name: string | undefined,
+    watch: Watch,
+    of: Of,
+  ): Promise<Checked>;
+  copy(name: string | undefined, from: string, to: Place, watch: Watch): Promise<Moved>;
+}
+
+/** Which group of a database is meant, and what is asked of that. */
+interface Of {
+  readonly name: string | undefined;
+  readonly singleCopy: boolean;
+}
+
+/** Where a group is to be kept: a folder, or the URL of a database. */
+interface Place {
+  readonly to: string;
+  /** A database without a standby will do. */
+  readonly singleCopy: boolean;
+}
+
+/** Where a group went, with all its entries up to the seq `head`. */
+interface Moved extends Checked {
+  /** The command that starts it there. */
+  readonly start: string;
 }
 
 /** The doors of these commands. */
@@ -36,7 +62,7 @@ export interface CopyDoors {
 
 /** Lines of help. */
 export const COPY_USAGE: readonly string[] = [
-  "group.ts backup NAME FILE | verify NAME|FILE | restore FILE|DIR NAME",
+  "group.ts backup NAME FILE | verify NAME|FILE | restore FILE|DIR NAME | copy NAME",
 ];
 export const COPY_TEXT: readonly string[] = [
   "backup copies a group to one new file, also while it runs. The file holds the group's key: who",
@@ -44,12 +70,14 @@ export const COPY_TEXT: readonly string[] = [
   "bad one. restore makes the group of a copy again, here or on another machine; members find it",
   "through the registry. What came after the copy is not in it: members start over. From DIR, a",
   "group's folder that was moved away, it goes on with what is left there.",
+  "copy NAME --to DIR|URL moves it, from its folder or --from DIR|URL, while members wait.",
 ];
 
 const WORDS: Readonly<Record<string, readonly [least: number, most: number, usage: string]>> = {
   backup: [1, 2, "backup NAME FILE, or backup FILE --data DIR"],
   verify: [0, 1, "verify NAME, verify FILE, or verify --data DIR"],
   restore: [1, 2, "restore FILE NAME, or restore FILE --data DIR (or a folder for FILE)"],
+  copy: [0, 1, "copy NAME [--from PLACE] --to PLACE, where a PLACE is a folder or postgres://…"],
 };
 
 /** Whether a command line is one of these commands, and not a group of that name to be started. */
@@ -82,29 +110,43 @@ async function run(
 ): Promise<string> {
   const [command, ...words] = given.positionals;
   const [least, most, usage] = WORDS[command];
-  const data = given.texts.get("data");
-  const named = data === undefined ? 1 : 0;
+  const kept = given.texts.get("log") ?? given.texts.get("data");
+  // A folder has one group, so that nobody has to name it.
+  const named = kept === undefined || given.texts.has("log") ? 1 : 0;
   if (words.length < least + named || words.length > Math.max(most, least + named)) {
     throw new UsageError(`Cannot run ${command}: expected ${usage}`);
   }
-  const folderOf = async (name: string | undefined) =>
-    data ?? await groupFolder(homeFolder(given), name!);
+  const placeOf = async (name: string | undefined) =>
+    kept ?? await groupFolder(homeFolder(given), name!);
+  const singleCopy = given.flags.has("single-copy");
   const engine = await copies();
   if (command === "backup") {
     const file = words[words.length - 1];
-    const head = await engine.backup(await folderOf(words[0]), file, watch);
+    const of = { name: words[0], singleCopy };
+    const head = await engine.backup(await placeOf(words[0]), file, watch, of);
     return `${safeLine(file)} holds all up to entry ${head}, and the group's key: keep it safe`;
   }
   if (command === "verify") {
     const [what] = words;
-    const found = what === undefined ? undefined : statSync(what, { throwIfNoEntry: false });
+    const found = what === undefined || given.texts.has("log")
+      ? undefined
+      : statSync(what, { throwIfNoEntry: false });
     const { head } = what !== undefined && found && !found.isDirectory()
       ? await engine.verifyFile(what)
-      : await engine.verify(await folderOf(what), watch);
+      : await engine.verify(await placeOf(what), watch, { name: what, singleCopy });
     return `All is as it was written, up to entry ${head}`;
   }
+  if (command === "copy") {
+    const to = given.texts.get("to");
+    if (to === undefined) throw new UsageError(`Cannot run copy: expected ${usage}`);
+    const [name] = words;
+    const from = given.texts.get("from") ?? await placeOf(name);
+    const { head, start } = await engine.copy(name, from, { to, singleCopy }, watch);
+    return `All up to entry ${head} is there now, and nothing goes on here; start it with ${start}`;
+  }
   const [file, name] = words;
-  const folder = await folderOf(name);
-  const { head } = await engine.restore(file, folder, name);
-  return `Restored to ${safeLine(folder)} up to entry ${head}; start it with group.ts NAME IP:PORT`;
+  const place = await placeOf(name);
+  const { head } = await engine.restore(file, place, name, watch, { name, singleCopy });
+  const where = given.texts.has("log") ? "the database" : safeLine(place);
+  return `Restored to ${where} up to entry ${head}; start it with group.ts NAME IP:PORT`;
 }

@@ -2,20 +2,14 @@
 
 import { sentence } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
+import { counted } from "../text/counted.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
-import type { ServerFound } from "../user/types.ts";
+import type { NamesCompared, ServerFound } from "../user/types.ts";
 import { atMost } from "./args.ts";
 import { whereOf } from "./home.ts";
-import { type Call, type Machine, VERSION } from "./program.ts";
+import { aboutDatabase } from "./doctor_database.ts";
+import { type Call, type Finding, type Machine, VERSION } from "./program.ts";
 import { paint } from "./render.ts";
-
-/** One thing that was looked at. */
-interface Finding {
-  readonly good: boolean;
-  readonly text: string;
-  /** What to do when it is not good. */
-  readonly advice?: string | undefined;
-}
 
 /** Clocks may differ by this, ms; a record of a group is valid for five minutes more or less. */
 const CLOCK_SLACK = 60_000;
@@ -34,6 +28,16 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
       run.onClose(() => user.close());
       if (machine.hasUser) findings.push({ good: true, text: `you are ${user.name}, ${user.id}` });
       findings.push(...(await user.diagnose()).map(aboutServer));
+      findings.push(...aboutNames(await user.compareNames()));
+    } catch (error) {
+      findings.push({ good: false, text: sentence(error) });
+    }
+  }
+  const url = given.texts.get("log");
+  if (url !== undefined) {
+    try {
+      const isEnough = given.flags.has("single-copy");
+      findings.push(...aboutDatabase(await doors.database(url), isEnough));
     } catch (error) {
       findings.push({ good: false, text: sentence(error) });
     }
@@ -80,7 +84,7 @@ function aboutMachine(machine: Machine, home: string): Finding[] {
 }
 
 function aboutServer(server: ServerFound): Finding {
-  const { what, address, problem, took, ahead, key } = server;
+  const { what, address, problem, took, ahead, key, several } = server;
   const place = `${what} ${address}`;
   if (problem !== undefined) {
     return { good: false, text: `${place}: ${problem}`, advice: adviceFor(server) };
@@ -94,12 +98,36 @@ function aboutServer(server: ServerFound): Finding {
     };
   }
   const whose = key === undefined ? "" : `, its key is ${shortKey(key)}`;
-  return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms, clocks agree${whose}` };
+  const clocks = several ? "" : ", clocks agree";
+  return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms${clocks}${whose}` };
 }
 
-function adviceFor({ what, why = "silent" }: ServerFound): string | undefined {
+/** What registries say of the same names; nothing where only one lists any. */
+function aboutNames({ compared, disputes }: NamesCompared): Finding[] {
+  if (compared === 0 && disputes.length === 0) return [];
+  if (disputes.length === 0) {
+    return [{ good: true, text: `registries: they agree on ${counted(compared, "name")}` }];
+  }
+  return disputes.map(({ name, owners }) => ({
+    good: false,
+    text: `the name "${name}": ` +
+      owners.map(({ key, registries, known }) =>
+        `${registries.join(" and ")} ${registries.length > 1 ? "give" : "gives"} it to the key ` +
+        shortKey(key) + (known ? ", whom you know" : "")
+      ).join("; "),
+    advice:
+      "ask the group's owner which key is right; who runs the other registry stops it, takes " +
+      "names.db out of its folder and starts it again; join by an invite or IP:PORT meanwhile",
+  }));
+}
+
+function adviceFor({ what, why = "silent", several }: ServerFound): string | undefined {
   if (why === "unusable") return undefined; // The problem says it.
   if (why === "another") return "ask its owner whether it was set up anew";
+  if (several) {
+    return "its members go on at the others; start it again there (group.ts), or check the network " +
+      "between";
+  }
   return what === "registry"
     ? "start it (registry.ts), check the address (--registry), or a firewall between; groups " +
       "joined before work without it"

@@ -31,10 +31,12 @@ export function helpText({ usage, text, options, examples }: About): string {
     "",
     "Options:",
     ...columns(
-      Object.entries({ ...options, ...COMMON }).map(([name, { value, help, type }]) => [
-        value ? `--${name} ${value}` : `--${name}`,
-        type === "list" ? `${help} (may be repeated)` : help,
-      ]),
+      Object.entries({ ...options, ...COMMON }).flatMap(([name, { value, help, type }]) =>
+        help === undefined ? [] : [[
+          value ? `--${name} ${value}` : `--${name}`,
+          type === "list" ? `${help} (may be repeated)` : help,
+        ]]
+      ),
     ),
     "",
     "Examples:",
@@ -152,6 +154,11 @@ export interface OpenUserOptions {
   readonly name?: string;
   /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
   readonly transport?: string;
+  /**
+   * True for what ends soon: of a group of several servers it asks the one where it was last.
+   * Otherwise it begins at any of them, so that users spread.
+   */
+  readonly stays?: boolean;
 }
 
 /** What a registry is started with. */
@@ -178,6 +185,15 @@ export interface OpenGroupOptions {
   readonly data?: string;
   /** Keep the log in memory. True when there is neither `home` nor `data`. */
   readonly memory?: boolean;
+  /**
+   * Keep the log, and the group's key, in a database of PostgreSQL instead: `postgres://HOST,…/NAME`.
+   * Servers that are started so with one name and database are one group.
+   */
+  readonly database?: string | undefined;
+  /** Of a group in a database: serve its members, and never decide. */
+  readonly relayOnly?: boolean;
+  /** Of a group in a database: acknowledge also what is on the disk of one machine only. */
+  readonly singleCopy?: boolean;
   /** Answer dialect 002 as well, in the clear; anyone can claim any user id in it. */
   readonly plain?: boolean;
   /** Only who is invited may enter. */
@@ -225,6 +241,8 @@ export interface UserDoors extends ServerDoors {
   readonly hold: Hold;
   /** What this machine gives a user of a home. */
   readonly machine: (home: string, transport?: string) => Promise<Machine>;
+  /** What a database is that keeps groups. @throws {UsageError} it is no URL of one */
+  readonly database: (url: string) => Promise<DatabaseFound>;
   /** The name kept in a home; undefined on the first run. */
   readonly keptName: (home: string) => Promise<string | undefined>;
   /** The name of the system's user. */
@@ -252,6 +270,60 @@ export interface Machine {
   readonly free: number | undefined;
   /** What to do about too few descriptors; undefined when there are enough. */
   readonly descriptorProblem: string | undefined;
+}
+
+/** What was found at one host of a database. */
+export interface HostFound {
+  /** `HOST:PORT`. */
+  readonly address: string;
+  /** Why it could not be asked; a sentence without a password. Nothing else is known then. */
+  readonly problem?: string;
+  /** PostgreSQL's version, such as `15.18`. */
+  readonly version?: string;
+  readonly isPrimary?: boolean;
+}
+
+/** A group that is kept in a database. */
+export interface SharedGroup {
+  readonly name: string;
+  /** Highest seq. */
+  readonly head: number;
+  /** Address of the server that decides; undefined where none does. */
+  readonly holder: string | undefined;
+  /** Whether that renews its lease. */
+  readonly isAlive: boolean;
+  /** The place to which it was moved; undefined where it is kept here. */
+  readonly moved: string | undefined;
+  /** Whether it is here as a whole: not while it is being copied to here. */
+  readonly isWhole: boolean;
+}
+
+/** What was found in a database that keeps groups. */
+export interface DatabaseFound {
+  readonly hosts: readonly HostFound[];
+  /** What its primary says; undefined where none was found. */
+  readonly primary?: {
+    /** Settings by name, as they count for the role that groups use. */
+    readonly settings: Readonly<Record<string, string>>;
+    /** Standbys that are connected, and of them those that commits wait for; undefined: not shown. */
+    readonly standbys: number;
+    readonly inSync: number | undefined;
+    /** The role that asked. */
+    readonly role: string;
+    /** Version of the tables; undefined where there are none yet. */
+    readonly schema: number | undefined;
+    /** The newest that this program knows. */
+    readonly known: number;
+    readonly groups: readonly SharedGroup[];
+  };
+}
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly good: boolean;
+  readonly text: string;
+  /** What to do when it is not good. */
+  readonly advice?: string | undefined;
 }
 
 /** What a command of the user program works with. */

@@ -25,11 +25,19 @@ const OPTIONS: Options = {
   ...COMMAND_OPTIONS,
   port: { type: "text", value: "PORT", help: "start: port of the registry, default 5555" },
   profile: { type: "text", value: "NAME", help: "start: be another user of this folder" },
+  log: { type: "text", value: "URL" },
+  "single-copy": { type: "flag" },
   "new-user": { type: "flag", help: "restore: begin as a new user, where the key is lost" },
 };
 
 /** Options of one command that opens no user before. */
-const OWN_OPTIONS = { port: "start", profile: "start", "new-user": "restore" } as const;
+const OWN_OPTIONS = {
+  port: "start",
+  profile: "start",
+  log: "doctor",
+  "single-copy": "doctor",
+  "new-user": "restore",
+} as const;
 
 /** What `user.ts --help` says; commands come from their table. */
 export const ABOUT: About = {
@@ -103,7 +111,8 @@ async function oneCommand(call: Call): Promise<number> {
   const { given, home, doors, output, run } = call;
   const where = whereOf(given, home);
   const command = findCommand(given);
-  const user = await doors.openUser({ ...where, name: valueOf(given, "name", checkedName) });
+  const name = valueOf(given, "name", checkedName);
+  const user = await doors.openUser({ ...where, name, stays: true });
   run.onClose(() => user.close());
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));

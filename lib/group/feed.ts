@@ -169,14 +169,17 @@ export class Feed {
     this.#work();
   }
 
-  /** A hint that a member writes, never logged; dropped when there are too many. */
-  typing(user: string, name: string): void {
+  /** A hint that a member writes, never logged; false: it is dropped, there are too many. */
+  typing(user: string, name: string): boolean {
     const now = performance.now();
     const cost = Math.max(MIN_HINT, this.#followers.size);
-    if (this.#hints.length >= MAX_HINTS || this.#hintsOf.take(user, 1, now) > 0) return;
-    if (this.#hintWrites.take("", cost, now) > 0) return;
+    if (this.#hints.length >= MAX_HINTS || this.#hintsOf.take(user, 1, now) > 0) {
+      return false;
+    }
+    if (this.#hintWrites.take("", cost, now) > 0) return false;
     this.#hints.push(JSON.stringify({ epoch: this.#options.epoch, typing: { user, name } }));
     this.#work();
+    return true;
   }
 
   /** Nothing goes out any more. */

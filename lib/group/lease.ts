@@ -15,8 +15,8 @@ import {
 } from "../session/registry_client.ts";
 import type { Transport } from "../transport/transport.ts";
 
-/** What the record says besides time and signature. */
-type Announcement = Omit<GroupRecord, "version" | "expires" | "sig">;
+/** What the record says besides time and signature; `server` where the group has several. */
+export type Announcement = Omit<GroupRecord, "version" | "expires" | "sig">;
 
 export interface LeaseOptions {
   readonly announcement: Announcement;
@@ -187,8 +187,10 @@ export class Lease {
     const { announcement, key } = this.#options;
     if (this.#taken && this.#said === "registered") {
       const { version } = this.#taken;
-      const sig = key.sign(unregisterText(announcement.id, version));
-      await this.#ask("unregister", { group: announcement.id, version, sig }, 500).catch(() => {});
+      const { id, server } = announcement;
+      const sig = key.sign(unregisterText(id, version, server));
+      const fields = { group: id, version, ...(server === undefined ? {} : { server }), sig };
+      await this.#ask("unregister", fields, 500).catch(() => {});
     }
     await this.#disconnect();
   }

@@ -26,9 +26,15 @@ interface Rules<K extends Op> {
   readonly paced?: true;
 }
 
-/** Answered without an entry, at once. */
-interface Asking<K extends Op> extends Rules<K> {
+/** Answered without an entry. */
+export interface Asking<K extends Op> extends Rules<K> {
   readonly query: query.Query<K>;
+  /**
+   * Where a group has several servers: `fresh`: this one knows all that anybody was told by then;
+   * `here`: it has not lost its group; `holder`: it is answered by the one that decides. Absent:
+   * nothing of that.
+   */
+  readonly needs?: "fresh" | "here" | "holder";
 }
 
 /** Decided in the one order of the group, and answered when it is on disk. */
@@ -49,8 +55,8 @@ const COMING_AND_GOING = 10;
 /** THE table. */
 export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
   // Paid for before the proof is looked at: see `Group.meet`.
-  prove: { who: "anyone", budget: "unproved", cost: 0, query: query.prove },
-  ping: { who: "anyone", budget: "unproved", query: query.ping },
+  prove: { who: "anyone", budget: "unproved", cost: 0, needs: "fresh", query: query.prove },
+  ping: { who: "anyone", budget: "unproved", needs: "here", query: query.ping },
   join: {
     who: "user",
     budget: "others",
@@ -78,6 +84,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     budget: "reads",
     line: "MESSAGE REQUEST",
     paced: true,
+    needs: "fresh",
     query: query.read,
   },
   history: {
@@ -85,12 +92,13 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     budget: "reads",
     line: "MESSAGE REQUEST",
     paced: true,
+    needs: "fresh",
     query: query.history,
   },
-  members: { who: "member", budget: "others", query: query.members },
-  subscribe: { who: "member", budget: "others", query: query.subscribe },
+  members: { who: "member", budget: "others", needs: "fresh", query: query.members },
+  subscribe: { who: "member", budget: "others", needs: "fresh", query: query.subscribe },
   unsubscribe: { who: "user", budget: "others", query: query.unsubscribe },
-  typing: { who: "member", budget: "others", query: query.typing },
+  typing: { who: "member", budget: "others", needs: "holder", query: query.typing },
   invite: {
     who: "member",
     budget: "others",

@@ -20,6 +20,8 @@ const MAX_CONNECTIONS = 64;
 export class Presence {
   readonly #byUser = new Map<string, readonly Connection[]>();
   readonly #byId = new Map<string, Connection>();
+  /** Who is present at other servers of the group, as each of them tells. */
+  readonly elsewhere: Set<ReadonlySet<string>> = new Set();
 
   /** From now on the connection is its user's; again is fine. */
   add(user: string, connection: Connection): void {
@@ -48,8 +50,23 @@ export class Presence {
     return this.#byUser.get(user) ?? [];
   }
 
-  /** True if the user was heard lately; `now` is ms by `performance.now()`. */
+  /** True if the user was heard lately, here or elsewhere; `now` is ms by `performance.now()`. */
   here(user: string, now: number = performance.now()): boolean {
-    return this.of(user).some(({ heard }) => now - heard <= PRESENT_FOR);
+    if (isRecent(this.of(user), now)) return true;
+    for (const users of this.elsewhere) if (users.has(user)) return true;
+    return false;
   }
+
+  /** Who was heard lately by this server; `now` is ms by `performance.now()`. */
+  own(now: number = performance.now()): Set<string> {
+    const users = new Set<string>();
+    for (const [user, connections] of this.#byUser) {
+      if (isRecent(connections, now)) users.add(user);
+    }
+    return users;
+  }
+}
+
+function isRecent(connections: readonly Connection[], now: number): boolean {
+  return connections.some(({ heard }) => now - heard <= PRESENT_FOR);
 }

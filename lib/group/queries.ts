@@ -8,6 +8,7 @@ import { atLeast } from "./members.ts";
 import type { Presence } from "./presence.ts";
 import { readAll, readPage } from "./reading.ts";
 import type { Known, Op, Reply, Request } from "./request.ts";
+import type { News } from "./servers.ts";
 import type { GroupState } from "./state.ts";
 
 /** What a group lets queries see. */
@@ -15,6 +16,7 @@ export interface View {
   readonly state: GroupState;
   readonly log: Log;
   readonly feed: Feed;
+  readonly news: News;
   readonly presence: Presence;
   /** Highest seq that is on disk: behind `state.head` while a commit is under way. */
   readonly head: number;
@@ -97,7 +99,7 @@ export const unsubscribe: Query<"unsubscribe"> = ({ feed, presence }, { from }) 
   return {};
 };
 
-export const typing: Query<"typing"> = ({ feed }, { actor }) => {
-  feed.typing(actor.user, actor.name);
+export const typing: Query<"typing"> = ({ feed, news }, { actor }) => {
+  if (feed.typing(actor.user, actor.name)) news.typing(actor.user, actor.name);
   return {};
 };

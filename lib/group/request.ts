@@ -38,6 +38,8 @@ interface Asked<K extends Op> {
   readonly from: string;
   /** Of the request, bytes. */
   readonly size: number;
+  /** Another server of the group was asked, and handed it on. */
+  readonly handed?: true;
 }
 
 /** A checked request of any front. */
@@ -56,5 +58,5 @@ export type Known<K extends Op> =
 export type Reply<K extends Op> = K extends keyof DialectReplies ? DialectReplies[K]
   : K extends "read" ? string
   : K extends keyof typeof GROUP_REPLIES
-    ? Omit<ReplyOf<typeof GROUP_REPLIES, K>, "record" | "ticket">
+    ? Omit<ReplyOf<typeof GROUP_REPLIES, K>, "record" | "ticket" | "servers">
   : never;

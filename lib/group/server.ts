@@ -1,21 +1,26 @@
 /** A running group: its sockets, timers and announcing. */
 
-import type { SigningKey } from "../identity/keys.ts";
-import type { Log } from "../log/log.ts";
+import { Fenced } from "../errors.ts";
+import { randomToken, type SigningKey } from "../identity/keys.ts";
+import type { Log, Share } from "../log/log.ts";
 import { MAX_TEXT, RENEW_EVERY } from "../protocol/limits.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import { SessionServer } from "../session/server.ts";
 import { Tickets } from "../session/ticket.ts";
-import { everyStep } from "../structures/closing.ts";
+import { everyStep, within } from "../structures/closing.ts";
 import { parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import type { Accounts, Bounds, Transport } from "../transport/transport.ts";
 import { Announcer } from "./announcer.ts";
 import { dialectFront } from "./fronts/dialects.ts";
 import { ownFront } from "./fronts/own.ts";
-import { Group, type GroupIdentity } from "./group.ts";
+import { ServersFront } from "./fronts/servers.ts";
+import { Group } from "./group.ts";
+import type { GroupIdentity } from "./identity.ts";
 import type { Keep, Rates } from "./limits.ts";
+import { Servers } from "./servers.ts";
+import { Standing } from "./standing.ts";
 
 /** Where log lines go. */
 export interface GroupLogger {
@@ -30,6 +35,8 @@ export interface GroupServerOptions {
   readonly log: Log;
   readonly identity: GroupIdentity;
   readonly key: SigningKey;
+  /** Of a log that several servers share: never decide. */
+  readonly relayOnly?: boolean;
   /** Host that others reach this machine by; default the host of `address`. */
   readonly advertise?: string;
   readonly registries?: readonly RegistryAddress[];
@@ -46,6 +53,15 @@ export interface GroupServerOptions {
   readonly now?: () => number;
 }
 
+/** What a server needs where there are others of its group. */
+export interface Shared {
+  readonly servers: Servers;
+  readonly standing: Standing;
+  readonly front: ServersFront;
+}
+
+/** How long closing waits for a log on other machines at each step, ms. */
+const GIVE_UP = 2_000;
 /** How often the log is looked through for what need not be kept, ms. */
 const PRUNE_EVERY = 10_000;
 /** JSON around the text in a message of dialect 002, and what escaping it may take. */
@@ -62,6 +78,8 @@ export class GroupServer implements AsyncDisposable {
   readonly #options: GroupServerOptions;
   readonly #sessions: SessionServer;
   readonly #announcer: Announcer;
+  /** Of a log that several servers share. */
+  readonly #shared: Shared | undefined;
   readonly #timers: ReturnType<typeof setInterval>[];
   #stop!: (error: Error | undefined) => void;
   #failure: Error | undefined;
@@ -76,7 +94,8 @@ export class GroupServer implements AsyncDisposable {
   static async start(given: GroupServerOptions): Promise<GroupServer> {
     const options = { ...given, logger: harmless(given.logger) };
     const { logger, log, identity, key, now = Date.now, rates, keep, plain = false } = options;
-    const start = await log.open();
+    const share = log.power("share");
+    const start = await (share ? share.follow() : log.open());
     let server: GroupServer | undefined;
     const failed = (error: unknown) => logger.warn(failure(error));
     const group = new Group({
@@ -89,7 +108,9 @@ export class GroupServer implements AsyncDisposable {
       encode: (packet) => server!.#sessions.encodeFeed(packet),
       line: (text) => logger.info(text),
       failed,
-      broken: (error) => server?.fail(error),
+      broken: (error) => {
+        if (server) server.#broken(error);
+      },
       full: (now) =>
         now
           ? logger.warn("The disk of the log is full: what is sent is refused until there is room")
@@ -102,11 +123,12 @@ export class GroupServer implements AsyncDisposable {
           : logger.info("What need not be kept is dropped again: the disk of the log has room"),
     });
     try {
-      await group.begin();
+      if (!share) await group.begin();
       const tickets = new Tickets(key.secretKey, now);
       const record = () => server!.record();
       const ticket = (user: string) => tickets.issue(user);
-      const own = ownFront({ group, ticket, record, failed });
+      const shared = share && (() => server!.#shared!);
+      const own = ownFront({ group, ticket, record, failed, ...(shared ? { shared } : {}) });
       const dialects = dialectFront(group, plain);
       // Nothing arrives before the line after it has run.
       const sessions = await SessionServer.start({
@@ -117,11 +139,15 @@ export class GroupServer implements AsyncDisposable {
         identity: () => ({ says: { group: record() }, sign: (text) => key.sign(text) }),
         onRequest: (session, json) => own.receive(session, json),
         onClear: (peer, frames) => dialects.receive(peer, frames),
-        onGone: (session) => group.exit(session.actor?.user, session),
+        onGone: (session) => {
+          server!.#shared?.front.gone(session);
+          group.exit(session.actor?.user, session);
+        },
         onLeft: (peer) => group.forget(peer.id),
         warn: (text) => logger.warn(text),
       });
-      server = new GroupServer(options, group, sessions);
+      server = new GroupServer(options, group, sessions, share);
+      await server.#shared?.standing.start();
       await server.#announcer.start();
       return server;
     } catch (error) {
@@ -131,7 +157,12 @@ export class GroupServer implements AsyncDisposable {
     }
   }
 
-  private constructor(options: GroupServerOptions, group: Group, sessions: SessionServer) {
+  private constructor(
+    options: GroupServerOptions,
+    group: Group,
+    sessions: SessionServer,
+    share: Share | undefined,
+  ) {
     const { identity, advertise, now = Date.now } = options;
     const { id, name, access, key, nonce } = identity;
     this.#options = options;
@@ -141,8 +172,10 @@ export class GroupServer implements AsyncDisposable {
     const endpoint = parseAddress(sessions.address); // None for ipc:///PATH.
     this.address = endpoint && advertise ? `${advertise}:${endpoint.port}` : sessions.address;
     this.stopped = new Promise((resolve) => (this.#stop = resolve));
+    this.#shared = share && this.#share(share);
+    const server = share ? { server: randomToken() } : {};
     this.#announcer = new Announcer({
-      announcement: { id, name, access, address: this.address, key, nonce },
+      announcement: { id, name, access, address: this.address, key, nonce, ...server },
       key: options.key,
       plain: options.plain ?? false,
       registries: options.registries ?? [],
@@ -156,6 +189,31 @@ export class GroupServer implements AsyncDisposable {
       setInterval(() => group.announce(), RENEW_EVERY),
       setInterval(() => void group.prune().catch((error) => this.fail(error)), PRUNE_EVERY),
     ];
+  }
+
+  #share(share: Share): Shared {
+    const { transport, key, relayOnly = false, logger } = this.#options;
+    const { group } = this;
+    const servers = new Servers(this.address);
+    const standing = new Standing({
+      share,
+      group,
+      servers,
+      transport,
+      key,
+      relayOnly,
+      info: (text) => logger.info(text),
+      warn: (text) => logger.warn(text),
+      broken: (error) => this.#broken(error),
+    });
+    return { servers, standing, front: new ServersFront(group, servers) };
+  }
+
+  /** The log failed; one that several servers share may only be another's now. */
+  #broken(error: unknown): void {
+    if (this.#shared && this.#closing) return; // Given up.
+    if (error instanceof Fenced) this.#shared?.standing.fenced();
+    else this.fail(error);
   }
 
   /** Its public key. */
@@ -193,12 +251,21 @@ export class GroupServer implements AsyncDisposable {
     const { log, logger } = this.#options;
     const failed = await everyStep(
       () => this.#announcer.close(),
-      () => this.group.close(),
+      ...(this.#shared ? this.#steps(this.#shared) : [() => this.group.close()]),
       () => this.#sessions.close(),
       () => log.close(),
     );
     for (const { message } of failed) logger.warn(`Closing: ${message}`);
     this.#stop(this.#failure ?? failed[0]);
+  }
+
+  /** A log on other machines may not answer: what waits for it is given up then. */
+  #steps({ standing }: Shared): (() => Promise<void>)[] {
+    return [
+      () => within(GIVE_UP, standing.stop()),
+      () => within(GIVE_UP, this.group.close()),
+      () => within(GIVE_UP, standing.release()),
+    ];
   }
 
   [Symbol.asyncDispose](): Promise<void> {

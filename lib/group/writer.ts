@@ -5,11 +5,12 @@
  * all who wait (group commit). The queue is bounded: what does not fit is refused as `busy`.
  */
 
-import { DiskFull, Refusal } from "../errors.ts";
+import { DiskFull, Fenced, Refusal } from "../errors.ts";
 import type { Commit, Log, MemberRow, Place, Places, ReadBatch, StoredBatch } from "../log/log.ts";
 import { MAX_OVER } from "../log/mids.ts";
 import { type Batch, encodeEntries } from "../protocol/batch.ts";
 import type { Decision } from "./decide/decision.ts";
+import { noHolder } from "./role.ts";
 import { apply, change, type Changes, type GroupState, place, remember, touched } from "./state.ts";
 
 /** Something to be decided when it is its turn. */
@@ -44,6 +45,8 @@ const MAX_QUEUE_BYTES = 64 * 1_048_576;
 /** One commit stops growing here: it holds the event loop, and its answers wait for all of it. */
 const MAX_COMMIT_BYTES = 131_072;
 const MAX_COMMIT_JOBS = 128;
+/** An append that takes longer than this, ms, has its log on a machine that does not answer. */
+const STALLS_AFTER = 2_000;
 /** Time after which no further job is decided on for one commit, ms. */
 const MAX_COMMIT_MS = 8;
 
@@ -51,11 +54,13 @@ export interface WriterOptions {
   readonly log: Log;
   readonly state: GroupState;
   readonly now: () => number;
-  /** After each commit, in order: what readers and the live feed get. */
-  committed(batches: readonly Batch[], read: readonly ReadBatch[]): void;
+  /** After each commit, in order: it is what readers see from now on, and who is answered goes by it. */
+  committed(read: readonly ReadBatch[]): void;
+  /** After its answers: what the live feed gets. */
+  tell(batches: readonly Batch[], read: readonly ReadBatch[]): void;
   /** The disk is full, or has room again; called when that changes. */
   full(now: boolean): void;
-  /** The log failed for good; nothing is accepted any more. */
+  /** The log failed for good, or is another server's; nothing is accepted any more. */
   broken(error: unknown): void;
 }
 
@@ -67,6 +72,8 @@ export class Writer {
   #running: Promise<void> | undefined;
   #refuse: Refusal | undefined;
   #full = false;
+  /** When the append that is under way began, ms by `performance.now()`; Infinity for none. */
+  #appending = Infinity;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -79,7 +86,7 @@ export class Writer {
    */
   submit<R>(job: Job<R>): Promise<R> {
     if (this.#refuse) return Promise.reject(this.#refuse);
-    if (this.#queue.length >= MAX_QUEUE_JOBS || this.#bytes + job.size > MAX_QUEUE_BYTES) {
+    if (this.#isBusy(job)) {
       return Promise.reject(
         new Refusal("busy", "Cannot accept that now: too much waits to be written, try again", {
           retryAfter: 250,
@@ -91,6 +98,11 @@ export class Writer {
       this.#bytes += job.size;
       this.#running ??= this.#run();
     });
+  }
+
+  #isBusy({ size }: Job<unknown>): boolean {
+    return this.#queue.length >= MAX_QUEUE_JOBS || this.#bytes + size > MAX_QUEUE_BYTES ||
+      performance.now() - this.#appending > STALLS_AFTER;
   }
 
   /** Refuses what comes, finishes what waits. */
@@ -133,7 +145,7 @@ export class Writer {
   }
 
   async #commit(taken: readonly Waiting<unknown>[]): Promise<void> {
-    const { log, state, committed } = this.#options;
+    const { log, state, committed, tell } = this.#options;
     const { head } = state;
     const end = performance.now() + MAX_COMMIT_MS;
     /** What this commit decides on; what there is no time for is in the next. */
@@ -164,21 +176,24 @@ export class Writer {
     let read: readonly ReadBatch[] = [];
     if (batches.length > 0 || Object.keys(values).length > 0) {
       try {
+        this.#appending = performance.now();
         read = await log.append(head, toCommit(state, batches, values));
         this.#isFull(false);
       } catch (error) {
         for (const step of undo.reverse()) step();
-        const full = error instanceof DiskFull;
-        const refusal = unwritten(full, error);
+        const refusal = unwritten(error);
         for (const { reject } of waiting) reject(refusal);
-        if (full) return this.#isFull(true);
+        if (error instanceof DiskFull) return this.#isFull(true);
         throw error;
+      } finally {
+        this.#appending = Infinity;
       }
     }
+    if (read.length > 0) committed(read);
     for (const answer of answers) answer();
     if (read.length === 0) return;
     await undefined; // The answers are on their way before the feed is.
-    committed(batches, read);
+    tell(batches, read);
   }
 
   #isFull(full: boolean): void {
@@ -233,20 +248,22 @@ export class Writer {
   }
 
   #break(error: unknown): void {
-    this.#refuse = new Refusal("stopping", "Cannot write: the group's log failed");
+    this.#refuse = unwritten(error);
     for (const { reject } of this.#queue.splice(0)) reject(this.#refuse);
     this.#options.broken(error);
   }
 }
 
-function unwritten(full: boolean, cause: unknown): Refusal {
-  if (!full) {
-    return new Refusal("stopping", "Cannot write: the group's log failed and it is stopping");
+/** What those are told whose work was not written, or not as far as is known here. */
+function unwritten(cause: unknown): Refusal {
+  if (cause instanceof DiskFull) {
+    return new Refusal("disk_full", "Cannot write: the group's disk is full, try again later", {
+      retryAfter: 2_000,
+      cause,
+    });
   }
-  return new Refusal("disk_full", "Cannot write: the group's disk is full, try again later", {
-    retryAfter: 2_000,
-    cause,
-  });
+  if (cause instanceof Fenced) return noHolder(cause);
+  return new Refusal("stopping", "Cannot write: the group's log failed and it is stopping");
 }
 
 /** The greater of a mid and an author's last in a batch. */

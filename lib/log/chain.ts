@@ -11,7 +11,9 @@ import { chainHash } from "../protocol/chain.ts";
 import { MID_SPAN } from "../protocol/limits.ts";
 import { HeadMoved } from "../errors.ts";
 import { midTime } from "../identity/ids.ts";
-import type { ReadBatch, StoredBatch } from "./log.ts";
+import type { ReadBatch, SealedBatch, StoredBatch } from "./log.ts";
+
+export type { SealedBatch };
 
 /** The end of a log, which the next batch is chained to. */
 export interface Link {
@@ -23,18 +25,6 @@ export interface Link {
   readonly hash: Uint8Array;
   /** Checksum of the last entry; 0 at the start. */
   readonly crc: number;
-}
-
-/** A batch and what proves it; without its JSON once it was dropped. */
-export interface SealedBatch {
-  readonly first: number;
-  readonly count: number;
-  readonly at: number;
-  readonly json: string | null;
-  /** SHA-256 of the previous batch's hash and this batch's JSON as UTF-8. */
-  readonly hash: Uint8Array;
-  /** CRC-32 of each entry, each running on from its predecessor's; 4 bytes each, little-endian. */
-  readonly crcs: Uint8Array;
 }
 
 /** Before the first batch. */

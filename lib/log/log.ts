@@ -33,6 +33,18 @@ export interface ReadBatch extends Pick<StoredBatch, "first" | "count" | "at"> {
   readonly json: string;
 }
 
+/** A batch and what proves it; without its JSON once it was dropped. */
+export interface SealedBatch extends Pick<StoredBatch, "first" | "count" | "at"> {
+  readonly json: string | null;
+  /** SHA-256 of the previous batch's hash and this batch's JSON as UTF-8. */
+  readonly hash: Uint8Array;
+  /** CRC-32 of each entry, each running on from its predecessor's; 4 bytes each, little-endian. */
+  readonly crcs: Uint8Array;
+}
+
+/** A batch as one log hands it to another; dropped content stays dropped. */
+export interface MovedBatch extends SealedBatch, Pick<StoredBatch, "author" | "mids"> {}
+
 /** A member as the state keeps it; written in the transaction of the entry that changed it. */
 export interface MemberRow {
   readonly user: string;
@@ -159,8 +171,33 @@ export interface Powers {
    * {UsageError} when the file exists or cannot be written, {DiskFull}, {LogDamaged}.
    */
   readonly copy: (file: string, options?: CopyOptions) => Promise<{ readonly head: number }>;
+  /** The log can become another engine's, and another engine's can become this one. */
+  readonly transfer: Transfer;
   /** The log lies where several servers reach it. */
   readonly share: Share;
+}
+
+/**
+ * Hands over all that makes a log what it is, whatever the engine, and takes it in: `transfer.ts`
+ * does both. `write` and `become` are for a log that is empty when it opens; what it became is there
+ * when it opens the next time.
+ */
+export interface Transfer {
+  /** What the log is at this moment, as `open` answers it. */
+  now(): Promise<LogStart>;
+  /**
+   * Some of the batches that begin at `from` or behind it, ascending, at least the first of them;
+   * none behind the head. All of each is what was written. @throws {LogDamaged}; {LogAway}
+   */
+  read(from: number): Promise<readonly MovedBatch[]>;
+  /**
+   * Takes in batches that follow what it has, or stand in the place of the same ones.
+   *
+   * @throws {UsageError} the log was not empty; as `append` does
+   */
+  write(batches: readonly MovedBatch[]): Promise<void>;
+  /** Takes epoch, tail, members and values of `start`. Throws as `write` does. */
+  become(start: LogStart): Promise<void>;
 }
 
 /** How the lease of a shared log stands. No clock is in it: who watches it sees whether it moves. */

@@ -34,6 +34,7 @@ import { type LogFile, logFile, type SqliteOptions } from "./sqlite_file.ts";
 import { Ownership } from "./sqlite_owner.ts";
 import { cast, checkedPage, firstOf, slice, texts, verify } from "./sqlite_rows.ts";
 import type { AuthorRow } from "./sqlite_schema.ts";
+import { sqliteTransfer } from "./sqlite_transfer.ts";
 import {
   type BatchRow,
   MAX_NEAR,
@@ -66,24 +67,25 @@ class SqliteLog implements Log {
   readonly engine = "sqlite";
   readonly #file: LogFile;
   readonly #ownership: Ownership | undefined;
+  readonly #powers: Partial<Powers>;
   #epoch = "";
   #link: Link = START;
   #tail = 1;
   readonly #authors = new Map<string, number>();
   readonly #recent = new RecentMids();
   readonly #rowSum = new RowSum();
-  readonly #powers: Partial<Powers> = {
-    drop: (limits) => this.#drop(limits),
-    verify: (watch) => verify(this.#file, this.#link.seq, () => this.#tail, watch),
-    copy: async (file, options = {}) => {
-      const ends = () => ({ head: this.#link.seq, tail: this.#tail });
-      return { head: await writeCopy(this.#file, ends, file, options) };
-    },
-  };
-
   constructor(folder: string, options: SqliteOptions) {
     this.#file = logFile(folder, options);
     this.#ownership = options.owner && new Ownership(folder, options.owner);
+    this.#powers = {
+      drop: (limits) => this.#drop(limits),
+      verify: (watch) => verify(this.#file, this.#link.seq, () => this.#tail, watch),
+      copy: async (file, options = {}) => {
+        const ends = () => ({ head: this.#link.seq, tail: this.#tail });
+        return { head: await writeCopy(this.#file, ends, file, options) };
+      },
+      transfer: sqliteTransfer(this.#file, () => this.#now(), () => this.#link.seq === 0),
+    };
   }
 
   get tail(): number {
@@ -251,7 +253,7 @@ class SqliteLog implements Log {
     if (firstOf(sql.newestOfIndex.get()) !== newest?.first) throw damaged(this.#file.path, 0);
     const meta = (name: string) => cast<{ value: unknown } | undefined>(sql.meta.get(name))?.value;
     const [epoch, tail] = [meta("epoch"), meta("tail")];
-    const { seq, at, hash } = this.#link;
+    const { seq } = this.#link;
     if (typeof epoch !== "string" || typeof tail !== "number" || !(tail >= 1 && tail <= seq + 1)) {
       throw damaged(this.#file.path, 0);
     }
@@ -269,16 +271,30 @@ class SqliteLog implements Log {
       differ ^= rowCrc(["author", String(id), user]);
     }
     if (differ !== 0) throw damaged(this.#file.path, 0);
-    const members = texts(this.#file, sql.members)
-      .map(({ name: user, text: json }) => ({ user, json }));
-    const values = texts(this.#file, sql.values).map(({ name, text }) => [name, text]);
-    this.#rowSum.apply(members.map(({ user, json }) => ["member", user, json]));
-    this.#rowSum.apply(values.map(([name, text]) => ["value", name, text]));
+    const start = this.#now();
+    this.#rowSum.apply(start.members.map(({ user, json }) => ["member", user, json]));
+    this.#rowSum.apply(Object.entries(start.values).map(([name, text]) => ["value", name, text]));
     // Logs that were begun before there was a sum get one with the next change.
     const sum = meta("sum");
     if (sum !== undefined && sum !== this.#rowSum.value) throw damaged(this.#file.path, 0);
-    const proved = { head: seq, at, hash: hashText(hash) };
-    return { epoch, ...proved, tail, members, values: Object.fromEntries(values) };
+    return start;
+  }
+
+  /** What the log is at this moment. */
+  #now(): LogStart {
+    const { seq, at, hash } = this.#link;
+    const members = texts(this.#file, this.#file.sql.members)
+      .map(({ name: user, text: json }) => ({ user, json }));
+    const values = texts(this.#file, this.#file.sql.values).map(({ name, text }) => [name, text]);
+    return {
+      epoch: this.#epoch,
+      head: seq,
+      at,
+      hash: hashText(hash),
+      tail: this.#tail,
+      members,
+      values: Object.fromEntries(values),
+    };
   }
 
   #authorId(author: string): number | undefined {

@@ -10,11 +10,13 @@ import { type Database, migrate, openFile } from "../disk/sqlite.ts";
 import { damaged, isFull } from "../disk/sqlite_errors.ts";
 import { DiskFull, UsageError } from "../errors.ts";
 import { linkAfter, textCrc } from "./chain.ts";
-import type { CopyOptions, Watch } from "./log.ts";
+import type { CopyOptions, MovedBatch, Transfer, Watch } from "./log.ts";
 import { type RowChange, rowCrc } from "./row_sum.ts";
-import type { LogFile } from "./sqlite_file.ts";
-import { texts, wholeSlice } from "./sqlite_rows.ts";
-import { MIGRATIONS } from "./sqlite_schema.ts";
+import { type LogFile, PAGE_SIZE } from "./sqlite_file.ts";
+import { fullSlice, texts } from "./sqlite_rows.ts";
+import { MIGRATIONS, SQL } from "./sqlite_schema.ts";
+import { putBatches, putState } from "./sqlite_transfer.ts";
+import { Passage } from "./transfer.ts";
 
 /** Where a log ends, and what it keeps, at this moment. */
 type Ends = () => { readonly head: number; readonly tail: number };
@@ -23,11 +25,44 @@ type Ends = () => { readonly head: number; readonly tail: number };
  * Writes a copy of a log to a new file, a slice a turn, so that the log goes on; answers the head of
  * the copy. See {@linkcode Powers.copy}.
  */
-export async function writeCopy(
+export function writeCopy(
   log: LogFile,
   ends: Ends,
   target: string,
-  { values = {}, part = `${target}.${randomUUID()}.part`, signal, progress }: CopyOptions,
+  options: CopyOptions,
+): Promise<number> {
+  return written(target, options, async (db) => {
+    begin(db, Number(log.reading(() => log.sql.pageSize.get() as Row).page_size));
+    const head = await copyBatches(log, ends, db, options);
+    // In one turn with the last batches: the copy is the log at this seq.
+    db.transaction(() => copyState(log, db, options.values ?? {}));
+    return head;
+  });
+}
+
+/** The same of a log of another engine. */
+export function writeCopyOf(
+  log: Transfer,
+  target: string,
+  options: CopyOptions,
+): Promise<number> {
+  return written(target, options, async (db) => {
+    begin(db, PAGE_SIZE);
+    const sql = db.prepareAll(SQL);
+    const write = (batches: readonly MovedBatch[]) =>
+      Promise.resolve(db.transaction(() => putBatches(sql, batches)));
+    const start = await new Passage(log, options, 1).catchUp({ write });
+    const values = { ...start.values, ...options.values };
+    db.transaction(() => putState(sql, { ...start, values }));
+    return start.head;
+  });
+}
+
+/** Makes the file of a copy, which `fill` is given as an empty database. */
+async function written(
+  target: string,
+  { part = `${target}.${randomUUID()}.part`, signal }: CopyOptions,
+  fill: (db: Database) => Promise<number>,
 ): Promise<number> {
   const cannot = `Cannot back up to ${target}`;
   let head = 0;
@@ -36,10 +71,7 @@ export async function writeCopy(
     await makeNew(target, part, async (part) => {
       const db = openFile(part);
       try {
-        begin(db, Number(log.reading(() => log.sql.pageSize.get() as Row).page_size));
-        head = await copyBatches(log, ends, db, { signal, progress });
-        // In one turn with the last batches: the copy is the log at this seq.
-        db.transaction(() => copyState(log, db, values));
+        head = await fill(db);
       } finally {
         db.close();
       }
@@ -71,7 +103,7 @@ async function copyBatches(
 ): Promise<number> {
   const add = db.prepare("INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const copy = (from: number, to: number): number => {
-    const rows = log.reading(() => wholeSlice(log, from, to), from);
+    const rows = log.reading(() => fullSlice(log, from, to), from);
     if (rows.length === 0) throw damaged(log.path, from);
     db.transaction(() => {
       for (const { first, count, at, author, lo, hi, hash, crcs, mids, json } of rows) {

@@ -24,12 +24,14 @@ const LOOK_EVERY = 100;
 /** A write-ahead log may take this much, and the database the same again, bytes. */
 const LITTLE_ROOM = 128 * 1_048_576;
 
+/** Of a log's database, bytes: a request of 256 messages fills 5 to 35 of these, each two writes. */
+export const PAGE_SIZE = 8192;
+
 const OPENING: Opening = {
   sharing: "alone",
   migrations: MIGRATIONS,
   walChecked: true,
-  // A request of 256 messages fills 5 to 35 of these, each two writes.
-  pageSize: 8192,
+  pageSize: PAGE_SIZE,
   pragmas: [
     // A checkpoint stalls the commit that causes it; SQLite's 1,000 pages stall too often.
     "wal_autocheckpoint = 2000",

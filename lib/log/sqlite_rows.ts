@@ -3,7 +3,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Statement } from "../disk/sqlite.ts";
 import { damaged } from "../disk/sqlite_errors.ts";
-import { firstBad, linkAfter, START } from "./chain.ts";
+import { firstBad, type Link, linkAfter, START } from "./chain.ts";
 import type { Checked, ReadRange, Watch } from "./log.ts";
 import { fillPage } from "./page.ts";
 import type { LogFile } from "./sqlite_file.ts";
@@ -12,6 +12,7 @@ import {
   agrees,
   areTexts,
   type BatchRow,
+  endOf,
   SLICE,
   type TextRow,
   unsound,
@@ -24,7 +25,7 @@ export function slice(file: LogFile, from: number, to: number, range = SLICE): B
 }
 
 /** The same with every column. */
-export function wholeSlice(file: LogFile, from: number, to: number): FullRow[] {
+export function fullSlice(file: LogFile, from: number, to: number): FullRow[] {
   return checkedPage<FullRow>(file, file.sql.rows.iterate(from, to), SLICE);
 }
 
@@ -42,6 +43,14 @@ export function checkedPage<Row extends BatchRow = BatchRow>(
   return page;
 }
 
+/** The end of the batch before an entry. */
+export function linkBefore(file: LogFile, seq: number): Link {
+  const row = cast<BatchRow | undefined>(file.sql.previous.get(seq));
+  const link = endOf(row);
+  if (!link) throw damaged(file.path, row!.first);
+  return link;
+}
+
 /** Rows of `member` or `value`. */
 export function texts(file: LogFile, statement: Statement): TextRow[] {
   const rows = cast<TextRow[]>(statement.all());
@@ -56,21 +65,16 @@ export async function verify(
   tail: () => number,
   { signal, progress }: Watch = {},
 ): Promise<Checked> {
-  const { whole, members, values, integrity } = file.sql;
+  const { members, values, integrity } = file.sql;
   let link = START;
   let batches = 0;
   while (link.seq < head) {
-    const from = link.seq + 1;
-    const some = () => fillPage(cast<Iterable<WholeRow>>(whole.iterate(from)), SLICE);
-    const rows = file.reading(some, from);
-    if (rows.length === 0) throw damaged(file.path, from);
-    for (const row of rows) {
-      const bad = firstBad(link, row) ?? (agrees(row) ? undefined : row.first);
-      if (bad !== undefined) throw damaged(file.path, bad);
-      if (row.json === null && row.first >= tail()) throw damaged(file.path, row.first);
-      link = linkAfter(row);
-      batches++;
-    }
+    const rows = wholeSlice(file, link);
+    if (rows.length === 0) throw damaged(file.path, link.seq + 1);
+    const dropped = rows.find(({ first, json }) => json === null && first >= tail());
+    if (dropped) throw damaged(file.path, dropped.first);
+    link = linkAfter(rows[rows.length - 1]);
+    batches += rows.length;
     progress?.(link.seq, head);
     await setImmediate();
     signal?.throwIfAborted();
@@ -82,6 +86,20 @@ export async function verify(
     if (answer !== "ok") throw damaged(file.path, 0, answer);
   });
   return { entries: link.seq, batches, head: link.seq };
+}
+
+/** A slice of the batches that follow `previous`, all of which is what was written. @throws {LogDamaged} */
+export function wholeSlice(file: LogFile, previous: Link): WholeRow[] {
+  const from = previous.seq + 1;
+  const iterate = () => fillPage(cast<Iterable<WholeRow>>(file.sql.whole.iterate(from)), SLICE);
+  const rows = file.reading(iterate, from);
+  let link = previous;
+  for (const row of rows) {
+    const bad = firstBad(link, row) ?? (agrees(row) ? undefined : row.first);
+    if (bad !== undefined) throw damaged(file.path, bad);
+    link = linkAfter(row);
+  }
+  return rows;
 }
 
 /** `first` of a row, where there is one. */

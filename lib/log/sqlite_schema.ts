@@ -75,6 +75,7 @@ export const SQL = {
   over: `SELECT first, lo, hi FROM batch INDEXED BY batch_mid
     WHERE author = ? AND hi >= ? AND hi <= ? AND lo <= ? AND lo < hi LIMIT ?`,
   single: "SELECT first FROM batch INDEXED BY batch_mid WHERE author = ? AND hi = ? AND lo = hi",
+  put: `INSERT OR REPLACE INTO batch (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   drop: "UPDATE batch SET json = NULL, mids = ? WHERE first = ?",
   whole: `SELECT ${BATCH}, lo, hi, user FROM batch JOIN author ON author.id = author
     WHERE first >= ? ORDER BY first`,

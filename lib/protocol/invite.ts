@@ -17,11 +17,16 @@ export interface Invite {
   readonly registry: string;
 }
 
-/** `zgroup://HOST:PORT/NAME?key=…&nonce=…&access=…&version=…&expires=…&sig=…&token=…&until=…` */
+/**
+ * `zgroup://HOST:PORT/NAME?key=…&nonce=…&access=…&version=…&expires=…&sig=…&token=…&until=…`, with
+ * `&server=…` where the record names one.
+ */
 export function encodeInvite({ record, token, until, registry }: Invite): string {
-  const { name, address, key, nonce, access, version, expires, sig } = record;
+  const { name, address, key, nonce, access, version, expires, server, sig } = record;
   const query = new URLSearchParams({
-    ...{ key, nonce, access, version: String(version), expires: String(expires), sig },
+    ...{ key, nonce, access, version: String(version), expires: String(expires) },
+    ...(server === undefined ? {} : { server }),
+    sig,
     ...{ token, until: String(until), ...(registry ? { registry } : {}) },
   });
   return `zgroup://${address}/${encodeURIComponent(name)}?${query}`;
@@ -55,6 +60,7 @@ export function parseInvite(text: string): Invite | undefined {
     nonce,
     version: whole("version"),
     expires: whole("expires"),
+    ...(query.has("server") ? { server: part("server") } : {}),
     sig: part("sig"),
   };
   const [token, until, registry] = [part("token"), whole("until"), part("registry")];

@@ -35,11 +35,19 @@ export interface PortsFile {
   readonly main: number;
 }
 
+/** `moved.json`: the group of this folder is kept somewhere else. */
+export interface MovedFile {
+  /** A folder's whole path, or the URL of a database without a password. */
+  readonly to: string;
+}
+
 /** A group as `known.json` has it: where it is, who it must be, and what the user is there. */
 export interface KnownGroup {
   readonly id: string;
   readonly name: string;
   readonly address: string;
+  /** Where it is, too, when it has several servers. */
+  readonly servers?: readonly string[];
   readonly key: string;
   readonly joined: boolean;
   readonly role: string;
@@ -59,7 +67,7 @@ export interface KnownFile {
 }
 
 const string = v.string();
-const [userFile, keyFile, groupFile, portsFile, pins, known] = [
+const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
   v.object({ name, secretKey: key }),
   v.object({ secretKey: key }),
   v.object({
@@ -71,6 +79,7 @@ const [userFile, keyFile, groupFile, portsFile, pins, known] = [
     sum: v.optional(v.number()),
   }),
   v.object({ main: v.pipe(count, v.maxValue(65_535)) }),
+  v.object({ to: string }),
   v.record(string, key),
   v.object({
     owner: string,
@@ -80,6 +89,7 @@ const [userFile, keyFile, groupFile, portsFile, pins, known] = [
         id: string,
         name: string,
         address: string,
+        servers: v.optional(v.array(string)),
         key: string,
         joined: v.boolean(),
         role: string,
@@ -99,4 +109,4 @@ export function keptProblem(what: keyof typeof KEPT, value: unknown): string | u
   return `${path === null ? "" : `${path}: `}${problemOf(issue)}`;
 }
 
-const KEPT = { userFile, keyFile, groupFile, portsFile, pins, known } as const;
+const KEPT = { userFile, keyFile, groupFile, portsFile, movedFile, pins, known } as const;

@@ -8,12 +8,17 @@ type Unsigned = Omit<GroupRecord, "sig">;
 
 function recordText(r: Unsigned): string {
   const fields = [r.id, r.name, r.access, r.address, r.key, r.nonce, r.version, r.expires];
-  return `zgroup record 2\n${fields.join("\n")}`;
+  // The only server of a group and one of several sign under different first lines.
+  return r.server === undefined
+    ? `zgroup record 2\n${fields.join("\n")}`
+    : `zgroup record 3\n${[...fields, r.server].join("\n")}`;
 }
 
-/** What a group signs to take its own record back. */
-export function unregisterText(id: string, version: number): string {
-  return `zgroup unregister 1\n${id}\n${version}`;
+/** What a group signs to take its own record back, or that of one of its servers. */
+export function unregisterText(id: string, version: number, server?: string): string {
+  return server === undefined
+    ? `zgroup unregister 1\n${id}\n${version}`
+    : `zgroup unregister 2\n${id}\n${version}\n${server}`;
 }
 
 /** What a group or a registry signs in a handshake; `transcript` is its hash so far, base64url. */
@@ -28,8 +33,9 @@ export function proofText(transcript: string): string {
 
 /** The record, signed. */
 export function signRecord(record: Unsigned, key: SigningKey): GroupRecord {
-  const { id, name, access, address, nonce, version, expires } = record;
-  const own = { id, name, access, address, key: record.key, nonce, version, expires };
+  const { id, name, access, address, nonce, version, expires, server } = record;
+  const times = { version, expires, ...(server === undefined ? {} : { server }) };
+  const own = { id, name, access, address, key: record.key, nonce, ...times };
   return { ...own, sig: key.sign(recordText(own)) };
 }
 

@@ -28,7 +28,7 @@ import {
   user,
 } from "./fields.ts";
 import { ACTIONS, type Batch } from "./batch.ts";
-import { MAX_LIST, MAX_MEMBERS, MAX_MESSAGES, MAX_READ } from "./limits.ts";
+import { MAX_LIST, MAX_MEMBERS, MAX_MESSAGES, MAX_READ, MAX_SERVERS } from "./limits.ts";
 
 export { type Message, messagesProblem } from "./fields.ts";
 
@@ -46,6 +46,8 @@ export interface GroupRecord {
   version: number;
   /** ms since 1970. */
   expires: number;
+  /** Which of the group's servers it is, a token of its own at each start; absent for the only one. */
+  server?: string;
   sig: string;
 }
 
@@ -59,6 +61,7 @@ const recordSchema = v.object({
   nonce: token,
   version: count,
   expires: time,
+  server: v.optional(token),
   sig,
 }) satisfies v.GenericSchema<unknown, GroupRecord>;
 
@@ -67,20 +70,33 @@ export function isRecord(value: unknown): value is GroupRecord {
   return v.is(recordSchema, value);
 }
 
-/** What a registry says of one group. */
+/** One server of a group, as a registry has it. */
+export interface ListedServer {
+  readonly address: string;
+  readonly state: "live" | "quiet";
+  readonly record: GroupRecord;
+}
+
+/** What a registry says of one group: of a server of it, a live one where there is one. */
 export interface Listing {
   readonly name: string;
   readonly address: string;
   readonly state: "live" | "quiet";
   /** Absent for a group of dialect 002, which has no key and proves nothing. */
   readonly record?: GroupRecord;
+  /** The group's other servers, where it has several. */
+  readonly servers?: ListedServer[];
 }
 
+const leaseState = v.picklist(["live", "quiet"]);
 const listing = v.object({
   name,
   address,
-  state: v.picklist(["live", "quiet"]),
+  state: leaseState,
   record: v.optional(recordSchema),
+  servers: v.optional(
+    listOf(v.object({ address, state: leaseState, record: recordSchema }), MAX_SERVERS - 1),
+  ),
 });
 
 /** Longest topic, UTF-16 units. */
@@ -99,7 +115,7 @@ function duration(most: number) {
 export const REGISTRY_OPS = {
   ping: v.object({}),
   register: v.object({ record: recordSchema, plain: v.optional(v.boolean(), false) }),
-  unregister: v.object({ group: id, version: count, sig }),
+  unregister: v.object({ group: id, version: count, server: v.optional(token), sig }),
   list: v.object({
     prefix: v.optional(v.pipe(v.string(), v.maxLength(128)), ""),
     after: v.optional(v.pipe(v.string(), v.maxLength(128)), ""),
@@ -177,8 +193,15 @@ export const GROUP_REPLIES = {
     head: count,
     at: time,
     ticket: v.optional(ticket),
+    servers: v.optional(listOf(address, MAX_SERVERS)),
   }),
-  ping: v.object({ epoch: id, head: count, hash: v.optional(key), at: time }),
+  ping: v.object({
+    epoch: id,
+    head: count,
+    hash: v.optional(key),
+    at: time,
+    servers: v.optional(listOf(address, MAX_SERVERS)),
+  }),
   join: v.object({ epoch: id, head: count, role: roleNow }),
   leave: v.object({}),
   send: v.object({ epoch: id, accepted: listOf(run, MAX_MESSAGES) }),
@@ -199,9 +222,34 @@ export const GROUP_REPLIES = {
   act: v.object({ seq: count }),
 } as const;
 
-/** What a group says unasked, by `push`. */
-export const PUSHES = {
-  feed: v.object({ generation: count, key }),
+/** Most users that one `meet` tells of in each list. */
+export const MAX_MEET = 1_000;
+
+const users = listOf(user, MAX_MEET);
+const anyObject = v.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  "expected an object",
+);
+
+/** Requests of one server of a group to another; of who proved the group's own key alone. */
+export const SERVER_OPS = {
+  head: v.object({}),
+  follow: v.object({}),
+  hand: v.object({
+    request: anyObject,
+    actor: v.object({ user, name: called, key: v.optional(key) }),
+    from: text(80),
+    size: count,
+  }),
+  meet: v.object({ address, came: users, left: users }),
+} as const;
+
+/** What the holder answers to each. */
+export const SERVER_REPLIES = {
+  head: v.object({ epoch: id, head: count, hash: key }),
+  follow: v.object({ epoch: id, head: count }),
+  hand: v.object({ head: count, reply: anyObject }),
+  meet: v.object({ servers: listOf(address, MAX_SERVERS), came: users, left: users }),
 } as const;
 
 /** What a frame of the live feed says. */
@@ -213,10 +261,18 @@ export const FEED = v.object({
   typing: v.optional(v.object({ user, name: called })),
 });
 
+/** What a group says unasked, by `push`: to members the key of its feed, to its servers what is new. */
+export const PUSHES = {
+  feed: v.object({ generation: count, key }),
+  news: FEED,
+} as const;
+
 /** A checked frame of the live feed. */
 export type FeedFrame = v.InferOutput<typeof FEED>;
-/** A checked push. */
+/** A checked push to a member. */
 export type Push = { readonly push: "feed" } & FeedKey;
+/** A checked push to a server of the group. */
+export type ServerPush = { readonly push: "news" } & FeedFrame;
 /** The key of a generation of the live feed, as a push or the reply to `subscribe` gives it. */
 export type FeedKey = v.InferOutput<typeof PUSHES.feed>;
 /** A checked page of the log, as `read` answers it. */
@@ -235,5 +291,7 @@ export type RequestOf<T extends Ops> = {
 
 /** A request a registry understands. */
 export type RegistryRequest = RequestOf<typeof REGISTRY_OPS>;
+/** A request of one server of a group to another. */
+export type ServerRequest = RequestOf<typeof SERVER_OPS>;
 /** A request a group understands. */
 export type GroupRequest = RequestOf<typeof GROUP_OPS>;

@@ -32,7 +32,7 @@ export const REQUESTS = { rate: 200, burst: 10_000 } as const;
 export const NEW_NAMES = { rate: 0.1, burst: 16_384 } as const;
 /** A renewal counts as a request when the one before is not this long ago, ms. */
 export const FREE_AFTER = 800;
-/** So many groups of a page count as one request more. */
+/** So many servers of groups on a page count as one request more. */
 export const GROUPS_A_REQUEST = 100;
 /** A connection on which nothing was asked for this long is ended, ms. */
 export const IDLE_AFTER = 60_000;

@@ -5,7 +5,7 @@ import type { GroupRecord } from "../protocol/schema.ts";
 import { SortedList } from "../structures/sorted.ts";
 import { type Entry, Recency } from "../structures/recency.ts";
 
-/** Where a group lives, for a while. */
+/** Where a group, or one of its servers, lives, for a while. */
 export interface Lease {
   readonly name: string;
   readonly address: string;
@@ -23,40 +23,46 @@ export interface Lease {
   reachable: boolean;
 }
 
-interface Kept {
-  readonly lease: Lease;
-  /** Its places among all with a key, and among those at its address. */
-  readonly among?: { readonly all: Entry<Lease>; readonly there: Entry<Lease> };
+/** One that is held here. */
+interface Held extends Lease {
+  /** With a key: its places among all that have one, and among those at its address. */
+  among?: { readonly all: Entry<Held>; readonly there: Entry<Held> };
 }
 
+const NONE: readonly Held[] = [];
 const UNMOVED = { begun: [], ended: [] };
 
 /** The leases of one registry. */
 export class Leases {
-  readonly #leases = new Map<string, Kept>();
+  /** By name: those of one group, several where it has several servers, the oldest first. */
+  readonly #named = new Map<string, readonly Held[]>();
   readonly #sorted = new SortedList();
   /** Of those names the ones where dialects are spoken. */
   readonly #plain = new SortedList();
-  readonly #byId = new Map<string, Lease>();
+  /** Id of a group → its name. */
+  readonly #ids = new Map<string, string>();
   /** Those with a key at an address: one whose group died may be listed where another is. */
-  readonly #byAddress = new Map<string, Recency<Lease>>();
+  readonly #byAddress = new Map<string, Recency<Held>>();
   /** Those with a key, in the order of their renewals. */
-  readonly #renewed = new Recency<Lease>();
-  readonly #keyless = new Map<string, Lease>();
+  readonly #renewed = new Recency<Held>();
+  readonly #keyless = new Map<string, Held>();
   /** Names whose lease without a key began, ended, or is another since this was looked at. */
   #moved = new Set<string>();
   readonly #ofOrigin = new Map<string, number>();
+  #size = 0;
 
   get size(): number {
-    return this.#leases.size;
+    return this.#size;
   }
 
-  get(name: string): Lease | undefined {
-    return this.#leases.get(name)?.lease;
+  /** Those of a name, the oldest first: of one group, none where nobody has it. */
+  of(name: string): readonly Lease[] {
+    return this.#named.get(name) ?? NONE;
   }
 
-  byId(id: string): Lease | undefined {
-    return this.#byId.get(id);
+  /** Those of the group with this id. */
+  ofId(id: string): readonly Lease[] {
+    return this.of(this.#ids.get(id) ?? "");
   }
 
   /** Of those with a key at an address, the one renewed last. */
@@ -79,10 +85,20 @@ export class Leases {
     return this.#ofOrigin.get(origin) ?? 0;
   }
 
-  /** Those with a prefix that come after a name, in the order of names; all, or where dialects are spoken. */
-  *after(prefix: string, name: string, plain: boolean): Generator<Lease, void, undefined> {
+  /**
+   * Those with a prefix that come after a name, name by name in their order; all, or where dialects
+   * are spoken.
+   */
+  *after(
+    prefix: string,
+    name: string,
+    plain: boolean,
+  ): Generator<readonly Lease[], void, undefined> {
     const names = plain ? this.#plain : this.#sorted;
-    for (const found of names.after(name, prefix)) yield this.#leases.get(found)!.lease;
+    for (const found of names.after(name, prefix)) {
+      const leases = this.of(found);
+      yield plain ? leases.filter((lease) => lease.plain) : leases;
+    }
   }
 
   /** Leases without a key that began, or are others, and names of those that ended, since the last call. */
@@ -90,7 +106,7 @@ export class Leases {
     if (this.#moved.size === 0) return UNMOVED;
     const [begun, ended]: [Lease[], string[]] = [[], []];
     for (const name of this.#moved) {
-      const lease = this.get(name);
+      const [lease] = this.of(name);
       if (lease && !lease.record) begun.push(lease);
       else ended.push(name);
     }
@@ -98,60 +114,77 @@ export class Leases {
     return { begun, ended };
   }
 
-  /** Takes the place of the one of its name. One without a key needs a free address. */
-  set(lease: Lease): void {
-    const { name, address, origin, record, plain } = lease;
-    const before = this.#leases.get(name);
-    if (before) this.#unlink(before);
-    else this.#sorted.add(name);
+  /**
+   * Takes the place of the `former` ones of its name. Any others of that name are of other servers of
+   * the same group. One without a key needs a free address.
+   */
+  set(lease: Lease, former: readonly Lease[] = this.of(lease.name)): void {
+    const { name, address, origin, record } = lease;
+    const others = this.#without(former, name);
+    this.#sorted.add(name);
     this.#ofOrigin.set(origin, this.ofOrigin(origin) + 1);
-    if (plain) this.#plain.add(name);
+    this.#size++;
     if (!record) {
-      this.#leases.set(name, { lease });
+      this.#hold(name, [lease]);
       this.#keyless.set(address, lease);
       this.#moved.add(name);
       return;
     }
     let there = this.#byAddress.get(address);
     if (!there) this.#byAddress.set(address, there = new Recency());
-    const among = { all: this.#renewed.add(lease), there: there.add(lease) };
-    this.#leases.set(name, { lease, among });
-    this.#byId.set(record.id, lease);
+    const held: Held = { ...lease };
+    held.among = { all: this.#renewed.add(held), there: there.add(held) };
+    this.#hold(name, [...others, held]);
+    this.#ids.set(record.id, name);
   }
 
   /** One that is held was renewed. */
-  renew(name: string, now: number, plain: boolean): void {
-    const { lease, among } = this.#leases.get(name)!;
+  renew(lease: Lease, now: number, plain: boolean): void {
     lease.seen = now;
     if (plain && !lease.plain) {
       lease.plain = true;
-      this.#plain.add(name);
+      this.#plain.add(lease.name);
     }
+    const { among } = lease as Held;
     if (!among) return;
     this.#renewed.touch(among.all);
     this.#byAddress.get(lease.address)!.touch(among.there);
   }
 
-  delete(name: string): void {
-    const kept = this.#leases.get(name);
-    if (!kept) return;
-    this.#unlink(kept);
-    this.#leases.delete(name);
-    this.#sorted.delete(name);
+  /** Those of a name, all or some of them, end. */
+  delete(name: string, former: readonly Lease[] = this.of(name)): void {
+    if (former.length === 0) return;
+    this.#hold(name, this.#without(former, name));
+    if (this.of(name).length === 0) this.#sorted.delete(name);
   }
 
-  /** Takes it out of all but the names. */
-  #unlink({ lease: { name, address, origin, record, plain }, among }: Kept): void {
-    if (plain) this.#plain.delete(name);
+  /** What is left of a name's; the former are in no index any more. */
+  #without(former: readonly Lease[], name: string): readonly Held[] {
+    const others = (this.#named.get(name) ?? NONE).filter((lease) => !former.includes(lease));
+    for (const lease of former) this.#unlink(lease);
+    const [first] = former;
+    if (others.length === 0 && first?.record) this.#ids.delete(first.record.id);
+    return others;
+  }
+
+  #hold(name: string, leases: readonly Held[]): void {
+    if (leases.length > 0) this.#named.set(name, leases);
+    else this.#named.delete(name);
+    if (leases.some(({ plain }) => plain)) this.#plain.add(name);
+    else this.#plain.delete(name);
+  }
+
+  #unlink(lease: Held): void {
+    const { name, address, origin, among } = lease;
+    this.#size--;
     const left = this.ofOrigin(origin) - 1;
     if (left > 0) this.#ofOrigin.set(origin, left);
     else this.#ofOrigin.delete(origin);
-    if (!record || !among) {
+    if (!among) {
       this.#keyless.delete(address);
       this.#moved.add(name);
       return;
     }
-    this.#byId.delete(record.id);
     this.#renewed.delete(among.all);
     const there = this.#byAddress.get(address)!;
     there.delete(among.there);
@@ -163,7 +196,7 @@ export class Leases {
     for (let i = 0; i < most; i++) {
       const oldest = this.#renewed.oldest;
       if (!oldest || !isGone(oldest, now)) return;
-      this.delete(oldest.name);
+      this.delete(oldest.name, [oldest]);
     }
   }
 }

@@ -79,7 +79,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
   register: {
     // A group that renews in time, as it should.
     isFree(state, { record }, { clock }) {
-      const renewed = state.holds(record) ? state.renewedAt(record.name) : undefined;
+      const renewed = state.renewedAt(record);
       return renewed !== undefined && clock - renewed >= FREE_AFTER;
     },
     isNewName: (state, { record }) => !state.isTaken(record.name),
@@ -96,13 +96,13 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     },
   },
   unregister: {
-    answer(state, { group, version, sig }) {
-      const record = state.recordOf(group);
+    answer(state, { group, version, server, sig }) {
+      const record = state.recordOf(group, server);
       if (!record) return { reply: {} };
-      if (!verifies(record.key, unregisterText(group, version), sig)) {
+      if (!verifies(record.key, unregisterText(group, version, server), sig)) {
         throw new Refusal("bad_signature", "Cannot unregister: the signature does not verify");
       }
-      if (!state.unregister(group, version)) return { reply: {} };
+      if (!state.unregister(group, version, server)) return { reply: {} };
       return { reply: {}, line: `LEAVE REQUEST FROM ${record.address}` };
     },
   },
@@ -111,7 +111,9 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     line: ({ ip, user }) => `GROUP LIST REQUEST FROM ${user ?? (ip || "unknown")}`,
     answer(state, { user, ...range }, { clock }) {
       const page = state.list({ ...range, plain: user !== undefined }, clock);
-      return { reply: page, cost: page.groups.length / GROUPS_A_REQUEST };
+      const servers = page.groups.map(({ servers = [] }) => 1 + servers.length);
+      const all = servers.reduce((sum, count) => sum + count, 0);
+      return { reply: page, cost: all / GROUPS_A_REQUEST };
     },
   },
   resolve: {

@@ -2,13 +2,14 @@
  * Which groups live where, and which key took which name. Pure: no clock, no I/O. What a request
  * costs does not grow with the leases held; a list costs its page.
  *
- * A lease is soft state: it is quiet after 5 s without renewal and gone after 30 s. A name is
- * kept: it belongs to the first key that took it. A group of dialect 002 has no key, never
+ * A lease is soft state: it is quiet after 5 s without renewal and gone after 30 s. A group of
+ * several servers has one for each, side by side. A name is kept: it belongs to the first key that
+ * took it. A group of dialect 002 has no key, never
  * renews, and holds its lease until another takes its address, across restarts.
  */
 
 import { Refusal } from "../errors.ts";
-import { GONE_AFTER, MAX_FRAME, QUIET_AFTER } from "../protocol/limits.ts";
+import { GONE_AFTER, MAX_FRAME, MAX_SERVERS, QUIET_AFTER } from "../protocol/limits.ts";
 import { dateProblem, recordSignatureProblem } from "../protocol/record.ts";
 import type { GroupRecord, Listing } from "../protocol/schema.ts";
 import { isAt, networkOf } from "../text/addresses.ts";
@@ -83,15 +84,16 @@ export class RegistryState {
     return this.#leases.keylessAt(address)?.name === name;
   }
 
-  /** True if the record is held just so: to register it again only renews its lease. */
-  holds(record: GroupRecord): boolean {
-    const held = this.#leases.get(record.name)?.record;
-    return held?.sig === record.sig && sameRecord(held, record);
+  /** When the lease was renewed last that this very record has; undefined when there is none. */
+  renewedAt(record: GroupRecord): number | undefined {
+    return this.#held(record)?.seen;
   }
 
-  /** When the lease of a name was renewed last; undefined when there is none. */
-  renewedAt(name: string): number | undefined {
-    return this.#leases.get(name)?.seen;
+  /** The lease of just this record: to register it again only renews it. */
+  #held(record: GroupRecord): Lease | undefined {
+    return this.#leases.of(record.name).find(({ record: held }) =>
+      held?.sig === record.sig && sameRecord(held, record)
+    );
   }
 
   /**
@@ -112,26 +114,40 @@ export class RegistryState {
     date: number = now,
     plain: boolean = false,
   ): "renewed" | "moved" | "taken" {
-    const { name, key, version, address } = record;
+    const { name, address } = record;
+    const same = this.#held(record);
     // The signature covers everything and was checked when the lease was taken; the date may have
     // gone back since, and nobody else believes a record from ahead of it.
-    if (this.holds(record) && dateProblem(record, date) === undefined) {
-      this.#leases.renew(name, now, plain);
+    if (same && dateProblem(record, date) === undefined) {
+      this.#leases.renew(same, now, plain);
       this.#names.see(name, date);
       return "renewed";
     }
     check(record, date);
     this.sweep(now);
-    const held = this.#leases.get(name);
-    if (held?.record?.sig !== record.sig) this.#names.check(name, key, version, date);
-    if (!held && this.#leases.size >= this.#limits.leases) throw full("groups");
+    const held = this.#leases.of(name);
+    const beside = record.server !== undefined && held.every((lease) => isSibling(record, lease));
+    if (!same) this.#names.check(record, beside, date);
+    const former = beside ? this.#replaced(record, held, now) : held;
+    if (former.length === 0 && this.#leases.size >= this.#limits.leases) throw full("groups");
     const origin = networkOf(ip);
-    this.#checkOrigin(origin, held);
-    const taken = this.#names.take(name, key, version, date);
+    this.#checkOrigin(origin, former);
+    const taken = this.#names.take(record, beside, date);
     this.#freeAddress(address, name, ip);
     const lease = { name, address, origin, record, plain, seen: now };
-    this.#leases.set({ ...lease, probed: false, reachable: true });
+    this.#leases.set({ ...lease, probed: false, reachable: true }, former);
     return taken ? "taken" : "moved";
+  }
+
+  /** Of the leases of a group the ones that end when this server takes one. @throws {Refusal} `busy` */
+  #replaced({ server, address }: GroupRecord, held: readonly Lease[], now: number): Lease[] {
+    const former = held.filter((lease) =>
+      lease.record?.server === server || lease.address === address
+    );
+    if (former.length > 0 || held.length < MAX_SERVERS) return former;
+    const quiet = held.filter((lease) => this.#stateOf(lease, now) === "quiet");
+    if (quiet.length === 0) throw full("servers of this group");
+    return [quiet.reduce((a, b) => (b.seen < a.seen ? b : a))];
   }
 
   /** Takes back what {@linkcode register} took: the name could not be kept. */
@@ -140,8 +156,8 @@ export class RegistryState {
     this.#names.delete(name);
   }
 
-  #checkOrigin(origin: string, held: Lease | undefined): void {
-    if (held?.origin === origin) return;
+  #checkOrigin(origin: string, former: readonly Lease[]): void {
+    if (former.some((lease) => lease.origin === origin)) return;
     if (this.#leases.ofOrigin(origin) >= this.#limits.perIp) throw full("groups of this IP");
   }
 
@@ -152,7 +168,7 @@ export class RegistryState {
    * @throws {Refusal} `name_taken`, `address_taken`, `busy`
    */
   registerKeyless(name: string, address: string, ip: string, now: number): void {
-    const held = this.#leases.get(name);
+    const [held] = this.#leases.of(name);
     const elsewhere = held && held.address !== address && this.#stateOf(held, now) === "live";
     if (this.#names.has(name) || elsewhere) {
       throw new Refusal("name_taken", `Cannot register "${name}": the name is taken`);
@@ -165,14 +181,14 @@ export class RegistryState {
       throw new Refusal("address_taken", `Cannot register "${name}": ${address} is taken`);
     }
     const origin = networkOf(ip);
-    this.#checkOrigin(origin, held);
+    this.#checkOrigin(origin, this.#leases.of(name));
     if (!held && !there && this.#leases.keyless.size >= this.#limits.keyless) this.#makeRoom(now);
     this.#freeAddress(address, name, ip);
     const probed = own || (held?.address === address && held.probed);
     const reachable = own || !held?.probed || held.address !== address || held.reachable;
     if (held && held.address === address && held.origin === origin && held.probed === probed) {
       held.reachable = reachable;
-      return this.#leases.renew(name, now, true);
+      return this.#leases.renew(held, now, true);
     }
     this.#leases.set({ name, address, origin, plain: true, seen: now, probed, reachable });
   }
@@ -185,17 +201,24 @@ export class RegistryState {
     throw full("groups without a key");
   }
 
-  /** Takes a lease back; what is not held is fine. The signature was checked by the caller. */
-  unregister(id: string, version: number): GroupRecord | undefined {
-    const record = this.recordOf(id);
-    if (!record || version < record.version) return undefined;
-    this.#leases.delete(record.name);
-    return record;
+  /**
+   * Takes the lease of a group, or of one of its servers, back; what is not held is fine. The
+   * signature was checked by the caller.
+   */
+  unregister(id: string, version: number, server?: string): GroupRecord | undefined {
+    const lease = this.#leaseOf(id, server);
+    if (!lease?.record || version < lease.record.version) return undefined;
+    this.#leases.delete(lease.name, [lease]);
+    return lease.record;
   }
 
-  /** The record a group holds now. */
-  recordOf(id: string): GroupRecord | undefined {
-    return this.#leases.byId(id)?.record;
+  /** The record that a group, or one of its servers, holds now. */
+  recordOf(id: string, server?: string): GroupRecord | undefined {
+    return this.#leaseOf(id, server)?.record;
+  }
+
+  #leaseOf(id: string, server: string | undefined): Lease | undefined {
+    return this.#leases.ofId(id).find(({ record }) => record?.server === server);
   }
 
   /**
@@ -216,9 +239,9 @@ export class RegistryState {
     this.sweep(now);
     const groups: Listing[] = [];
     let bytes = 0;
-    for (const lease of this.#leases.after(prefix, after, plain)) {
-      if (isGone(lease, now)) continue;
-      const listing = this.#listing(lease, now);
+    for (const leases of this.#leases.after(prefix, after, plain)) {
+      const listing = this.#listing(leases, now);
+      if (!listing) continue;
       bytes += listingBytes(listing);
       if (groups.length === limit || bytes > LIST_BYTES) return { groups, more: true };
       groups.push(listing);
@@ -226,11 +249,16 @@ export class RegistryState {
     return { groups, more: false };
   }
 
-  /** The group of a name, an id, or an address. */
+  /** The group of a name, an id, or an address of any of its servers. */
   resolve(group: string, now: number): Listing | undefined {
     this.sweep(now);
-    const lease = this.#leases.get(group) ?? this.#leases.byId(group) ?? this.#newestAt(group);
-    return lease && !isGone(lease, now) ? this.#listing(lease, now) : undefined;
+    const named = this.#leases.of(group);
+    const found = named.length > 0 ? named : this.#leases.ofId(group);
+    if (found.length > 0) return this.#listing(found, now);
+    const there = this.#newestAt(group);
+    return there && !isGone(there, now)
+      ? this.#listing(this.#leases.of(there.name), now)
+      : undefined;
   }
 
   #newestAt(address: string): Lease | undefined {
@@ -269,9 +297,21 @@ export class RegistryState {
     return this.#leases.size;
   }
 
-  #listing(lease: Lease, now: number): Listing {
-    const { name, address, record } = lease;
-    return { name, address, state: this.#stateOf(lease, now), ...(record ? { record } : {}) };
+  /** Of the leases of one name: first a live one, where there is one, then the others. */
+  #listing(leases: readonly Lease[], now: number): Listing | undefined {
+    const all = leases.filter((lease) => !isGone(lease, now))
+      .map((lease) => ({ lease, state: this.#stateOf(lease, now) }));
+    const main = all.find(({ state }) => state === "live") ??
+      all.toSorted((a, b) => b.lease.seen - a.lease.seen)[0];
+    if (!main) return undefined;
+    const { lease: { name, address, record }, state } = main;
+    const servers = all.filter((other) => other !== main)
+      .map(({ lease: { address, record }, state }) => ({ address, state, record: record! }));
+    return {
+      ...{ name, address, state },
+      ...(record ? { record } : {}),
+      ...(servers.length > 0 ? { servers } : {}),
+    };
   }
 
   #stateOf({ record, seen, probed, reachable }: Lease, now: number): "live" | "quiet" {
@@ -301,10 +341,17 @@ function check(record: GroupRecord, date: number): void {
   }
 }
 
+/** Whether a lease is that of one of the servers of a record's group. */
+function isSibling({ id }: GroupRecord, { record }: Lease): boolean {
+  return record?.server !== undefined && record.id === id;
+}
+
 /** An upper bound of a listing's JSON: a UTF-16 unit of a name takes at most three bytes. */
-function listingBytes({ name, address, record }: Listing): number {
+function listingBytes({ name, address, record, servers = [] }: Listing): number {
   const own = 64 + 3 * name.length + address.length;
-  return record ? own + 512 + 3 * name.length + address.length : own;
+  const signed = (address: string) => 512 + 3 * name.length + address.length;
+  const others = servers.map(({ address }) => 64 + address.length + signed(address));
+  return own + (record ? signed(address) : 0) + others.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function sameRecord(a: GroupRecord, b: GroupRecord): boolean {

@@ -2,7 +2,9 @@
 
 import { Refusal } from "../errors.ts";
 import { CLOCK_SLACK } from "../protocol/limits.ts";
+import type { GroupRecord } from "../protocol/schema.ts";
 import type { TakenName } from "../store/name_store.ts";
+import { ServerVersions } from "./server_versions.ts";
 
 const DAY = 86_400_000;
 /** How long a name is kept that nobody renews, ms; its date is exact to a day. */
@@ -18,9 +20,15 @@ interface Taken {
   readonly key: string;
   /** The date it was seen, ms since 1970; moved once a day. */
   seen: number;
-  /** Greatest version seen, so that a record never comes back that a later one replaced. */
+  /**
+   * Greatest version seen, so that a record never comes back that a later one replaced. Of servers
+   * that are remembered one by one it is said there.
+   */
   version: number;
 }
+
+/** What of a record is looked at. */
+type Claim = Pick<GroupRecord, "name" | "key" | "version" | "server">;
 
 /** The names of one registry. */
 export class TakenNames {
@@ -28,6 +36,7 @@ export class TakenNames {
   /** In the order in which they were seen. */
   readonly #names = new Map<string, Taken>();
   readonly #ofKey = new Map<string, number>();
+  readonly #servers = new ServerVersions();
   readonly #moved = new Set<string>();
   /** The date less the clock when the date was looked at first, and when that was. */
   #offset = NaN;
@@ -46,8 +55,13 @@ export class TakenNames {
     if (!this.#names.has(name)) this.#add({ name, key, seen, version: 0 });
   }
 
-  /** Whether a record may be taken. @throws {Refusal} `name_taken`, `stale_record`, `busy` */
-  check(name: string, key: string, version: number, date: number): void {
+  /**
+   * Whether a record may be taken.
+   *
+   * @param beside it names a server, and those of others of its group stay: their clocks do not count
+   * @throws {Refusal} `name_taken`, `stale_record`, `busy`
+   */
+  check({ name, key, version, server }: Claim, beside: boolean, date: number): void {
     const taken = this.#names.get(name);
     if (!taken) {
       if (this.#names.size >= this.#limits.names) throw full("names");
@@ -58,21 +72,35 @@ export class TakenNames {
       throw new Refusal("name_taken", `Cannot register "${name}": the name belongs to another key`);
     }
     // A version ahead of the date can only be seen after the clock went back: it holds nobody up.
-    if (version <= taken.version && taken.version <= date + CLOCK_SLACK) {
+    const own = beside ? this.#servers.get(name, server!) : undefined;
+    const seen = own ?? (beside ? taken.version : this.#greatest(taken));
+    if (version <= seen && seen <= date + CLOCK_SLACK) {
       throw new Refusal("stale_record", `Cannot register "${name}": a newer record was seen`);
     }
   }
 
   /** The key has the name from now on; true if it is new. {@linkcode check} was asked before. */
-  take(name: string, key: string, version: number, date: number): boolean {
-    const taken = this.#names.get(name);
-    if (!taken) {
-      this.#add({ name, key, seen: date, version });
-      return true;
+  take({ name, key, version, server }: Claim, beside: boolean, date: number): boolean {
+    const held = this.#names.get(name);
+    const taken = held ?? this.#add({ name, key, seen: date, version: 0 });
+    if (!beside) {
+      taken.version = this.#greatest(taken);
+      this.#servers.clear(name);
     }
-    taken.version = version;
-    this.see(name, date);
-    return false;
+    if (server === undefined) taken.version = version;
+    else this.#remember(name, server, version);
+    if (held) this.see(name, date);
+    return held === undefined;
+  }
+
+  #greatest({ name, version }: Taken): number {
+    return Math.max(version, this.#servers.greatest(name));
+  }
+
+  #remember(name: string, server: string, version: number): void {
+    const gone = this.#servers.set(name, server, version);
+    const taken = gone && this.#names.get(gone.name);
+    if (taken) taken.version = Math.max(taken.version, gone.version);
   }
 
   /** Its group was seen. */
@@ -122,14 +150,16 @@ export class TakenNames {
     if (!taken) return;
     this.#names.delete(name);
     this.#moved.delete(name);
+    this.#servers.clear(name);
     const left = this.#ofKey.get(taken.key)! - 1;
     if (left > 0) this.#ofKey.set(taken.key, left);
     else this.#ofKey.delete(taken.key);
   }
 
-  #add(taken: Taken): void {
+  #add(taken: Taken): Taken {
     this.#names.set(taken.name, taken);
     this.#ofKey.set(taken.key, (this.#ofKey.get(taken.key) ?? 0) + 1);
+    return taken;
   }
 }
 

@@ -33,17 +33,29 @@ import {
   unfounded,
   withWayOut,
 } from "./group_folder.ts";
+import { type FolderEngine, folderSource, FolderTarget, isTaken } from "./folder_place.ts";
+import { backUpFrom, moveFrom, putInto, verifyIn } from "./database_copies.ts";
+import { type Database, DatabaseTarget } from "./database_place.ts";
 import { Holder } from "./holder.ts";
+import { isDatabase, move, type Moved, type Place, type Source, type Target } from "./moving.ts";
 import { type Handle, type HolderReplies, type HolderRequest, noteFile } from "./requests.ts";
 
 /** What copies need of the log's engine. */
-export interface CopyEngine {
-  /** The log of a group's folder, as it is started. @throws {LogDamaged}; {UsageError} there is none */
-  kept(folder: string): Log;
-  /** The log of a folder, whatever is beside it. */
-  log(folder: string): Log;
+export interface CopyEngine extends FolderEngine {
   /** Gives a copy another epoch and takes a value out of it. */
   renew(file: string, epoch: string, value: string): string | undefined;
+}
+
+/** A log that is open in this process. */
+export interface Held extends Pick<Source, "log" | "pause"> {
+  readonly folder: string;
+}
+
+/** Which group of a place is meant; of a folder there is one. */
+interface Of {
+  readonly name?: string | undefined;
+  /** A database without a standby will do. */
+  readonly singleCopy?: boolean;
 }
 
 /** The value of a copy that holds the group's key. */
@@ -61,12 +73,13 @@ export class Copies {
     this.#engine = engine;
   }
 
-  /** Copies the group of a folder to a new file, while it runs or not. Answers the copy's head. */
-  async backup(folder: string, file: string, watch: Watch = {}): Promise<number> {
+  /** Copies the group of a place to a new file, while it runs or not. Answers the copy's head. */
+  async backup(place: string, file: string, watch: Watch = {}, of: Of = {}): Promise<number> {
+    if (isDatabase(place)) return await backUpFrom(...kept(place, of), file, IDENTITY, watch);
     const target = resolve(file);
     const part = `${target}.${randomUUID().slice(0, 8)}.part`;
     try {
-      const { head } = await this.#held(folder, { op: "backup", file: target, part }, watch);
+      const { head } = await this.#held(place, { op: "backup", file: target, part }, watch);
       return head;
     } catch (error) {
       removeLeft(part);
@@ -74,9 +87,10 @@ export class Copies {
     }
   }
 
-  /** Checks the whole log of a folder, while its group runs or not. @throws {LogDamaged} */
-  verify(folder: string, watch: Watch = {}): Promise<Checked> {
-    return this.#held(folder, { op: "verify" }, watch);
+  /** Checks the whole log of a place, while its group runs or not. @throws {LogDamaged} */
+  async verify(place: string, watch: Watch = {}, of: Of = {}): Promise<Checked> {
+    if (isDatabase(place)) return await verifyIn(...kept(place, of), watch);
+    return await this.#held(place, { op: "verify" }, watch);
   }
 
   /**
@@ -94,14 +108,38 @@ export class Copies {
     }
   }
 
+  /**
+   * Moves the group of a place, while it runs or not, to another place, where it is to be started
+   * then. A place is a folder or a database.
+   *
+   * @throws {UsageError} there is a group at the other place; {LogDamaged}
+   */
+  async copy(
+    name: string | undefined,
+    from: string,
+    { to, singleCopy }: Place,
+    watch: Watch = {},
+  ): Promise<Moved> {
+    const place = { to: isDatabase(to) ? to : resolve(to), singleCopy };
+    if (isDatabase(from)) {
+      return await moveFrom(...kept(from, { name, singleCopy }), await this.#target(place), watch);
+    }
+    const held = readGroupFile(from)?.name;
+    if (name !== undefined && held !== undefined && held !== name) {
+      throw new UsageError(`Cannot copy "${name}" from ${from}: it holds the group "${held}"`);
+    }
+    return await this.#held(from, { op: "move", ...place }, watch);
+  }
+
   /** Does with the open log of a folder what is asked. @throws {UsageError} its engine cannot */
-  async handle(
-    log: Log,
-    folder: string,
-    request: HolderRequest,
-    watch: Watch,
-  ): ReturnType<Handle> {
+  async handle({ log, folder, pause }: Held, request: HolderRequest, watch: Watch) {
     if (request.op === "verify") return await requirePower(log, "verify", "check the log")(watch);
+    if (request.op === "move") {
+      const identity = identityText(folder);
+      const { name } = parseGroupFile(identity);
+      const source = folderSource(folder, { name, identity, log, pause });
+      return await move(source, await this.#target(request), watch);
+    }
     const { file, part } = request;
     const copy = requirePower(log, "copy", `back up to ${file}`);
     return await copy(file, { ...watch, part, values: { [IDENTITY]: identityText(folder) } });
@@ -112,24 +150,35 @@ export class Copies {
    * with the same key. Its history is the copy's: what came after it is not there, so that the log
    * gets another epoch and members start over.
    *
-   * @throws {LogDamaged} the copy is not whole; {UsageError} the folder is taken, the copy has no key
+   * @throws {LogDamaged} the copy is not whole; {UsageError} the place is taken, the copy has no key
    */
-  async restore(source: string, folder: string, name?: string): Promise<Checked> {
-    if ([LOG_FILE, IDENTITY_FILE].some((file) => existsSync(join(folder, file)))) {
+  async restore(
+    source: string,
+    folder: string,
+    name?: string,
+    watch: Watch = {},
+    of: Of = {},
+  ): Promise<Checked> {
+    if (isDatabase(folder)) {
+      return await this.#restoreTo(
+        { url: folder, singleCopy: of.singleCopy ?? false },
+        source,
+        name,
+        watch,
+      );
+    }
+    if (isTaken(folder)) {
       throw new UsageError(
         `Cannot restore to ${folder}: there is a group in it; move it away, or choose another ` +
           "folder with --data",
       );
     }
-    const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory();
-    if (!isFolder) requireFile(source);
+    requireSource(source);
     const target = resolve(folder);
     const part = `${target}.${randomUUID()}`;
     makeFolder(part);
     try {
-      const checked = isFolder
-        ? await this.#goOn(source, part, name)
-        : await this.#make(source, part, name);
+      const checked = await this.#made(source, part, name);
       if (existsSync(target)) rmdirSync(target); // Only an empty one.
       renameSync(part, target);
       syncFolder(dirname(target));
@@ -137,6 +186,40 @@ export class Copies {
     } finally {
       rmSync(part, { recursive: true, force: true });
     }
+  }
+
+  /** Makes the same in a database, by way of a folder that goes away. */
+  async #restoreTo(
+    database: Database,
+    source: string,
+    name: string | undefined,
+    watch: Watch,
+  ): Promise<Checked> {
+    requireSource(source);
+    const part = mkdtempSync(join(tmpdir(), "zgroup-restore-"));
+    const log = this.#engine.log(part);
+    try {
+      const checked = await this.#made(source, part, name);
+      await log.open();
+      const identity = identityText(part);
+      const group = { where: source, name: parseGroupFile(identity).name, identity, log };
+      await putInto(database, group, watch);
+      return checked;
+    } finally {
+      await log.close();
+      rmSync(part, { recursive: true, force: true });
+    }
+  }
+
+  /** Makes the folder `part` of a copy or of another folder. */
+  #made(source: string, part: string, name: string | undefined): Promise<Checked> {
+    return isFolder(source) ? this.#goOn(source, part, name) : this.#make(source, part, name);
+  }
+
+  /** Where a group is to be. */
+  async #target({ to, singleCopy }: Place): Promise<Target> {
+    if (isDatabase(to)) return await DatabaseTarget.of({ url: to, singleCopy });
+    return new FolderTarget(to, this.#engine);
   }
 
   /** Makes the folder `part` of what is left of another folder, which has at least the key. */
@@ -227,7 +310,9 @@ export class Copies {
   /** Works on the log of a folder, and for others who ask meanwhile; undefined where it is held. */
   async #alone(folder: string, request: HolderRequest, watch: Watch) {
     const log = this.#engine.kept(folder);
-    const holder = new Holder((request, watch) => this.handle(log, folder, request, watch));
+    const pause = () => Promise.resolve(() => Promise.resolve()); // Nobody decides anything here.
+    const handle: Handle = (request, watch) => this.handle({ log, folder, pause }, request, watch);
+    const holder = new Holder(handle);
     try {
       await log.open();
       await holder.listen(folder).catch(() => {}); // Others will be told that it is held.
@@ -281,6 +366,21 @@ function requireIdentity(
 function identityText(folder: string): string {
   if (readGroupFile(folder)) return readFileSync(join(folder, IDENTITY_FILE), "utf8");
   throw new UsageError(`Cannot find a group in ${folder}: there is no ${IDENTITY_FILE} in it`);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** @throws {UsageError} neither a folder, nor a file with something in it */
+function requireSource(path: string): void {
+  if (!isFolder(path)) requireFile(path);
+}
+
+/** A group in a database, as what works on it is told. */
+function kept(url: string, { name, singleCopy = false }: Of): [Database, string] {
+  if (name === undefined) throw new UsageError("Cannot find a group without its name: give NAME");
+  return [{ url, singleCopy }, name];
 }
 
 /** A FIFO or a terminal would be read without end. @throws {UsageError} it is no file, or empty */

@@ -22,13 +22,15 @@ import { HEAD_FILE } from "../log/head_record.ts";
 import type { Log } from "../log/log.ts";
 import { sqliteLog, tryLog } from "../log/sqlite.ts";
 import type { Owner } from "../log/sqlite_owner.ts";
-import { type GroupFile, keptProblem, type PortsFile } from "../protocol/kept.ts";
+import { type GroupFile, keptProblem, type MovedFile, type PortsFile } from "../protocol/kept.ts";
 import { SILENT } from "./logging.ts";
+import { keptAt } from "./moving.ts";
 
 /** The file of a group's key. */
 export const IDENTITY_FILE = "group.json";
 export const LOG_FILE = "log.db";
 const PORTS_FILE = "ports.json";
+const MOVED_FILE = "moved.json";
 const LOG_FILES = [LOG_FILE, `${LOG_FILE}-wal`, HEAD_FILE];
 
 /** A log up to this is opened, as a copy, to see what is wrong with it, bytes. */
@@ -45,9 +47,14 @@ export function newGroup(name: string, founder: string): GroupFile {
 /**
  * What is kept in a folder, made by `make` where there is nothing of a group in it.
  *
- * @throws {LogDamaged} it is not what was written, or missing beside a log; {FolderUnusable}
+ * @throws {LogDamaged} it is not what was written, or missing beside a log; {FolderUnusable} and
+ * where the group was moved to another place
  */
 export function groupFile(folder: string, make: () => GroupFile): GroupFile {
+  const problem = movedProblem(folder);
+  if (problem !== undefined) {
+    throw new FolderUnusable(`Cannot start a group in ${folder}: ${problem}`);
+  }
   return readGroupFile(folder) ??
     loadOrMake<GroupFile>(join(folder, IDENTITY_FILE), () => summed(make()));
 }
@@ -83,6 +90,31 @@ export function keptPort(folder: string): number | undefined {
   return file?.main;
 }
 
+/** Where the group of a folder is kept instead; undefined where that is here. @throws {FolderUnusable} */
+export function movedTo(folder: string): string | undefined {
+  const file = load<MovedFile>(join(folder, MOVED_FILE), {
+    problem: (value) => keptProblem("movedFile", value),
+    wayOut:
+      "remove it if the group was not copied to another place, and is to go on in this folder",
+  });
+  return file?.to;
+}
+
+/** Why the group of a folder is not to be started there, with the way out; undefined where it is. */
+export function movedProblem(folder: string): string | undefined {
+  const to = movedTo(folder);
+  if (to === undefined) return undefined;
+  const { name } = readGroupFile(folder) ?? { name: "NAME" };
+  return `${keptAt(name, to)}; where it is not there, run the copy once more`;
+}
+
+/** Says where the group of a folder is kept instead; here, where that is undefined. */
+export function keepMoved(folder: string, to: string | undefined): void {
+  const path = join(folder, MOVED_FILE);
+  if (to === undefined) rmSync(path, { force: true });
+  else save(path, { to } satisfies MovedFile);
+}
+
 /** Keeps it for the next start. */
 export function keepPort(folder: string, main: number): void {
   save(join(folder, PORTS_FILE), { main });
@@ -108,7 +140,12 @@ export function parseGroupFile(text: string): GroupFile {
 
 /** The text of a `group.json` for a group whose log begins anew. */
 export function unfounded({ founded: _, ...file }: GroupFile): string {
-  return JSON.stringify(summed(file as GroupFile), null, 2) + "\n";
+  return textOf(file as GroupFile);
+}
+
+/** The text of a `group.json`. */
+export function textOf(file: GroupFile): string {
+  return JSON.stringify(summed(file), null, 2) + "\n";
 }
 
 /** The log of a group's folder, which must be that of its key. */
@@ -132,6 +169,7 @@ export function keptLog(folder: string): Log {
 export function folderProblems(folder: string): string[] {
   const problems: string[] = [];
   try {
+    if (movedTo(folder) !== undefined) return problems;
     const file = readGroupFile(folder);
     if (file) lookInto(folder, file, (text) => problems.push(text));
   } catch (error) {

@@ -11,6 +11,7 @@ import { Closed, UsageError } from "../errors.ts";
 import { randomToken } from "../identity/keys.ts";
 import type { Watch } from "../log/log.ts";
 import { unlessAborted } from "../transport/waiting.ts";
+import { isDatabase } from "./moving.ts";
 import {
   type Answer,
   failureOf,
@@ -43,6 +44,7 @@ const ELSEWHERE = "zgroup-holder-";
 /** Answers the requests about one folder until it is closed. */
 export class Holder {
   readonly #handle: Handle;
+  readonly #answered: () => void;
   readonly #token = randomToken();
   readonly #server: Server;
   readonly #silent = new Set<Socket>();
@@ -52,8 +54,10 @@ export class Holder {
   #last: Promise<unknown> = Promise.resolve();
   #leave: () => void = () => {};
 
-  constructor(handle: Handle) {
+  /** @param answered called when a request is done, and who asked has its answer or left */
+  constructor(handle: Handle, answered: () => void = () => {}) {
     this.#handle = handle;
+    this.#answered = answered;
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
@@ -158,13 +162,14 @@ export class Holder {
     };
     const ticking = setInterval(() => say(state), SAYS_EVERY);
     this.#requests++;
+    let work: ReturnType<Handle> | undefined;
     try {
       const request = this.#checked(line);
       if (this.#requests > MAX_REQUESTS) {
         throw new UsageError("Cannot take the request: too many wait already; try again later");
       }
       say(state);
-      const work = this.submit(request, {
+      work = this.submit(request, {
         signal: gone.signal,
         progress(done, total) {
           const begins = "waiting" in state;
@@ -180,10 +185,7 @@ export class Holder {
     } finally {
       this.#requests--;
       clearInterval(ticking);
-      socket.end();
-      const late = setTimeout(() => socket.destroy(), SILENT_FOR);
-      if (socket.destroyed) clearTimeout(late);
-      else socket.once("close", () => clearTimeout(late));
+      void Promise.allSettled([work, taken(socket)]).then(() => this.#answered());
     }
   }
 
@@ -204,10 +206,26 @@ export class Holder {
       const { file, part } = request;
       if (isPath(file) && isPath(part)) return { op: "backup", file, part };
     }
+    if (request?.op === "move") {
+      const { to, singleCopy } = request;
+      const isPlace = isPath(to) || (typeof to === "string" && isDatabase(to));
+      if (isPlace && typeof singleCopy === "boolean") return { op: "move", to, singleCopy };
+    }
     throw new UsageError(
       "Cannot take the request: the group runs another version of zgroup, which does not know it",
     );
   }
+}
+
+/** Ends a connection; resolves when its peer has read all, or has not within 5 s. */
+async function taken(socket: Socket): Promise<void> {
+  if (socket.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.once("close", () => resolve());
+  socket.end();
+  const late = setTimeout(() => socket.destroy(), SILENT_FOR);
+  await promise;
+  clearTimeout(late);
 }
 
 /** A path from the root on. */

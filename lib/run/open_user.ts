@@ -50,9 +50,10 @@ export async function lookingUser(options: OpenUserOptions): Promise<User> {
   return new User({ ...parts, ...who(file), store });
 }
 
-async function partsFor({ registries = [DEFAULT_REGISTRY], transport }: OpenUserOptions) {
+async function partsFor(options: OpenUserOptions) {
+  const { registries = [DEFAULT_REGISTRY], transport, stays } = options;
   for (const registry of registries) checkedRegistry("the registry", registry);
-  return { registries, transport: await transportFor(transport, SILENT), mid: midMaker() };
+  return { registries, transport: await transportFor(transport, SILENT), mid: midMaker(), stays };
 }
 
 function who({ secretKey, name }: UserFile) {

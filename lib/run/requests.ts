@@ -16,6 +16,7 @@ import {
   UsageError,
 } from "../errors.ts";
 import type { Checked, Watch } from "../log/log.ts";
+import type { Moved, Place } from "./moving.ts";
 
 /** What can be asked. */
 export type HolderRequest =
@@ -25,12 +26,14 @@ export type HolderRequest =
     readonly file: string;
     readonly part: string;
   }
-  | { readonly op: "verify" };
+  | { readonly op: "verify" }
+  | Place & { readonly op: "move" };
 
 /** What is answered, by `op`. */
 export interface HolderReplies {
   readonly backup: { readonly head: number };
   readonly verify: Checked;
+  readonly move: Moved;
 }
 
 /** Does what is asked. */

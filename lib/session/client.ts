@@ -61,10 +61,14 @@ export interface SessionClientOptions<T extends Ops> {
   ticket?(): Uint8Array | undefined;
   /** A session is open; called before any request goes out in it. */
   opened?(opened: Opened): void;
-  /** An open session is lost, or a try for one failed. */
-  gone?(why: string): void;
+  /** An open session is lost, or a try for one failed; `error` is what the server was refused for. */
+  gone?(why: string, error?: unknown): void;
+  /** It is there, and makes us wait for a session. */
+  putOff?(): void;
   pushed?(push: Push): void;
   readonly feed?: (frame: FeedFrame) => void;
+  /** What the holder of a group tells its other servers. */
+  news?(frame: FeedFrame): void;
   /**
    * Something authentic came, also what nobody waits for. With a generation: of the feed, but its
    * key is not here; said once for each such generation, whose frames are dropped.
@@ -112,8 +116,11 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
       sealed: (identity, transcript) => this.#sealed(identity, transcript),
       said: this.#said,
       fed: this.#fed,
-      lost: (why) => this.#lost(why),
-      putOff: (why) => this.#why = why,
+      lost: (why, error) => this.#lost(why, error),
+      putOff: (why) => {
+        this.#why = why;
+        options.putOff?.();
+      },
       refused: (error) => this.#requests.reject("unasked", error),
     });
   }
@@ -219,12 +226,12 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
     }
   }
 
-  #lost(why: string): void {
+  #lost(why: string, error?: unknown): void {
     this.#forget();
     this.#why = why;
     this.#requests.reject("asked", this.#unreachable(`the connection was lost (${why})`));
     try {
-      this.#options.gone?.(why);
+      this.#options.gone?.(why, error);
     } catch {
       // A listener's fault; a timer that meets it would end the program.
     }
@@ -247,6 +254,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
       return this.#unreadable(error);
     }
     if (!("push" in said)) return this.#reply(said);
+    if (said.push === "news") return this.#options.news?.(said);
     this.#reader.add(said.generation, said.key);
     this.#options.pushed?.(said);
   };

@@ -25,8 +25,8 @@ interface TunnelOptions {
   readonly said: (plaintext: Uint8Array) => void;
   /** A feed packet came, while there is a session. */
   readonly fed: (packet: Uint8Array) => void;
-  /** What was sealed is no more, or a try failed. */
-  lost(why: string): void;
+  /** What was sealed is no more, or a try failed; `error` is what the server is refused for. */
+  lost(why: string, error?: unknown): void;
   /** The server is there, and another try is made over the same connection a little later. */
   putOff(why: string): void;
   /** The server is not the one, or does not want us: nothing is tried before {@linkcode Tunnel.want}. */
@@ -117,7 +117,7 @@ export class Tunnel {
   refuse(error: unknown): void {
     this.#defer(error instanceof Refusal ? error.retryAfter ?? 0 : 0);
     this.#drop();
-    this.#options.lost(sentence(error));
+    this.#options.lost(sentence(error), error);
     this.#release();
     this.#options.refused(error);
   }

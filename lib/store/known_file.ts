@@ -66,8 +66,9 @@ function sumOf(known: Known): string {
 
 // Stored: add to what is summed, and keep the order.
 function textOf({ owner, generation, groups, pins }: Known): string {
-  const rows = groups.map((
-    { id, name, address, key, joined, role },
-  ) => [id, name, address, key, joined, role]);
+  const rows = groups.map(({ id, name, address, servers = [], key, joined, role }) => [
+    ...[id, name, address, key, joined, role],
+    ...(servers.length > 0 ? [servers] : []),
+  ]);
   return JSON.stringify([owner, generation, rows, Object.entries(pins)]);
 }

@@ -29,9 +29,10 @@ class MemoryStore implements UserStore {
 
   save(group: Parameters<UserStore["save"]>[0]): void {
     const { epoch = "", cursor = 0, base, tip, ticket = "" } = this.#known.get(group.id) ?? {};
-    const { id, name, address, key, joined, role } = group;
-    const place = { epoch, cursor, base, tip };
-    this.#known.set(id, { id, name, address, key, joined, role, ...place, ticket });
+    const { id, name, address, servers = [], key, joined, role } = group;
+    const others = servers.length > 0 ? { servers } : {};
+    const seen = { epoch, cursor, base, tip };
+    this.#known.set(id, { id, name, address, ...others, key, joined, role, ...seen, ticket });
   }
 
   forget(id: string): void {

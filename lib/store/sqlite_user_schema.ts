@@ -51,14 +51,18 @@ export const MIGRATIONS: readonly Migration[] = [
       set.run(known, sumOfAll(rows.filter((row) => row.known === known)));
     }
   },
+  // Where else a group is that has several servers: a list in JSON, or empty.
+  "ALTER TABLE known ADD COLUMN servers TEXT NOT NULL DEFAULT '';",
 ];
 
 /** The first version with the table `folder`, and with sums. */
 export const SUMS_SINCE = 3;
 
 /** Rows as they are stored. */
-export type GroupRow = Omit<StoredGroup, "joined" | "base" | "tip"> & {
+export type GroupRow = Omit<StoredGroup, "joined" | "servers" | "base" | "tip"> & {
   readonly joined: number;
+  /** Absent in a row of an earlier format. */
+  readonly servers?: string;
   readonly base_seq: number;
   readonly base_hash: string;
   readonly tip_seq: number;
@@ -81,6 +85,7 @@ export const groupSum = (row: Omit<GroupRow, "sum" | "ticket">) =>
   sumOf(
     ...[row.id, row.name, row.address, row.key, row.joined, row.role, row.epoch, row.cursor],
     ...[row.base_seq, row.base_hash, row.tip_seq, row.tip_hash],
+    ...(row.servers ? [row.servers] : []),
   );
 export const pinSum = ({ address, key }: Omit<PinRow, "sum">) => sumOf(address, key);
 export const waitingSum = ({ known, mid, text }: Omit<WaitingRow, "sum">) =>
@@ -94,13 +99,19 @@ export function sumOfAll(rows: readonly { readonly sum: number }[]): number {
   return rows.reduce((all, { sum }) => (all ^ sum) >>> 0, 0);
 }
 
+/** Where else a group is, as it is stored. */
+export function serversText(servers: readonly string[] = []): string {
+  return servers.length > 0 ? JSON.stringify(servers) : "";
+}
+
 /** A row as the rest of zgroup knows it. */
 export function toGroup(
-  { sum: _, joined, base_seq, base_hash, tip_seq, tip_hash, ...row }: GroupRow,
+  { sum: _, joined, servers, base_seq, base_hash, tip_seq, tip_hash, ...row }: GroupRow,
 ): StoredGroup {
   return {
     ...row,
     joined: joined === 1,
+    ...(servers ? { servers: JSON.parse(servers) } : {}),
     ...(base_hash ? { base: { seq: base_seq, hash: base_hash } } : {}),
     ...(tip_hash ? { tip: { seq: tip_seq, hash: tip_hash } } : {}),
   };

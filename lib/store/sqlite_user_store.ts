@@ -20,6 +20,7 @@ import {
   type OutboxRow,
   type PinRow,
   pinSum,
+  serversText,
   sumOfAll,
   toGroup,
   type WaitingRow,
@@ -34,9 +35,11 @@ export const SQL = {
   grow: "UPDATE folder SET generation = generation + 1",
   groups: "SELECT * FROM known ORDER BY name, id",
   group: "SELECT * FROM known WHERE id = ?",
-  save: `INSERT INTO known (id, name, address, key, joined, role) VALUES (?, ?, ?, ?, ?, ?)
+  save: `INSERT INTO known (id, name, address, servers, key, joined, role)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address,
-      key = excluded.key, joined = excluded.joined, role = excluded.role RETURNING *`,
+      servers = excluded.servers, key = excluded.key, joined = excluded.joined,
+      role = excluded.role RETURNING *`,
   sumGroup: "UPDATE known SET sum = ? WHERE id = ?",
   forget: "DELETE FROM known WHERE id = ?",
   keepTicket: "UPDATE known SET ticket = ? WHERE id = ?",
@@ -171,12 +174,15 @@ export class SqliteStore implements UserStore {
 
   save(group: KnownGroup): void {
     const { id, name, address, key, joined, role } = group;
+    const servers = serversText(group.servers);
     const row = this.#do(() => this.#sql.group.get(id)) as GroupRow | undefined;
     const same = row !== undefined && row.name === name && row.address === address &&
-      row.key === key && row.joined === Number(joined) && row.role === role;
+      row.servers === servers && row.key === key && row.joined === Number(joined) &&
+      row.role === role;
     if (same) return;
     this.#change(() => {
-      this.#sum(this.#sql.save.get(id, name, address, key, joined ? 1 : 0, role) as GroupRow);
+      const values = [id, name, address, servers, key, joined ? 1 : 0, role];
+      this.#sum(this.#sql.save.get(...values) as GroupRow);
     });
   }
 

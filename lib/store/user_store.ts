@@ -9,7 +9,10 @@ export interface GroupTarget {
   /** Group id, UUID; empty until the first contact with a group found by address alone. */
   readonly id: string;
   readonly name: string;
+  /** Where it is met. */
   readonly address: string;
+  /** Where else, when it has several servers; at most 16. */
+  readonly servers?: readonly string[];
   /** The group's identity key; empty where only the id is known, which is made from it. */
   readonly key: string;
 }

@@ -32,3 +32,23 @@ export function unlessAborted<T>(
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
+
+/** For those who wait to ask again, and need not wait any longer when something is heard. */
+export class Rest {
+  #woken = new AbortController();
+  #resting = 0;
+
+  /** Resolves after `ms`, or when the rest is ended. */
+  async until(ms: number): Promise<void> {
+    this.#resting++;
+    await pause(ms, this.#woken.signal);
+    this.#resting--;
+  }
+
+  /** Ends it for all who rest now. */
+  end(): void {
+    if (this.#resting === 0) return;
+    this.#woken.abort();
+    this.#woken = new AbortController();
+  }
+}

@@ -21,7 +21,21 @@ const TEXTS: Readonly<Record<Alarm["why"], (name: string, seq: number, head: num
     `or shown to you alone; what the log holds follows`,
 };
 
-/** An alarm about the group of a name. */
-export function alarmOf(why: Alarm["why"], name: string, seq: number, head: number): Alarm {
-  return { why, seq, text: TEXTS[why](name, seq, head) };
+/** Tells of one group, of each kind once in an epoch. */
+export class Alarms {
+  readonly #tell: (alarm: Alarm) => void;
+  #told = { epoch: "", kinds: new Set<Alarm["why"]>() };
+
+  constructor(tell: (alarm: Alarm) => void) {
+    this.#tell = tell;
+  }
+
+  /** `head`: where the group says that it ends. */
+  raise(why: Alarm["why"], name: string, epoch: string, seq: number, head: number): void {
+    if (this.#told.epoch !== epoch) this.#told = { epoch, kinds: new Set() };
+    // What is corrected comes again: who is shown it must know each time.
+    if (this.#told.kinds.has(why) && why !== "corrected") return;
+    this.#told.kinds.add(why);
+    this.#tell({ why, seq, text: TEXTS[why](name, seq, head) });
+  }
 }

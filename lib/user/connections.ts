@@ -6,12 +6,14 @@ import { PRESENT_FOR } from "../protocol/limits.ts";
 import type { GroupTarget, StoredGroup, UserStore } from "../store/user_store.ts";
 import { pause } from "../transport/waiting.ts";
 import type { LiveFeed } from "./feed.ts";
+import { targetOf } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
 import { recognize } from "./identity.ts";
 import { Link } from "./link.ts";
 import type { Registries } from "./registries.ts";
 import type { RegistryMeans } from "./registry_link.ts";
 import { Sender } from "./sender.ts";
+import { atAny } from "./servers.ts";
 import type { JoinedGroup, OutboxEvent, UserEvent } from "./types.ts";
 
 /** What a user works with, to join a group or to look at a server. */
@@ -26,6 +28,8 @@ interface ConnectionsOptions extends Pick<Parts, "transport" | "registries" | "g
   readonly key: SigningKey;
   readonly mid: () => string;
   readonly name: () => string;
+  /** Begins where it was last, and not at any server of a group. */
+  readonly stays?: boolean;
   emit(event: UserEvent): void;
 }
 
@@ -67,14 +71,15 @@ export class Connections {
 
   /** What is known of a group without asking. */
   info(group: StoredGroup): JoinedGroup {
-    const { id, name, address, role, key } = group;
+    const { id, name, address, servers, role, key } = group;
     const { cursor, epoch } = this.#options.groups.cursor(group);
     const { link, sender } = this.get(id) ?? {};
     const state = link?.state ?? "connecting";
     // A cursor of another epoch has seen nothing of this one.
     const unread = Math.max(0, (link?.head ?? 0) - (link?.epoch === epoch ? cursor : 0));
     const waiting = sender?.waiting ?? 0;
-    return { id, name, address, role, state, unread, waiting, cursor, key };
+    const others = servers ? { servers } : {};
+    return { id, name, address, ...others, role, state, unread, waiting, cursor, key };
   }
 
   /** Messages in the outbox for a group. */
@@ -84,7 +89,11 @@ export class Connections {
 
   /** The connection to a known group. @throws {Closed} */
   open(id: string): Connected {
-    return this.#open.get(id) ?? this.adopt(this.link(this.#options.groups.get(id)!));
+    const { groups, stays } = this.#options;
+    const open = this.#open.get(id);
+    if (open) return open;
+    const known = groups.get(id)!;
+    return this.adopt(this.link(stays ? known : atAny(known)));
   }
 
   /** From now on this is the connection to its group, which is known. */
@@ -107,6 +116,7 @@ export class Connections {
     if (this.#closed) throw new Closed("Cannot ask a group: closed");
     const { transport, key, name, groups, registries, emit } = this.#options;
     const { joined, epoch, ticket } = groups.get(target.id) ?? {};
+    const warned = new Set<string>();
     const link: Link = new Link({
       transport,
       key,
@@ -117,7 +127,8 @@ export class Connections {
       recognize: (target, identity) => recognize(target, identity, groups.all),
       find: async () => {
         const { id } = link.target;
-        return id ? (await registries.resolve(id, id))?.record : undefined;
+        const listing = id ? await registries.resolve(id, id) : undefined;
+        return listing && targetOf(listing);
       },
       moved: (moved) => {
         if (groups.get(moved.id)) groups.learn(moved);
@@ -125,6 +136,10 @@ export class Connections {
       admitted: (ticket) => groups.admitted(link.target.id, ticket),
       changed: (state) => emit({ type: "state", group: link.target.name, state }),
       alarm: (alarm) => emit({ type: "alarm", group: link.target.name, ...alarm }),
+      warn(text) {
+        if (!warned.has(text)) emit({ type: "warning", text });
+        warned.add(text);
+      },
     });
     return link;
   }

@@ -29,6 +29,8 @@ interface FeedSource {
   /** However long it takes; rejects at once when the signal is aborted. */
   subscribe(signal: AbortSignal): Promise<{ readonly epoch: string; readonly head: number }>;
   unsubscribe(): void;
+  /** It was not heard for too long, while somebody follows. */
+  silent?(): void;
 }
 
 /** What a subscription was answered. */
@@ -118,6 +120,7 @@ export class LiveFeed {
   /** Twice a second while somebody follows: silence is told to all once. */
   tick(): void {
     if (!this.#subscribed || ++this.#quiet !== SILENT + 1) return;
+    this.#source.silent?.();
     for (const listener of this.#listeners) listener.wake();
   }
 

@@ -9,6 +9,11 @@ import type { GroupTarget, Proof, StoredGroup, UserStore } from "../store/user_s
 /** How long a cursor may wait to be kept, ms. */
 const DELAY = 50;
 
+/** Whether this is an address of the group. */
+export function isAt({ address, servers = [] }: GroupTarget, wanted: string): boolean {
+  return address === wanted || servers.includes(wanted);
+}
+
 /** What a person names a group by: an address as it is, a name or an id in its one spelling. */
 export function toWanted(target: string): string {
   return isAddress(target) ? target : normalName(target);
@@ -60,16 +65,20 @@ export class KnownGroups {
     const exact = this.joined.find(({ name }) => name === target);
     if (exact) return exact;
     const wanted = toWanted(target);
-    const group = this.joined.find(({ id, name, address }) => [name, address, id].includes(wanted));
+    const group = this.joined.find((group) => group.id === wanted || group.name === wanted) ??
+      this.joined.find((group) => isAt(group, wanted));
     if (group) return group;
     throw new Refusal("not_member", `Cannot do that in "${wanted}": join it first`);
   }
 
-  /** Where a group is now; whether it is joined stays as it was. */
+  /** Where a group is now, and where else, if that is said; whether it is joined stays as it was. */
   learn(target: GroupTarget): void {
     const known = this.get(target.id);
-    const key = target.key || (known?.key ?? "");
-    this.#save({ ...target, key, joined: known?.joined ?? false, role: known?.role ?? "" });
+    const { key = "", joined = false, role = "", servers = [] } = known ?? {};
+    const learned = { servers, ...target, key: target.key || key, joined, role };
+    const isKnown = known !== undefined && known.name === learned.name && key === learned.key &&
+      known.address === learned.address && servers.join() === learned.servers.join();
+    if (!isKnown) this.#save(learned);
   }
 
   /** We are a member, since some moment of this epoch. */

@@ -5,13 +5,18 @@ import { shortKey } from "../identity/keys.ts";
 import { isAddress } from "../text/addresses.ts";
 import { nameProblem } from "../text/names.ts";
 import { recordProblem } from "../protocol/record.ts";
-import type { Listing } from "../protocol/schema.ts";
+import { MAX_SERVERS } from "../protocol/limits.ts";
+import type { ListedServer, Listing } from "../protocol/schema.ts";
+import type { GroupTarget } from "../store/user_store.ts";
 import { pause } from "../transport/waiting.ts";
 import { allPages } from "./pages.ts";
 import { RegistryLink, type RegistryMeans } from "./registry_link.ts";
+import type { NameDispute, NamesCompared } from "./types.ts";
 
 /** How long the other registries may take when one has answered, ms: a dead one delays nobody. */
 const OTHERS = 500;
+/** How long registries are asked for their lists, to compare them, ms. */
+const COMPARE_WITHIN = 5_000;
 /** Most sentences that a person is told about registries. */
 const MAX_TOLD = 20;
 
@@ -39,13 +44,12 @@ export class Registries {
    */
   async list(prefix = ""): Promise<Listing[]> {
     const lists = await this.#ask((registry, signal) => listAll(registry, prefix, signal));
-    const merged = new Map<string, Listing>();
-    for (const listing of lists.flat()) {
-      const key = listing.record?.id ?? `${listing.name} ${listing.address}`;
-      const known = merged.get(key);
-      if (!known || better(listing, known)) merged.set(key, listing);
-    }
-    return [...merged.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    const same = Map.groupBy(
+      lists.flat(),
+      ({ name, address, record }) => record?.id ?? `${name} ${address}`,
+    );
+    return [...same.values()].map(merged)
+      .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 
   /**
@@ -68,13 +72,46 @@ export class Registries {
       this.#tell(`The registry at ${address} answers with another group than "${group}"`);
       return undefined;
     });
-    const good = found.filter((listing) => listing !== undefined).filter(believable);
+    const good = found.flatMap((listing) => listing ? believed(listing) : []);
     const same = good.filter(({ record }) => wanted !== undefined && record?.id === wanted);
-    if (same.length > 0) return best(same);
+    if (same.length > 0) return merged(same);
     const other = good.find(({ record }) => record?.id !== good[0].record?.id);
-    if (isAddress(group)) return other || good.length < found.length ? undefined : best(good);
+    if (isAddress(group) && (other || good.length < found.length)) return undefined;
     if (wanted === undefined && other) throw disagreement(group, good[0], other);
-    return best(good);
+    if (good.length === 0) return undefined;
+    const { record } = best(good);
+    return merged(good.filter((listing) => listing.record?.id === record?.id));
+  }
+
+  /**
+   * Which groups have which names, at each registry that answers within 5 s, as far as its list goes
+   * by then. Never rejects.
+   *
+   * @param known groups that the user knows
+   */
+  async compare(known: readonly GroupTarget[]): Promise<NamesCompared> {
+    const names = new Map<string, Map<string, string[]>>();
+    const signal = AbortSignal.timeout(COMPARE_WITHIN);
+    await Promise.all(this.all.map(async (registry) => {
+      // Who does not answer is told where each is asked.
+      for (const { name, record } of await listAll(registry, "", signal).catch(() => [])) {
+        if (!record) continue;
+        const keys = names.get(name) ?? new Map<string, string[]>();
+        names.set(name, keys);
+        keys.set(record.key, [...keys.get(record.key) ?? [], registry.address]);
+      }
+    }));
+    let compared = 0;
+    const disputes: NameDispute[] = [];
+    for (const [name, keys] of names) {
+      const owners = [...keys].map(([key, registries]) => ({
+        ...{ key, registries },
+        known: known.some((group) => group.name === name && group.key === key),
+      }));
+      if (owners.flatMap(({ registries }) => registries).length > 1) compared++;
+      if (owners.length > 1) disputes.push({ name, owners });
+    }
+    return { compared, disputes: disputes.sort((a, b) => (a.name < b.name ? -1 : 1)) };
   }
 
   /** @param question its signal is aborted when nobody waits for its answer any more */
@@ -135,21 +172,32 @@ async function listAll(
     signal,
   });
   // Page by page: each signature takes 0.1 ms of the loop.
-  for await (const { groups } of pages) all.push(...groups.filter(believable));
+  for await (const { groups } of pages) all.push(...groups.flatMap(believed));
   return all;
 }
 
 /** Whether this is the group that was asked for, by whatever it was. */
-function isAnswerTo({ name, address, record }: Listing, asked: string): boolean {
-  return name === asked || address === asked || record?.id === asked;
+function isAnswerTo({ name, address, record, servers = [] }: Listing, asked: string): boolean {
+  return name === asked || address === asked || record?.id === asked ||
+    servers.some((server) => server.address === asked);
 }
 
-/** A registry is a phone book, not an authority: a record counts by its own signature. */
-function believable({ name, address, record }: Listing): boolean {
-  if (nameProblem(name) || !isAddress(address)) return false;
-  if (!record) return true;
-  return record.name === name && record.address === address &&
+/**
+ * What of a listing can be believed, or nothing. A registry is a phone book, not an authority: a
+ * record counts by its own signature.
+ */
+function believed(listing: Listing): [Listing] | [] {
+  const { name, address, state, record, servers = [] } = listing;
+  if (nameProblem(name) || !isAddress(address)) return [];
+  if (!record) return [{ name, address, state }];
+  const isSigned = ({ address, record }: ListedServer) =>
+    record.name === name && record.address === address &&
     recordProblem(record, Date.now()) === undefined;
+  if (!isSigned({ address, state, record })) return [];
+  const others = servers.filter((server) =>
+    server.record.id === record.id && server.record.server !== undefined && isSigned(server)
+  );
+  return [{ name, address, state, record, ...(others.length > 0 ? { servers: others } : {}) }];
 }
 
 /** The first that is met is pinned: which one, a registry must not choose. */
@@ -164,11 +212,34 @@ function disagreement(group: string, ...both: readonly [Listing, Listing]): Refu
   );
 }
 
-function best(listings: readonly Listing[]): Listing | undefined {
-  return listings.reduce<Listing | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
+/** What several registries say of one group, as one: of each server what is best, live ones first. */
+function merged(listings: readonly Listing[]): Listing {
+  const { name, address, state, record } = best(listings);
+  const first = { name, address, state, ...(record ? { record } : {}) };
+  if (record?.server === undefined) return first;
+  const found: ListedServer[] = [];
+  const all = listings.flatMap(({ address, state, record, servers = [] }) =>
+    record?.server === undefined ? servers : [{ address, state, record }, ...servers]
+  );
+  for (const one of all.sort((a, b) => (better(a, b) ? -1 : better(b, a) ? 1 : 0))) {
+    const same = ({ address, record }: ListedServer) =>
+      address === one.address || record.server === one.record.server;
+    if (!found.some(same)) found.push(one);
+  }
+  found.sort((a, b) =>
+    a.state === b.state ? (a.address < b.address ? -1 : 1) : a.state === "live" ? -1 : 1
+  );
+  const [main, ...servers] = found.slice(0, MAX_SERVERS);
+  return { name, ...main, ...(servers.length > 0 ? { servers } : {}) };
 }
 
-function better(a: Listing, b: Listing): boolean {
+type Dated = Pick<Listing, "state" | "record">;
+
+function best(listings: readonly Listing[]): Listing {
+  return listings.reduce((a, b) => (better(b, a) ? b : a));
+}
+
+function better(a: Dated, b: Dated): boolean {
   if (a.state !== b.state) return a.state === "live";
   return (a.record?.version ?? 0) > (b.record?.version ?? 0);
 }

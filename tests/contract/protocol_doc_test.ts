@@ -18,6 +18,8 @@ import {
   GROUP_REPLIES,
   REGISTRY_OPS,
   REGISTRY_REPLIES,
+  SERVER_OPS,
+  SERVER_REPLIES,
 } from "../../lib/protocol/schema.ts";
 import { NEW_NAMES, REGISTRY_BOUNDS, REQUESTS } from "../../lib/registry/bounds.ts";
 import { STRANGERS_SHARE } from "../../lib/session/budget.ts";
@@ -31,6 +33,7 @@ describe("PROTOCOL.md", () => {
   const tables: Record<string, [object, Record<string, unknown>]> = {
     Group: [GROUP_OPS, GROUP_REPLIES],
     Registry: [REGISTRY_OPS, REGISTRY_REPLIES],
+    Servers: [SERVER_OPS, SERVER_REPLIES],
   };
   for (const [name, [table, replies]] of Object.entries(tables)) {
     const section = text.split(`\n## ${name}\n`)[1]?.split("\n## ")[0] ?? "";
@@ -113,6 +116,10 @@ const LIMITS: Readonly<Record<string, readonly string[]>> = {
   MAX_MEMBERS: [`**members.** At most ${many(limits.MAX_MEMBERS)} a page`],
   MAX_TIME: [
     `Times are ms since 1970, whole numbers, at most ${many(limits.MAX_TIME)} (the year 9999)`,
+  ],
+  MAX_SERVERS: [
+    `**Several servers of one group** (at most ${limits.MAX_SERVERS})`,
+    `the addresses of all servers of the group, at most ${limits.MAX_SERVERS};`,
   ],
   MID_SPAN: [`mids increase and lie at most ${many(limits.MID_SPAN)} ms apart`],
   MID_AHEAD: [`none more than ${days(limits.MID_AHEAD)} ahead of the group's clock`],
@@ -214,7 +221,11 @@ const BOUNDS: Readonly<Record<keyof typeof DOCS, readonly string[]>> = {
     `${many(kept("registry/state.ts", "names"))} names, ` +
     `${kept("registry/state.ts", "namesPerKey")} of a key, ${many(NEW_NAMES.burst)} of one IP at ` +
     `once and one in ${1 / NEW_NAMES.rate} s more. ${REQUESTS.rate} requests a second of one IP, ` +
-    `${many(REQUESTS.burst)} at once.`,
+    `${many(REQUESTS.burst)} at once. Of the servers of one group ${limits.MAX_SERVERS} leases, ` +
+    `and the versions seen last of ${
+      kept("registry/server_versions.ts", "MOST_OF_NAME")
+    }, of all ` +
+    `groups ${many(kept("registry/server_versions.ts", "MOST", 1))}.`,
     `Handshakes of strangers take ${share(STRANGERS_SHARE)} of a core together`,
     `Where more than ${kept("group/feed.ts", "FEW")} follow`,
   ],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { midMaker } from "../../lib/identity/mids.ts";
+import { loadKnown } from "../../lib/store/known_file.ts";
 import { memoryStore } from "../../lib/store/memory_user_store.ts";
 import { lookAtStore, storeOwner } from "../../lib/store/sqlite_user_look.ts";
 import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
@@ -144,6 +145,48 @@ test("user store of the first format opens with what it held, and takes what cam
     }
     return Promise.resolve();
   }));
+
+test("user store of the third format opens with what it held, and takes other servers then", () =>
+  inFolder((folder) => {
+    const frozen = new URL("../faults/frozen/user_v3.sql", import.meta.url);
+    const db = new DatabaseSync(join(folder, "user.db"));
+    db.exec(readFileSync(frozen, "utf8"));
+    db.close();
+    const store = sqliteStore(folder);
+    const [group] = store.groups();
+    const [base, tip] = [{ seq: 5, hash: "h".repeat(43) }, { seq: 9, hash: "t".repeat(43) }];
+    assert.deepEqual([group.servers, group.cursor, group.base, group.tip], [
+      undefined,
+      9,
+      base,
+      tip,
+    ]);
+    const servers = ["10.0.0.2:5560", "[fe80::1]:5560"];
+    store.save({ ...group, servers });
+    store.close();
+    const again = sqliteStore(folder);
+    assert.deepEqual(again.groups(), [{ ...group, servers }]);
+    assert.deepEqual(loadKnown(folder)?.groups[0].servers, servers);
+    again.close();
+    return Promise.resolve();
+  }));
+
+for (const [engine, open] of ENGINES) {
+  test(`${engine} user store knows where else a group is until it is told otherwise`, () =>
+    inFolder((folder) => {
+      const store = open(folder);
+      const known = () => store.groups().map(({ servers }) => servers);
+      store.save({ ...LAB, servers: ["10.0.0.2:5560"] });
+      assert.deepEqual(known(), [["10.0.0.2:5560"]]);
+      store.moveCursor("a", "e", 3);
+      store.keepTicket("a", "one");
+      assert.deepEqual(known(), [["10.0.0.2:5560"]]);
+      store.save({ ...LAB, servers: [] });
+      assert.deepEqual(known(), [undefined]);
+      store.close();
+      return Promise.resolve();
+    }));
+}
 
 test("user store gives one folder to two programs, and keeps what is not settled", () =>
   inFolder((folder) => {

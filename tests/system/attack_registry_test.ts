@@ -98,13 +98,21 @@ test("attack: an old record, and one altered in any field, is refused", async ()
     assert.deepEqual(Object.keys(stale.all), ["stale_record"]);
 
     const fields = new Counts();
-    for (const field of Object.keys(good) as (keyof GroupRecord)[]) {
-      const value = good[field];
-      const others = typeof value === "number"
+    const whole = [good, make({ server: "s".repeat(22) })].flatMap((record) =>
+      Object.entries(record).map(([field, value]) => ({ record, field, value }))
+    );
+    for (const { record: own, field, value } of whole) {
+      const others: (string | number | undefined)[] = typeof value === "number"
         ? [value + 1, value + 1e6, 0, -1, 0.5, 2 ** 53]
-        : ["", `${value}x`, value.slice(0, -1), value.replace(/.$/, (c) => c === "A" ? "Q" : "A")];
+        : [
+          "",
+          `${value}x`,
+          value.slice(0, -1),
+          value.slice(0, -1) + (value.endsWith("A") ? "Q" : "A"),
+        ];
+      if (field === "server") others.push(undefined);
       for (const other of others) {
-        const record = { ...good, [field]: other } as GroupRecord;
+        const record = { ...own, [field]: other } as GroupRecord;
         fields.add(await codeOf(hand.ask("register", { record })));
         assert.notEqual(recordProblem(record, version), undefined, `${field} ${other}`);
       }

@@ -114,14 +114,20 @@ export async function from(ip: string, address: string) {
 }
 
 /** Something that listens at an IP, and counts who comes. */
-export async function door(ip: string) {
+export function door(ip: string) {
+  return doorAt(`${ip}:0`);
+}
+
+/** The same at an address. */
+export async function doorAt(address: string) {
+  const [ip, port] = address.split(":");
   let knocks = 0;
   const server = createServer((socket) => {
     knocks++;
     socket.on("error", () => {});
     socket.destroy();
   });
-  await new Promise<void>((resolve) => server.listen(0, ip, resolve));
+  await new Promise<void>((resolve) => server.listen(Number(port), ip, resolve));
   return {
     address: `${ip}:${(server.address() as { port: number }).port}`,
     knocks: () => knocks,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { doctor } from "../../lib/cli/doctor.ts";
-import type { Machine } from "../../lib/cli/program.ts";
+import type { DatabaseFound, Machine } from "../../lib/cli/program.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
-import type { ServerFound as Server } from "../../lib/user/types.ts";
+import type { NamesCompared, ServerFound as Server } from "../../lib/user/types.ts";
 import { fixedKey } from "./fixtures.ts";
 
 const WELL: Machine = {
@@ -17,25 +17,34 @@ const WELL: Machine = {
 };
 const SERVER: Server = { what: "registry", address: "127.0.0.1:5555", took: 2, ahead: 5 };
 
-/** What the doctor prints about a machine and servers, and its exit code. */
+const LOG = "postgres://zgroup:secret@h1,h2/zgroup";
+
+const AGREED: NamesCompared = { compared: 0, disputes: [] };
+
+/** What the doctor prints about a machine, servers, and a database; and its exit code. */
 async function says(
-  machine: Partial<Machine>,
+  { names = AGREED, ...machine }: Partial<Machine> & { names?: NamesCompared },
   servers: readonly Partial<Server>[],
+  database?: DatabaseFound,
+  ...flags: string[]
 ): Promise<{ code: number; text: string }> {
   const lines: string[] = [];
+  const texts = new Map(database ? [["log", LOG]] : []);
   const user = {
     name: "alice",
     id: "id",
     diagnose: () => Promise.resolve(servers.map((server) => ({ ...SERVER, ...server }))),
+    compareNames: () => Promise.resolve(names),
     close: () => Promise.resolve(),
   };
   const code = await doctor(
     {
-      given: { flags: new Set(), texts: new Map(), lists: new Map(), positionals: ["doctor"] },
+      given: { flags: new Set(flags), texts, lists: new Map(), positionals: ["doctor"] },
       home: "/home",
       doors: {
         machine: () => Promise.resolve({ ...WELL, ...machine }),
         lookingUser: () => Promise.resolve(user),
+        database: () => Promise.resolve(database),
       },
       output: {
         style: { colour: false },
@@ -56,6 +65,46 @@ test("doctor says that all is well and ends with 0", async () => {
   assert.ok(text.includes(`clocks agree, its key is ${shortKey(key)}\n`), text);
   assert.match(text, /All is well$/);
   assert.doesNotMatch(text, /WRONG/);
+});
+
+test("doctor tells of a group with several servers who answers and who does not", async () => {
+  const server = { what: "Lab", several: true };
+  const { code, text } = await says({}, [
+    { ...server, address: "10.0.0.1:5560" },
+    { ...server, address: "10.0.0.2:5560", problem: "no answer" },
+  ]);
+  assert.equal(code, 1);
+  assert.match(text, /^ok +Lab 10.0.0.1:5560: answers in 2 ms$/m);
+  assert.match(
+    text,
+    /^WRONG +Lab 10.0.0.2:5560: no answer\n +its members go on at the others; start/m,
+  );
+});
+
+test("doctor compares what registries say of the same names", async () => {
+  const [one, other] = [fixedKey(0).publicKey, fixedKey(100).publicKey];
+  const agreed = await says({ names: { compared: 3, disputes: [] } }, []);
+  assert.equal(agreed.code, 0);
+  assert.match(agreed.text, /^ok +registries: they agree on 3 names$/m);
+  const owners = [
+    { key: one, registries: ["10.0.0.1:5555", "10.0.0.2:5555"], known: true },
+    { key: other, registries: ["10.0.0.3:5555"], known: false },
+  ];
+  const { code, text } = await says(
+    { names: { compared: 3, disputes: [{ name: "Lab", owners }] } },
+    [],
+  );
+  assert.equal(code, 1);
+  assert.ok(
+    text.includes(
+      `WRONG  the name "Lab": 10.0.0.1:5555 and 10.0.0.2:5555 give it to the key ${
+        shortKey(one)
+      }, ` +
+        `whom you know; 10.0.0.3:5555 gives it to the key ${shortKey(other)}\n`,
+    ),
+    text,
+  );
+  assert.match(text, /\n +ask the group's owner which key is right; /);
 });
 
 test("doctor names what is wrong, says what to do, and ends with 1", async () => {
@@ -81,4 +130,84 @@ test("doctor names what is wrong, says what to do, and ends with 1", async () =>
     assert.match(text, wanted);
     assert.match(text, /^1 of \d+ are wrong$/m);
   }
+});
+
+type Primary = NonNullable<DatabaseFound["primary"]>;
+
+const GROUP: Primary["groups"][number] = {
+  name: "Lab",
+  head: 1_234,
+  holder: "10.0.0.1:5560",
+  isAlive: true,
+  moved: undefined,
+  isWhole: true,
+};
+const PRIMARY: Primary = {
+  settings: {
+    fsync: "on",
+    full_page_writes: "on",
+    synchronous_commit: "on",
+    synchronous_standby_names: "ANY 1 (h2, h3)",
+    data_checksums: "on",
+  },
+  standbys: 2,
+  inSync: 2,
+  role: "zgroup",
+  schema: 1,
+  known: 1,
+  groups: [GROUP],
+};
+const HOSTS: DatabaseFound["hosts"] = [
+  { address: "h1:5432", version: "15.18", isPrimary: true },
+  { address: "h2:5432", version: "15.18", isPrimary: false },
+];
+
+test("doctor says of a database that all is well, one line an item", async () => {
+  const { code, text } = await says({}, [], { hosts: HOSTS, primary: PRIMARY });
+  assert.equal(code, 0, text);
+  assert.match(text, /^ok +database h1:5432: PostgreSQL 15.18, primary$/m);
+  assert.match(text, /^ok +database h2:5432: PostgreSQL 15.18, standby$/m);
+  assert.match(
+    text,
+    /^ok +database: synchronous_standby_names = "ANY 1 .*", 2 of 2 standbys in sync$/m,
+  );
+  assert.match(text, /^ok +group "Lab" in the database: 1,234 entries, held by 10.0.0.1:5560$/m);
+  const hidden = await says({}, [], { hosts: HOSTS, primary: { ...PRIMARY, inSync: undefined } });
+  assert.equal(hidden.code, 0);
+  assert.match(hidden.text, /2 standbys connected \(.* GRANT pg_read_all_stats TO zgroup\)/);
+});
+
+test("doctor names what is wrong with a database, says what to do, and ends with 1", async () => {
+  const setting = (name: string, value: string): Partial<Primary> => ({
+    settings: { ...PRIMARY.settings, [name]: value },
+  });
+  const cases: [Partial<Primary>, RegExp][] = [
+    [setting("fsync", "off"), /WRONG +database: fsync = off\n +a loss of power .*fsync = on/],
+    [setting("full_page_writes", "off"), /WRONG +database: full_page_writes = off\n/],
+    [setting("synchronous_commit", "local"), /WRONG +database: synchronous_commit = local\n/],
+    [setting("data_checksums", "off"), /WRONG +database: data_checksums = off\n.*pg_checksums/],
+    [setting("synchronous_standby_names", ""), /WRONG .*one disk only\n +set it .*--single-copy/],
+    [{ inSync: 0 }, /WRONG .* 0 of 2 standbys in sync\n +groups accept nothing until/],
+    [{ inSync: undefined, standbys: 0 }, /WRONG .* 0 standbys connected/],
+    [{ schema: 2 }, /WRONG .*schema version 2, this program knows 1\n +a newer zgroup/],
+    [{ groups: [{ ...GROUP, isAlive: false }] }, /WRONG .*5560 has it, and does not renew/],
+    [{ groups: [{ ...GROUP, isWhole: false }] }, /WRONG .*a copy to here has not ended\n/],
+  ];
+  for (const [primary, wanted] of cases) {
+    const { code, text } = await says({}, [], {
+      hosts: HOSTS,
+      primary: { ...PRIMARY, ...primary },
+    });
+    assert.equal(code, 1, text);
+    assert.match(text, wanted);
+    assert.match(text, /^1 of \d+ are wrong$/m);
+  }
+  const [first] = HOSTS;
+  const silent = [first, { address: "h2:5432", problem: "connect ECONNREFUSED" }];
+  const one = await says({}, [], { hosts: silent, primary: PRIMARY });
+  assert.match(one.text, /WRONG +database h2:5432: connect ECONNREFUSED\n +start it, check/);
+  const none = await says({}, [], { hosts: silent.slice(1) });
+  assert.match(none.text, /^2 of \d+ are wrong$/m);
+  const enough = { ...PRIMARY, ...setting("synchronous_standby_names", "") };
+  assert.equal((await says({}, [], { hosts: HOSTS, primary: enough }, "single-copy")).code, 0);
 });

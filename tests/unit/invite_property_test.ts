@@ -30,6 +30,7 @@ const invites = fc.record({
   nonce: tokens,
   version: fc.maxSafeNat(),
   expires: fc.maxSafeNat(),
+  server: fc.option(tokens, { nil: undefined }),
   token: tokens,
   until: fc.maxSafeNat(),
   registry: fc.oneof(fc.constant(""), addresses.map((at) => `${at}#${key.publicKey}`)),

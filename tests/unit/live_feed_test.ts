@@ -19,6 +19,7 @@ function made() {
         answers.push({ resolve: (head) => resolve({ epoch: EPOCH, head }), reject });
       }),
     unsubscribe: () => void said.push("unsubscribe"),
+    silent: () => void said.push("silent"),
   });
   const closed = () => new Closed("closed");
   const subscribe = (signal = new AbortController().signal) => feed.subscribe(signal, closed);
@@ -86,7 +87,7 @@ test("live feed: one that is lost stays lost until it is asked for again, whatev
 });
 
 test("live feed: silence is told once, after 3 s of ticks; a frame ends it", async () => {
-  const { answers, feed, subscribe } = made();
+  const { said, answers, feed, subscribe } = made();
   const ear = new Ear();
   const detach = feed.attach(ear);
   for (let ticks = 0; ticks < 20; ticks++) feed.tick();
@@ -98,6 +99,7 @@ test("live feed: silence is told once, after 3 s of ticks; a frame ends it", asy
   assert.deepEqual([feed.isFresh, ear.woken], [true, 0]);
   for (let ticks = 0; ticks < 20; ticks++) feed.tick();
   assert.deepEqual([feed.isFresh, ear.woken], [false, 1]);
+  assert.deepEqual(said, ["subscribe", "silent"]);
   feed.take({ epoch: EPOCH, head: 2 });
   assert.ok(feed.isFresh);
   detach();

@@ -26,6 +26,8 @@ const record = signRecord({
   version: NOW,
   expires: NOW + 1,
 }, key);
+/** The same, of one of several servers. */
+const ofServer = signRecord({ ...record, server: "s".repeat(22) }, key);
 
 test("record is believed until it expires", () => {
   assert.equal(recordProblem(record, NOW), undefined);
@@ -50,7 +52,7 @@ test("record whose expiry or version lies further ahead than it can be is not be
 });
 
 test("record with any field altered is not believed", () => {
-  const altered: { [K in keyof GroupRecord]: GroupRecord[K] } = {
+  const altered: Required<GroupRecord> = {
     id: groupId(other.publicKey, "Lab", nonce),
     name: "Lab2",
     access: "private",
@@ -59,11 +61,15 @@ test("record with any field altered is not believed", () => {
     nonce: "m".repeat(22),
     version: NOW + 1,
     expires: NOW + 2,
+    server: "t".repeat(22),
     sig: other.sign("x"),
   };
-  assert.deepEqual(Object.keys(altered), Object.keys(record));
+  assert.deepEqual(Object.keys(altered), Object.keys(ofServer));
+  assert.equal(recordProblem(ofServer, NOW), undefined);
   for (const [field, value] of Object.entries(altered)) {
-    assert.match(recordProblem({ ...record, [field]: value }, NOW)!, /id|signature|wrong/, field);
+    for (const good of [record, ofServer]) {
+      assert.match(recordProblem({ ...good, [field]: value }, NOW)!, /id|signature|wrong/, field);
+    }
   }
 });
 
@@ -71,6 +77,13 @@ test("record whose id is someone else's is not believed, although its signature 
   const { sig: _, ...fields } = record;
   const stolen = signRecord({ ...fields, key: other.publicKey }, other);
   assert.match(recordProblem(stolen, NOW)!, /id does not belong/);
+});
+
+test("record of one of several servers is none of the only one, and the other way round", () => {
+  const { server, ...without } = ofServer;
+  assert.match(recordProblem(without, NOW)!, /signature/);
+  assert.match(recordProblem({ ...record, server }, NOW)!, /signature/);
+  assert.match(recordProblem({ ...ofServer, server: "short" }, NOW)!, /wrong/);
 });
 
 test("record fields cannot be moved into each other", () => {
@@ -84,6 +97,8 @@ test("a signature for one purpose is none for another", () => {
   const texts = [
     unregisterText(id, 1),
     unregisterText(id, 11),
+    unregisterText(id, 1, "s".repeat(22)),
+    unregisterText(id, 1, "t".repeat(22)),
     proofText(id),
     serverText(id),
   ];

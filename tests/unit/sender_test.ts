@@ -4,7 +4,7 @@ import { Closed, Refusal } from "../../lib/errors.ts";
 import { newSigningKey } from "../../lib/identity/keys.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
-import type { AskOptions } from "../../lib/user/link.ts";
+import type { AskOptions } from "../../lib/user/link_options.ts";
 import { Sender } from "../../lib/user/sender.ts";
 import { until } from "../support.ts";
 import type { OutboxEvent } from "../../lib/user/types.ts";

@@ -19,7 +19,7 @@ const start: ProgramCommand = {
 const doctor: ProgramCommand = {
   names: ["doctor"],
   help: "what is wrong here, and what to do",
-  program: { usage: "doctor" },
+  program: { usage: "doctor [--log URL]" },
   options: ["json"],
 };
 

@@ -113,6 +113,7 @@ export function wholeJoined(
 export function joinedGroup(target: string, joined: readonly JoinedGroup[]): JoinedGroup {
   const wanted = target.toLowerCase();
   const found = joined.find(({ name, address }) => name === target || address === target) ??
+    joined.find(({ servers }) => servers?.includes(target)) ??
     joined.find(({ name }) => name.toLowerCase() === wanted);
   if (found) return found;
   const typed = /\s/.test(target) ? `"${target}"` : target;

@@ -6,6 +6,7 @@
  * - `flood N`: one member sends so many at once
  * - `rest`: nobody comes, goes or sends any more; `resting` when all is acknowledged
  * - `reach SEQ`: `reached` when every member was told the entry
+ * - `count`: `counted` with a {@linkcode Count} as JSON
  * - `report FILE`: writes what they were told, see {@linkcode Report}; `reported`
  */
 
@@ -28,6 +29,20 @@ export interface Report {
   readonly again: number;
 }
 
+/** How the members of one process are, so far. */
+export interface Count {
+  readonly members: number;
+  /** Entries that they were told, one for each of them. */
+  readonly heard: number;
+  /** Entries that one was told again, and that one was not told. */
+  readonly again: number;
+  readonly gaps: number;
+  /** Members that were told something. */
+  readonly told: number;
+  /** The longest that one of those was told nothing: since the count before, ms. */
+  readonly slowest: number;
+}
+
 /** Joins under way at once. */
 const LANES = 16;
 /** A member that could not join tries again after this long, ms. */
@@ -36,7 +51,7 @@ const AGAIN = 200;
 const { registries, group, prefix, members, pace, turnover } = JSON.parse(process.argv[2]);
 const say = (line: string) => writeSync(1, line + "\n");
 const told: string[] = [];
-let [different, gaps, again] = [0, 0, 0];
+let [different, gaps, again, heard, slowest] = [0, 0, 0, 0, 0];
 let resting = false;
 let came = 0;
 let sent = 0;
@@ -51,6 +66,8 @@ class Member {
   #sending: Promise<unknown> = Promise.resolve();
   /** Highest seq it was told. */
   last = 0;
+  /** When it was told something last, ms; 0 before. */
+  at = 0;
 
   static async come(): Promise<Member> {
     const user = await connect({ name: `${prefix} ${++came}`, registries });
@@ -75,9 +92,17 @@ class Member {
       if (this.last > 0 && seq > this.last + 1) gaps += seq - this.last - 1;
       if (this.last > 0 && seq <= this.last) again++;
       this.last = Math.max(this.last, seq);
+      this.hear();
+      heard++;
       told[seq] ??= mid;
       if (told[seq] !== mid) different++;
     }
+  }
+
+  /** It is told something, or how long it was not is looked at. */
+  hear(now = performance.now()): void {
+    if (this.at > 0) slowest = Math.max(slowest, now - this.at);
+    this.at = now;
   }
 
   async send(): Promise<void> {
@@ -116,7 +141,7 @@ async function talk(): Promise<void> {
 }
 
 async function turn(): Promise<void> {
-  while (!resting) {
+  while (turnover > 0 && !resting) {
     await setTimeout(turnover * (0.5 + Math.random()));
     if (resting) return;
     const gone = here.splice(Math.floor(Math.random() * here.length), 1)[0];
@@ -139,6 +164,22 @@ const orders: Record<string, (word: string) => Promise<void>> = {
   reach: async (seq) => {
     await until(() => here.every(({ last }) => last >= Number(seq)), 600_000, `entry ${seq}`);
     say("reached");
+  },
+  count: async () => {
+    const now = performance.now();
+    const talking = here.filter(({ at }) => at > 0);
+    const longest = Math.max(slowest, ...talking.map(({ at }) => now - at));
+    slowest = 0;
+    const count: Count = {
+      members: here.length,
+      heard,
+      again,
+      gaps,
+      told: talking.length,
+      slowest: longest,
+    };
+    say(`counted ${JSON.stringify(count)}`);
+    await Promise.resolve();
   },
   report: async (file) => {
     const all = Array.from(told, (mid) => mid ?? null);

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { until } from "../../support.ts";
-import type { Report } from "../programs/members.ts";
-import { Ledger } from "./audit.ts";
+import type { Count, Report } from "../programs/members.ts";
+import { type Held, Ledger } from "./audit.ts";
 import { Child } from "./children.ts";
 import type { Fault } from "./fault.ts";
 
@@ -18,7 +18,7 @@ interface PartOptions {
   readonly group: string;
   readonly prefix: string;
   readonly members: number;
-  /** Between two messages of the part, and between two members that go, ms. */
+  /** Between two messages of the part, and between two members that go, ms; 0: nobody goes. */
   readonly pace: number;
   readonly turnover: number;
 }
@@ -30,6 +30,7 @@ class Part {
   /** How often it stood still. */
   stood = 0;
   #said = new Set<string>();
+  #count: (count: Count) => void = () => {};
 
   constructor(fault: Fault, ledger: Ledger, options: PartOptions) {
     this.options = options;
@@ -38,6 +39,7 @@ class Part {
         const [word, ...rest] = line.split(" ");
         if (word === "try") ledger.tried(rest.join(" "));
         else if (word === "ack") ledger.ack(rest[0], Number(rest[1]), rest.slice(2).join(" "));
+        else if (word === "counted") this.#count(JSON.parse(rest.join(" ")));
         else this.#said.add(word);
       },
     });
@@ -52,6 +54,14 @@ class Part {
 
   order(order: string, word = ""): void {
     this.child.write(`${order} ${word}\n`);
+  }
+
+  /** What its members have heard; never answers where it stands still. */
+  count(): Promise<Count> {
+    return new Promise((resolve) => {
+      this.#count = resolve;
+      this.order("count");
+    });
   }
 
   /** What its members were told, after it `reported`. */
@@ -69,6 +79,8 @@ interface CrowdOptions {
   readonly group: string;
   /** Members where no other number was asked for. */
   readonly wanted: number;
+  /** Between two members that go, in each process, ms, 0: nobody goes; default as the fault's size. */
+  readonly turnover?: number;
 }
 
 /** All who are there, in processes. */
@@ -78,6 +90,7 @@ export class Crowd {
   readonly #fault: Fault;
   readonly #options: CrowdOptions;
   readonly #parts: Part[] = [];
+  readonly #counts = new Map<Part, Count>();
   #started = 0;
 
   constructor(fault: Fault, options: CrowdOptions) {
@@ -102,9 +115,18 @@ export class Crowd {
         prefix: `part ${++this.#started}`,
         members,
         pace,
-        turnover: this.#fault.size(500, 1_000),
+        turnover: this.#options.turnover ?? this.#fault.size(500, 1_000),
       }),
     );
+  }
+
+  /** What all have heard; of parts that do not answer within `ms`, what they said before. */
+  async counts(ms: number): Promise<Count[]> {
+    await Promise.race([
+      Promise.all(this.#parts.map(async (part) => this.#counts.set(part, await part.count()))),
+      setTimeout(ms),
+    ]);
+    return this.#parts.flatMap((part) => this.#counts.get(part) ?? []);
   }
 
   /** @throws {Error} a part ended */
@@ -145,4 +167,30 @@ export class Crowd {
     await until(() => this.all("reported"), BACK_WITHIN, "the reports");
     return this.#parts.map((part) => part.report(folder));
   }
+}
+
+/** Whether all members were told what the log holds, up to `head` at least. */
+export function compare(
+  fault: Fault,
+  reports: readonly Report[],
+  held: readonly Held[],
+  head: number,
+): void {
+  const messages = new Map(held.map(({ seq, mid }) => [seq, mid]));
+  let [different, gaps, again, other] = [0, 0, 0, 0];
+  for (const report of reports) {
+    different += report.different;
+    gaps += report.gaps;
+    again += report.again;
+    other += report.told.filter((mid, seq) => mid !== null && mid !== (messages.get(seq) ?? "-"))
+      .length;
+    fault.expect(report.told.length > head, "a part was not told the last entry");
+  }
+  for (const [what, count] of Object.entries({ different, gaps, again, other })) {
+    fault.figure(what, count);
+  }
+  fault.expect(different === 0, "members were told different messages");
+  fault.expect(gaps === 0, "a member was told a gap");
+  fault.expect(again === 0, "a member was told an entry twice");
+  fault.expect(other === 0, `${other} entries were told otherwise than the log holds them`);
 }

@@ -82,6 +82,11 @@ export class Fault {
     if (!holds) this.#violations.set(violation, (this.#violations.get(violation) ?? 0) + 1);
   }
 
+  /** Whether all that must hold did, so far. */
+  get holds(): boolean {
+    return this.#violations.size === 0;
+  }
+
   /** A bound in time or memory that must hold, on a machine that nobody else uses. */
   bound(holds: boolean, violation: string): void {
     if (!this.shared) this.expect(holds, violation);

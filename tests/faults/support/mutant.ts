@@ -2,6 +2,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -38,6 +39,7 @@ interface Outcome {
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 /** What the programs and their tests consist of. */
 const COPIED = [
+  "OPERATE.md",
   "deno.json",
   "deno.lock",
   "group.ts",
@@ -68,6 +70,7 @@ export class Mutant {
   #pid: number | undefined;
 
   constructor() {
+    chmodSync(this.folder, 0o711); // Servers of PostgreSQL run as another account.
     for (const name of COPIED) {
       cpSync(join(ROOT, name), join(this.folder, name), { recursive: true });
     }
