@@ -65,9 +65,8 @@ class Client:
     def recognize(self, record, sig, text):
         key = ed25519.Ed25519PublicKey.from_public_bytes(unb64(record["key"]))
         key.verify(unb64(sig), text.encode())
-        fields = [record[f] for f in "id name access address key nonce version expires".split()]
-        own = ["zgroup record 2", *fields]
-        if "server" in record: own = ["zgroup record 3", *fields, record["server"]]
+        fields = "id name access address key nonce version expires server".split()
+        own = ["zgroup record " + "23"["server" in record], *(record[f] for f in fields if f in record)]
         key.verify(unb64(record["sig"]), "\n".join(map(str, own)).encode())
         own_id = uuid8("zgroup group 1", record["key"], record["name"], record["nonce"])
         if record["id"] != own_id or self.expected not in (None, record["key"]):

@@ -4,7 +4,7 @@
  * import.
  *
  * A folder may import itself, and what its row lists. Adapters are named in `run/open_*.ts`,
- * `run/engines.ts` and `run/group_folder.ts` alone.
+ * `run/engines.ts`, `run/group_folder.ts` and `run/group_database.ts` alone.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -66,14 +66,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that only composition and their own folder may import. */
-const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|(log|store)\/(sqlite|memory)\w*\.ts)$/;
+const ADAPTERS = /^(transport\/(zmtp|libzmq)\/.*|(log|store)\/(sqlite|memory|postgres)\w*\.ts)$/;
 
 /** Where adapters are named. */
-const COMPOSITION = /^run\/(open_\w+|engines|group_folder)\.ts$/;
+const COMPOSITION = /^run\/(open_\w+|engines|group_folder|group_database)\.ts$/;
 
 /** Packages and built-ins that only these files may import. */
 const ONLY: Readonly<Record<string, RegExp>> = {
   "zeromq": /^lib\/transport\/libzmq\/zmq\.ts$/,
+  "postgres": /^lib\/log\/postgres_connection\.ts$/,
   "node:sqlite": /^lib\/disk\/sqlite\.ts$/,
   "valibot": /^lib\/protocol\//,
 };

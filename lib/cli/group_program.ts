@@ -46,6 +46,14 @@ const ABOUT: About = {
       help: `registry to be listed in (else $ZGROUP_REGISTRY), default ${DEFAULT_REGISTRY}`,
     },
     data: { type: "text", value: "DIR", help: "folder of this group's log" },
+    log: {
+      type: "text",
+      value: "URL",
+      help:
+        "log in PostgreSQL, postgres://HOST,…/DB: for servers on several machines, see OPERATE.md",
+    },
+    "relay-only": { type: "flag", help: "one of several servers that never decides" },
+    "single-copy": { type: "flag" },
     memory: { type: "flag", help: "keep the log in memory: it is gone at the end" },
     plain: { type: "flag", help: "also serve programs that claim an id without proof" },
     private: { type: "flag", help: "let in only who is invited" },
@@ -149,6 +157,9 @@ function servingOf(given: Given): Partial<OpenGroupOptions> {
   return {
     data: valueOf(given, "data", normalize),
     memory: flags.has("memory"),
+    database: texts.get("log"),
+    relayOnly: flags.has("relay-only"),
+    singleCopy: flags.has("single-copy"),
     plain: flags.has("plain"),
     private: flags.has("private"),
     unlisted: flags.has("unlisted"),

@@ -185,6 +185,15 @@ export interface OpenGroupOptions {
   readonly data?: string;
   /** Keep the log in memory. True when there is neither `home` nor `data`. */
   readonly memory?: boolean;
+  /**
+   * Keep the log, and the group's key, in a database of PostgreSQL instead: `postgres://HOST,…/NAME`.
+   * Servers that are started so with one name and database are one group.
+   */
+  readonly database?: string | undefined;
+  /** Of a group in a database: serve its members, and never decide. */
+  readonly relayOnly?: boolean;
+  /** Of a group in a database: acknowledge also what is on the disk of one machine only. */
+  readonly singleCopy?: boolean;
   /** Answer dialect 002 as well, in the clear; anyone can claim any user id in it. */
   readonly plain?: boolean;
   /** Only who is invited may enter. */

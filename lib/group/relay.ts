@@ -104,9 +104,7 @@ export class Relay implements Role {
       }),
       opened: () => this.#opened(),
       gone: () => this.#gone(),
-      pushed: (push) => {
-        if (push.push === "news") this.#take(push);
-      },
+      news: (frame) => this.#take(frame),
       heard: () => (this.#heard = performance.now()),
     });
     group.presence.elsewhere.add(this.#present);

@@ -8,7 +8,7 @@ import type { GroupRecord } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
 import { SessionServer } from "../session/server.ts";
 import { Tickets } from "../session/ticket.ts";
-import { everyStep } from "../structures/closing.ts";
+import { everyStep, within } from "../structures/closing.ts";
 import { parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import type { Accounts, Bounds, Transport } from "../transport/transport.ts";
@@ -60,6 +60,8 @@ export interface Shared {
   readonly front: ServersFront;
 }
 
+/** How long closing waits for a log on other machines at each step, ms. */
+const GIVE_UP = 2_000;
 /** How often the log is looked through for what need not be kept, ms. */
 const PRUNE_EVERY = 10_000;
 /** JSON around the text in a message of dialect 002, and what escaping it may take. */
@@ -209,6 +211,7 @@ export class GroupServer implements AsyncDisposable {
 
   /** The log failed; one that several servers share may only be another's now. */
   #broken(error: unknown): void {
+    if (this.#shared && this.#closing) return; // Given up.
     if (error instanceof Fenced) this.#shared?.standing.fenced();
     else this.fail(error);
   }
@@ -248,14 +251,21 @@ export class GroupServer implements AsyncDisposable {
     const { log, logger } = this.#options;
     const failed = await everyStep(
       () => this.#announcer.close(),
-      () => this.#shared?.standing.stop(),
-      () => this.group.close(),
-      () => this.#shared?.standing.release(),
+      ...(this.#shared ? this.#steps(this.#shared) : [() => this.group.close()]),
       () => this.#sessions.close(),
       () => log.close(),
     );
     for (const { message } of failed) logger.warn(`Closing: ${message}`);
     this.#stop(this.#failure ?? failed[0]);
+  }
+
+  /** A log on other machines may not answer: what waits for it is given up then. */
+  #steps({ standing }: Shared): (() => Promise<void>)[] {
+    return [
+      () => within(GIVE_UP, standing.stop()),
+      () => within(GIVE_UP, this.group.close()),
+      () => within(GIVE_UP, standing.release()),
+    ];
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -61,6 +61,8 @@ export class Standing {
   #relay: Relay | undefined;
   /** The term of a claim whose answer has not come. */
   #unheard: number | undefined;
+  /** Why the log is not reached; empty when it is. */
+  #away = "";
   #said = "";
   #first = true;
   #renewing = false;
@@ -111,12 +113,24 @@ export class Standing {
       if (this.#poke.signal.aborted) this.#poke = new AbortController();
       try {
         await this.#look();
-        if (!this.#holding || this.holds) this.#said = this.#said.startsWith("!") ? "" : this.#said;
+        this.#reached();
       } catch (error) {
         if (!(error instanceof LogAway)) return this.#options.broken(error);
-        this.#say(`!${sentence(error)}`, () => this.#options.warn(sentence(error)));
+        this.#unreached(sentence(error));
       }
     }
+  }
+
+  #unreached(why: string): void {
+    if (this.#away === why) return;
+    this.#away = why;
+    this.#options.warn(why);
+  }
+
+  #reached(): void {
+    if (this.#away === "") return;
+    this.#away = "";
+    this.#options.info("The log is reached again");
   }
 
   async #look(): Promise<void> {

@@ -32,18 +32,18 @@ import { type RowChange, rowCrc, RowSum } from "./row_sum.ts";
 import { writeCopy } from "./sqlite_copy.ts";
 import { type LogFile, logFile, type SqliteOptions } from "./sqlite_file.ts";
 import { Ownership } from "./sqlite_owner.ts";
+import { cast, checkedPage, firstOf, slice, texts, verify } from "./sqlite_rows.ts";
+import type { AuthorRow } from "./sqlite_schema.ts";
 import { sqliteTransfer } from "./sqlite_transfer.ts";
 import {
-  cast,
-  checkedPage,
-  firstOf,
+  type BatchRow,
+  MAX_NEAR,
+  mayHold,
+  midsOf,
   ONE_BATCH,
   SLICE,
-  slice,
-  texts,
-  verify,
-} from "./sqlite_rows.ts";
-import { type AuthorRow, type BatchRow, midsOf, type SpanRow } from "./sqlite_schema.ts";
+  type SpanRow,
+} from "./stored_rows.ts";
 
 /** The log in `folder`, which is made (mode 0700) if missing and belongs to one process. */
 export function sqliteLog(folder: string, options: SqliteOptions = {}): Log {
@@ -62,8 +62,6 @@ export function tryLog(folder: string, options: SqliteOptions): void {
 
 /** Authors whose row id is kept at hand; that of another is asked of the file. */
 const MAX_AUTHORS = 16_384;
-/** Batches of an author with mids of the same two minutes; where there are more, none is found. */
-const MAX_NEAR = 262_144;
 
 class SqliteLog implements Log {
   readonly engine = "sqlite";
@@ -190,10 +188,7 @@ class SqliteLog implements Log {
     if (cluster.length > 1 && spans.length > MAX_OVER) return false;
     const holding = [
       ...cluster.map((mid) => firstOf(single.get(author, packMids([mid])))),
-      ...spans.filter((span) => {
-        const [lo, hi] = [...unpackMids(span.lo), ...unpackMids(span.hi)];
-        return cluster.some((mid) => lo <= mid && mid <= hi);
-      }).map(({ first }) => first),
+      ...spans.filter((span) => mayHold(span, cluster)).map(({ first }) => first),
     ].filter((first) => first !== undefined);
     const wanted = new Set(cluster);
     for (const { first, at, mids } of holding.map((first) => this.#midsOf(first))) {

@@ -3,22 +3,20 @@
 import { setImmediate } from "node:timers/promises";
 import type { Statement } from "../disk/sqlite.ts";
 import { damaged } from "../disk/sqlite_errors.ts";
-import { firstBad, holds, isWhole, type Link, linkAfter, START, textCrc } from "./chain.ts";
+import { firstBad, isWhole, type Link, linkAfter, START } from "./chain.ts";
 import type { Checked, ReadRange, Watch } from "./log.ts";
-import { unpackMids } from "./mids.ts";
 import { fillPage } from "./page.ts";
 import type { LogFile } from "./sqlite_file.ts";
+import type { FullRow } from "./sqlite_schema.ts";
 import {
+  agrees,
+  areTexts,
   type BatchRow,
-  type FullRow,
-  midsOf,
+  SLICE,
   type TextRow,
+  unsound,
   type WholeRow,
-} from "./sqlite_schema.ts";
-
-// What is handled between two turns of the event loop, and checked at open.
-export const SLICE: ReadRange = { limit: 2_560, bytes: 1_048_576 };
-export const ONE_BATCH: ReadRange = { limit: 1 };
+} from "./stored_rows.ts";
 
 /** Batches whose first seq lies in `[from, to]`; what fits the range, at least one where there is one. */
 export function slice(file: LogFile, from: number, to: number, range = SLICE): BatchRow[] {
@@ -38,11 +36,9 @@ export function checkedPage<Row extends BatchRow = BatchRow>(
 ): Row[] {
   const page = fillPage(cast<Iterable<Row>>(rows), range);
   if (page.length === 0) return page;
-  let link = linkBefore(file, page[0].first);
-  for (const row of page) {
-    if (!holds(link, row)) throw damaged(file.path, firstBad(link, row) ?? row.first);
-    link = linkAfter(row);
-  }
+  const before = cast<BatchRow | undefined>(file.sql.previous.get(page[0].first));
+  const bad = unsound(before, page);
+  if (bad !== undefined) throw damaged(file.path, bad);
   return page;
 }
 
@@ -57,10 +53,7 @@ export function linkBefore(file: LogFile, seq: number): Link {
 /** Rows of `member` or `value`. */
 export function texts(file: LogFile, statement: Statement): TextRow[] {
   const rows = cast<TextRow[]>(statement.all());
-  const bad = rows.find(({ name, text, crc }) =>
-    typeof name !== "string" || typeof text !== "string" || textCrc(name, text) !== crc
-  );
-  if (bad) throw damaged(file.path, 0);
+  if (!areTexts(rows)) throw damaged(file.path, 0);
   return rows;
 }
 
@@ -106,17 +99,6 @@ export function wholeSlice(file: LogFile, previous: Link): WholeRow[] {
     link = linkAfter(row);
   }
   return rows;
-}
-
-/** Whether the row's columns say what its JSON says. */
-function agrees(row: WholeRow): boolean {
-  const mids = midsOf(row);
-  if (mids.length > 0 ? mids.length !== row.count : row.hi !== null) return false;
-  const [lo, hi] = [row.lo, row.hi].map((bytes) => bytes ? unpackMids(bytes)[0] : undefined);
-  if (mids[0] !== lo || mids[mids.length - 1] !== hi) return false;
-  if (row.json === null) return true;
-  const { first, count, at, author } = JSON.parse(row.json);
-  return first === row.first && count === row.count && at === row.at && author === row.user;
 }
 
 /** `first` of a row, where there is one. */

@@ -2,8 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Migration } from "../disk/sqlite.ts";
-import { midsIn, type SealedBatch } from "./chain.ts";
-import { unpackMids } from "./mids.ts";
+import type { BatchRow } from "./stored_rows.ts";
 
 // Small columns stand before `json`, which flows over into pages of its own.
 const VERSION_1 =
@@ -86,19 +85,6 @@ export const SQL = {
   rows: `SELECT ${COLUMNS} FROM batch WHERE first BETWEEN ? AND ? ORDER BY first`,
 } as const;
 
-/** A row of `batch`. */
-export interface BatchRow extends SealedBatch {
-  /** The mids of a dropped batch that had some. */
-  readonly mids: Uint8Array | null;
-}
-
-/** A row of `batch` with all that {@linkcode Powers.verify} compares. */
-export interface WholeRow extends BatchRow {
-  readonly lo: Uint8Array | null;
-  readonly hi: Uint8Array | null;
-  readonly user: string;
-}
-
 /** Every column of `batch`, in the order of the table. */
 export interface FullRow extends BatchRow {
   readonly author: number;
@@ -106,27 +92,8 @@ export interface FullRow extends BatchRow {
   readonly hi: Uint8Array | null;
 }
 
-/** Where one author's batch lies among the mids. */
-export interface SpanRow {
-  readonly first: number;
-  readonly lo: Uint8Array;
-  readonly hi: Uint8Array;
-}
-
-/** A row of `member` or `value`. */
-export interface TextRow {
-  readonly name: string;
-  readonly text: string;
-  readonly crc: number;
-}
-
 /** A row of `author`. */
 export interface AuthorRow {
   readonly id: number;
   readonly user: string;
-}
-
-/** The mids of a batch, dropped or not. */
-export function midsOf({ json, mids }: BatchRow): string[] {
-  return json === null ? unpackMids(mids ?? new Uint8Array()) : midsIn(json);
 }

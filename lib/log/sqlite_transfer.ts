@@ -9,7 +9,8 @@ import { packMids } from "./mids.ts";
 import { type RowChange, RowSum } from "./row_sum.ts";
 import type { LogFile } from "./sqlite_file.ts";
 import { cast, linkBefore, wholeSlice } from "./sqlite_rows.ts";
-import { type AuthorRow, midsOf, type SQL, type WholeRow } from "./sqlite_schema.ts";
+import type { AuthorRow, SQL } from "./sqlite_schema.ts";
+import { midsOf, type WholeRow } from "./stored_rows.ts";
 
 type Sql = Statements<keyof typeof SQL>;
 

@@ -13,6 +13,7 @@ import {
   type Push,
   PUSHES,
   type RequestOf,
+  type ServerPush,
 } from "./schema.ts";
 
 /** A request that cannot be served, with the id to answer it by (null when it has none). */
@@ -180,7 +181,7 @@ export function encodeError(id: number | null, error: unknown): string {
 }
 
 /** A push as JSON text. */
-export function encodePush({ push, ...fields }: Extract<Push, { push: "feed" }>): string {
+export function encodePush({ push, ...fields }: Push): string {
   return JSON.stringify({ push, ...fields });
 }
 
@@ -194,7 +195,7 @@ const MAX_MESSAGE = 1_024;
 const MAX_RETRY_AFTER = 3_600_000;
 
 /** What a server says in a session. @throws {BadRequest} it is neither a reply nor a known push */
-export function decodeSaid(bytes: Uint8Array): Reply | Push {
+export function decodeSaid(bytes: Uint8Array): Reply | Push | ServerPush {
   const object = decodeObject(bytes);
   return "push" in object ? toPush(object) : toReply(object);
 }
@@ -218,7 +219,7 @@ function toReply({ id, ok, error }: Record<string, unknown>): Reply {
 }
 
 /** @throws {BadRequest} if it is not a push of this protocol */
-function toPush(object: Record<string, unknown>): Push {
+function toPush(object: Record<string, unknown>): Push | ServerPush {
   const { push } = object;
   if (push === "news") return { push, ...checkReply(PUSHES.news, object) };
   if (push !== "feed" || !hasFeedKey(object)) throw bad(null, "the push is not a known one");

@@ -263,10 +263,10 @@ export const PUSHES = {
 
 /** A checked frame of the live feed. */
 export type FeedFrame = v.InferOutput<typeof FEED>;
-/** A checked push. */
-export type Push =
-  | ({ readonly push: "feed" } & FeedKey)
-  | ({ readonly push: "news" } & FeedFrame);
+/** A checked push to a member. */
+export type Push = { readonly push: "feed" } & FeedKey;
+/** A checked push to a server of the group. */
+export type ServerPush = { readonly push: "news" } & FeedFrame;
 /** The key of a generation of the live feed, as a push or the reply to `subscribe` gives it. */
 export type FeedKey = v.InferOutput<typeof PUSHES.feed>;
 /** A checked page of the log, as `read` answers it. */

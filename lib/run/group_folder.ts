@@ -140,7 +140,12 @@ export function parseGroupFile(text: string): GroupFile {
 
 /** The text of a `group.json` for a group whose log begins anew. */
 export function unfounded({ founded: _, ...file }: GroupFile): string {
-  return JSON.stringify(summed(file as GroupFile), null, 2) + "\n";
+  return textOf(file as GroupFile);
+}
+
+/** The text of a `group.json`. */
+export function textOf(file: GroupFile): string {
+  return JSON.stringify(summed(file), null, 2) + "\n";
 }
 
 /** The log of a group's folder, which must be that of its key. */

@@ -1,7 +1,8 @@
 /** Opens a group: names the adapters it is made of. */
 
 import { join } from "node:path";
-import type { OpenGroupOptions } from "../cli/program.ts";
+import type { LogSink, OpenGroupOptions } from "../cli/program.ts";
+import { makeFolder } from "../disk/files.ts";
 import { FolderUnusable, LogDamaged, Refusal, sentence, UsageError } from "../errors.ts";
 import { ratesFor } from "../group/limits.ts";
 import { GroupServer, type GroupServerOptions } from "../group/server.ts";
@@ -23,6 +24,7 @@ import { checkedName } from "../text/names.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import { Copies } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
+import { databaseGroup } from "./group_database.ts";
 import {
   groupFile,
   groupLog,
@@ -31,6 +33,7 @@ import {
   keptPort,
   movedProblem,
   newGroup,
+  readGroupFile,
   withWayOut,
 } from "./group_folder.ts";
 import { Holder } from "./holder.ts";
@@ -51,8 +54,12 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   const { name, registries } = checked(options);
   const transport = await transportFor(options.transport, logger);
   const folder = options.data ?? (home && groupFolder(home, name));
-  const file = fileOf(folder, name, home);
+  const shared = options.database === undefined
+    ? undefined
+    : await sharedGroup({ ...options, database: options.database }, folder, logger);
+  const file = shared?.file ?? fileOf(folder, name, home);
   const { secretKey, nonce, founder } = file;
+  if (folder && shared) makeFolder(folder);
   const key = signingKey(secretKey);
   const id = groupId(key.publicKey, name, nonce);
   const access = options.private ? "private" : "open";
@@ -62,16 +69,19 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
       "Dialects are served in the clear: who uses them can be read, and can claim any id",
     );
   }
-  const anyPort = address.endsWith(":0");
+  // Several servers may run in one folder, so that none has a port of its own.
+  const anyPort = address.endsWith(":0") && !shared;
   // The port that was free at the last start, so that what members remember stays true.
   const before = folder && anyPort ? keptPort(folder) : undefined;
-  const stored = folder !== undefined && !memory;
-  const log = stored ? groupLog(folder, file, (text) => logger.warn(text)) : memoryLog();
+  const stored = folder !== undefined && !memory && !shared;
+  const log = shared?.log ??
+    (stored ? groupLog(folder, file, (text) => logger.warn(text)) : memoryLog());
   const group = await named(name, folder, {
     transport,
     log,
     identity: { id, name, key: key.publicKey, nonce, founder, access },
     key,
+    relayOnly: options.relayOnly ?? false,
     address: before === undefined ? address : address.slice(0, -1) + before,
     bounds: boundsHere(DEFAULT_BOUNDS, options.memoryLimit),
     pins: folder ? filePins(join(folder, "registries.json")) : new Map<string, string>(),
@@ -83,7 +93,7 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     logger,
   });
   const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
-  if (folder && port !== undefined && port !== before) keepPort(folder, port);
+  if (folder && !shared && port !== undefined && port !== before) keepPort(folder, port);
   if (stored) {
     // Does for other programs what only the holder of the folder can do.
     const held = { log, folder, pause: () => group.group.pause() };
@@ -114,6 +124,20 @@ function checked(options: OpenGroupOptions): { name: string; registries: Registr
     );
   }
   if (advertise !== undefined) checkedHost(advertise);
+  if (options.database === undefined && (options.relayOnly || options.singleCopy)) {
+    throw new UsageError(
+      "Cannot start the group: --relay-only and --single-copy are for a log of several servers, " +
+        "--log postgres://HOST/DATABASE",
+    );
+  }
+  if (options.database !== undefined) {
+    if (options.memory) throw new UsageError("Cannot start the group: leave out --memory or --log");
+    if (/^(0\.0\.0\.0|\[::\]):/.test(address) && advertise === undefined) {
+      throw new UsageError(
+        "Cannot start the group: its other servers must reach this one, add --advertise HOST",
+      );
+    }
+  }
   return { name, registries: known };
 }
 
@@ -148,9 +172,31 @@ function folderName(name: string): string {
   return safe.length <= 200 ? safe : `${safe.slice(0, 150)}-${sha256(name).slice(0, 32)}`;
 }
 
+/** A group in a database: the folder keeps only what is this server's own. */
+async function sharedGroup(
+  options: OpenGroupOptions & { readonly database: string },
+  folder: string | undefined,
+  logger: Pick<LogSink, "warn">,
+) {
+  const { name, home, database, singleCopy = false } = options;
+  const found = folder && readGroupFile(folder);
+  const warn = (text: string) => logger.warn(text);
+  return await databaseGroup({ url: database, singleCopy, warn }, checkedName(name), () => {
+    if (!found) return newGroup(checkedName(name), founderOf(home));
+    throw new UsageError(
+      `Cannot start the group "${name}": it is kept in ${folder}, and not in that database; move it ` +
+        `with "group.ts copy", or choose another folder with --data`,
+    );
+  });
+}
+
+/** The user of the home where a group is made. */
+function founderOf(home: string | undefined): string {
+  return home ? idOf(userFile(home, storeOwner)) : "";
+}
+
 function fileOf(folder: string | undefined, name: string, home: string | undefined): GroupFile {
-  // The user of the home where a group is made.
-  const make = () => newGroup(name, home ? idOf(userFile(home, storeOwner)) : "");
+  const make = () => newGroup(name, founderOf(home));
   if (!folder) return make();
   const file = groupFile(folder, make);
   if (file.name !== name) {

@@ -65,6 +65,8 @@ export interface SessionClientOptions<T extends Ops> {
   gone?(why: string, error?: unknown): void;
   pushed?(push: Push): void;
   readonly feed?: (frame: FeedFrame) => void;
+  /** What the holder of a group tells its other servers. */
+  news?(frame: FeedFrame): void;
   /**
    * Something authentic came, also what nobody waits for. With a generation: of the feed, but its
    * key is not here; said once for each such generation, whose frames are dropped.
@@ -247,7 +249,8 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
       return this.#unreadable(error);
     }
     if (!("push" in said)) return this.#reply(said);
-    if (said.push === "feed") this.#reader.add(said.generation, said.key);
+    if (said.push === "news") return this.#options.news?.(said);
+    this.#reader.add(said.generation, said.key);
     this.#options.pushed?.(said);
   };
 

@@ -12,3 +12,11 @@ export async function everyStep(...steps: readonly (() => unknown)[]): Promise<E
   }
   return failed;
 }
+
+/** Resolves with the work, or after `ms` without it: what goes on is ended by a later step. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}

@@ -10,7 +10,8 @@ import { sqliteLog } from "../../lib/log/sqlite.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
 import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { groupOn, named } from "../support/group.ts";
-import { ENGINES, inFolder, mid } from "./log_support.ts";
+import { ENGINES } from "./log_engines.ts";
+import { inFolder, mid } from "./log_support.ts";
 
 interface Page {
   readonly head: number;
@@ -20,38 +21,42 @@ interface Page {
 }
 
 for (const [name, engine] of Object.entries(ENGINES)) {
-  test(`group on a ${name} log: no page begins above the tail that it tells, while old entries go`, () =>
-    inFolder(async (folder) => {
-      const alice = named("a");
-      await using asked = await groupOn(engine.make(folder), { keep: { entries: 1_000 } });
-      const { ask, group } = asked;
-      await ask("join", alice);
-      const now = Date.now();
-      for (let i = 0; i < 120; i++) {
-        const messages = Array.from({ length: 256 }, (_, k): Message => [
-          mid(now + i, k),
-          "x".repeat(40),
-        ]);
-        await ask("send", alice, { messages });
-      }
-      const read = async (fields: object): Promise<Page> =>
-        JSON.parse(await ask("read", alice, { limit: 300, last: false, ...fields }));
-      let dropping = true;
-      const dropped = group.prune().finally(() => dropping = false);
-      const tails = new Set<number>();
-      while (dropping) {
-        const pages = [read({ after: 0 }), read({ after: 0, before: group.head, last: true })];
-        const [{ tail, batches }, newest] = await Promise.all(pages);
-        tails.add(tail);
-        assert.ok(batches[0].first <= tail, `begins at ${batches[0].first}, the tail is ${tail}`);
-        assert.equal(newest.more, newest.batches[0].first > newest.tail);
-        await setImmediate();
-      }
-      await dropped;
-      const { tail, batches } = await read({ after: 0 });
-      assert.deepEqual([batches[0].first, group.head - tail < 1_300], [tail, true]);
-      if (name === "sqlite") assert.ok(tails.size > 5, `read meanwhile: ${[...tails]}`);
-    }));
+  test(
+    `group on a ${name} log: no page begins above the tail that it tells, while old entries go`,
+    { skip: engine.skip },
+    () =>
+      inFolder(async (folder) => {
+        const alice = named("a");
+        await using asked = await groupOn(await engine.make(folder), { keep: { entries: 1_000 } });
+        const { ask, group } = asked;
+        await ask("join", alice);
+        const now = Date.now();
+        for (let i = 0; i < 120; i++) {
+          const messages = Array.from({ length: 256 }, (_, k): Message => [
+            mid(now + i, k),
+            "x".repeat(40),
+          ]);
+          await ask("send", alice, { messages });
+        }
+        const read = async (fields: object): Promise<Page> =>
+          JSON.parse(await ask("read", alice, { limit: 300, last: false, ...fields }));
+        let dropping = true;
+        const dropped = group.prune().finally(() => dropping = false);
+        const tails = new Set<number>();
+        while (dropping) {
+          const pages = [read({ after: 0 }), read({ after: 0, before: group.head, last: true })];
+          const [{ tail, batches }, newest] = await Promise.all(pages);
+          tails.add(tail);
+          assert.ok(batches[0].first <= tail, `begins at ${batches[0].first}, the tail is ${tail}`);
+          assert.equal(newest.more, newest.batches[0].first > newest.tail);
+          await setImmediate();
+        }
+        await dropped;
+        const { tail, batches } = await read({ after: 0 });
+        assert.deepEqual([batches[0].first, group.head - tail < 1_300], [tail, true]);
+        if (name === "sqlite") assert.ok(tails.size > 5, `read meanwhile: ${[...tails]}`);
+      }),
+  );
 }
 
 test("a group does not come up when there is no room for its first entry, and does when there is", () =>

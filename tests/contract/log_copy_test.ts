@@ -5,7 +5,8 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { Closed, UsageError } from "../../lib/errors.ts";
-import { ALICE, append, fill, powerOf, powerSuite, Writer } from "./log_support.ts";
+import { powerSuite } from "./log_engines.ts";
+import { ALICE, append, fill, powerOf, Writer } from "./log_support.ts";
 
 powerSuite("copy", (copyTest) => {
   copyTest("copies a log that goes on, with values of the copy's own", async (opened) => {

@@ -2,17 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Closed } from "../../lib/errors.ts";
-import {
-  ALICE,
-  append,
-  BOB,
-  fill,
-  firsts,
-  mid,
-  powerOf,
-  powerSuite,
-  Writer,
-} from "./log_support.ts";
+import { powerSuite } from "./log_engines.ts";
+import { ALICE, append, BOB, fill, firsts, mid, powerOf, Writer } from "./log_support.ts";
 
 powerSuite("drop", (dropTest) => {
   dropTest("drops nothing where there is nothing", async ({ drop }) => {

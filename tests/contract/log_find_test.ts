@@ -10,7 +10,8 @@ import type { Message } from "../../lib/protocol/schema.ts";
 import { groupOn, named } from "../support/group.ts";
 import { percentile } from "../support/percentile.ts";
 import { dice } from "../support/random.ts";
-import { ALICE, append, ENGINES, inFolder, logSuite, mid, Writer } from "./log_support.ts";
+import { ENGINES, logSuite } from "./log_engines.ts";
+import { ALICE, append, inFolder, mid, Writer } from "./log_support.ts";
 
 const [alice, bob] = [named("a"), named("b")];
 
@@ -46,7 +47,7 @@ logSuite((logTest) => {
 
 test("sqlite log looks into 16 batches that reach over what is wanted, and no more", () =>
   inFolder(async (folder) => {
-    const log = ENGINES.sqlite.make(folder);
+    const log = await ENGINES.sqlite.make(folder);
     await log.open();
     const writer = new Writer();
     const nested = (n: number) => writer.messages({ mids: [mid(n), mid(50_000 - n)] });
@@ -78,9 +79,11 @@ test("recent mids: those of the batch that was asked for longest ago are forgott
 });
 
 for (const [name, engine] of Object.entries(ENGINES)) {
-  test(`group on a ${name} log: each message is there once, however its author's ids interleave`, () =>
+  test(`group on a ${name} log: each message is there once, however its author's ids interleave`, {
+    skip: engine.skip,
+  }, () =>
     inFolder(async (folder) => {
-      await using asked = await groupOn(engine.make(folder));
+      await using asked = await groupOn(await engine.make(folder));
       const { ask, group } = asked;
       await ask("join", alice);
       const random = dice(7);
@@ -115,7 +118,7 @@ for (const [name, engine] of Object.entries(ENGINES)) {
         // Several at once share a commit.
         await Promise.all(Array.from({ length: 1 + random(4) }, () => send(request())));
       }
-      if (name === "sqlite") assert.ok(refused > 0, "some were too much at once");
+      if (name !== "memory") assert.ok(refused > 0, "some were too much at once");
       const kept: string[] = [];
       for (let page: readonly ReadBatch[], after = 0;; after = kept.length + 2) {
         page = await group.log.read({ after });
@@ -130,7 +133,7 @@ for (const [name, engine] of Object.entries(ENGINES)) {
 
 test("a member whose ids lie one around the other holds up nobody", () =>
   inFolder(async (folder) => {
-    await using asked = await groupOn(ENGINES.sqlite.make(folder), { rates: DEFAULT_RATES });
+    await using asked = await groupOn(await ENGINES.sqlite.make(folder), { rates: DEFAULT_RATES });
     const { ask } = asked;
     await ask("join", alice);
     await ask("join", bob);

@@ -1,114 +1,20 @@
-/** What the log's suites share: engines, a folder, batches to append, a second process. */
+/** What the log's suites share: a folder, batches to append, a second process. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, renameSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
   type Log,
-  type LogStart,
   type Powers,
   type ReadBatch,
   requirePower,
   type StoredBatch,
 } from "../../lib/log/log.ts";
-import { memoryLog } from "../../lib/log/memory.ts";
-import { sqliteLog } from "../../lib/log/sqlite.ts";
-import { closing } from "../support.ts";
-
-interface Engine {
-  make(folder: string): Log;
-  /** The log once more, as it starts when its process does. */
-  again(log: Log, folder: string): Promise<Log>;
-  /** The log of a copy; where the engine makes some. */
-  ofCopy?(file: string): Log;
-}
-
-/** Every engine. */
-export const ENGINES: Readonly<Record<string, Engine>> = {
-  sqlite: {
-    make: sqliteLog,
-    async again(log, folder) {
-      await log.close();
-      return sqliteLog(folder);
-    },
-    ofCopy(file) {
-      const folder = `${file} of a log`;
-      mkdirSync(folder);
-      renameSync(file, join(folder, "log.db"));
-      return sqliteLog(folder);
-    },
-  },
-  // What is in memory is gone with its process: it starts again in the same one.
-  memory: { make: memoryLog, again: (log) => Promise.resolve(log) },
-};
-
-/** An open log. */
-export interface Opened {
-  readonly log: Log;
-  readonly start: LogStart;
-  readonly folder: string;
-  /** Closes the log and opens it again. */
-  again(): Promise<{ log: Log; start: LogStart }>;
-  /** Opens the log of a copy. */
-  ofCopy(file: string): Promise<{ log: Log; start: LogStart }>;
-}
-
-/** A suite that every engine passes. */
-export function logSuite(
-  define: (logTest: (criterion: string, body: (opened: Opened) => Promise<void>) => void) => void,
-): void {
-  for (const [name, engine] of Object.entries(ENGINES)) define(suiteOf(name, engine));
-}
-
-/** A suite that every engine passes which has the power. */
-export function powerSuite<Name extends keyof Powers>(
-  power: Name,
-  define: (
-    powerTest: (
-      criterion: string,
-      body: (opened: Opened & Readonly<Record<Name, Powers[Name]>>) => Promise<void>,
-    ) => void,
-  ) => void,
-): void {
-  for (const [name, engine] of Object.entries(ENGINES)) {
-    if (engine.make("unused").power(power) === undefined) continue;
-    const logTest = suiteOf(name, engine);
-    define((criterion, body) =>
-      logTest(
-        criterion,
-        (opened) => body({ ...opened, [power]: powerOf(opened.log, power) } as never),
-      )
-    );
-  }
-}
-
-function suiteOf(name: string, { make, again, ofCopy }: Engine) {
-  return (criterion: string, body: (opened: Opened) => Promise<void>): void =>
-    void test(`${name} log ${criterion}`, () =>
-      inFolder((folder) =>
-        closing(async (keep) => {
-          const opened = async (log: Log) => {
-            keep({ [Symbol.asyncDispose]: () => log.close() });
-            return { log, start: await log.open() };
-          };
-          const { log, start } = await opened(make(folder));
-          await body({
-            log,
-            start,
-            folder,
-            again: async () => await opened(await again(log, folder)),
-            ofCopy: async (file) => await opened(ofCopy!(file)),
-          });
-        })
-      ));
-}
 
 /** A power that a log must have. */
 export function powerOf<Name extends keyof Powers>(log: Log, name: Name): Powers[Name] {

@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { Closed, HeadMoved, UsageError } from "../../lib/errors.ts";
 import { type Log, requirePower } from "../../lib/log/log.ts";
-import { ALICE, append, BOB, ENGINES, fill, firsts, logSuite, mid, Writer } from "./log_support.ts";
+import { ENGINES, logSuite } from "./log_engines.ts";
+import { ALICE, append, BOB, fill, firsts, mid, Writer } from "./log_support.ts";
 
 const POWERS = ["drop", "verify", "copy"] as const;
 
@@ -300,13 +301,13 @@ logSuite((logTest) => {
 });
 
 test("log: what an engine cannot do is refused with a sentence that names it", () => {
-  const cannot = Object.entries(ENGINES).flatMap(([name, { make }]) =>
-    POWERS.filter((power) => make("unused").power(power) === undefined)
+  const cannot = Object.entries(ENGINES).flatMap(([name, { powers }]) =>
+    POWERS.filter((power) => powers.power(power) === undefined)
       .map((power) => `${name} ${power}`)
   );
-  assert.deepEqual(cannot, ["memory copy"]);
+  assert.deepEqual(cannot, ["memory copy", "postgres copy"]);
   assert.throws(
-    () => requirePower(ENGINES.memory.make(""), "copy", "back up to a file"),
+    () => requirePower(ENGINES.memory.powers, "copy", "back up to a file"),
     (error) => error instanceof UsageError && /^Cannot back up to .*"memory"/.test(error.message),
   );
 });

@@ -10,7 +10,8 @@ import type { Log, LogStart, MovedBatch, Transfer } from "../../lib/log/log.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
 import { writeCopyOf } from "../../lib/log/sqlite_copy.ts";
 import { Passage, requireSame } from "../../lib/log/transfer.ts";
-import { ALICE, BOB, fill, mid, powerOf, powerSuite, Writer } from "./log_support.ts";
+import { powerSuite } from "./log_engines.ts";
+import { ALICE, BOB, fill, mid, powerOf, Writer } from "./log_support.ts";
 import { folders, MOVING, type Room } from "./transfer_support.ts";
 
 const USERS = [ALICE, BOB, "~claimed"];

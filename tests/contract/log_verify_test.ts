@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Closed } from "../../lib/errors.ts";
-import { ALICE, append, fill, powerSuite, Writer } from "./log_support.ts";
+import { powerSuite } from "./log_engines.ts";
+import { ALICE, append, fill, Writer } from "./log_support.ts";
 
 powerSuite("verify", (verifyTest) => {
   verifyTest("verifies what it was given, and nothing else", async ({ log, verify, again }) => {

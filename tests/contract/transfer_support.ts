@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import type { Log, LogStart } from "../../lib/log/log.ts";
 import { closing } from "../support.ts";
-import { ENGINES, inFolder } from "./log_support.ts";
+import { ENGINES } from "./log_engines.ts";
+import { inFolder } from "./log_support.ts";
 
 /** Where one log is kept. */
 export interface Room {
@@ -14,7 +15,7 @@ export interface Room {
 /** An engine whose logs can move. */
 export interface Moving {
   readonly skip?: string;
-  make(folder: string): Log;
+  make(folder: string): Log | Promise<Log>;
 }
 
 /** Those engines. */
@@ -33,7 +34,7 @@ export function folders(
         const own = join(folder, `${rooms++}`);
         return Promise.resolve({
           async open() {
-            const log = make(own);
+            const log = await make(own);
             keep({ [Symbol.asyncDispose]: () => log.close() });
             return { log, start: await log.open() };
           },

@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import type { Refusal } from "../../lib/errors.ts";
 import { decodeSaid, encodeRequest } from "../../lib/protocol/codec.ts";
-import type { Push } from "../../lib/protocol/schema.ts";
+import type { Push, ServerPush } from "../../lib/protocol/schema.ts";
 import { readAnswer, type ServerIdentity, transcriptOf } from "../../lib/session/identity.ts";
 import { type CipherState, Initiator } from "../../lib/session/noise.ts";
 import { HEAD, KIND, PROLOGUE } from "../../lib/session/packet.ts";
@@ -20,6 +20,8 @@ export class SessionEnd {
   /** Packets of the live feed, and pushes, as they came. */
   readonly feed: Buffer[] = [];
   readonly pushes: Push[] = [];
+  /** What is told to servers alone. */
+  readonly news: ServerPush[] = [];
   identity!: ServerIdentity;
   /** What a proof signs. */
   transcript = "";
@@ -62,7 +64,8 @@ export class SessionEnd {
       else {
         const said = decodeSaid(this.#receive.open(packet.subarray(1)));
         if (!("push" in said)) return said;
-        this.pushes.push(said);
+        if (said.push === "feed") this.pushes.push(said);
+        else this.news.push(said);
       }
     }
   }

@@ -120,14 +120,14 @@ export const MUTATIONS: readonly Mutation[] = [
     what: "acknowledges what found no room",
     file: "lib/group/writer.ts",
     find: "        for (const { reject } of waiting) reject(refusal);\n",
-    replace: `        if (full) for (const answer of answers) answer();
+    replace: `        if (error instanceof DiskFull) for (const answer of answers) answer();
         else for (const { reject } of waiting) reject(refusal);\n`,
   },
   {
     fault: "disk_full",
     what: "stops when the disk is full",
     file: "lib/group/writer.ts",
-    find: "        if (full) return this.#isFull(true);\n",
+    find: "        if (error instanceof DiskFull) return this.#isFull(true);\n",
     replace: "",
   },
   {
@@ -284,8 +284,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "identity",
     what: "believes a registry that answers with another group",
     file: "lib/user/registries.ts",
-    find: "  return name === asked || address === asked || record?.id === asked;",
-    replace: "  return name === asked || address === asked || record?.id !== asked;",
+    find: "  return name === asked || address === asked || record?.id === asked ||",
+    replace: "  return name === asked || address === asked || record?.id !== asked ||",
   },
   {
     fault: "identity",

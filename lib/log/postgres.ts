@@ -1,0 +1,418 @@
+/** The log as rows of PostgreSQL, one a batch, that several servers can share. */
+
+import { hostname } from "node:os";
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import { damaged } from "../disk/sqlite_errors.ts";
+import { Closed, DiskFull, Fenced, FolderUnusable, LogAway, UsageError } from "../errors.ts";
+import { hashText, type Link, readable, sealAll, START } from "./chain.ts";
+import type {
+  Commit,
+  DropLimits,
+  Lease,
+  Log,
+  LogStart,
+  Place,
+  Places,
+  Powers,
+  ReadBatch,
+  ReadRange,
+  Share,
+} from "./log.ts";
+import { clusters, MAX_OVER, packMids, spanEnd, unpackMids } from "./mids.ts";
+import type { Connection } from "./postgres_connection.ts";
+import { makeGroup } from "./postgres_groups.ts";
+import { type Ends, Hold } from "./postgres_hold.ts";
+import {
+  asked,
+  type LogRows,
+  type Page,
+  readPage,
+  readSlice,
+  readStanding,
+  type Standing,
+  verifyAll,
+} from "./postgres_pages.ts";
+import { commitParameters, hex, list } from "./postgres_parameters.ts";
+import { Server } from "./postgres_server.ts";
+import { type LogRow, type NearRow, SQL } from "./postgres_sql.ts";
+import { postgresTarget } from "./postgres_url.ts";
+import { type MidsOf, RecentMids } from "./recent_mids.ts";
+import { type RowChange, RowSum } from "./row_sum.ts";
+import { MAX_NEAR, mayHold, midsOf, ONE_BATCH } from "./stored_rows.ts";
+
+export interface PostgresOptions {
+  /** `postgres://USER@HOST:PORT,HOST:PORT/DATABASE`. */
+  readonly url: string;
+  /** The group's name in the database. */
+  readonly group: string;
+  /** An acknowledgement may mean one disk only. */
+  readonly singleCopy?: boolean;
+  /** Told what does no harm and should be otherwise, and why an append has to wait. */
+  readonly warn?: (text: string) => void;
+}
+
+/** The log of a group in a database. @throws {UsageError} the URL is none, or its files are not readable */
+export function postgresLog(options: PostgresOptions): Log {
+  return new PostgresLog(options);
+}
+
+/** A lease that has not moved for so long is free, ms. */
+const STILL = 5_000;
+/** How often a lease that is watched is looked at, ms. */
+const LOOK_EVERY = 250;
+/** How often a lease is renewed that nobody else renews, ms. */
+const RENEW_EVERY = 1_000;
+
+class PostgresLog implements Log {
+  readonly engine = "postgres";
+  readonly #name: string;
+  readonly #server: Server;
+  readonly #warn: (text: string) => void;
+  readonly #closing = new AbortController();
+  #log: LogRows | undefined;
+  #state: "new" | "open" | "closed" = "new";
+  #hold: Hold | undefined;
+  #link: Link = START;
+  #tail = 1;
+  /** Greatest head that was seen: a server that shows less is not the primary any more. */
+  #seen = 0;
+  #rowSum = new RowSum();
+  #recent = new RecentMids();
+  /** One change at a time. */
+  #changing: Promise<unknown> = Promise.resolve();
+  #renewing: ReturnType<typeof setInterval> | undefined;
+  readonly #powers: Partial<Powers>;
+
+  constructor({ url, group, singleCopy = false, warn = () => {} }: PostgresOptions) {
+    this.#name = group;
+    this.#warn = warn;
+    this.#server = new Server(postgresTarget(url), { singleCopy, warn });
+    const share: Share = {
+      follow: () => this.#follow(),
+      lease: () => this.#lease(),
+      claim: (seen, holder) => this.#claim(seen, holder),
+      renew: async () => await this.#held().renew(),
+      release: async () => await this.#hold?.release(),
+    };
+    this.#powers = {
+      share,
+      drop: (limits) => this.#inTurn(() => this.#drop(limits)),
+      verify: async (watch) => await verifyAll(this.#rows(), (work) => this.#reading(work), watch),
+    };
+  }
+
+  get tail(): number {
+    return this.#tail;
+  }
+
+  async open(): Promise<LogStart> {
+    this.#mustBeNew();
+    const me = `${hostname()}, process ${process.pid}`;
+    const seen = await this.#freeLease();
+    const start = await this.#claim(seen, me);
+    if (!start) throw this.#isHeld(await this.#lease());
+    // Whoever opens it alone keeps it alone, as long as it takes.
+    this.#renewing = setInterval(() => this.#hold?.renew().catch(() => {}), RENEW_EVERY);
+    this.#renewing.unref();
+    return start;
+  }
+
+  async append(expectedHead: number, commit: Commit): Promise<readonly ReadBatch[]> {
+    return await this.#inTurn(async () => {
+      const log = this.#rows();
+      const hold = this.#held();
+      const { sealed, link } = sealAll(this.#link, expectedHead, commit.batches);
+      const changes: RowChange[] = [
+        ...(commit.members ?? []).map(({ user, json }): RowChange => ["member", user, json]),
+        ...(commit.gone ?? []).map((user): RowChange => ["member", user, undefined]),
+        ...Object.entries(commit.values ?? {}).map(([name, text]): RowChange => [
+          "value",
+          name,
+          text,
+        ]),
+      ];
+      const before = this.#ends();
+      const after = { ...before, head: link.seq, hash: hashText(link.hash) };
+      await hold.commit({
+        action: `append to ${log.shown}`,
+        statement: changes.length > 0 ? SQL.addAll : SQL.add,
+        parameters: [
+          expectedHead,
+          link.seq,
+          link.hash,
+          this.#rowSum.after(changes),
+          ...commitParameters(commit, sealed),
+        ],
+        before,
+        after,
+      });
+      this.#rowSum.apply(changes);
+      for (const batch of commit.batches) if (batch.mids.length > 1) this.#recent.add(batch);
+      this.#link = link;
+      this.#seen = Math.max(this.#seen, link.seq);
+      return sealed.map(readable);
+    });
+  }
+
+  async read(range: ReadRange): Promise<readonly ReadBatch[]> {
+    const log = this.#rows();
+    const { rows } = await this.#page((connection) => readPage(connection, log, range));
+    return rows.map((row) => {
+      if (row.json === null) throw damaged(log.shown, row.first);
+      return readable(row);
+    });
+  }
+
+  async find(author: string, mids: readonly string[]): Promise<Places | undefined> {
+    const found = new Map<string, Place>();
+    this.#rows();
+    for (const cluster of clusters(mids)) {
+      if (!await this.#search(author, cluster, found)) return undefined;
+    }
+    return found;
+  }
+
+  /** Adds the places of mids of one cluster; false where there is too much to look into. */
+  async #search(
+    author: string,
+    cluster: readonly string[],
+    found: Map<string, Place>,
+  ): Promise<boolean> {
+    const [low, high] = [cluster[0], cluster[cluster.length - 1]];
+    const [from, end, to] = [low, spanEnd(high), high].map((mid) => packMids([mid]));
+    const most = cluster.length === 1 ? null : MAX_OVER + 1;
+    const each = list(cluster.map((mid) => hex(packMids([mid]))));
+    const rows = await this.#reading((connection) =>
+      asked<NearRow>(connection, this.#rows(), SQL.near, [
+        author,
+        from,
+        end,
+        to,
+        most,
+        each,
+        MAX_NEAR,
+      ])
+    );
+    if (rows.some(({ crowded }) => crowded)) return false;
+    const [single, spans] = [0, 1].map((i) =>
+      rows.filter(({ lo, hi }) => Number(hex(lo) !== hex(hi)) === i)
+    );
+    if (cluster.length > 1 && spans.length > MAX_OVER) return false;
+    for (const { first, at, lo } of single) found.set(unpackMids(lo)[0], { seq: first, at });
+    const wanted = new Set(cluster);
+    for (const { first } of spans.filter((span) => mayHold(span, cluster))) {
+      const { at, mids } = await this.#midsOf(first);
+      for (const [i, mid] of mids.entries()) {
+        if (wanted.delete(mid)) found.set(mid, { seq: first + i, at });
+      }
+    }
+    return true;
+  }
+
+  /** The mids of the batch that begins there. */
+  async #midsOf(first: number): Promise<MidsOf> {
+    const kept = this.#recent.get(first);
+    if (kept) return kept;
+    const log = this.#rows();
+    const { rows: [row] } = await this.#page((connection) =>
+      readSlice(connection, log, first, first, ONE_BATCH)
+    );
+    if (!row) throw damaged(log.shown, first);
+    return this.#recent.add({ first, at: row.at, mids: midsOf(row) });
+  }
+
+  async lastMid(author: string): Promise<string | undefined> {
+    const log = this.#rows();
+    const [row] = await this.#reading((connection) =>
+      asked<{ hi: Uint8Array }>(connection, log, SQL.lastMid, [author])
+    );
+    return row && unpackMids(row.hi)[0];
+  }
+
+  power<Name extends keyof Powers>(name: Name): Powers[Name] | undefined {
+    return this.#powers[name];
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    clearInterval(this.#renewing);
+    this.#closing.abort();
+    await this.#changing;
+    await this.#hold?.release();
+    this.#server.close();
+  }
+
+  async #follow(): Promise<LogStart> {
+    this.#mustBeNew();
+    const log = await this.#found();
+    const standing = await this.#server.on("read", (connection) => readStanding(connection, log));
+    this.#state = "open";
+    return this.#stand(standing);
+  }
+
+  async #lease(): Promise<Lease> {
+    const log = await this.#found();
+    const [row] = await this.#server.on(
+      "lease",
+      (connection) => asked<LogRow>(connection, log, SQL.log),
+    );
+    if (!row) throw new LogAway(`Cannot use the log ${log.shown}: the group is not there any more`);
+    const { term, turn, holder, head } = row;
+    return { term, turn, holder: holder ?? undefined, head };
+  }
+
+  async #claim(seen: Lease, holder: string): Promise<LogStart | undefined> {
+    if (holder.length < 1 || holder.length > 255) {
+      throw new RangeError(`Cannot claim the log: "${holder}" is not of 1 to 255 characters`);
+    }
+    const log = await this.#found();
+    const hold = new Hold(this.#server, log, this.#warn, this.#closing.signal);
+    const standing = await this.#server.on("commit", async (connection) => {
+      const taken = await hold.claim(connection, seen, holder);
+      return taken ? await readStanding(connection, log) : undefined;
+    });
+    if (!standing) return undefined;
+    this.#hold = hold;
+    this.#state = "open";
+    return this.#stand(standing);
+  }
+
+  /** Waits until the lease is free, or has not moved for a while. @throws {FolderUnusable} it moves */
+  async #freeLease(): Promise<Lease> {
+    const seen = await this.#lease();
+    const end = performance.now() + STILL;
+    while (seen.holder !== undefined && performance.now() < end) {
+      await setTimeout(LOOK_EVERY, undefined, { signal: this.#closing.signal })
+        .catch(() => this.#server.mustBeOpen());
+      const now = await this.#lease();
+      if (now.holder === undefined) return now;
+      if (now.term !== seen.term || now.turn !== seen.turn) throw this.#isHeld(now);
+    }
+    return seen;
+  }
+
+  #isHeld({ holder = "another server" }: Lease): FolderUnusable {
+    const { shown } = this.#server.target;
+    const message = `Cannot open the log of ${this.#name} in ${shown}: ${holder} has it open; ` +
+      "close it there first";
+    return new FolderUnusable(message);
+  }
+
+  /** The rows of the group, which are made where there are none. */
+  async #found(): Promise<LogRows> {
+    if (this.#state === "closed") throw this.#unusable();
+    return this.#log ??= await this.#server.on("lease", async (connection) => {
+      const { id, epoch } = await makeGroup(connection, this.#name);
+      return { grp: id, epoch, shown: this.#server.target.shown };
+    });
+  }
+
+  #stand({ start, link, sum }: Standing): LogStart {
+    this.#link = link;
+    this.#rowSum = sum;
+    this.#tail = start.tail;
+    this.#seen = link.seq;
+    this.#recent = new RecentMids();
+    return start;
+  }
+
+  #ends(): Ends {
+    const { seq: head, hash } = this.#link;
+    return { head, hash: hashText(hash), tail: this.#tail };
+  }
+
+  /** Runs `work` when all changes before it are done. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#changing.then(work);
+    this.#changing = result.catch(() => {});
+    return await result;
+  }
+
+  /** Reads, on a connection that may have been lost since it was used last. */
+  async #reading<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    this.#rows();
+    return await this.#server.on("read", work);
+  }
+
+  /** Reads a page; what it says of the log is known from then on. @throws {LogAway} it is a former one's */
+  async #page(work: (connection: Connection) => Promise<Page>): Promise<Page> {
+    const page = await this.#reading(work);
+    if (page.head < this.#seen) {
+      this.#server.drop();
+      const { shown } = this.#rows();
+      throw new LogAway(`Cannot read ${shown}: it shows less than it did, it is a former primary`);
+    }
+    this.#seen = page.head;
+    this.#tail = Math.max(this.#tail, page.tail);
+    return page;
+  }
+
+  async #drop({ keepFrom = 0, olderThan = 0 }: DropLimits): Promise<number> {
+    const log = this.#rows();
+    const former = this.#tail;
+    const [{ first: keep }] = await this.#reading((connection) =>
+      asked<{ first: number }>(connection, log, SQL.keep, [keepFrom, olderThan])
+    );
+    while (this.#tail < keep) {
+      try {
+        await this.#dropSlice(keep);
+      } catch (error) {
+        if (error instanceof DiskFull && this.#tail > former) break;
+        throw error;
+      }
+    }
+    return this.#tail;
+  }
+
+  async #dropSlice(keep: number): Promise<void> {
+    const log = this.#rows();
+    const hold = this.#held();
+    const from = this.#tail;
+    const { rows } = await this.#page((connection) => readSlice(connection, log, from, keep - 1));
+    if (rows.length === 0) throw damaged(log.shown, from);
+    const newest = rows[rows.length - 1];
+    const tail = newest.first + newest.count;
+    const change: RowChange = ["meta", "tail", String(tail)];
+    const before = this.#ends();
+    await hold.commit({
+      action: `drop entries of ${log.shown}`,
+      statement: SQL.drop,
+      parameters: [
+        tail,
+        this.#rowSum.after([change]),
+        list(rows.map(({ first }) => first)),
+        list(rows.map((row) => `"${hex(packMids(midsOf(row)))}"`)),
+      ],
+      before,
+      after: { ...before, tail },
+    });
+    this.#rowSum.apply([change]);
+    this.#tail = tail;
+  }
+
+  #held(): Hold {
+    this.#rows();
+    if (!this.#hold) throw new Fenced("Cannot change the log: this server does not hold it");
+    if (this.#hold.over) throw this.#hold.over;
+    return this.#hold;
+  }
+
+  #rows(): LogRows {
+    if (this.#state !== "open" || !this.#log) throw this.#unusable();
+    return this.#log;
+  }
+
+  #mustBeNew(): void {
+    if (this.#state === "closed") throw this.#unusable();
+    if (this.#state === "open") {
+      throw new UsageError(`Cannot open the log ${this.#server.target.shown}: it is open`);
+    }
+  }
+
+  #unusable(): Closed {
+    const why = this.#state === "closed" ? "was closed" : "was not opened";
+    return new Closed(`Cannot use the log ${this.#server.target.shown}: it ${why}`);
+  }
+}

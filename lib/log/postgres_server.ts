@@ -1,0 +1,189 @@
+/**
+ * The primary of a database, wherever it is now: few connections, each of them looked at before it is
+ * used, and none made anew behind the back of who uses it.
+ */
+
+import { randomUUID } from "node:crypto";
+import { Closed } from "../errors.ts";
+import { admit, type Demands, mustBeFit, SETTINGS, type Settings } from "./postgres_check.ts";
+import { Connection } from "./postgres_connection.ts";
+import { type Problem, unreachable } from "./postgres_errors.ts";
+import { migrate } from "./postgres_schema.ts";
+import type { PostgresHost, PostgresTarget } from "./postgres_url.ts";
+
+/** What a connection is for: one commits, one has the lease, some read. */
+export type Purpose = "commit" | "lease" | "read";
+
+const MOST: Readonly<Record<Purpose, number>> = { commit: 1, lease: 1, read: 3 };
+/** How long one host has an advantage over the next, ms. */
+const HEAD_START = 300;
+/** How long it may take until a connection is made and looked at, ms. */
+const CONNECT_WITHIN = 5_000;
+
+export interface ServerOptions extends Demands {
+  /** Told once what is no danger, and should be otherwise. */
+  readonly warn: (text: string) => void;
+}
+
+/** See the head of this file. */
+export class Server {
+  readonly target: PostgresTarget;
+  /** What marks the connections that were looked at. */
+  readonly token = randomUUID();
+  readonly #options: ServerOptions;
+  readonly #idle: Record<Purpose, Connection[]> = { commit: [], lease: [], read: [] };
+  readonly #used: Record<Purpose, Set<Connection>> = {
+    commit: new Set(),
+    lease: new Set(),
+    read: new Set(),
+  };
+  readonly #open: Record<Purpose, number> = { commit: 0, lease: 0, read: 0 };
+  readonly #waiting: Record<Purpose, (() => void)[]> = { commit: [], lease: [], read: [] };
+  readonly #stop = new AbortController();
+  #warned = false;
+  #migrated = false;
+  /** The host that was the primary last. */
+  #last = 0;
+
+  constructor(target: PostgresTarget, options: ServerOptions) {
+    this.target = target;
+    this.#options = options;
+  }
+
+  /** How its sentences begin. */
+  get cannot(): string {
+    return `Cannot use the log ${this.target.shown}`;
+  }
+
+  /** Ends with `close`. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /**
+   * Runs `work` on a connection that nobody else uses meanwhile.
+   *
+   * @throws {LogAway}; {LogUnsafe}; {FolderUnusable} the log is of a newer version; {Closed}; what
+   * `work` throws
+   */
+  async on<T>(purpose: Purpose, work: (connection: Connection) => Promise<T>): Promise<T> {
+    this.mustBeOpen();
+    while (this.#open[purpose] >= MOST[purpose] && this.#idle[purpose].length === 0) {
+      await new Promise<void>((resolve) => this.#waiting[purpose].push(resolve));
+      this.mustBeOpen();
+    }
+    const idle = this.#idle[purpose].pop();
+    const connection = idle ?? await this.#make(purpose);
+    this.#used[purpose].add(connection);
+    try {
+      return await work(connection);
+    } finally {
+      this.#used[purpose].delete(connection);
+      if (connection.usable && !this.signal.aborted) this.#idle[purpose].push(connection);
+      else this.#gone(purpose, connection);
+      this.#waiting[purpose].shift()?.();
+    }
+  }
+
+  /** Looks at the server again, whose settings may have changed. @throws {LogUnsafe}, and all ends */
+  async mustStayFit(connection: Connection): Promise<void> {
+    const [settings] = await connection.query<Settings>(SETTINGS);
+    try {
+      mustBeFit(settings, this.#options);
+    } catch (error) {
+      this.drop();
+      throw unreachable(this.target.shown, [[connection.at, error]]);
+    }
+  }
+
+  /** Ends all connections, those that are in use, too: the next ones are made anew. */
+  drop(): void {
+    for (const purpose of ["commit", "lease", "read"] as const) {
+      for (const connection of this.#used[purpose]) connection.destroy();
+      for (const connection of this.#idle[purpose].splice(0)) this.#gone(purpose, connection);
+    }
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.drop();
+    for (const waiting of Object.values(this.#waiting)) {
+      for (const wake of waiting.splice(0)) wake();
+    }
+  }
+
+  mustBeOpen(): void {
+    if (this.signal.aborted) throw new Closed(`${this.cannot}: it was closed`);
+  }
+
+  #gone(purpose: Purpose, connection: Connection): void {
+    connection.destroy();
+    this.#open[purpose]--;
+  }
+
+  async #make(purpose: Purpose): Promise<Connection> {
+    this.#open[purpose]++;
+    try {
+      const connection = await this.#connect();
+      if (!this.signal.aborted) return connection;
+      connection.destroy();
+      throw new Closed(`${this.cannot}: it was closed`);
+    } catch (error) {
+      this.#open[purpose]--;
+      this.#waiting[purpose].shift()?.();
+      throw error;
+    }
+  }
+
+  /** The first host that turns out to be a primary which is fit; each has a short head start. */
+  #connect(): Promise<Connection> {
+    const { hosts, shown } = this.target;
+    const order = hosts.map((_, i) => (this.#last + i) % hosts.length);
+    const problems: Problem[] = [];
+    return new Promise((resolve, reject) => {
+      let started = 0;
+      let found = false;
+      const start = () => {
+        if (found || started === order.length) return;
+        const i = order[started++];
+        const timer = setTimeout(start, HEAD_START);
+        this.#try(hosts[i]).then((connection) => {
+          if (found) return connection.destroy();
+          found = true;
+          this.#last = i;
+          resolve(connection);
+        }, (error) => {
+          problems.push([hosts[i], error]);
+          start();
+          if (problems.length === order.length) reject(unreachable(shown, problems));
+        }).finally(() => clearTimeout(timer));
+      };
+      start();
+    });
+  }
+
+  async #try(host: PostgresHost): Promise<Connection> {
+    const { target, token } = this;
+    const late = AbortSignal.any([this.signal, AbortSignal.timeout(CONNECT_WITHIN)]);
+    const connection = await Connection.open(target, host, late);
+    try {
+      const settings = await admit(connection, this.#options, token);
+      this.#mention(settings);
+      if (!this.#migrated) await migrate(connection, this.cannot);
+      this.#migrated = true;
+      return connection;
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+  }
+
+  #mention({ data_checksums }: Settings): void {
+    if (this.#warned || data_checksums === "on") return;
+    this.#warned = true;
+    this.#options.warn(
+      `The database ${this.target.shown} has no data_checksums: a damaged page is found late; ` +
+        "pg_checksums --enable adds them while it is stopped",
+    );
+  }
+}

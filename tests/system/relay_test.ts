@@ -1,0 +1,98 @@
+/** Several servers of one group: members notice a pause at most. */
+
+import assert from "node:assert/strict";
+import type { Refusal, User } from "../../mod.ts";
+import { until } from "../support.ts";
+import { Ear } from "./live_world.ts";
+import { RawMember } from "./raw_session.ts";
+import { lab, servers } from "./relay_world.ts";
+
+servers("three are one group: one order, told at each, whoever sends where", 3, async (world) => {
+  const { servers: [a, b, c], lines, member, keep } = world;
+  assert.match(lines[0].join("\n"), /Holds the group/);
+  assert.match(lines[1].join("\n"), new RegExp(`Follows ${a.address}`));
+  const users = [await member("ann", a), await member("bob", b), await member("cat", c)];
+  const ears = users.map((user) => keep(new Ear(user, lab(user))));
+  const sent = await Promise.all(
+    users.flatMap((user, u) =>
+      Array.from({ length: 20 }, (_, i) => user.send(lab(user), `${u} ${i}`))
+    ),
+  );
+  assert.equal(new Set(sent.map(({ seq }) => seq)).size, 60);
+  for (const ear of ears) {
+    await until(() => ear.texts.length === 60, 10_000, "all is heard");
+    assert.deepEqual(ear.texts, ears[0].texts);
+  }
+  const prints = await Promise.all(users.map((user) => user.fingerprint(lab(user))));
+  assert.equal(new Set(prints.map(({ hash }) => hash)).size, 1);
+  for (const user of users) {
+    await until(
+      async () => (await user.members(lab(user))).filter(({ present }) => present).length === 3,
+      10_000,
+      "all are present, wherever they are",
+    );
+  }
+});
+
+servers("what was acknowledged at one is read at every other at once", 2, async (world) => {
+  const { servers: [a, b], member } = world;
+  const [ann, bob] = [await member("ann", a), await member("bob", b)];
+  const last = async (user: User) => {
+    let last: string | undefined;
+    for await (const { text } of user.read(lab(user))) last = text;
+    return last;
+  };
+  for (let i = 0; i < 40; i++) {
+    await ann.send(lab(ann), `ann ${i}`);
+    assert.equal(await last(bob), `ann ${i}`);
+    await bob.send(lab(bob), `bob ${i}`);
+    assert.equal(await last(bob), `bob ${i}`);
+    assert.equal(await last(ann), `bob ${i}`);
+  }
+});
+
+servers("who is removed at one is out at every other, at once", 3, async (world) => {
+  const { servers: [a, b, c], founder, member, keep } = world;
+  const fay = await founder();
+  const [ann, bob] = [await member("ann", b), await member("bob", c)];
+  const ear = keep(new Ear(bob, lab(bob)));
+  const name = lab(bob);
+  await ann.send(name, "before");
+  await ear.hears("before");
+  const { user } = (await fay.members(name)).find((one) => one.name === "bob")!;
+  await fay.act(name, { action: "remove", user });
+  await ann.send(name, "after");
+  assert.equal(await ear.ended.then((error) => (error as Refusal)?.code), "not_member");
+  assert.ok(!ear.texts.includes("after"));
+  const raw = keep(await RawMember.proved(a.address));
+  await assert.rejects(raw.ask("read"), (error) => (error as Refusal).code === "not_member");
+});
+
+servers("the holder stops: another goes on, and nothing is lost or doubled", 3, async (world) => {
+  const { servers: [a, b, c], lines, member, keep } = world;
+  const [bob, cat] = [await member("bob", b), await member("cat", c)];
+  const ear = keep(new Ear(cat, lab(cat)));
+  const sent: Promise<unknown>[] = [];
+  for (let i = 0; i < 30; i++) {
+    sent.push(bob.send(lab(bob), `bob ${i}`, { within: 30_000 }));
+    if (i === 10) sent.push(a.close());
+    await sent[0];
+  }
+  await Promise.all(sent);
+  await until(() => ear.texts.length === 30, 20_000, "all is heard");
+  assert.deepEqual(ear.texts, Array.from({ length: 30 }, (_, i) => `bob ${i}`));
+  const holders = lines.slice(1).filter((own) => own.some((line) => /^Holds/.test(line)));
+  assert.equal(holders.length, 1);
+});
+
+servers("one that only relays never holds", 1, async (world) => {
+  const { servers: [a], lines, server, member } = world;
+  const relay = await server({ relayOnly: true } as never);
+  const ann = await member("ann", relay);
+  await ann.send(lab(ann), "first");
+  await a.close();
+  await until(() => lines[1].includes("Waits for the lease of the group"), 20_000, "it waits");
+  const sending = ann.send(lab(ann), "second", { within: 30_000 });
+  await server();
+  await sending;
+});
