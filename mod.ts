@@ -221,7 +221,7 @@ export type { LogSink, OpenGroupOptions, OpenRegistryOptions } from "./lib/cli/p
 export type { OpenUserOptions } from "./lib/cli/program.ts";
 export type { User } from "./lib/user/user.ts";
 export type { Entry, GroupEntry } from "./lib/protocol/batch.ts";
-export type { GroupRecord, Listing } from "./lib/protocol/schema.ts";
+export type { GroupRecord, ListedServer, Listing } from "./lib/protocol/schema.ts";
 export type {
   Action,
   Alarm,
@@ -231,6 +231,8 @@ export type {
   JoinedGroup,
   LinkState,
   MemberInfo,
+  NameDispute,
+  NamesCompared,
   OutboxEvent,
   ReadOptions,
   Receipt,

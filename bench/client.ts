@@ -4,7 +4,8 @@ import { program } from "./programs.ts";
 
 /** One side's own JavaScript client. */
 interface Client {
-  connect(address: string): Promise<void>;
+  /** @param name of the group; default the bench's own */
+  connect(address: string, name?: string): Promise<void>;
   /** Resolves when the message is acknowledged. */
   publish(text: string): Promise<unknown>;
   /** The same, and to all live subscribers; default `publish`. */
@@ -34,7 +35,8 @@ export function serveClient(client: Client): Promise<void> {
   const send = (live: boolean | undefined, text: string) =>
     live && client.announce ? client.announce(text) : client.publish(text);
   return program({
-    connect: ({ address }: { address: string }) => client.connect(address),
+    connect: ({ address, name }: { address: string; name?: string }) =>
+      client.connect(address, name),
 
     /** Messages a second, as fast as it goes. */
     async publish({ inFlight, size, live, count = Infinity, seconds = 60 }: Load) {

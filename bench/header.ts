@@ -1,6 +1,8 @@
 /** Where and of what the figures are. */
 
 import { cpus, release, totalmem } from "node:os";
+import { availablePostgres } from "../tests/support/postgres.ts";
+import { program } from "../tests/support/postgres_programs.ts";
 import { versionOf } from "./processes.ts";
 import type { Setting } from "./setting.ts";
 import { git } from "./trees.ts";
@@ -11,11 +13,12 @@ export async function header({ before, peers, rounds, quick }: Setting): Promise
   const servers = await Promise.all(
     peers.map(async (peer) => `${peer}-server ${await versionOf(`${peer}-server`)}`),
   );
+  if (!availablePostgres()) servers.push(`PostgreSQL ${await versionOf(program("postgres"))}`);
   return [
     `machine   ${cpus().length} × ${cpu?.model ?? "unknown"}, ${
       Math.round(totalmem() / 2 ** 30)
     } GiB, ${Deno.build.os} ${release()}`,
-    `versions  Deno ${Deno.version.deno}, ${servers.join(", ") || "no peers"}`,
+    `versions  Deno ${Deno.version.deno}, ${servers.join(", ") || "nothing else"}`,
     `commit    ${await commit()}; before: ${before?.commit ?? "left out"}`,
     `rounds    ${rounds} of each side in turn, medians${quick ? " (quick)" : ""}; ` +
     "client and server share these cores",

@@ -52,7 +52,7 @@ export async function start({ command, folder, ready, env = {} }: StartOptions):
 /** What a program says about its version; undefined where it cannot be started. */
 export async function versionOf(program: string): Promise<string | undefined> {
   const said = await must([program, "--version"], { cwd: "." }).catch(() => undefined);
-  return said && (/v?=?(\d+\.\d+\.\d+)/.exec(said)?.[1] ?? said.trim());
+  return said && (/v?=?(\d+\.\d+(\.\d+)?)/.exec(said)?.[1] ?? said.trim());
 }
 
 /** What was started ends with the bench, also when that is ended by a signal. */

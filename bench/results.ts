@@ -1,7 +1,6 @@
 /** What the bench finds, and how it is printed. */
 
 import { type Figures, median, ratioOf } from "./rounds.ts";
-import type { SideName } from "./servers.ts";
 
 /** One line of the table. */
 export interface Result {
@@ -20,7 +19,7 @@ export interface Result {
 }
 
 /** Ratio to reach beside each peer. */
-export type Goals = Readonly<Partial<Record<SideName, number>>>;
+export type Goals = Readonly<Record<string, number>>;
 
 /** What ours has to reach beside the version before where nothing else is said. */
 export const NOT_SLOWER = 0.95;
@@ -35,7 +34,7 @@ export function compare(
 ): Result[] {
   const ours = figures.get("ours")!;
   const common = { row, ours: median(ours), unit };
-  const peers = [...figures.keys()].filter((name) => name !== "ours") as SideName[];
+  const peers = [...figures.keys()].filter((name) => name !== "ours");
   if (peers.length === 0) return [{ ...common, peer: null, theirs: null, ratio: null, goal: null }];
   return peers.map((peer) => {
     const theirs = figures.get(peer)!;
@@ -58,6 +57,11 @@ export function limited(row: string, ours: number, unit: string, limit: number):
   return { row, ours, unit, peer: "limit", theirs: limit, goal: 1, ratio };
 }
 
+/** A figure of ours that should reach a limit. */
+export function reached(row: string, ours: number, unit: string, limit: number): Result {
+  return { row, ours, unit, peer: "limit", theirs: limit, goal: 1, ratio: ours / limit };
+}
+
 /** A figure of ours that should be 0. */
 export function none(row: string, ours: number, unit: string): Result {
   return { row, ours, unit, peer: "limit", theirs: 0, goal: 1, ratio: ours === 0 ? 1 : 0 };
@@ -67,7 +71,7 @@ export function none(row: string, ours: number, unit: string): Result {
 export function once(
   row: string,
   unit: string,
-  figures: Readonly<Partial<Record<SideName, number | undefined>>>,
+  figures: Readonly<Record<string, number | undefined>>,
   goals?: Goals,
 ): Result[] {
   const found = Object.entries(figures).flatMap(([name, figure]) =>

@@ -53,6 +53,10 @@ export function startRegistry(folder: string, tree: Tree = OURS): Promise<Runnin
 
 /** Which group is started. */
 interface GroupChoice {
+  /** Default the bench's own. */
+  readonly name?: string;
+  /** Where its log is: the URL of a database; default a file of its own. */
+  readonly log?: string;
   readonly side?: "ours" | "before" | "before-curve";
   readonly tree?: Tree;
   readonly preload?: string;
@@ -61,14 +65,15 @@ interface GroupChoice {
 
 /** A registry and a group as people start them: on disk, with their logs. */
 export async function startGroup(choice: GroupChoice = {}): Promise<Service> {
-  const { side = "ours", tree = OURS, preload, env } = choice;
+  const { name = NAME, log, side = "ours", tree = OURS, preload, env } = choice;
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(new Folder());
   const registry = stack.use(await startRegistry(folder.path, tree));
   const address = registry.ready[1];
   const command = deno("group.ts", [
-    ...[NAME, "127.0.0.1:0", "--registry", address, "--rate", "off"],
-    ...["--home", `${folder.path}/home`, "--data", `${folder.path}/data`],
+    ...[name, "127.0.0.1:0", "--registry", address, "--rate", "off"],
+    ...["--home", `${folder.path}/home`],
+    ...(log === undefined ? ["--data", `${folder.path}/data`] : ["--log", log]),
     ...(side === "before" && !("seals" in tree && tree.seals) ? ["--plain"] : []),
   ], { tree, preload });
   const ready = /listens on (\S+:\d+)\S*, registry/;

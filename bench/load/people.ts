@@ -11,9 +11,19 @@ import { findGroup, openMember } from "./session.ts";
 const LANES = 16;
 
 await program({
-  async connect({ side, address, members }: { side: Measured; address: string; members: number }) {
+  /** `server`: of ours, a group's server in place of the one that the registry at `address` names. */
+  async connect(
+    { side, address, server, members }: {
+      readonly side: Measured;
+      readonly address: string;
+      readonly server?: string;
+      readonly members: number;
+    },
+  ) {
     let left = members;
-    const one = side === "nats" ? subscribeNats : await memberOf(address);
+    const one = side === "nats"
+      ? subscribeNats
+      : memberOf(server ?? (await findGroup(address, NAME)).address);
     const lane = async () => {
       while (left-- > 0) await one(address);
     };
@@ -21,8 +31,7 @@ await program({
   },
 });
 
-async function memberOf(registry: string): Promise<() => Promise<void>> {
-  const { address } = await findGroup(registry, NAME);
+function memberOf(address: string): () => Promise<void> {
   return async () => {
     const { session } = await openMember(address);
     await session.ask("subscribe");

@@ -2,7 +2,7 @@
 
 import { usage } from "../../tests/support/usage.ts";
 import { Program } from "../programs.ts";
-import { once, type Result } from "../results.ts";
+import { once, reached, type Result } from "../results.ts";
 import { median } from "../rounds.ts";
 import { startGroup } from "../servers.ts";
 import type { Setting } from "../setting.ts";
@@ -43,11 +43,7 @@ export async function* handshakes(setting: Setting): AsyncGenerator<Result> {
   }
   const figure = (row: string, figures: readonly number[]) =>
     once(row, "handshakes/s", { ours: median(figures) });
-  const reached = median(core);
-  yield {
-    ...{ row: "handshakes on one core", ours: reached, unit: "handshakes/s", peer: "limit" },
-    ...{ theirs: GOAL, ratio: reached / GOAL, goal: 1 },
-  };
+  yield reached("handshakes on one core", median(core), "handshakes/s", GOAL);
   yield* figure("handshakes that a group does", rates);
   yield* figure("handshakes without a connection", alone);
 }

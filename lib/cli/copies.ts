@@ -57,8 +57,8 @@ export const COPY_TEXT: readonly string[] = [
   "has it can run the group. verify checks every entry of a group or a copy and names the first",
   "bad one. restore makes the group of a copy again, here or on another machine; members find it",
   "through the registry. What came after the copy is not in it: members start over. From DIR, a",
-  "group's folder that was moved away, it goes on with what is left there. copy NAME --to PLACE",
-  "moves a group from its folder, or --from PLACE, while members wait; a PLACE is a DIR or a URL.",
+  "group's folder that was moved away, it goes on with what is left there.",
+  "copy NAME --to DIR|URL moves it, from its folder or --from DIR|URL, while members wait.",
 ];
 
 const WORDS: Readonly<Record<string, readonly [least: number, most: number, usage: string]>> = {

@@ -2,8 +2,9 @@
 
 import { sentence } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
+import { counted } from "../text/counted.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
-import type { ServerFound } from "../user/types.ts";
+import type { NamesCompared, ServerFound } from "../user/types.ts";
 import { atMost } from "./args.ts";
 import { whereOf } from "./home.ts";
 import { aboutDatabase } from "./doctor_database.ts";
@@ -27,6 +28,7 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
       run.onClose(() => user.close());
       if (machine.hasUser) findings.push({ good: true, text: `you are ${user.name}, ${user.id}` });
       findings.push(...(await user.diagnose()).map(aboutServer));
+      findings.push(...aboutNames(await user.compareNames()));
     } catch (error) {
       findings.push({ good: false, text: sentence(error) });
     }
@@ -82,7 +84,7 @@ function aboutMachine(machine: Machine, home: string): Finding[] {
 }
 
 function aboutServer(server: ServerFound): Finding {
-  const { what, address, problem, took, ahead, key } = server;
+  const { what, address, problem, took, ahead, key, several } = server;
   const place = `${what} ${address}`;
   if (problem !== undefined) {
     return { good: false, text: `${place}: ${problem}`, advice: adviceFor(server) };
@@ -96,12 +98,36 @@ function aboutServer(server: ServerFound): Finding {
     };
   }
   const whose = key === undefined ? "" : `, its key is ${shortKey(key)}`;
-  return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms, clocks agree${whose}` };
+  const clocks = several ? "" : ", clocks agree";
+  return { good: true, text: `${place}: answers in ${Math.ceil(took)} ms${clocks}${whose}` };
 }
 
-function adviceFor({ what, why = "silent" }: ServerFound): string | undefined {
+/** What registries say of the same names; nothing where only one lists any. */
+function aboutNames({ compared, disputes }: NamesCompared): Finding[] {
+  if (compared === 0 && disputes.length === 0) return [];
+  if (disputes.length === 0) {
+    return [{ good: true, text: `registries: they agree on ${counted(compared, "name")}` }];
+  }
+  return disputes.map(({ name, owners }) => ({
+    good: false,
+    text: `the name "${name}": ` +
+      owners.map(({ key, registries, known }) =>
+        `${registries.join(" and ")} ${registries.length > 1 ? "give" : "gives"} it to the key ` +
+        shortKey(key) + (known ? ", whom you know" : "")
+      ).join("; "),
+    advice:
+      "ask the group's owner which key is right; who runs the other registry stops it, takes " +
+      "names.db out of its folder and starts it again; join by an invite or IP:PORT meanwhile",
+  }));
+}
+
+function adviceFor({ what, why = "silent", several }: ServerFound): string | undefined {
   if (why === "unusable") return undefined; // The problem says it.
   if (why === "another") return "ask its owner whether it was set up anew";
+  if (several) {
+    return "its members go on at the others; start it again there (group.ts), or check the network " +
+      "between";
+  }
   return what === "registry"
     ? "start it (registry.ts), check the address (--registry), or a firewall between; groups " +
       "joined before work without it"

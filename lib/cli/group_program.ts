@@ -52,7 +52,7 @@ const ABOUT: About = {
       help:
         "log in PostgreSQL, postgres://HOST,…/DB: for servers on several machines, see OPERATE.md",
     },
-    "relay-only": { type: "flag", help: "one of several servers that never decides" },
+    "relay-only": { type: "flag" },
     "single-copy": { type: "flag" },
     memory: { type: "flag", help: "keep the log in memory: it is gone at the end" },
     plain: { type: "flag", help: "also serve programs that claim an id without proof" },

@@ -124,13 +124,22 @@ export function entryFields(entry: GroupEntry): object {
   return { group, epoch, seq, at: time, kind, author, name, mid, text, body, signature };
 }
 
-/** `Cool Group - 127.0.0.1:5560`, with ` (quiet)` when its lease runs out. */
+/** `Cool Group - 127.0.0.1:5560`, with ` (quiet)` when its lease runs out; each of several servers. */
 export function listingLine(
-  { name, address, state }: Pick<Listing, "name" | "address" | "state">,
+  { name, address, state, servers = [] }: Pick<Listing, "name" | "address" | "state" | "servers">,
   style: Style = PLAIN,
 ): string {
-  const line = `${safeLine(name)} - ${safeLine(address)}`;
-  return state === "live" ? line : line + paint(style, "gray", " (quiet)");
+  const places = [{ address, state }, ...servers].map(({ address, state }) =>
+    safeLine(address) + (state === "live" ? "" : paint(style, "gray", " (quiet)"))
+  );
+  return `${safeLine(name)} - ${places.join(", ")}`;
+}
+
+/** What a script gets of a listed group. */
+export function listingFields({ name, address, state, record, servers = [] }: Listing): object {
+  const all = [{ address, state }, ...servers].map(({ address, state }) => ({ address, state }));
+  const several = servers.length > 0 ? { servers: all } : {};
+  return { name, address, state, id: record?.id, ...several };
 }
 
 /** A joined group, with what is unread and whether it answers. */
@@ -159,9 +168,9 @@ export function memberLine(member: MemberInfo, style: Style = PLAIN): string {
 
 /** What a script gets of a joined group; `unread` is null where nobody can tell. */
 export function joinedFields(group: JoinedGroup): object {
-  const { id, name, address, role, state, cursor } = group;
+  const { id, name, address, servers, role, state, cursor } = group;
   const unread = state === "live" ? group.unread : null;
-  return { id, name, address, role, state, unread, cursor };
+  return { id, name, address, ...(servers && { servers }), role, state, unread, cursor };
 }
 
 /** What `trust` did, with the short keys that people compare. */

@@ -102,7 +102,8 @@ export class Group implements View {
       now: this.now,
       broken,
       full,
-      committed: (batches, read) => this.#committed(batches, read),
+      committed: (read) => this.#committed(read),
+      tell: (batches, read) => this.#tell(batches, read),
       view: this,
       limits: this.#limits,
       holds,
@@ -204,7 +205,9 @@ export class Group implements View {
     if (!follows({ seq: this.#head, hash: this.#hash }, batch)) return false;
     apply(this.#state, batch);
     const { first, count, at } = batch;
-    this.#committed([batch], [{ first, count, at, json: JSON.stringify(batch) }]);
+    const read = [{ first, count, at, json: JSON.stringify(batch) }];
+    this.#committed(read);
+    this.#tell([batch], read);
     return true;
   }
 
@@ -363,10 +366,13 @@ export class Group implements View {
     this.feed.close();
   }
 
-  #committed(batches: readonly Batch[], read: readonly ReadBatch[]): void {
+  #committed(read: readonly ReadBatch[]): void {
     const last = read[read.length - 1];
     this.#head = last.first + last.count - 1;
     this.#hash = hashOf(last);
+  }
+
+  #tell(batches: readonly Batch[], read: readonly ReadBatch[]): void {
     let quiet = true;
     for (const { kind, author, body } of batches) {
       quiet &&= kind === "join" || kind === "leave";

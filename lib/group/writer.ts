@@ -5,7 +5,7 @@
  * all who wait (group commit). The queue is bounded: what does not fit is refused as `busy`.
  */
 
-import { DiskFull, Fenced, Refusal } from "../errors.ts";
+import { DiskFull, Fenced, LogAway, Refusal } from "../errors.ts";
 import type { Commit, Log, MemberRow, Place, Places, ReadBatch, StoredBatch } from "../log/log.ts";
 import { MAX_OVER } from "../log/mids.ts";
 import { type Batch, encodeEntries } from "../protocol/batch.ts";
@@ -54,8 +54,10 @@ export interface WriterOptions {
   readonly log: Log;
   readonly state: GroupState;
   readonly now: () => number;
-  /** After each commit, in order: what readers and the live feed get. */
-  committed(batches: readonly Batch[], read: readonly ReadBatch[]): void;
+  /** After each commit, in order: it is what readers see from now on, and who is answered goes by it. */
+  committed(read: readonly ReadBatch[]): void;
+  /** After its answers: what the live feed gets. */
+  tell(batches: readonly Batch[], read: readonly ReadBatch[]): void;
   /** The disk is full, or has room again; called when that changes. */
   full(now: boolean): void;
   /** The log failed for good, or is another server's; nothing is accepted any more. */
@@ -143,7 +145,7 @@ export class Writer {
   }
 
   async #commit(taken: readonly Waiting<unknown>[]): Promise<void> {
-    const { log, state, committed } = this.#options;
+    const { log, state, committed, tell } = this.#options;
     const { head } = state;
     const end = performance.now() + MAX_COMMIT_MS;
     /** What this commit decides on; what there is no time for is in the next. */
@@ -166,7 +168,9 @@ export class Writer {
             reject(error); // It is on disk all the same, and others wait for their answers.
           }
         });
-      } catch (refusal) {
+      } catch (error) {
+        // Where its messages stand could not be asked: who sent them asks again.
+        const refusal = error instanceof LogAway ? noHolder(error) : error;
         answers.push(() => reject(refusal));
       }
     }
@@ -187,10 +191,11 @@ export class Writer {
         this.#appending = Infinity;
       }
     }
+    if (read.length > 0) committed(read);
     for (const answer of answers) answer();
     if (read.length === 0) return;
     await undefined; // The answers are on their way before the feed is.
-    committed(batches, read);
+    tell(batches, read);
   }
 
   #isFull(full: boolean): void {

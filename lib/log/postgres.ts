@@ -30,15 +30,18 @@ import {
   readPage,
   readSlice,
   readStanding,
+  readWhole,
   type Standing,
   verifyAll,
 } from "./postgres_pages.ts";
 import { commitParameters, hex, list } from "./postgres_parameters.ts";
 import { Server } from "./postgres_server.ts";
 import { type LogRow, type NearRow, SQL } from "./postgres_sql.ts";
+import { postgresTransfer } from "./postgres_transfer.ts";
 import { postgresTarget } from "./postgres_url.ts";
 import { type MidsOf, RecentMids } from "./recent_mids.ts";
 import { type RowChange, RowSum } from "./row_sum.ts";
+import { writeCopyOf } from "./sqlite_copy.ts";
 import { MAX_NEAR, mayHold, midsOf, ONE_BATCH } from "./stored_rows.ts";
 
 export interface PostgresOptions {
@@ -48,6 +51,8 @@ export interface PostgresOptions {
   readonly group: string;
   /** An acknowledgement may mean one disk only. */
   readonly singleCopy?: boolean;
+  /** Where the group is kept instead, for who copies it; all others open no such log. */
+  readonly moved?: string | undefined;
   /** Told what does no harm and should be otherwise, and why an append has to wait. */
   readonly warn?: (text: string) => void;
 }
@@ -67,6 +72,7 @@ const RENEW_EVERY = 1_000;
 class PostgresLog implements Log {
   readonly engine = "postgres";
   readonly #name: string;
+  readonly #moved: string | null;
   readonly #server: Server;
   readonly #warn: (text: string) => void;
   readonly #closing = new AbortController();
@@ -84,8 +90,9 @@ class PostgresLog implements Log {
   #renewing: ReturnType<typeof setInterval> | undefined;
   readonly #powers: Partial<Powers>;
 
-  constructor({ url, group, singleCopy = false, warn = () => {} }: PostgresOptions) {
+  constructor({ url, group, singleCopy = false, moved, warn = () => {} }: PostgresOptions) {
     this.#name = group;
+    this.#moved = moved ?? null;
     this.#warn = warn;
     this.#server = new Server(postgresTarget(url), { singleCopy, warn });
     const share: Share = {
@@ -95,10 +102,23 @@ class PostgresLog implements Log {
       renew: async () => await this.#held().renew(),
       release: async () => await this.#hold?.release(),
     };
+    const transfer = postgresTransfer({
+      now: () => this.#now(),
+      read: (from) => this.#page((connection) => readWhole(connection, this.#rows(), from)),
+      wasEmpty: () => this.#link.seq === 0,
+      change: (statement, parameters, after) =>
+        this.#inTurn(() => {
+          const [action, before] = [`copy to ${this.#rows().shown}`, this.#ends()];
+          const change = { action, statement, parameters, before, after: after ?? before };
+          return this.#held().commit(change);
+        }),
+    });
     this.#powers = {
       share,
       drop: (limits) => this.#inTurn(() => this.#drop(limits)),
       verify: async (watch) => await verifyAll(this.#rows(), (work) => this.#reading(work), watch),
+      copy: async (file, options = {}) => ({ head: await writeCopyOf(transfer, file, options) }),
+      transfer,
     };
   }
 
@@ -248,6 +268,7 @@ class PostgresLog implements Log {
     this.#mustBeNew();
     const log = await this.#found();
     const standing = await this.#server.on("read", (connection) => readStanding(connection, log));
+    this.#mustBeKept(standing.row);
     this.#state = "open";
     return this.#stand(standing);
   }
@@ -259,6 +280,7 @@ class PostgresLog implements Log {
       (connection) => asked<LogRow>(connection, log, SQL.log),
     );
     if (!row) throw new LogAway(`Cannot use the log ${log.shown}: the group is not there any more`);
+    this.#mustBeKept(row);
     const { term, turn, holder, head } = row;
     return { term, turn, holder: holder ?? undefined, head };
   }
@@ -268,7 +290,7 @@ class PostgresLog implements Log {
       throw new RangeError(`Cannot claim the log: "${holder}" is not of 1 to 255 characters`);
     }
     const log = await this.#found();
-    const hold = new Hold(this.#server, log, this.#warn, this.#closing.signal);
+    const hold = new Hold(this.#server, log, this.#warn, this.#closing.signal, this.#moved);
     const standing = await this.#server.on("commit", async (connection) => {
       const taken = await hold.claim(connection, seen, holder);
       return taken ? await readStanding(connection, log) : undefined;
@@ -307,6 +329,12 @@ class PostgresLog implements Log {
       const { id, epoch } = await makeGroup(connection, this.#name);
       return { grp: id, epoch, shown: this.#server.target.shown };
     });
+  }
+
+  /** What the log is at this moment. */
+  async #now(): Promise<LogStart> {
+    const log = this.#rows();
+    return await this.#reading(async (connection) => (await readStanding(connection, log)).start);
   }
 
   #stand({ start, link, sum }: Standing): LogStart {
@@ -390,6 +418,16 @@ class PostgresLog implements Log {
     });
     this.#rowSum.apply([change]);
     this.#tail = tail;
+  }
+
+  /** @throws {FolderUnusable} the group is kept in another place */
+  #mustBeKept({ moved }: LogRow): void {
+    if (moved === this.#moved) return;
+    const { shown } = this.#server.target;
+    const now = moved === null
+      ? "it is kept here now"
+      : `it is kept in ${moved} now; start it there`;
+    throw new FolderUnusable(`Cannot use the log of "${this.#name}" in ${shown}: ${now}`);
   }
 
   #held(): Hold {

@@ -104,20 +104,25 @@ function problemOf(settings: Settings, singleCopy: boolean): string | undefined 
   const { version, encoding, synchronous_commit: commit } = settings;
   if (version < OLDEST) return "it is older than PostgreSQL 14; use a newer one";
   if (encoding !== "UTF8") {
-    return `its encoding is ${encoding}; make the database with ENCODING 'UTF8'`;
+    return `it has the encoding ${encoding}; make the database with ENCODING 'UTF8'`;
   }
   for (const name of ["fsync", "full_page_writes"] as const) {
     if (settings[name] !== "on") {
-      return `${name} is ${settings[name]}, it would lose what it acknowledged; set ${name} = on`;
+      return `it has ${name} = ${settings[name]}, and would lose what it acknowledged; ` +
+        `set ${name} = on`;
     }
   }
-  if (commit === "off" || (!singleCopy && (commit === "local" || commit === "remote_write"))) {
-    const where = commit === "off" ? "any" : "another";
-    return `synchronous_commit is ${commit}, it would acknowledge what is on no disk of ` +
-      `${where} server; set synchronous_commit = on`;
+  if (commit === "off") {
+    return "it has synchronous_commit = off, and would acknowledge what is on no disk; " +
+      "set synchronous_commit = on";
   }
-  if (!singleCopy && settings.synchronous_standby_names === "") {
-    return "synchronous_standby_names is empty, it would acknowledge what is on one disk only; " +
+  if (singleCopy) return undefined;
+  if (commit === "local" || commit === "remote_write") {
+    return `it has synchronous_commit = ${commit}, and would acknowledge what is on one disk; ` +
+      "set synchronous_commit = on, or allow that with --single-copy";
+  }
+  if (settings.synchronous_standby_names === "") {
+    return "it has no synchronous_standby_names, and would acknowledge what is on one disk; " +
       "set synchronous_standby_names = 'ANY 1 (…)', or allow that with --single-copy";
   }
   return undefined;

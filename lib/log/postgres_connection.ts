@@ -40,7 +40,8 @@ export class Connection {
     this.at = at;
     this.#socket = socket;
     this.#client = client(this);
-    socket.on("close", () => this.#break("it closed the connection"));
+    socket.on("error", (error) => this.#break("closed the connection", error));
+    socket.on("close", () => this.#break("closed the connection"));
   }
 
   /**
@@ -66,7 +67,7 @@ export class Connection {
         connection: { application_name: "zgroup", client_encoding: "UTF8" },
         types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
         onnotice: ({ code }: { code?: string }) => {
-          if (code === WARNING) connection.#break("a commit was not confirmed by a standby");
+          if (code === WARNING) connection.#break("did not wait for a standby");
         },
         // Once: another server, or the same one after a crash, would not have been looked at.
         socket: () => {
@@ -107,7 +108,7 @@ export class Connection {
   ): Promise<Row[]> {
     if (this.#broken) throw this.#broken;
     const answer = this.#client.unsafe(text, [...parameters], { prepare: true });
-    const silent = setTimeout(() => this.#break(`no answer for ${within / 1_000} s`), within);
+    const silent = setTimeout(() => this.#break(`did not answer for ${within / 1_000} s`), within);
     try {
       const rows = [...await answer] as Row[];
       if (this.#broken) throw this.#broken;
@@ -121,12 +122,14 @@ export class Connection {
 
   /** Ends it without a word, so that nothing that runs on it is cancelled. */
   destroy(): void {
-    this.#break("it was closed");
+    this.#break("is not asked any more");
   }
 
-  #break(why: string, cause?: unknown): void {
+  #break(did: string, cause?: unknown): void {
     const { host, port } = this.at;
-    this.#broken ??= new LogAway(`Cannot ask the database at ${host}:${port}: ${why}`, { cause });
+    this.#broken ??= new LogAway(`Cannot use the database at ${host}:${port}: it ${did}`, {
+      cause,
+    });
     this.#socket.destroy();
   }
 
@@ -134,7 +137,7 @@ export class Connection {
     if (this.#broken) return this.#broken;
     const { code, severity, message } = error as Record<string, string | undefined>;
     if (severity === "ERROR" && code) return new Refused(code, message ?? code, error);
-    this.#break(message ?? "it closed the connection", error);
+    this.#break(`says "${message ?? code}"`, error);
     return this.#broken;
   }
 }

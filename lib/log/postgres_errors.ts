@@ -48,9 +48,6 @@ function reasonOf(error: unknown): readonly [reason: string, wayOut: string] {
     const known = REASONS[(cause as { code?: string }).code ?? ""];
     if (known) return known;
   }
-  if (error instanceof LogAway) {
-    const [reason, ...wayOut] = sentence(error).replace(/^Cannot .*?: /, "").split("; ");
-    return [`cannot be used as ${reason}`, wayOut.join("; ")];
-  }
-  return [`cannot be used: ${sentence(error)}`, ""];
+  const [reason, ...wayOut] = sentence(error).replace(/^(?:Cannot .*?: )?it /, "").split("; ");
+  return [error instanceof LogAway ? reason : `cannot be used: ${reason}`, wayOut.join("; ")];
 }

@@ -46,6 +46,7 @@ export class Hold {
   readonly #log: LogRows;
   readonly #warn: (text: string) => void;
   readonly #signal: AbortSignal;
+  readonly #moved: string | null;
   /** What tells this claim from all others. */
   readonly #claim = randomUUID();
   #term = 0;
@@ -53,8 +54,18 @@ export class Hold {
   #edit = 0;
   #over: Error | undefined;
 
-  /** @param signal ends what waits for certainty */
-  constructor(server: Server, log: LogRows, warn: (text: string) => void, signal: AbortSignal) {
+  /**
+   * @param signal ends what waits for certainty
+   * @param moved what the log must say of where its group is kept
+   */
+  constructor(
+    server: Server,
+    log: LogRows,
+    warn: (text: string) => void,
+    signal: AbortSignal,
+    moved: string | null,
+  ) {
+    this.#moved = moved;
     this.#server = server;
     this.#log = log;
     this.#warn = warn;
@@ -72,7 +83,15 @@ export class Hold {
    */
   async claim(connection: Connection, seen: Lease, holder: string): Promise<boolean> {
     const { term, turn } = seen;
-    const wanted = [this.#log.grp, term, turn, this.#server.token, this.#claim, holder];
+    const wanted = [
+      this.#log.grp,
+      term,
+      turn,
+      this.#server.token,
+      this.#claim,
+      holder,
+      this.#moved,
+    ];
     const [row] = await connection.query<LogRow>(SQL.claim, wanted);
     if (row) this.#has(row);
     return row !== undefined;

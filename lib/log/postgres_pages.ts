@@ -7,7 +7,15 @@ import { fillPage } from "./page.ts";
 import { type Connection, type Parameter, Refused } from "./postgres_connection.ts";
 import { type LogRow, type PageRow, SQL } from "./postgres_sql.ts";
 import { RowSum } from "./row_sum.ts";
-import { agrees, areTexts, type BatchRow, SLICE, type TextRow, unsound } from "./stored_rows.ts";
+import {
+  agrees,
+  areTexts,
+  type BatchRow,
+  endOf,
+  SLICE,
+  type TextRow,
+  unsound,
+} from "./stored_rows.ts";
 
 /** A log as far as its rows go. */
 export interface LogRows {
@@ -81,6 +89,29 @@ export async function readSlice(
   const { rows, previous, head, tail } = await pageOf(connection, log, SQL.slice, parameters);
   const page = fillPage(rows, range);
   mustFollow(log, previous, page);
+  return { rows: page, head, tail };
+}
+
+/**
+ * Batches that begin at `from` or behind it, dropped or not; as many as fit a slice. All of each is
+ * what was written.
+ */
+export async function readWhole(
+  connection: Connection,
+  log: LogRows,
+  from: number,
+): Promise<Page> {
+  const parameters = [SLICE.bytes!, from, from + SLICE.limit! - 1];
+  const { rows, previous, head, tail } = await pageOf(connection, log, SQL.slice, parameters);
+  const page = fillPage(rows, SLICE);
+  let link = endOf(previous);
+  if (!link) throw damaged(log.shown, previous!.first);
+  for (const row of page) {
+    // Of a log that is on its way here the tail is not known yet.
+    const bad = badSeq(link, row, Infinity);
+    if (bad !== undefined) throw damaged(log.shown, bad);
+    link = linkAfter(row);
+  }
   return { rows: page, head, tail };
 }
 

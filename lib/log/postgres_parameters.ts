@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { type SealedBatch, textCrc } from "./chain.ts";
-import type { Commit } from "./log.ts";
+import type { Commit, LogStart, MovedBatch } from "./log.ts";
 import { packMids } from "./mids.ts";
 import type { Parameter } from "./postgres_connection.ts";
 import { SEPARATOR } from "./postgres_sql.ts";
@@ -46,6 +46,31 @@ export function commitParameters(
   const set = named.filter((entry): entry is [string, string] => entry[1] !== undefined);
   const unset = named.filter(([, text]) => text === undefined).map(([name]) => name);
   return [...columns, ...rows([...kept]), quoted(gone), ...rows(set), quoted(unset)];
+}
+
+/** The columns of batches that another log sealed. */
+export function movedParameters(batches: readonly MovedBatch[]): Parameter[] {
+  const end = (which: 0 | -1) =>
+    list(batches.map(({ mids }) => mids.length > 0 ? hex(packMids([mids.at(which)!])) : null));
+  return [
+    list(batches.map(({ first }) => first)),
+    list(batches.map(({ count }) => count)),
+    list(batches.map(({ at }) => at)),
+    batches.map(({ author }) => author).join(SEPARATOR),
+    end(0),
+    end(-1),
+    list(batches.map(({ hash }) => hex(hash))),
+    list(batches.map(({ crcs }) => hex(crcs))),
+    list(batches.map(({ json, mids }) => json === null ? `"${hex(packMids(mids))}"` : null)),
+    batches.map(({ json }) => json ?? "-").join(SEPARATOR),
+  ];
+}
+
+/** All members and values of a log. */
+export function stateParameters({ members, values }: LogStart): Parameter[] {
+  const none = quoted([]);
+  const kept = members.map(({ user, json }): [string, string] => [user, json]);
+  return [...rows(kept), none, ...rows(Object.entries(values)), none];
 }
 
 /** Names and texts, which stand there as JSON. */

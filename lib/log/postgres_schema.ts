@@ -27,7 +27,8 @@ CREATE TABLE zgroup.log (
   head bigint NOT NULL DEFAULT 0,
   hash bytea NOT NULL,
   tail bigint NOT NULL DEFAULT 1,
-  sum bigint NOT NULL
+  sum bigint NOT NULL,
+  moved text
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE TABLE zgroup.batch (
   grp int NOT NULL,

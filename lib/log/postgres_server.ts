@@ -72,8 +72,7 @@ export class Server {
       await new Promise<void>((resolve) => this.#waiting[purpose].push(resolve));
       this.mustBeOpen();
     }
-    const idle = this.#idle[purpose].pop();
-    const connection = idle ?? await this.#make(purpose);
+    const connection = this.#kept(purpose) ?? await this.#make(purpose);
     this.#used[purpose].add(connection);
     try {
       return await work(connection);
@@ -116,6 +115,15 @@ export class Server {
     if (this.signal.aborted) throw new Closed(`${this.cannot}: it was closed`);
   }
 
+  /** One that is idle and has not been lost meanwhile. */
+  #kept(purpose: Purpose): Connection | undefined {
+    for (;;) {
+      const connection = this.#idle[purpose].pop();
+      if (!connection || connection.usable) return connection;
+      this.#gone(purpose, connection);
+    }
+  }
+
   #gone(purpose: Purpose, connection: Connection): void {
     connection.destroy();
     this.#open[purpose]--;
@@ -135,30 +143,37 @@ export class Server {
     }
   }
 
-  /** The first host that turns out to be a primary which is fit; each has a short head start. */
+  /**
+   * The first host that turns out to be a primary which is fit; each has a short head start. One that
+   * fails is tried again as long as another has not been heard of: what hangs holds nobody up.
+   */
   #connect(): Promise<Connection> {
     const { hosts, shown } = this.target;
     const order = hosts.map((_, i) => (this.#last + i) % hosts.length);
-    const problems: Problem[] = [];
+    const problems = new Map<number, Problem>();
     return new Promise((resolve, reject) => {
-      let started = 0;
-      let found = false;
-      const start = () => {
-        if (found || started === order.length) return;
-        const i = order[started++];
-        const timer = setTimeout(start, HEAD_START);
-        this.#try(hosts[i]).then((connection) => {
-          if (found) return connection.destroy();
-          found = true;
+      let over = false;
+      const start = async (i: number) => {
+        try {
+          const connection = await this.#try(hosts[i]);
+          if (over) return connection.destroy();
+          over = true;
           this.#last = i;
           resolve(connection);
-        }, (error) => {
-          problems.push([hosts[i], error]);
-          start();
-          if (problems.length === order.length) reject(unreachable(shown, problems));
-        }).finally(() => clearTimeout(timer));
+        } catch (error) {
+          problems.set(i, [hosts[i], error]);
+          if (over) return;
+          if (problems.size < hosts.length) {
+            setTimeout(() => over || start(i), HEAD_START);
+            return;
+          }
+          over = true;
+          reject(unreachable(shown, order.map((one) => problems.get(one)!)));
+        }
       };
-      start();
+      for (const [place, i] of order.entries()) {
+        setTimeout(() => over || start(i), place * HEAD_START);
+      }
     });
   }
 

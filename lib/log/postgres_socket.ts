@@ -19,7 +19,7 @@ export async function openSocket(
 ): Promise<Socket> {
   const socket = connect({ host, port, noDelay: true, keepAlive: true });
   socket.setKeepAlive(true, KEEP_ALIVE);
-  const end = () => socket.destroy();
+  const end = () => socket.destroy(silence());
   signal.addEventListener("abort", end);
   try {
     await happens(socket, "connect");
@@ -30,6 +30,11 @@ export async function openSocket(
   } finally {
     signal.removeEventListener("abort", end);
   }
+}
+
+/** As the system says it, sooner. */
+function silence(): Error {
+  return Object.assign(new Error("it does not answer"), { code: "ETIMEDOUT" });
 }
 
 async function seal(

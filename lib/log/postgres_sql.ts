@@ -15,6 +15,8 @@ export interface LogRow {
   readonly hash: Uint8Array;
   readonly tail: number;
   readonly sum: number;
+  /** The place where the group is kept instead. */
+  readonly moved: string | null;
 }
 
 /** A row of a page; without `first` where the page is empty. */
@@ -43,7 +45,7 @@ export interface NearRow extends SpanRow {
 export const SEPARATOR = "\x1e";
 const split = (parameter: string) => `string_to_array(${parameter}, E'\\x1e')`;
 
-const LOG = "term, turn, holder, edit, head, hash, tail, sum";
+const LOG = "term, turn, holder, edit, head, hash, tail, sum, moved";
 const OWN = "grp = $1";
 
 /**
@@ -169,9 +171,11 @@ export const SQL = {
       SELECT first, at, lo, hi, true FROM zgroup.batch
       WHERE ${OWN} AND author = $2 AND hi BETWEEN $3 AND $4 ORDER BY hi OFFSET $8 LIMIT 1
     )`,
-  // `$2` and `$3` term and turn as they were seen, `$4` the mark, `$5` claim, `$6` holder.
+  // `$2` and `$3` term and turn as they were seen, `$4` the mark, `$5` claim, `$6` holder, `$7` moved.
   claim: `UPDATE zgroup.log SET term = term + 1, turn = turn + 1, claim = $5, holder = $6
-    WHERE ${OWN} AND term = $2 AND turn = $3 AND ${CHECKED} = $4 RETURNING ${LOG}`,
+    WHERE ${OWN} AND term = $2 AND turn = $3 AND ${CHECKED} = $4
+      AND moved IS NOT DISTINCT FROM $7::text
+    RETURNING ${LOG}`,
   // `$2` claim, `$3` the mark.
   claimAgain: `UPDATE zgroup.log SET term = term + 1, turn = turn + 1
     WHERE ${OWN} AND claim = $2 AND ${CHECKED} = $3 RETURNING ${LOG}`,
@@ -185,6 +189,24 @@ export const SQL = {
   // `$2` seq, `$3` ms.
   keep: `SELECT greatest(coalesce(${HOLDING("$2")}, 1),
     coalesce(${SINCE("$3")}, ${HOLDING("head")}, 1)) AS first FROM zgroup.log WHERE ${OWN}`,
+  // `$5` to `$14` the batches' columns, of which dropped ones have no JSON but `-`.
+  takeIn: `WITH fence AS (
+      UPDATE zgroup.log SET edit = edit + 1 WHERE ${FENCE} AND head = 0 RETURNING grp
+    ), batches AS (
+      INSERT INTO zgroup.batch (grp, first, count, at, author, lo, hi, hash, crcs, mids, json)
+      SELECT grp, first, count, at, author, decode(lo, 'hex'), decode(hi, 'hex'),
+        decode(hash, 'hex'), decode(crcs, 'hex'), decode(mids, 'hex'), nullif(json, '-')
+      FROM fence, unnest($5::bigint[], $6::int[], $7::bigint[], ${split("$8")}, $9::text[],
+        $10::text[], $11::text[], $12::text[], $13::text[], ${split("$14")})
+        AS batch (first, count, at, author, lo, hi, hash, crcs, mids, json)
+      ON CONFLICT (grp, first) DO UPDATE SET mids = excluded.mids, json = excluded.json
+    ) SELECT grp FROM fence`,
+  // `$5` head, `$6` hash, `$7` tail, `$8` sum, `$9` epoch, then members and values.
+  become: `WITH fence AS (
+      UPDATE zgroup.log SET edit = edit + 1, head = $5, hash = $6, tail = $7, sum = $8
+      WHERE ${FENCE} AND head = 0 RETURNING grp
+    ), named AS (UPDATE zgroup.grp SET epoch = $9 FROM fence WHERE grp.id = fence.grp)
+    ${put("members", "member", 10)}${put("values", "value", 14)} SELECT grp FROM fence`,
   // `$5` tail, `$6` sum, `$7` and `$8` batches and their mids.
   drop: `WITH fence AS (
       UPDATE zgroup.log SET edit = edit + 1, tail = $5, sum = $6 WHERE ${FENCE} RETURNING grp

@@ -3,7 +3,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Statement } from "../disk/sqlite.ts";
 import { damaged } from "../disk/sqlite_errors.ts";
-import { firstBad, isWhole, type Link, linkAfter, START } from "./chain.ts";
+import { firstBad, type Link, linkAfter, START } from "./chain.ts";
 import type { Checked, ReadRange, Watch } from "./log.ts";
 import { fillPage } from "./page.ts";
 import type { LogFile } from "./sqlite_file.ts";
@@ -12,6 +12,7 @@ import {
   agrees,
   areTexts,
   type BatchRow,
+  endOf,
   SLICE,
   type TextRow,
   unsound,
@@ -45,9 +46,9 @@ export function checkedPage<Row extends BatchRow = BatchRow>(
 /** The end of the batch before an entry. */
 export function linkBefore(file: LogFile, seq: number): Link {
   const row = cast<BatchRow | undefined>(file.sql.previous.get(seq));
-  if (!row) return START;
-  if (!isWhole(row)) throw damaged(file.path, row.first);
-  return linkAfter(row);
+  const link = endOf(row);
+  if (!link) throw damaged(file.path, row!.first);
+  return link;
 }
 
 /** Rows of `member` or `value`. */

@@ -73,8 +73,8 @@ export class Passage {
     const [source, copies] = [this.#from, to].map((log) => each(log, this.#compared, last));
     for await (const copy of copies) {
       const { value: batch } = await source.next();
-      const hasDropped = copy.json !== null && copy.first < this.#tail;
-      if (!batch || hasDropped || !isSame(batch, copy)) throw gap(copy.first);
+      const isKept = copy.first >= this.#tail;
+      if (!batch || isKept !== (copy.json !== null) || !isSame(batch, copy)) throw gap(copy.first);
       this.#compared = copy.first + copy.count;
       if (this.#compared % TOLD_EVERY < copy.count) this.#tell();
     }

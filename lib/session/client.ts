@@ -63,6 +63,8 @@ export interface SessionClientOptions<T extends Ops> {
   opened?(opened: Opened): void;
   /** An open session is lost, or a try for one failed; `error` is what the server was refused for. */
   gone?(why: string, error?: unknown): void;
+  /** It is there, and makes us wait for a session. */
+  putOff?(): void;
   pushed?(push: Push): void;
   readonly feed?: (frame: FeedFrame) => void;
   /** What the holder of a group tells its other servers. */
@@ -115,7 +117,10 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
       said: this.#said,
       fed: this.#fed,
       lost: (why, error) => this.#lost(why, error),
-      putOff: (why) => this.#why = why,
+      putOff: (why) => {
+        this.#why = why;
+        options.putOff?.();
+      },
       refused: (error) => this.#requests.reject("unasked", error),
     });
   }

@@ -116,6 +116,7 @@ export class Connections {
     if (this.#closed) throw new Closed("Cannot ask a group: closed");
     const { transport, key, name, groups, registries, emit } = this.#options;
     const { joined, epoch, ticket } = groups.get(target.id) ?? {};
+    const warned = new Set<string>();
     const link: Link = new Link({
       transport,
       key,
@@ -135,7 +136,10 @@ export class Connections {
       admitted: (ticket) => groups.admitted(link.target.id, ticket),
       changed: (state) => emit({ type: "state", group: link.target.name, state }),
       alarm: (alarm) => emit({ type: "alarm", group: link.target.name, ...alarm }),
-      warn: (text) => emit({ type: "warning", text }),
+      warn(text) {
+        if (!warned.has(text)) emit({ type: "warning", text });
+        warned.add(text);
+      },
     });
     return link;
   }

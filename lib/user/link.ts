@@ -55,14 +55,12 @@ const TYPING_EVERY = PRESENT_FOR / 2;
 const [FIRST_PAUSE, MOST_PAUSE, CHANGE_PAUSE] = [250, 10_000, 500];
 /** Most sessions that one request begins, where the server says that there is none. */
 const MAX_SESSIONS = 5;
-/** Of several servers one that did not answer for this long, ms, is given up for another. */
+/** One of several servers that is silent for this long, ms, is given up, doubled where all may be slow. */
 const PATIENCE = 1_500;
 
 /** What was tried for one request so far, and when it is to end. */
 interface Tries extends Pick<AskOptions, "delayed"> {
   readonly end: number;
-  /** When it was asked last, by a clock that never jumps, ms. */
-  began: number;
   failed: number;
   /** Sessions that were begun for it. */
   sessions: number;
@@ -72,7 +70,6 @@ interface Tries extends Pick<AskOptions, "delayed"> {
 
 /** It connects when something is asked, and again whenever that is lost. */
 export class Link {
-  /** Where it is asked, and who it must be. */
   target: GroupTarget;
   /** What the group says live. */
   readonly feed: LiveFeed = new LiveFeed({
@@ -95,11 +92,10 @@ export class Link {
   readonly #reach: Reach;
   readonly #servers: Servers;
   #client: GroupClient | undefined;
-  /** When the client was made, by a clock that never jumps, ms. */
-  #since = -Infinity;
+  /** Since when this server is waited for, by a clock that never jumps, ms; undefined: it is not. */
+  #waiting: number | undefined;
   /** The registries were asked since one of several servers answered, or all were tried again. */
   #searched = false;
-  readonly #warned = new Set<string>();
   #relocating: Promise<void> | undefined;
   /** Closing of connections that were given up. */
   readonly #former = new Set<Promise<void>>();
@@ -130,7 +126,7 @@ export class Link {
   #connect(): GroupClient {
     const { transport, key, name, recognize, moved } = this.#options;
     const { name: group, address } = this.target;
-    this.#since = performance.now();
+    this.#waiting = undefined;
     return new SessionClient({
       transport,
       address,
@@ -150,6 +146,7 @@ export class Link {
       ticket: () => ticketBytes(this.ticket),
       opened: ({ proved }) => proved && this.#opened(proved),
       gone: (_, error) => this.#gone(error),
+      putOff: () => this.#waiting = performance.now(),
       feed: this.feed.take,
       heard: (unreadable) => {
         // Of the feed, and its key has not come: asking for the feed brings it.
@@ -185,16 +182,10 @@ export class Link {
     if (!several) return;
     if (isStranger(error)) {
       this.#servers.meet();
-      this.#warn(sentence(error));
+      this.#options.warn(sentence(error));
     }
     const stays = error instanceof Refusal && error.code !== "unavailable";
     if (!stays) this.#leave();
-  }
-
-  #warn(text: string): void {
-    if (this.#warned.has(text)) return;
-    this.#warned.add(text);
-    this.#options.warn(text);
   }
 
   /** This server is of no use: another one is asked, each once, then the registries. */
@@ -237,10 +228,10 @@ export class Link {
     const left = (ms: number) => Math.max(1, Math.min(ms, end - performance.now()));
     const unlessEnded = <T>(work: Promise<T>) =>
       unlessAborted(work, signal, () => this.closedError());
-    for (const tries: Tries = { end, delayed, began: 0, failed: 0, sessions: 0, moves: 0 };;) {
+    for (const tries: Tries = { end, delayed, failed: 0, sessions: 0, moves: 0 };;) {
       if (this.signal.aborted || signal?.aborted) throw this.closedError();
-      tries.began = performance.now();
       const client = this.#client ??= this.#connect();
+      this.#waiting ??= performance.now();
       try {
         await unlessEnded(client.opened(left(each)));
         if (this.#membership.isForgotten && !ABOUT_MEMBERSHIP.has(op)) {
@@ -300,8 +291,9 @@ export class Link {
     if (tries.moves++ >= MAX_SERVERS) return false;
     if (client !== this.#client) return isRetriable(error);
     if (error instanceof Refusal) return error.code === "unavailable" && this.#leave();
-    const waited = performance.now() - Math.max(tries.began, this.#since, this.#heardAt);
-    return error instanceof Unreachable && waited >= PATIENCE && this.#leave();
+    const waited = performance.now() - (this.#waiting ?? Infinity);
+    const isSilent = waited >= PATIENCE * 2 ** Math.min(tries.failed, 3);
+    return error instanceof Unreachable && isSilent && this.#leave();
   }
 
   /** Becomes a member, by an invite where one is needed, or is one still. Throws as `ask` does. */
@@ -357,6 +349,7 @@ export class Link {
   /** Who waits to ask again need not wait any longer. */
   #heard(): void {
     this.#heardAt = performance.now();
+    this.#waiting = undefined;
     this.#reach.live();
     this.#rest.end();
   }

@@ -26,6 +26,6 @@ export interface LinkOptions {
   changed(state: LinkState): void;
   /** The group contradicts what it showed before. */
   alarm(alarm: Alarm): void;
-  /** Somebody else is where one of its servers should be, and is passed by. */
+  /** Somebody else is where one of its servers should be, and is passed by; said each time. */
   warn(text: string): void;
 }

@@ -7,12 +7,16 @@ import { nameProblem } from "../text/names.ts";
 import { recordProblem } from "../protocol/record.ts";
 import { MAX_SERVERS } from "../protocol/limits.ts";
 import type { ListedServer, Listing } from "../protocol/schema.ts";
+import type { GroupTarget } from "../store/user_store.ts";
 import { pause } from "../transport/waiting.ts";
 import { allPages } from "./pages.ts";
 import { RegistryLink, type RegistryMeans } from "./registry_link.ts";
+import type { NameDispute, NamesCompared } from "./types.ts";
 
 /** How long the other registries may take when one has answered, ms: a dead one delays nobody. */
 const OTHERS = 500;
+/** How long registries are asked for their lists, to compare them, ms. */
+const COMPARE_WITHIN = 5_000;
 /** Most sentences that a person is told about registries. */
 const MAX_TOLD = 20;
 
@@ -77,6 +81,37 @@ export class Registries {
     if (good.length === 0) return undefined;
     const { record } = best(good);
     return merged(good.filter((listing) => listing.record?.id === record?.id));
+  }
+
+  /**
+   * Which groups have which names, at each registry that answers within 5 s, as far as its list goes
+   * by then. Never rejects.
+   *
+   * @param known groups that the user knows
+   */
+  async compare(known: readonly GroupTarget[]): Promise<NamesCompared> {
+    const names = new Map<string, Map<string, string[]>>();
+    const signal = AbortSignal.timeout(COMPARE_WITHIN);
+    await Promise.all(this.all.map(async (registry) => {
+      // Who does not answer is told where each is asked.
+      for (const { name, record } of await listAll(registry, "", signal).catch(() => [])) {
+        if (!record) continue;
+        const keys = names.get(name) ?? new Map<string, string[]>();
+        names.set(name, keys);
+        keys.set(record.key, [...keys.get(record.key) ?? [], registry.address]);
+      }
+    }));
+    let compared = 0;
+    const disputes: NameDispute[] = [];
+    for (const [name, keys] of names) {
+      const owners = [...keys].map(([key, registries]) => ({
+        ...{ key, registries },
+        known: known.some((group) => group.name === name && group.key === key),
+      }));
+      if (owners.flatMap(({ registries }) => registries).length > 1) compared++;
+      if (owners.length > 1) disputes.push({ name, owners });
+    }
+    return { compared, disputes: disputes.sort((a, b) => (a.name < b.name ? -1 : 1)) };
   }
 
   /** @param question its signal is aborted when nobody waits for its answer any more */

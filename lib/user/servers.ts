@@ -55,7 +55,7 @@ export class Servers {
     this.#strangers.add(this.address);
   }
 
-  /** Nobody else was met at any other address: it may be there. */
+  /** Where somebody else answers now: others were met wherever else it can be. */
   get isLost(): boolean {
     return this.#others.every((address) => this.#strangers.has(address));
   }

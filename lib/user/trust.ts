@@ -15,7 +15,7 @@ import type { Trusted } from "./types.ts";
 const WITHIN = 3_000;
 
 /** Who proves to be at an address, to an anonymous peer. @throws {Unreachable}; {BadReply} */
-async function whoIsAt(
+export async function whoIsAt(
   transport: Transport,
   address: string,
   what: string,

@@ -101,6 +101,8 @@ export interface ServerFound {
   /** What it is to a person: `registry`, or a group's name. */
   readonly what: string;
   readonly address: string;
+  /** True for one of several servers of its group. */
+  readonly several?: boolean;
   /** Why it cannot be used; absent when it answered. */
   readonly problem?: string;
   /** With a problem: nobody answers, another one does, or it cannot be asked from here. */
@@ -111,6 +113,26 @@ export interface ServerFound {
   readonly ahead: number;
   /** The public key that it proved; absent when it did not answer. */
   readonly key?: string;
+}
+
+/** A name that registries give to different groups: each key, and the registries that say so. */
+export interface NameDispute {
+  readonly name: string;
+  readonly owners: readonly {
+    /** The group's public key. */
+    readonly key: string;
+    /** `HOST:PORT` of each. */
+    readonly registries: readonly string[];
+    /** True for the group that this user knows by the name. */
+    readonly known: boolean;
+  }[];
+}
+
+/** What registries say, compared. */
+export interface NamesCompared {
+  /** Names that more than one registry lists. */
+  readonly compared: number;
+  readonly disputes: readonly NameDispute[];
 }
 
 /**

@@ -1,6 +1,5 @@
 /** A user: one identity, many groups. What an embedder and every screen works with. */
 
-import process from "node:process";
 import { type Code, Refusal } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
@@ -10,12 +9,13 @@ import type { Proof, UserStore } from "../store/user_store.ts";
 import { checkedName } from "../text/names.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connections, type Parts } from "./connections.ts";
-import { askGroup, askRegistry } from "./diagnosis.ts";
+import { diagnose } from "./diagnosis.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { follow, type FollowOptions } from "./follow.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
 import { joinGroup, makeInvite } from "./joining.ts";
 import type { Link } from "./link.ts";
+import { Listeners } from "./listeners.ts";
 import { readMembers, readTopic, toAct } from "./members.ts";
 import { readLog } from "./reading.ts";
 import { Registries } from "./registries.ts";
@@ -27,6 +27,7 @@ import type {
   InviteTerms,
   JoinedGroup,
   MemberInfo,
+  NamesCompared,
   ReadOptions,
   Receipt,
   RegistryInfo,
@@ -76,9 +77,7 @@ export class User implements AsyncDisposable {
   readonly #connections: Connections;
   readonly #parts: Parts;
   readonly #renamed: UserOptions["renamed"];
-  readonly #listeners = new Set<(event: UserEvent) => void>();
-  /** What was found at the opening, for the first listener. */
-  readonly #found: string[];
+  readonly #listeners: Listeners;
   #name: string;
   #closing: Promise<void> | undefined;
 
@@ -87,18 +86,17 @@ export class User implements AsyncDisposable {
     const { transport, store } = options;
     this.#name = options.name;
     this.#renamed = options.renamed;
-    this.#found = [...store.warnings];
+    const { emit } = this.#listeners = new Listeners(store.warnings);
     this.id = userId(options.key.publicKey);
     this.registries = options.registries;
     const pins: Pins = {
       get: (address) => store.pinned(address),
       set: (address, key) => store.pin(address, key),
     };
-    const warn = (text: string) => this.#emit({ type: "warning", text });
+    const warn = (text: string) => emit({ type: "warning", text });
     const means = { transport, pins };
     const registries = this.#registries = new Registries(options.registries, means, warn);
     const groups = this.#groups = new KnownGroups(store);
-    const emit = (event: UserEvent) => this.#emit(event);
     const name = () => this.#name;
     const connections = new Connections({ ...options, registries, groups, name, emit });
     this.#connections = connections;
@@ -272,9 +270,17 @@ export class User implements AsyncDisposable {
     return await fingerprint(link, this.#groups.seenOf(group), { at });
   }
 
-  /** Asks every registry and every joined group whether it answers, for 3 s. Never rejects. */
+  /**
+   * Asks every registry and every joined group, at each of its servers, whether it answers, for 3 s.
+   * Never rejects.
+   */
   diagnose(): Promise<ServerFound[]> {
-    return Promise.all([...this.#registries.all.map(askRegistry), ...this.#links().map(askGroup)]);
+    return diagnose(this.#links(), this.#parts);
+  }
+
+  /** Compares which groups have which names at all registries that answer within 5 s. Never rejects. */
+  compareNames(): Promise<NamesCompared> {
+    return this.#registries.compare(this.#groups.all);
   }
 
   /**
@@ -318,7 +324,7 @@ export class User implements AsyncDisposable {
       link,
       note: (note) => {
         if (note.type === "typing" && note.user === this.id) return;
-        this.#emit({ ...note, group: group.name });
+        this.#listeners.emit({ ...note, group: group.name });
       },
       failed: (error) => {
         if (error instanceof Refusal && PUT_OUT.has(error.code)) this.#groups.leave(link.target);
@@ -353,11 +359,7 @@ export class User implements AsyncDisposable {
    * as a `warning` what the folder was found to lack.
    */
   on(listener: (event: UserEvent) => void): () => void {
-    this.#listeners.add(listener);
-    for (const text of this.#found.splice(0)) {
-      queueMicrotask(() => this.#emit({ type: "warning", text }));
-    }
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /**
@@ -388,16 +390,5 @@ export class User implements AsyncDisposable {
   /** To every joined group. */
   #links(): Link[] {
     return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
-  }
-
-  #emit(event: UserEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        // A defect of the listener's, not of what goes on here.
-        process.emitWarning(error instanceof Error ? error : String(error));
-      }
-    }
   }
 }

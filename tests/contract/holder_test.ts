@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { connect, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { setImmediate } from "node:timers/promises";
 import { test } from "node:test";
 import { DiskFull, LogDamaged } from "../../lib/errors.ts";
 import type { Watch } from "../../lib/log/log.ts";
@@ -255,16 +256,22 @@ test("holder says when a request is done and its asker has the answer, or left b
       await work.end(0);
       assert.equal((await asked)?.head, 0);
       await until(() => answered === 1, 5_000, "the first is answered");
-      const done = Promise.withResolvers<typeof CHECKED>();
-      const stays = new Holder(() => done.promise, () => answered++);
       await holder.close();
+      const done = Promise.withResolvers<typeof CHECKED>();
+      const noticed = Promise.withResolvers<void>();
+      // Work that is past the point where it could be ended.
+      const stays = new Holder((_, { signal }) => {
+        signal!.addEventListener("abort", () => noticed.resolve());
+        return done.promise;
+      }, () => answered++);
       await stays.listen(folder);
       keep({ [Symbol.asyncDispose]: () => stays.close() });
       const leaves = new AbortController();
       const begun = () => leaves.abort(new Error("left"));
       const left = askHolder(folder, VERIFY, { signal: leaves.signal, progress: begun });
       await assert.rejects(left, /left/);
-      // Its work goes on where it does not end by the signal.
+      await noticed.promise;
+      await setImmediate();
       assert.equal(answered, 1);
       done.resolve(CHECKED);
       await until(() => answered === 2, 5_000, "the second is done");

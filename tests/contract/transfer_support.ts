@@ -1,6 +1,6 @@
 /** Rooms for logs that move: a folder, or a group of a database, for every engine that can. */
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Log, LogStart } from "../../lib/log/log.ts";
 import { closing } from "../support.ts";
 import { ENGINES } from "./log_engines.ts";
@@ -12,26 +12,23 @@ export interface Room {
   open(): Promise<{ log: Log; start: LogStart }>;
 }
 
-/** An engine whose logs can move. */
-export interface Moving {
-  readonly skip?: string;
-  make(folder: string): Log | Promise<Log>;
-}
+type Engine = typeof ENGINES[string];
 
-/** Those engines. */
-export const MOVING: Readonly<Record<string, Moving>> = {
-  sqlite: { make: ENGINES.sqlite.make },
-};
+/** Engines whose logs can move. */
+export const MOVING: Readonly<Record<string, Engine>> = Object.fromEntries(
+  Object.entries(ENGINES).filter(([, { powers }]) => powers.power("transfer") !== undefined),
+);
 
 /** Runs `body` with rooms; what was opened in them is closed afterwards. */
 export function folders(
-  body: (room: (engine: Moving) => Promise<Room>) => Promise<void>,
+  body: (room: (engine: Engine) => Promise<Room>) => Promise<void>,
 ): Promise<void> {
   return inFolder((folder) =>
     closing(async (keep) => {
       let rooms = 0;
       await body(({ make }) => {
-        const own = join(folder, `${rooms++}`);
+        // Its last part names the group in a database.
+        const own = join(folder, `${basename(folder)} ${rooms++}`);
         return Promise.resolve({
           async open() {
             const log = await make(own);

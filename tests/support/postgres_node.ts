@@ -2,15 +2,17 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import {
+  chmodSync,
   chownSync,
   closeSync,
+  copyFileSync,
   existsSync,
   openSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import postgres from "postgres";
@@ -286,6 +288,15 @@ export class PostgresNode {
     } finally {
       await sql.end({ timeout: 1 });
     }
+  }
+
+  /** Copies a file to its own files, readable by it alone; the path of the copy. */
+  give(file: string): string {
+    const copy = join(this.data, basename(file));
+    copyFileSync(file, copy);
+    chmodSync(copy, 0o600);
+    own(copy);
+    return copy;
   }
 
   /** Ends it at once. */

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { test } from "node:test";
 import { Registry } from "../../mod.ts";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
@@ -90,12 +89,14 @@ test("copy: a group moves while its members send, and none of it is lost or doub
     await alice.join("Lab");
     const texts: string[] = [];
     let stop = false;
+    keep({ [Symbol.asyncDispose]: () => Promise.resolve(void (stop = true)) });
     const sending = (async () => {
       for (let n = 1; !stop; n++) {
         texts.push(`line ${n}`);
         await alice.send("Lab", `line ${n}`, { within: 60_000 });
       }
     })();
+    sending.catch(() => {}); // It is looked at below.
     await until(() => texts.length > 20, 20_000, "some are sent");
     const { code, output } = await place.run(place.copy("data", "other"));
     assert.equal(code, 0, output);
@@ -223,10 +224,35 @@ test("copy: one that could not end ends when it is run once more", () =>
     mkdirSync(other);
     writeFileSync(join(other, "file"), "");
     await assert.rejects(copied, /run it once more/);
-    assert.match(String(await group.stopped), /it is kept in .*other now/);
+    let ended: unknown;
+    void group.stopped.then((error) => (ended = error));
+    await until(() => ended, 10_000, "the group stops");
+    assert.match(String(ended), /it is kept in .*other now/);
     rmSync(join(other, "file"));
     assert.equal((await copies.copy("Lab", data, to)).head, head);
     keep(await Group.start({ name: "Lab", data: other, unlisted: true }));
+  }));
+
+test("copy: one that fails while members wait lets them go on", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    const [data, other] = ["data", "other"].map((name) => place.file(name));
+    await place.filled("data", 3);
+    const { group, address } = keep(await Group.start({ name: "Lab", data, unlisted: true }));
+    const stop = new AbortController();
+    const pause = async () => {
+      const resume = await group.pause();
+      stop.abort(new Error("unwanted"));
+      return resume;
+    };
+    const held = { log: group.log, folder: data, pause };
+    const request = { op: "move", to: other, singleCopy: false } as const;
+    const failing = copies.handle(held, request, { signal: stop.signal });
+    await assert.rejects(failing, { message: "unwanted" });
+    assert.deepEqual(readdirSync(place.path), ["data"]);
+    const alice = keep(await member([], "alice"));
+    await alice.join(address);
+    await alice.send("Lab", "still there");
   }));
 
 test("copy: two at once to one folder: one is made", () =>
@@ -241,5 +267,4 @@ test("copy: two at once to one folder: one is made", () =>
     assert.deepEqual(both.map(({ code }) => code), [0, 2], JSON.stringify(both));
     assert.match(both[1].output, /another copy to it is under way|there is a group in it/);
     assert.equal(await (await place.group("other")).stop(), 0);
-    process.exitCode = undefined;
   }));

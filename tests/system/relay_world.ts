@@ -14,7 +14,7 @@ export interface World {
   readonly servers: readonly GroupServer[];
   readonly lines: readonly string[][];
   /** One more server of the group. */
-  server(more?: Parameters<typeof Group.start>[0]): Promise<GroupServer>;
+  server(more?: Partial<Parameters<typeof Group.start>[0]>): Promise<GroupServer>;
   /** The group's own key, as the database keeps it. */
   secretKey(): Promise<string>;
   /** The user who may do all, who joined at the first. */

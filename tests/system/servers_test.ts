@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, isRetriable, Refusal, type User } from "../../mod.ts";
+import { connect, Group, isRetriable, Refusal, Registry, type User } from "../../mod.ts";
 import { decodeObject, encodeError, encodeOk } from "../../lib/protocol/codec.ts";
 import { newSigningKey } from "../../lib/identity/keys.ts";
 import { SessionServer } from "../../lib/session/server.ts";
@@ -11,7 +11,7 @@ import { closing, until } from "../support.ts";
 import { lookAlike } from "./imposters.ts";
 import { Ear, upTo } from "./live_world.ts";
 import { placeOf, type ServersWorld, serversWorld, toldBy, type Way } from "./servers_world.ts";
-import { Folder } from "./world.ts";
+import { bare, Folder } from "./world.ts";
 
 /** What a defect never does. */
 const LONG = 20_000;
@@ -253,3 +253,59 @@ for (const code of ["unavailable", "busy"] as const) {
       }
     }));
 }
+
+test("servers: who diagnoses asks each, and tells who does not answer", () =>
+  closing(async (keep) => {
+    const world = await serversWorld(keep, 3);
+    const alice = await world.member("alice");
+    const dead = otherOf(world, alice);
+    await dead.kill();
+    const [registry, ...servers] = await alice.diagnose();
+    assert.equal(registry.what, "registry");
+    assert.deepEqual(
+      servers.map(({ address, why, several }) => [address, why, several]),
+      world.ways.map((way) => [way.address, way === dead ? "silent" : undefined, true]),
+    );
+    assert.notEqual(placeOf(alice), dead.address);
+  }));
+
+test("servers: what each registry has of a group is one listing, each server once", () =>
+  closing(async (keep) => {
+    const world = await serversWorld(keep, 1);
+    const other = keep(await Registry.start({ port: 0 }));
+    const way = world.way("127.0.0.7", other.address);
+    await way.open();
+    await way.announce();
+    await world.ways[0].announce(other.address);
+    const user = keep(await connect({ registries: [...world.registries, other.address] }));
+    const [listing, ...more] = await user.list();
+    assert.deepEqual(more, []);
+    const all = [listing, ...listing.servers ?? []];
+    assert.deepEqual(all.map(({ address, state }) => [address, state]), [
+      [world.ways[0].address, "live"],
+      [way.address, "live"],
+    ]);
+  }));
+
+test("registries: a name that they give to different keys is told with both, and who is known", () =>
+  closing(async (keep) => {
+    const [one, other] = [
+      keep(await Registry.start({ port: 0 })),
+      keep(await Registry.start({ port: 0 })),
+    ];
+    const start = (name: string, ...registries: string[]) => Group.start({ name, registries });
+    const lab = keep(await start("Lab", one.address));
+    const rival = keep(await start("Lab", other.address));
+    keep(await start("Same", one.address, other.address));
+    const user = keep(await connect({ registries: [one.address, other.address] }));
+    await user.join(lab.address);
+    const { compared, disputes } = await user.compareNames();
+    assert.equal(compared, 2);
+    assert.deepEqual(disputes, [{
+      name: "Lab",
+      owners: [
+        { key: lab.key, registries: [bare(one.address)], known: true },
+        { key: rival.key, registries: [bare(other.address)], known: false },
+      ],
+    }]);
+  }));

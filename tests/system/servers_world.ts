@@ -30,15 +30,16 @@ export class Way implements AsyncDisposable {
   readonly address: string;
   readonly #host: string;
   readonly #record: GroupRecord;
-  readonly #registry: RegistryClient;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #registry: string;
+  readonly #clients: RegistryClient[] = [];
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
   #proxy: Proxy | undefined;
 
   constructor(host: string, { sig: _, ...own }: GroupRecord, key: SigningKey, registry: string) {
     this.#host = host;
     this.address = `${host}:${portOf(own.address)}`;
     this.#record = signRecord({ ...own, address: this.address, server: randomToken() }, key);
-    this.#registry = clientOf(bare(registry));
+    this.#registry = registry;
   }
 
   /** Opens it. */
@@ -48,16 +49,18 @@ export class Way implements AsyncDisposable {
     this.#proxy = proxy;
   }
 
-  /** The registry lists it from now on. */
-  async announce(): Promise<void> {
-    const register = () => this.#registry.request("register", { record: this.#record });
+  /** A registry, by default its own, lists it from now on. */
+  async announce(registry: string = this.#registry): Promise<void> {
+    const client = clientOf(bare(registry));
+    this.#clients.push(client);
+    const register = () => client.request("register", { record: this.#record });
     await register();
-    this.#timer = setInterval(() => void register().catch(() => {}), 1_000);
+    this.#timers.push(setInterval(() => void register().catch(() => {}), 1_000));
   }
 
   /** Its lease is renewed no more. */
   rest(): void {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
   }
 
   /** Nothing passes any more, and nothing ends. */
@@ -75,7 +78,7 @@ export class Way implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.rest();
-    await this.#registry.close();
+    await Promise.all(this.#clients.map((client) => client.close()));
     await this.kill();
   }
 }
@@ -88,7 +91,7 @@ export interface ServersWorld {
   readonly key: SigningKey;
   readonly ways: readonly Way[];
   /** One more way, not open and not announced yet. */
-  way(host: string): Way;
+  way(host: string, registry?: string): Way;
   /** A user that has not joined. */
   user(name: string, home?: string): Promise<User>;
   /** A user that has. */
@@ -103,7 +106,7 @@ export async function serversWorld(keep: Keep, many: number): Promise<ServersWor
   const group = keep(await Group.start({ name: "Lab", data, unlisted: true, rate: Infinity }));
   const { secretKey } = JSON.parse(readFileSync(join(data, "group.json"), "utf8"));
   const key = signingKey(secretKey);
-  const way = (host: string) => keep(new Way(host, group.record(), key, registry.address));
+  const way = (host: string, at = registry.address) => keep(new Way(host, group.record(), key, at));
   const ways = Array.from({ length: many }, (_, i) => way(`127.0.0.${i + 2}`));
   for (const one of ways) {
     await one.open();

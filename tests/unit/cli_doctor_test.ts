@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { doctor } from "../../lib/cli/doctor.ts";
 import type { DatabaseFound, Machine } from "../../lib/cli/program.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
-import type { ServerFound as Server } from "../../lib/user/types.ts";
+import type { NamesCompared, ServerFound as Server } from "../../lib/user/types.ts";
 import { fixedKey } from "./fixtures.ts";
 
 const WELL: Machine = {
@@ -19,9 +19,11 @@ const SERVER: Server = { what: "registry", address: "127.0.0.1:5555", took: 2, a
 
 const LOG = "postgres://zgroup:secret@h1,h2/zgroup";
 
+const AGREED: NamesCompared = { compared: 0, disputes: [] };
+
 /** What the doctor prints about a machine, servers, and a database; and its exit code. */
 async function says(
-  machine: Partial<Machine>,
+  { names = AGREED, ...machine }: Partial<Machine> & { names?: NamesCompared },
   servers: readonly Partial<Server>[],
   database?: DatabaseFound,
   ...flags: string[]
@@ -32,6 +34,7 @@ async function says(
     name: "alice",
     id: "id",
     diagnose: () => Promise.resolve(servers.map((server) => ({ ...SERVER, ...server }))),
+    compareNames: () => Promise.resolve(names),
     close: () => Promise.resolve(),
   };
   const code = await doctor(
@@ -62,6 +65,46 @@ test("doctor says that all is well and ends with 0", async () => {
   assert.ok(text.includes(`clocks agree, its key is ${shortKey(key)}\n`), text);
   assert.match(text, /All is well$/);
   assert.doesNotMatch(text, /WRONG/);
+});
+
+test("doctor tells of a group with several servers who answers and who does not", async () => {
+  const server = { what: "Lab", several: true };
+  const { code, text } = await says({}, [
+    { ...server, address: "10.0.0.1:5560" },
+    { ...server, address: "10.0.0.2:5560", problem: "no answer" },
+  ]);
+  assert.equal(code, 1);
+  assert.match(text, /^ok +Lab 10.0.0.1:5560: answers in 2 ms$/m);
+  assert.match(
+    text,
+    /^WRONG +Lab 10.0.0.2:5560: no answer\n +its members go on at the others; start/m,
+  );
+});
+
+test("doctor compares what registries say of the same names", async () => {
+  const [one, other] = [fixedKey(0).publicKey, fixedKey(100).publicKey];
+  const agreed = await says({ names: { compared: 3, disputes: [] } }, []);
+  assert.equal(agreed.code, 0);
+  assert.match(agreed.text, /^ok +registries: they agree on 3 names$/m);
+  const owners = [
+    { key: one, registries: ["10.0.0.1:5555", "10.0.0.2:5555"], known: true },
+    { key: other, registries: ["10.0.0.3:5555"], known: false },
+  ];
+  const { code, text } = await says(
+    { names: { compared: 3, disputes: [{ name: "Lab", owners }] } },
+    [],
+  );
+  assert.equal(code, 1);
+  assert.ok(
+    text.includes(
+      `WRONG  the name "Lab": 10.0.0.1:5555 and 10.0.0.2:5555 give it to the key ${
+        shortKey(one)
+      }, ` +
+        `whom you know; 10.0.0.3:5555 gives it to the key ${shortKey(other)}\n`,
+    ),
+    text,
+  );
+  assert.match(text, /\n +ask the group's owner which key is right; /);
 });
 
 test("doctor names what is wrong, says what to do, and ends with 1", async () => {

@@ -10,6 +10,7 @@ import {
   explainSend,
   failed,
   joinedLine,
+  listingFields,
   listingLine,
   memberLine,
   notice,
@@ -18,6 +19,7 @@ import {
   typedName,
 } from "../../lib/cli/render.ts";
 import type { GroupEntry } from "../../lib/protocol/batch.ts";
+import type { GroupRecord, Listing } from "../../lib/protocol/schema.ts";
 import { safeJson } from "../../lib/text/filter.ts";
 import { shortKey } from "../../lib/identity/keys.ts";
 import { fixedKey } from "./fixtures.ts";
@@ -146,6 +148,22 @@ test("lists show state, unread and role where they are not the usual ones", () =
     `Cool Group - ${address}`,
   );
   assert.equal(listingLine({ name: "A", address, state: "quiet" }), `A - ${address} (quiet)`);
+  const record = { address: "10.0.0.2:5560" } as GroupRecord;
+  const listing: Listing = {
+    ...{ name: "A", address, state: "live", record: { id: "i" } as GroupRecord },
+    servers: [{ address: "10.0.0.2:5560", state: "quiet", record }],
+  };
+  assert.equal(listingLine(listing), `A - ${address}, 10.0.0.2:5560 (quiet)`);
+  assert.equal(
+    listingLine({ ...listing, state: "quiet" }),
+    `A - ${address} (quiet), 10.0.0.2:5560 (quiet)`,
+  );
+  assert.deepEqual(listingFields(listing), {
+    ...{ name: "A", address, state: "live", id: "i" },
+    servers: [{ address, state: "live" }, { address: "10.0.0.2:5560", state: "quiet" }],
+  });
+  const { servers: _, ...alone } = listing;
+  assert.deepEqual(listingFields(alone), { name: "A", address, state: "live", id: "i" });
   const group = { id: "i", name: "A", address, cursor: 0, unread: 0, key: "" };
   assert.equal(joinedLine({ ...group, role: "member", state: "live" }), `A - ${address}`);
   assert.equal(

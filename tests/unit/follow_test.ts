@@ -195,6 +195,34 @@ test("follow: a log that ends before what was shown is told, and gone on with", 
   }
 });
 
+test("follow: a server that is a moment behind is no log that was put back", async () => {
+  const log = new History([2, 2, 2]);
+  const { alarms, reads, feed, group, entries, next } = following(log);
+  assert.equal(await next(6), "1 2 3 4 5 6");
+  const behind = { epoch: EPOCH, head: 4 };
+  // It answers `read` once it has what was there when it was asked; all else at once.
+  group.head = behind.head;
+  group.delay = () => {
+    if (reads.length > 1) group.head = undefined;
+    return Promise.resolve();
+  };
+  const soon = next(1);
+  feed.lose();
+  await turns(() => reads.length === 2, "the log is looked into");
+  const looks = [
+    () => feed.vouch(EPOCH, { seq: 4, hash: log.until(2).hash }),
+    () => [feed.take(behind), feed.take(behind)],
+  ];
+  for (const [i, look] of looks.entries()) {
+    look();
+    await turns(() => reads.length === 3 + i, "it is looked into again");
+  }
+  feed.take({ epoch: EPOCH, batches: [log.add(1)] });
+  assert.equal(await soon, "7");
+  assert.deepEqual(alarms, []);
+  await entries.return(undefined);
+});
+
 test("follow: a message that comes a second time under another seq counts as forged", async () => {
   const log = new History();
   const one = [midAt(NOW), "yes"] as const;

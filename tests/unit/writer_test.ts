@@ -184,6 +184,17 @@ test("group: a full disk that hinders dropping old entries ends nothing", async 
   assert.equal(log.tail, group.head);
 });
 
+test("writer: what was written is there when it is answered, and told after that", async () => {
+  const order: string[] = [];
+  const { writer } = await writerOf({
+    committed: ([{ first }]) => void order.push(`committed ${first}`),
+    tell: ([{ first }]) => void order.push(`told ${first}`),
+  });
+  await writer.submit(job()).then((seq) => order.push(`answered ${seq}`));
+  await writer.close();
+  assert.deepEqual(order, ["committed 1", "answered 1", "told 1"]);
+});
+
 /** A writer on a log in memory, and the batches of each commit. */
 async function writerOf(given: Partial<WriterOptions> = {}) {
   const log = given.log ?? memoryLog();
@@ -194,7 +205,8 @@ async function writerOf(given: Partial<WriterOptions> = {}) {
     log,
     state: emptyState(),
     now: () => NOW,
-    committed: (batches: readonly Batch[]) => void commits.push(batches.length),
+    committed: () => {},
+    tell: (batches: readonly Batch[]) => void commits.push(batches.length),
     full: (now) => void told.push(now),
     broken: (error) => assert.fail(String(error)),
     ...given,

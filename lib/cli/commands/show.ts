@@ -5,7 +5,15 @@ import { safeLine } from "../../text/filter.ts";
 import type { Fingerprint, JoinedGroup, MemberInfo } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { columns, wholeNumber } from "../args.ts";
-import { folded, joinedFields, joinedLine, listingLine, memberLine, paint } from "../render.ts";
+import {
+  folded,
+  joinedFields,
+  joinedLine,
+  listingFields,
+  listingLine,
+  memberLine,
+  paint,
+} from "../render.ts";
 import { type Ask, type AtPrompt, promptOf, type Row } from "./command.ts";
 import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 
@@ -36,8 +44,7 @@ export const list: Row<string | undefined, readonly Listing[]> = {
     const which = prefix === undefined ? "" : ` that begins with ${prefix}`;
     return [{ remark: `no group${which} is listed; group.ts NAME IP:PORT starts one` }];
   },
-  json: (found) =>
-    found.map(({ name, address, state, record }) => ({ name, address, state, id: record?.id })),
+  json: (found) => found.map(listingFields),
   after: (prompt, found) => prompt.remember(found),
 };
 
