@@ -316,6 +316,35 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "const SILENCE = 4;",
   },
   {
+    fault: "postgres_log",
+    what: "whoever believes to hold the log appends",
+    file: "lib/log/postgres_sql.ts",
+    find: "const FENCE = `${OWN} AND term = $2 AND edit = $3 AND",
+    replace: "const FENCE = `${OWN} AND $2::bigint > 0 AND $3::bigint >= 0 AND",
+  },
+  {
+    fault: "postgres_log",
+    what: "takes a wait for a standby that was cancelled for an acknowledgement",
+    file: "lib/log/postgres_connection.ts",
+    find: `const WARNING = "01000";`,
+    replace: `const WARNING = "none";`,
+  },
+  {
+    fault: "postgres_log",
+    what: "reads what a primary shows after a crash before a standby has it",
+    file: "lib/log/postgres_check.ts",
+    find: ", pg_logical_emit_message(true, 'zgroup', '')`;",
+    replace: "`;",
+  },
+  {
+    fault: "postgres_log",
+    what: "takes for lost what was not answered, and sends it once more at another place",
+    file: "lib/log/postgres_hold.ts",
+    find: "    const there = row.edit === this.#edit + 1;",
+    replace: `    const there = false;
+    this.#edit = row.edit;`,
+  },
+  {
     fault: "servers",
     what: "a relay says itself that a message is accepted",
     file: "lib/group/relay.ts",
