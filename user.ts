@@ -23,6 +23,7 @@ await main((signal, onClose) =>
       keptName: async (home) => (await open()).keptName(home),
       systemName: async () => (await open()).systemName(),
       machine: async (home, engine) => (await openHome()).machine(home, engine),
+      database: async (url) => (await import("./lib/run/look_database.ts")).lookAtDatabase(url),
       hold: async (folder) => (await import("./lib/run/hold.ts")).holdFolder(folder),
       isListening,
       openLog,

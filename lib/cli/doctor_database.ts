@@ -24,7 +24,7 @@ export function aboutDatabase({ hosts, primary }: DatabaseFound, isOneEnough: bo
   ];
 }
 
-function aboutHost({ address, problem, version, isPrimary }: HostFound): Finding {
+function aboutHost({ address, problem, wayOut, version, isPrimary }: HostFound): Finding {
   const text = `database ${address}: `;
   if (problem === undefined) {
     return {
@@ -35,7 +35,7 @@ function aboutHost({ address, problem, version, isPrimary }: HostFound): Finding
   return {
     good: false,
     text: text + problem,
-    advice: "start it, check address, user and password in the URL, or a firewall between",
+    advice: wayOut || "start it, or check its address and a firewall between",
   };
 }
 
@@ -98,7 +98,7 @@ const NO_STANDBY = "groups accept nothing until a standby follows: start one of 
   "whether its application_name is in synchronous_standby_names";
 
 function aboutSchema({ schema, known }: Primary): Finding {
-  if (schema === undefined) {
+  if (schema === 0) {
     return { good: true, text: "database: no group was kept in it yet" };
   }
   return {
@@ -117,8 +117,8 @@ function aboutGroup({ name, head, holder, isAlive, moved, isWhole }: SharedGroup
       advice: "let it end, or run it once more",
     };
   }
-  if (moved !== undefined) return { good: true, text: `${text}moved to ${moved}` };
-  const held = `${text}${head.toLocaleString("en-US")} entries, `;
+  if (moved !== undefined) return { good: true, text: `${text}it is kept in ${moved} now` };
+  const held = `${text}up to entry ${head.toLocaleString("en-US")}, `;
   if (holder === undefined) return { good: true, text: `${held}no server runs it` };
   return {
     good: isAlive,

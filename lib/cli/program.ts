@@ -276,8 +276,9 @@ export interface Machine {
 export interface HostFound {
   /** `HOST:PORT`. */
   readonly address: string;
-  /** Why it could not be asked; a sentence without a password. Nothing else is known then. */
+  /** Why it could not be asked, and what to do. Nothing else is known then. */
   readonly problem?: string;
+  readonly wayOut?: string;
   /** PostgreSQL's version, such as `15.18`. */
   readonly version?: string;
   readonly isPrimary?: boolean;
@@ -310,8 +311,8 @@ export interface DatabaseFound {
     readonly inSync: number | undefined;
     /** The role that asked. */
     readonly role: string;
-    /** Version of the tables; undefined where there are none yet. */
-    readonly schema: number | undefined;
+    /** Version of the tables; 0 where there are none yet. */
+    readonly schema: number;
     /** The newest that this program knows. */
     readonly known: number;
     readonly groups: readonly SharedGroup[];

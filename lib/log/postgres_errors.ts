@@ -43,7 +43,8 @@ export function unreachable(shown: string, problems: readonly Problem[]): Error 
   return unsafe ? new LogUnsafe(message, { cause }) : new LogAway(message, { cause });
 }
 
-function reasonOf(error: unknown): readonly [reason: string, wayOut: string] {
+/** What is wrong with one server, and the way out where there is one. */
+export function reasonOf(error: unknown): readonly [reason: string, wayOut: string] {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const known = REASONS[(cause as { code?: string }).code ?? ""];
     if (known) return known;

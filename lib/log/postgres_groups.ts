@@ -132,7 +132,7 @@ function sumOf(epoch: string): number {
 }
 
 /** A row of `grp` and `log`. */
-interface KeptRow {
+export interface KeptRow {
   readonly id: number;
   readonly name: string;
   readonly group_id: string;
@@ -144,7 +144,7 @@ interface KeptRow {
   readonly moved: string | null;
 }
 
-function keptGroup(row: KeptRow): KeptGroup {
+export function keptGroup(row: KeptRow): KeptGroup {
   const { id: grp, name, group_id: id, identity: text, term, turn, holder, head, moved } = row;
   return {
     grp,

@@ -64,12 +64,25 @@ CREATE TABLE zgroup.value (LIKE zgroup.member INCLUDING ALL);`;
 
 /** `zgroup.version` is how many of these a database went through: append, never edit. */
 const MIGRATIONS: readonly string[] = [VERSION_1];
+/** The newest version that is known here. */
+export const KNOWN_VERSION: number = MIGRATIONS.length;
 
 /** Whoever migrates, and whoever waits for a first commit, does so one at a time: keys of locks. */
 const MIGRATING = "SELECT pg_advisory_xact_lock(2053599095)";
 
-const THERE = "SELECT to_regclass('zgroup.version') IS NOT NULL AS there";
+// Looked up in the rows: who waited for the lock still has in mind that there was none.
+const THERE = `SELECT EXISTS (
+    SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = 'zgroup' AND relname = 'version'
+  ) AS there`;
 const VERSION = "SELECT version FROM zgroup.version";
+
+/** The version of the tables; 0 where there are none. */
+export async function schemaVersion(connection: Connection): Promise<number> {
+  const [{ there }] = await connection.query<{ there: boolean }>(THERE);
+  if (!there) return 0;
+  return (await connection.query<{ version: number }>(VERSION))[0]?.version ?? 0;
+}
 
 /**
  * Makes the tables, or brings them up to date.
@@ -77,17 +90,12 @@ const VERSION = "SELECT version FROM zgroup.version";
  * @throws {FolderUnusable} they are of a newer version; {LogAway} the role may not make them
  */
 export async function migrate(connection: Connection, cannot: string): Promise<void> {
-  const version = async () => {
-    const [{ there }] = await connection.query<{ there: boolean }>(THERE);
-    if (!there) return 0;
-    return (await connection.query<{ version: number }>(VERSION))[0]?.version ?? 0;
-  };
-  const known = MIGRATIONS.length;
-  if (await version() === known) return;
+  const known = KNOWN_VERSION;
+  if (await schemaVersion(connection) === known) return;
   try {
     await connection.query("BEGIN");
     await connection.query(MIGRATING);
-    const from = await version();
+    const from = await schemaVersion(connection);
     if (from > known) throw newer(cannot, from, known);
     if (from === 0) await connection.query("CREATE SCHEMA IF NOT EXISTS zgroup");
     for (const step of MIGRATIONS.slice(from)) await connection.query(step);

@@ -1,10 +1,11 @@
 /** A group whose log lies in a database of PostgreSQL: its key lies there, too. */
 
-import { UsageError } from "../errors.ts";
+import { FolderUnusable, UsageError } from "../errors.ts";
 import { groupId, signingKey } from "../identity/keys.ts";
 import type { Log } from "../log/log.ts";
 import type { GroupFile } from "../protocol/kept.ts";
 import { parseGroupFile, textOf } from "./group_folder.ts";
+import { keptAt } from "./moving.ts";
 
 /** Where a shared log lies, and what is asked of it. */
 export interface DatabaseOptions {
@@ -30,6 +31,15 @@ export async function databaseGroup(
   const groups = postgresGroups(options);
   try {
     const { text } = await groups.identity(name) ?? await groups.make(name, identityOf(make()));
+    const moved = (await groups.kept(name))?.moved;
+    if (moved !== undefined) {
+      throw new FolderUnusable(
+        `Cannot start the group "${name}" in ${groups.where}: ${
+          keptAt(name, moved)
+        }; where it is ` +
+          "not there, run the copy once more",
+      );
+    }
     return { file: parseGroupFile(text), log: postgresLog({ ...options, group: name }) };
   } finally {
     groups.close();
@@ -47,6 +57,8 @@ export async function loadPostgres() {
     return {
       ...await import("../log/postgres.ts"),
       ...await import("../log/postgres_groups.ts"),
+      ...await import("../log/postgres_look.ts"),
+      ...await import("../log/postgres_schema.ts"),
     };
   } catch (cause) {
     throw new UsageError("Cannot use PostgreSQL: the package postgres does not load here", {
