@@ -62,6 +62,7 @@ await fault(async (fault) => {
     looker.meet();
     say("all members have joined");
   });
+  gathering.catch(() => {}); // It is told at the end.
   looker.meet();
   const commands = (screen ? screen.commands() : lines())[Symbol.asyncIterator]();
   for (;;) {
