@@ -70,7 +70,7 @@ export class Mutant {
   #pid: number | undefined;
 
   constructor() {
-    chmodSync(this.folder, 0o711); // Servers of PostgreSQL run as another account.
+    chmodSync(this.folder, 0o755); // Servers of PostgreSQL run as another account.
     for (const name of COPIED) {
       cpSync(join(ROOT, name), join(this.folder, name), { recursive: true });
     }
