@@ -62,9 +62,12 @@ await fault(async (fault) => {
     looker.meet();
     say("all members have joined");
   });
+  gathering.catch(() => {}); // It is told at the end.
   looker.meet();
-  for await (const command of screen ? screen.commands() : lines()) {
-    if (command === "quit") break;
+  const commands = (screen ? screen.commands() : lines())[Symbol.asyncIterator]();
+  for (;;) {
+    const { value: command, done } = await commands.next();
+    if (done || command === "quit") break;
     say(`> ${command}`);
     try {
       await obey(world, command);
@@ -72,9 +75,11 @@ await fault(async (fault) => {
       say(sentence(error));
     }
   }
-  say("ending: all is started again, and what all have is compared");
-  await gathering;
-  const { head, hash } = await world.audit();
+  say("ending: all is started again, and what all have is compared; quit again to do without");
+  const again = screen ? commands.next().then(() => undefined) : new Promise<undefined>(() => {});
+  const story = await Promise.race([gathering.then(() => world.audit()), again]);
+  if (!story) return;
+  const { head, hash } = story;
   end.abort();
   await showing;
   screen?.leave();

@@ -180,27 +180,6 @@ export class Machine implements AsyncDisposable {
     return this.#boot?.over ?? true;
   }
 
-  /** The pid here of the first process there whose command line has a text. @throws {Error} none */
-  pidOf(text: string): number {
-    const found = spawnSync("nsenter", [
-      "-t",
-      String(this.#init),
-      "-p",
-      "-m",
-      "pgrep",
-      "-of",
-      text,
-    ]);
-    const inner = Number(String(found.stdout).trim());
-    if (!inner) throw new Error(`No process ${text} on ${this.name}`);
-    const { stdout } = spawnSync("pgrep", ["-f", text], { encoding: "utf8" });
-    for (const pid of stdout.split("\n").map(Number).filter(Boolean)) {
-      const spaces = /^NSpid:\s+(.*)$/m.exec(statusOf(pid))?.[1].split(/\s+/).map(Number);
-      if (spaces?.at(-1) === inner && namespaceOf(pid) === namespaceOf(this.#init)) return pid;
-    }
-    throw new Error(`No process ${text} on ${this.name}`);
-  }
-
   /** The power goes: all its processes are gone at once; its disk stays. */
   async kill(): Promise<void> {
     await this.#boot?.kill();
@@ -217,16 +196,4 @@ export class Machine implements AsyncDisposable {
 /** A text as one word of a shell. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-function statusOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, "utf8");
-  } catch {
-    return "";
-  }
-}
-
-function namespaceOf(pid: number): string {
-  return spawnSync("readlink", [`/proc/${pid}/ns/pid`], { encoding: "utf8" }).stdout;
 }
