@@ -5,7 +5,7 @@
  * all who wait (group commit). The queue is bounded: what does not fit is refused as `busy`.
  */
 
-import { DiskFull, Fenced, Refusal } from "../errors.ts";
+import { DiskFull, Fenced, LogAway, Refusal } from "../errors.ts";
 import type { Commit, Log, MemberRow, Place, Places, ReadBatch, StoredBatch } from "../log/log.ts";
 import { MAX_OVER } from "../log/mids.ts";
 import { type Batch, encodeEntries } from "../protocol/batch.ts";
@@ -168,7 +168,9 @@ export class Writer {
             reject(error); // It is on disk all the same, and others wait for their answers.
           }
         });
-      } catch (refusal) {
+      } catch (error) {
+        // Where its messages stand could not be asked: who sent them asks again.
+        const refusal = error instanceof LogAway ? noHolder(error) : error;
         answers.push(() => reject(refusal));
       }
     }

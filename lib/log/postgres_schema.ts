@@ -70,7 +70,11 @@ export const KNOWN_VERSION: number = MIGRATIONS.length;
 /** Whoever migrates, and whoever waits for a first commit, does so one at a time: keys of locks. */
 const MIGRATING = "SELECT pg_advisory_xact_lock(2053599095)";
 
-const THERE = "SELECT to_regclass('zgroup.version') IS NOT NULL AS there";
+// Looked up in the rows: who waited for the lock still has in mind that there was none.
+const THERE = `SELECT EXISTS (
+    SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = 'zgroup' AND relname = 'version'
+  ) AS there`;
 const VERSION = "SELECT version FROM zgroup.version";
 
 /** The version of the tables; 0 where there are none. */

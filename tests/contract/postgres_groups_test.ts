@@ -42,6 +42,20 @@ test("postgres groups: of several who say who a group is, the first one counts",
   }
 });
 
+test("postgres groups: of several who find an empty database one makes its tables", {
+  skip,
+}, async () => {
+  await using fresh = await PostgresCluster.start();
+  const options = { url: fresh.url, singleCopy: true };
+  const all = Array.from({ length: 12 }, () => postgresGroups(options));
+  try {
+    const names = await Promise.all(all.map((groups) => groups.names()));
+    assert.deepEqual(names, all.map(() => []));
+  } finally {
+    for (const groups of all) groups.close();
+  }
+});
+
 test("postgres groups: a log and its keys are one group, and no group sees another", {
   skip,
 }, async () => {

@@ -5,8 +5,6 @@
  * clock is right again.
  */
 
-import { Buffer } from "node:buffer";
-import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { splitRegistry } from "../../lib/text/addresses.ts";
 import { registryClient } from "../../lib/session/registry_client.ts";
@@ -14,6 +12,7 @@ import { zmtpTransport } from "../../lib/transport/zmtp/engine.ts";
 import { until } from "../support.ts";
 import { heldBy, Ledger } from "./support/audit.ts";
 import { Child } from "./support/children.ts";
+import { Clock } from "./support/clock.ts";
 import { Follower, joined, numbered, Sender } from "./support/chat.ts";
 import { type Fault, fault } from "./support/fault.ts";
 import { preload } from "./support/preload.ts";
@@ -34,25 +33,6 @@ const JUMPS: readonly (readonly ["group" | "registry", number])[] = [
 ];
 /** A lease that a jump costs is taken again with the next renewals, ms. */
 const LISTED_WITHIN = 4_000;
-
-/** A clock that can be set, in a file that `preload/clock.c` reads. */
-class Clock {
-  readonly file: string;
-  readonly #fd: number;
-
-  constructor(fault: Fault, name: string) {
-    this.file = join(fault.folder, `${name}.clock`);
-    this.#fd = openSync(this.file, "w+");
-    fault.onClose(() => closeSync(this.#fd));
-    this.set(0);
-  }
-
-  set(ahead: number): void {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(BigInt(ahead));
-    writeSync(this.#fd, bytes, 0, 8, 0);
-  }
-}
 
 await fault(async (fault) => {
   const env = preload(fault, "clock");

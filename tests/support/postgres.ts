@@ -12,7 +12,7 @@ import { chownSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./port.ts";
-import { PostgresNode } from "./postgres_node.ts";
+import { type NodePlace, PostgresNode } from "./postgres_node.ts";
 import { account, unavailable } from "./postgres_programs.ts";
 
 /** Why there is no PostgreSQL here; undefined where there is. For `{ skip }`. */
@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly nodes?: 1 | 3;
   /** Settings of each node, beside those of `postgres_node.ts`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where the nodes `n1`, `n2`, `n3` are; default: here. */
+  place?(name: string): NodePlace;
 }
 
 /** The role that groups use, its database, and who may do all else. */
@@ -52,18 +54,21 @@ export class PostgresCluster implements AsyncDisposable {
     this.#watchdog = watchdog;
   }
 
-  static async start({ nodes = 1, settings = {} }: ClusterOptions = {}): Promise<PostgresCluster> {
+  static async start(options: ClusterOptions = {}): Promise<PostgresCluster> {
+    const { nodes = 1, settings = {}, place = () => ({}) } = options;
     const why = unavailable();
     if (why) throw new Error(`Cannot start PostgreSQL: ${why}`);
     const folder = mkdtempSync(join(tmpdir(), "zgroup-postgres-"));
     const { uid, gid } = account();
     if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid);
-    const watchdog = watch(folder);
     const [admin, password] = [secret(), secret()];
     const ports = await freePorts(nodes);
-    const made = ports.map((port, i) =>
-      new PostgresNode({ name: `n${i + 1}`, folder, port, admin: ADMIN, password: admin, settings })
-    );
+    const made = ports.map((port, i) => {
+      const name = `n${i + 1}`;
+      const who = { admin: ADMIN, password: admin };
+      return new PostgresNode({ name, folder, port, ...who, settings, place: place(name) });
+    });
+    const watchdog = watch([...made.map(({ data }) => data), folder]);
     const cluster = new PostgresCluster(folder, made, password, watchdog);
     try {
       await cluster.#fill();
@@ -162,26 +167,26 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 /**
- * Ends each server below the folder when its standard input ends, which it does with this process,
- * and removes the folder. A server is known by its file `postmaster.pid`, and by the folder that it
+ * Ends each server of the folders when its standard input ends, which it does with this process,
+ * and removes the folders. A server is known by its file `postmaster.pid`, and by the folder that it
  * is in; its children by their parent, as each of them leads a session of its own.
  */
 const WATCHDOG = `trap '' HUP INT TERM
 cat >/dev/null
-for file in "$1"/*/postmaster.pid; do
-  [ -f "$file" ] || continue
-  pid=$(head -n 1 "$file")
-  [ "$(readlink "/proc/$pid/cwd")" = "$(dirname "$file")" ] || continue
+for folder in "$@"; do
+  [ -f "$folder/postmaster.pid" ] || continue
+  pid=$(head -n 1 "$folder/postmaster.pid")
+  [ "$(readlink "/proc/$pid/cwd")" = "$folder" ] || continue
   kill -STOP "$pid"
   kill -KILL $(cat "/proc/$pid/task/$pid/children") "$pid"
 done 2>/dev/null
 for try in 1 2 3 4 5 6 7 8 9 10; do
-  rm -rf "$1" 2>/dev/null && break
+  rm -rf "$@" 2>/dev/null && break
   sleep 0.1
 done`;
 
-function watch(folder: string): ChildProcess {
-  const child: ChildProcess = spawn("sh", ["-c", WATCHDOG, "postgres-watchdog", folder], {
+function watch(folders: readonly string[]): ChildProcess {
+  const child: ChildProcess = spawn("sh", ["-c", WATCHDOG, "postgres-watchdog", ...folders], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });

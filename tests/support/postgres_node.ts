@@ -17,7 +17,7 @@ import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import postgres from "postgres";
 import { until } from "../support.ts";
-import { account, program, run } from "./postgres_programs.ts";
+import { account, asAccount, program, run } from "./postgres_programs.ts";
 
 /** What only a defect reaches, ms. */
 const LONG = 60_000;
@@ -26,7 +26,6 @@ const OWN = "own.conf";
 
 /** What every node has. `fsync` and the like are as PostgreSQL has them. */
 const SETTINGS: Readonly<Record<string, string>> = {
-  listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
   wal_level: "replica",
   max_wal_senders: "10",
@@ -37,21 +36,37 @@ const SETTINGS: Readonly<Record<string, string>> = {
   lc_messages: "C",
 };
 
+/** The machine of a node, where it is another one than this, if only in name. */
+export interface NodePlace {
+  /** Its address; default 127.0.0.1. */
+  readonly host?: string;
+  /** Its disk: the node's own folder is made in it. */
+  readonly folder?: string;
+  /** What its server is started with beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The command line that runs another one there, with the pid that is started. */
+  inside?(command: readonly string[]): readonly string[];
+}
+
 export interface NodeOptions {
   readonly name: string;
-  /** Its own is made in it. */
+  /** Its own is made in it, where its place has none; what it says lies there. */
   readonly folder: string;
   readonly port: number;
   readonly admin: string;
   readonly password: string;
   readonly settings: Readonly<Record<string, string>>;
+  readonly place: NodePlace;
 }
+
+/** Where a node is by default. */
+const LOCAL = "127.0.0.1";
 
 /** See the head of this file. */
 export class PostgresNode {
   /** Also what its primary knows it by. */
   readonly name: string;
-  readonly host = "127.0.0.1";
+  readonly host: string;
   readonly port: number;
   /** Its files. */
   readonly data: string;
@@ -60,18 +75,27 @@ export class PostgresNode {
   readonly #admin: string;
   readonly #password: string;
   readonly #settings: Map<string, string>;
+  readonly #place: NodePlace;
   #server: ChildProcess | undefined;
   #since = 0;
   #paused = false;
 
-  constructor({ name, folder, port, admin, password, settings }: NodeOptions) {
+  constructor({ name, folder, port, admin, password, settings, place }: NodeOptions) {
     this.name = name;
+    this.host = place.host ?? LOCAL;
     this.port = port;
-    this.data = join(folder, name);
+    this.data = join(place.folder ?? folder, name);
+    this.#place = place;
     this.log = join(folder, `${name}.log`);
     this.#admin = admin;
     this.#password = password;
-    const own = { ...SETTINGS, ...settings, port: String(port), cluster_name: name };
+    const own = {
+      ...SETTINGS,
+      ...settings,
+      listen_addresses: this.host,
+      port: String(port),
+      cluster_name: name,
+    };
     this.#settings = new Map(Object.entries(own));
   }
 
@@ -114,7 +138,8 @@ export class PostgresNode {
     rmSync(secret);
     const include = `\ninclude '${OWN}'\n`;
     writeFileSync(join(this.data, "postgresql.conf"), include, { flag: "a" });
-    const access = "host all,replication all 127.0.0.1/32 scram-sha-256\n";
+    const from = this.host === LOCAL ? `${LOCAL}/32` : "0.0.0.0/0";
+    const access = `host all,replication all ${from} scram-sha-256\n`;
     writeFileSync(join(this.data, "pg_hba.conf"), access);
     this.#writeConf();
   }
@@ -133,11 +158,12 @@ export class PostgresNode {
     if (this.#server) throw new Error(`${this.name} runs`);
     rmSync(join(this.data, "postmaster.pid"), { force: true });
     const said = openSync(this.log, "a");
-    const server = spawn(program("postgres"), ["-D", this.data], {
-      ...account(),
+    const { env, inside = (command) => command } = this.#place;
+    const [first, ...rest] = inside(asAccount([program("postgres"), "-D", this.data]));
+    const server = spawn(first, rest, {
       cwd: "/",
       detached: true,
-      env: { ...process.env, LC_ALL: "C" },
+      env: { ...process.env, LC_ALL: "C", ...env },
       stdio: ["ignore", said, said],
     });
     closeSync(said);

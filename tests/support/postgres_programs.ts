@@ -36,6 +36,13 @@ export function account(): Account {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
+/** The command line that runs another one as that account, with the pid that is started. */
+export function asAccount(command: readonly string[]): readonly string[] {
+  const { uid, gid } = account();
+  if (uid === undefined || gid === undefined) return command;
+  return ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", ...command];
+}
+
 let folder: string | undefined;
 
 function folderOfPrograms(): string | undefined {

@@ -1,6 +1,7 @@
 /**
- * A group in a process of its own: its options as JSON, then `up ADDRESS`. Answers `accounts` with
- * what its peers hold and what happened to them, as JSON.
+ * A group in a process of its own: its options as JSON, then `up ADDRESS`; `part …` whenever it has
+ * another part among several servers. Answers `accounts` with what its peers hold and what happened
+ * to them, as JSON.
  */
 
 import { writeSync } from "node:fs";
@@ -10,10 +11,18 @@ import { obeyInput } from "./input.ts";
 
 const options = JSON.parse(process.argv[2]);
 const say = (line: string) => writeSync(1, line + "\n");
+/** A server of a shared log says which part it has. */
+const PART = /^(Holds|Follows|Waits)\b/;
 const group = await Group.start({
   rate: Infinity,
   ...options,
-  log: { info() {}, warn: (text) => say(`warn ${text}`), close: () => Promise.resolve() },
+  log: {
+    info: (text) => {
+      if (PART.test(text)) say(`part ${text}`);
+    },
+    warn: (text) => say(`warn ${text}`),
+    close: () => Promise.resolve(),
+  },
 });
 obeyInput({
   accounts: () => {

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { requirePower } from "../../../lib/log/log.ts";
+import { type Log, type LogStart, requirePower } from "../../../lib/log/log.ts";
 import { sqliteLog } from "../../../lib/log/sqlite.ts";
 import type { Batch } from "../../../lib/protocol/batch.ts";
 import { keptLog } from "../../../lib/run/group_folder.ts";
@@ -97,25 +97,29 @@ export async function heldBy(folder: string, fault: Fault): Promise<Held[]> {
   const group = ["group.json", "log.db"].every((file) => existsSync(join(folder, file)));
   const log = group ? keptLog(folder) : sqliteLog(folder);
   try {
-    const { head } = await log.open();
-    await requirePower(log, "verify", "audit the log")();
-    const held: Held[] = [];
-    let next = 1;
-    let time = 0;
-    while (next <= head) {
-      for (const { json } of await log.read({ after: next - 1, limit: 10_000 })) {
-        const { first, count, at, messages } = JSON.parse(json) as Batch;
-        fault.expect(first === next, `a gap in seq: ${first} follows ${next - 1}`);
-        fault.expect(at >= time, `the time goes back at ${first}`);
-        next = first + count;
-        time = at;
-        for (const [i, [mid, text]] of (messages ?? []).entries()) {
-          held.push({ seq: first + i, at, mid, text });
-        }
-      }
-    }
-    return held;
+    return await heldIn(log, await log.open(), fault);
   } finally {
     await log.close();
   }
+}
+
+/** All that an open log holds, and whole. @throws {LogDamaged} */
+export async function heldIn(log: Log, { head }: LogStart, fault: Fault): Promise<Held[]> {
+  await requirePower(log, "verify", "audit the log")();
+  const held: Held[] = [];
+  let next = 1;
+  let time = 0;
+  while (next <= head) {
+    for (const { json } of await log.read({ after: next - 1, limit: 10_000 })) {
+      const { first, count, at, messages } = JSON.parse(json) as Batch;
+      fault.expect(first === next, `a gap in seq: ${first} follows ${next - 1}`);
+      fault.expect(at >= time, `the time goes back at ${first}`);
+      next = first + count;
+      time = at;
+      for (const [i, [mid, text]] of (messages ?? []).entries()) {
+        held.push({ seq: first + i, at, mid, text });
+      }
+    }
+  }
+  return held;
 }

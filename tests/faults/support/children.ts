@@ -4,13 +4,24 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Process, type ProcessOptions } from "../../support/process.ts";
 
+/** Where a command line is run: the one that runs it there. */
+export type Inside = (command: readonly string[]) => readonly string[];
+
 /** One program, with words that it obeys. */
 export class Child extends Process {
-  /** @param file below `tests/faults/`, or an absolute path */
-  constructor(file: string, args: readonly string[], options?: ProcessOptions) {
+  /**
+   * @param file below `tests/faults/`, or an absolute path
+   * @param inside default: here
+   */
+  constructor(
+    file: string,
+    args: readonly string[],
+    options?: ProcessOptions,
+    inside: Inside = (command) => command,
+  ) {
     const path = fileURLToPath(new URL(`../${file}`, import.meta.url));
     const run = "Deno" in globalThis ? ["run", "-A", "--v8-flags=--expose-gc"] : ["--expose-gc"];
-    super([process.execPath, ...run, path, ...args], options);
+    super(inside([process.execPath, ...run, path, ...args]), options);
   }
 
   /**

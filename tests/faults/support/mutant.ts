@@ -2,6 +2,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -69,6 +70,7 @@ export class Mutant {
   #pid: number | undefined;
 
   constructor() {
+    chmodSync(this.folder, 0o755); // Servers of PostgreSQL run as another account.
     for (const name of COPIED) {
       cpSync(join(ROOT, name), join(this.folder, name), { recursive: true });
     }

@@ -316,6 +316,92 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "const SILENCE = 4;",
   },
   {
+    fault: "postgres_log",
+    what: "whoever believes to hold the log appends",
+    file: "lib/log/postgres_sql.ts",
+    find: "const FENCE = `${OWN} AND term = $2 AND edit = $3 AND",
+    replace: "const FENCE = `${OWN} AND $2::bigint > 0 AND $3::bigint >= 0 AND",
+  },
+  {
+    fault: "postgres_log",
+    what: "takes a wait for a standby that was cancelled for an acknowledgement",
+    file: "lib/log/postgres_connection.ts",
+    find: `const WARNING = "01000";`,
+    replace: `const WARNING = "none";`,
+  },
+  {
+    fault: "postgres_log",
+    what: "reads what a primary shows after a crash before a standby has it",
+    file: "lib/log/postgres_check.ts",
+    find: ", pg_logical_emit_message(true, 'zgroup', '')`;",
+    replace: "`;",
+  },
+  {
+    fault: "postgres_log",
+    what: "takes for lost what was not answered, and sends it once more at another place",
+    file: "lib/log/postgres_hold.ts",
+    find: "    const there = row.edit === this.#edit + 1;",
+    replace: `    const there = false;
+    this.#edit = row.edit;`,
+  },
+  {
+    fault: "servers",
+    what: "a relay says itself that a message is accepted",
+    file: "lib/group/relay.ts",
+    find: "    const fields = { request: asked, actor, from: from.slice(0, 80), size };\n",
+    replace: `    if (asked.op === "send") {
+      const { messages } = asked as Known<"send">;
+      const run = { from: group.head + 1, count: messages.length, at: Date.now() };
+      return { epoch: group.state.epoch, accepted: [run] } as unknown as Reply<K>;
+    }
+    const fields = { request: asked, actor, from: from.slice(0, 80), size };
+`,
+  },
+  {
+    fault: "servers_clocks",
+    what: "a relay answers before it has what it handed on",
+    file: "lib/group/relay.ts",
+    find: "    await this.#until(head);\n    return reply as Reply<K>;",
+    replace: "    return reply as Reply<K>;",
+  },
+  {
+    fault: "servers_clocks",
+    what: "a relay does not wait for what others were told",
+    file: "lib/group/relay.ts",
+    find: "    await this.#until(head);\n    if (isOther(group, head, hash)) {",
+    replace: "    if (isOther(group, head, hash)) {",
+  },
+  {
+    fault: "servers_cut",
+    what: "a holder that cannot renew its lease never falls silent",
+    file: "lib/group/standing.ts",
+    find: "    return this.#holding && performance.now() < this.#until;",
+    replace: "    return this.#holding;",
+  },
+  {
+    fault: "servers_clocks",
+    what: "appends whoever holds the log, and wherever it ends",
+    file: "lib/log/postgres_sql.ts",
+    find: "term = $2 AND edit = $3 AND",
+    replace: "term >= $2 AND edit >= $3 AND",
+  },
+  {
+    fault: "servers_clocks",
+    what: "looks where the log ends, and claims it then",
+    file: "lib/log/postgres.ts",
+    find: `      const taken = await hold.claim(connection, seen, holder);
+      return taken ? await readStanding(connection, log) : undefined;`,
+    replace: `      const standing = await readStanding(connection, log);
+      return await hold.claim(connection, seen, holder) ? standing : undefined;`,
+  },
+  {
+    fault: "database",
+    what: "takes a cancelled wait for a standby for a commit",
+    file: "lib/log/postgres_connection.ts",
+    find: "if (code === WARNING) connection",
+    replace: `if (code === WARNING + "-") connection`,
+  },
+  {
     fault: "operate",
     what: "the page names a service that nobody made",
     file: "OPERATE.md",
