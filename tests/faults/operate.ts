@@ -23,7 +23,7 @@ const NEEDS = {
 /** Units of this system that the page knows nothing of. */
 const MASKED = ["nats-server.service", "redis-server.service", "systemd-timesyncd.service"];
 /** A block may take this long, ms. */
-const WITHIN = 180_000;
+const WITHIN = 120_000;
 
 /** A block of commands of the page. */
 interface Block {
