@@ -44,7 +44,7 @@ await fault(async (fault) => {
     places: clocks.map(({ file }) => ({ env: { ...env, ZG_CLOCK: file } })),
   });
   const lags = new Map<Clock, number>();
-  for (let i = 0; i < fault.size(1, 10); i++) {
+  for (let i = 0; i < fault.size(1, 10) && !fault.isOver; i++) {
     await otherDates(fault, group, clocks);
     await believing(fault, group, clocks, lags);
     await behind(fault, group);
