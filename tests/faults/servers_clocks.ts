@@ -39,6 +39,7 @@ await fault(async (fault) => {
       return { env: { ...env, ZG_CLOCK: clock.file } };
     },
   });
+  await rivals(fault, cluster.url, fault.size(100, 2_000));
   const group = await SharedGroup.start(fault, {
     cluster,
     places: clocks.map(({ file }) => ({ env: { ...env, ZG_CLOCK: file } })),
@@ -50,7 +51,6 @@ await fault(async (fault) => {
     await behind(fault, group);
   }
   await group.audit();
-  await rivals(fault, cluster.url, fault.size(100, 2_000));
 });
 
 /** The dates jump; then a server with another date holds, and a node with another one is the primary. */
