@@ -132,6 +132,7 @@ await fault(async (fault) => {
   const promotions: number[] = [];
   const scene: Scene = { fault, group, back: (ms) => promotions.push(ms) };
   for (const hurt of fault.full ? anyOrder(fault) : SMALL) {
+    if (fault.isOver) break;
     await group.settled();
     await group.talk();
     await setTimeout(fault.random(0, 500));

@@ -37,11 +37,11 @@ const FAULTS: Readonly<Record<string, readonly [small: number, full: number]>> =
   strangers: [1, 5],
   crowd: [3, 40],
   postgres_log: [3, 60],
-  servers: [3, 120],
-  servers_cut: [4, 60],
-  servers_clocks: [4, 60],
-  database: [5, 120],
-  database_full: [3, 20],
+  servers: [5, 120],
+  servers_cut: [5, 60],
+  servers_clocks: [6, 60],
+  database: [6, 180],
+  database_full: [4, 20],
   operate: [10, 15],
 };
 

@@ -54,6 +54,7 @@ await fault(async (fault) => {
   const lanes = Array.from({ length: fault.size(1, LANES) }, async (_, lane) => {
     const group = await SharedGroup.start(fault, { name: `Lab ${lane + 1}`, cluster });
     for (const [i, hurt] of plan.entries()) {
+      if (fault.isOver) break;
       if (i % fault.size(1, LANES) !== lane) continue;
       await group.talk();
       await setTimeout(fault.random(0, 500));

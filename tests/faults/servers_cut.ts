@@ -78,6 +78,7 @@ await fault(async (fault) => {
     ? Array.from({ length: EACH }, () => Object.keys(CUTS) as Cut[]).flat()
     : SMALL;
   for (const cut of plan) {
+    if (fault.isOver) break;
     const scene = sceneOf(fault, network, group);
     await group.talk();
     const begin = performance.now();

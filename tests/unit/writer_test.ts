@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { test } from "node:test";
-import { DiskFull, Refusal } from "../../lib/errors.ts";
+import { DiskFull, LogAway, Refusal } from "../../lib/errors.ts";
 import type { GroupState } from "../../lib/group/state.ts";
 import { apply } from "../../lib/group/state.ts";
 import { type Job, Writer, type WriterOptions } from "../../lib/group/writer.ts";
@@ -193,6 +193,17 @@ test("writer: what was written is there when it is answered, and told after that
   await writer.submit(job()).then((seq) => order.push(`answered ${seq}`));
   await writer.close();
   assert.deepEqual(order, ["committed 1", "answered 1", "told 1"]);
+});
+
+test("writer: who asks for what a log that is away may have is put off", async () => {
+  const log = memoryLog();
+  log.find = () => Promise.reject(new LogAway("away"));
+  const { writer } = await writerOf({ log });
+  const messages = { author: "a", suspects: () => [["m"]], lookUp() {}, lookedUp() {} };
+  const asking = writer.submit({ ...job(), messages });
+  await assert.rejects(asking, { name: "Refusal", code: "busy" });
+  assert.equal(await writer.submit(job()), 1);
+  await writer.close();
 });
 
 /** A writer on a log in memory, and the batches of each commit. */

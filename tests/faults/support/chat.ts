@@ -28,6 +28,7 @@ export class Sender {
   /** Begins, with `window` messages under way at a time. */
   start(window = 2): void {
     this.#loops = Array.from({ length: window }, () => this.#run());
+    for (const loop of this.#loops) loop.catch(() => {}); // It is looked at in `stop`.
   }
 
   async #run(): Promise<void> {

@@ -31,6 +31,7 @@ export class Fault {
   readonly #closes: (() => unknown)[] = [];
   readonly #temporary = new Folder();
   readonly #random: () => number;
+  readonly #begin: number = performance.now();
 
   constructor(argv: readonly string[]) {
     const { values } = parseArgs({
@@ -55,6 +56,11 @@ export class Fault {
   /** `small` in a small run, `full` in a full one. */
   size(small: number, full: number): number {
     return this.full ? full : small;
+  }
+
+  /** Whether the minutes that were asked for are over; never where none were. */
+  get isOver(): boolean {
+    return performance.now() - this.#begin > (this.minutes ?? Infinity) * 60_000;
   }
 
   /** A random number, at least `from` and below `to`; the same ones for the same seed. */

@@ -395,6 +395,13 @@ export const MUTATIONS: readonly Mutation[] = [
       return await hold.claim(connection, seen, holder) ? standing : undefined;`,
   },
   {
+    fault: "database_full",
+    what: "does not know when the disk of the database is full",
+    file: "lib/log/postgres_hold.ts",
+    find: `const DISK_FULL = "53100";`,
+    replace: `const DISK_FULL = "none";`,
+  },
+  {
     fault: "database",
     what: "takes a cancelled wait for a standby for a commit",
     file: "lib/log/postgres_connection.ts",
