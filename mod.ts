@@ -193,6 +193,9 @@ export const Group: {
  * //=> 1 43
  * console.log((await user.diagnose()).length);
  * //=> 2
+ * const { disputes } = await user.compareNames(); // Who has which name, at each registry?
+ * console.log(disputes.length);
+ * //=> 0
  * ```
  */
 export function connect(options?: OpenUserOptions): Promise<User> {
@@ -208,6 +211,7 @@ export {
   FolderUnusable,
   IdentityChanged,
   isRetriable,
+  LogAway,
   LogDamaged,
   LogFailed,
   Refusal,

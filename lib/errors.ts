@@ -164,7 +164,19 @@ export class Fenced extends Error {
   override readonly name = "Fenced";
 }
 
-/** A log on another machine cannot be reached, or not be trusted, now; asked again it may answer. */
+/**
+ * A log on another machine cannot be reached, or not be trusted, now; asked again it may answer.
+ *
+ * @example
+ * ```ts
+ * import { Group, LogAway } from "./mod.ts";
+ *
+ * const database = "postgres://zgroup@127.0.0.1:1/nowhere";
+ * await Group.start({ name: "Lab", database, unlisted: true })
+ *   .catch((error) => console.log(error instanceof LogAway));
+ * //=> true
+ * ```
+ */
 export class LogAway extends Error {
   override readonly name: string = "LogAway";
 }

@@ -40,6 +40,8 @@ const STILL = 5_000;
 const [BEHIND, LATER] = [10_000, 2_000];
 /** A holder that renews and was not heard for so long is not reached from here, ms. */
 const CUT_OFF = 4_000;
+/** A holder that was heard within this time needs no closer look, ms: it says something each second. */
+const HEARD = 2_000;
 /** A lease that moved within this time has a holder that is alive, ms. */
 const MOVES = 2_500;
 
@@ -107,8 +109,7 @@ export class Standing {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const isSettled = this.#holding || this.#relay?.isConnected;
-      await pause(isSettled ? EVERY : SOON, this.#poke.signal);
+      await pause(this.#isSettled ? EVERY : SOON, this.#poke.signal);
       if (this.#stop.signal.aborted) return;
       if (this.#poke.signal.aborted) this.#poke = new AbortController();
       try {
@@ -119,6 +120,12 @@ export class Standing {
         this.#unreached(sentence(error));
       }
     }
+  }
+
+  /** It is known who decides, and nothing speaks against it. */
+  get #isSettled(): boolean {
+    const relay = this.#relay;
+    return this.#holding || (relay !== undefined && relay.isConnected && relay.silence < HEARD);
   }
 
   #unreached(why: string): void {

@@ -2,7 +2,6 @@
 
 import { hostname } from "node:os";
 import process from "node:process";
-import { setTimeout } from "node:timers/promises";
 import { damaged } from "../disk/sqlite_errors.ts";
 import { Closed, DiskFull, Fenced, FolderUnusable, LogAway, UsageError } from "../errors.ts";
 import { hashText, type Link, readable, sealAll, START } from "./chain.ts";
@@ -12,18 +11,18 @@ import type {
   Lease,
   Log,
   LogStart,
-  Place,
   Places,
   Powers,
   ReadBatch,
   ReadRange,
   Share,
 } from "./log.ts";
-import { clusters, packMids, unpackMids } from "./mids.ts";
+import { packMids, unpackMids } from "./mids.ts";
 import type { Connection } from "./postgres_connection.ts";
-import { findNear } from "./postgres_near.ts";
+import { findMids, findNear } from "./postgres_near.ts";
 import { makeGroup } from "./postgres_groups.ts";
 import { type Ends, Hold } from "./postgres_hold.ts";
+import { watchLease } from "./postgres_lease.ts";
 import {
   asked,
   type LogRows,
@@ -40,7 +39,7 @@ import { Server } from "./postgres_server.ts";
 import { type LogRow, SQL } from "./postgres_sql.ts";
 import { postgresTransfer } from "./postgres_transfer.ts";
 import { postgresTarget } from "./postgres_url.ts";
-import { type MidsOf, RecentMids } from "./recent_mids.ts";
+import { RecentMids } from "./recent_mids.ts";
 import { type RowChange, RowSum } from "./row_sum.ts";
 import { writeCopyOf } from "./sqlite_copy.ts";
 import { midsOf, ONE_BATCH } from "./stored_rows.ts";
@@ -63,10 +62,6 @@ export function postgresLog(options: PostgresOptions): Log {
   return new PostgresLog(options);
 }
 
-/** A lease that has not moved for so long is free, ms. */
-const STILL = 5_000;
-/** How often a lease that is watched is looked at, ms. */
-const LOOK_EVERY = 250;
 /** How often a lease is renewed that nobody else renews, ms. */
 const RENEW_EVERY = 1_000;
 
@@ -130,9 +125,11 @@ class PostgresLog implements Log {
   async open(): Promise<LogStart> {
     this.#mustBeNew();
     const me = `${hostname()}, process ${process.pid}`;
-    const seen = await this.#freeLease();
-    const start = await this.#claim(seen, me);
-    if (!start) throw this.#isHeld(await this.#lease());
+    const seen = await watchLease(() => this.#lease(), this.#closing.signal).catch((error) => {
+      throw this.#state === "closed" ? this.#unusable() : error;
+    });
+    const start = seen.free && await this.#claim(seen.lease, me);
+    if (!start) throw this.#isHeld(seen.free ? await this.#lease() : seen.lease);
     // Whoever opens it alone keeps it alone, as long as it takes.
     this.#renewing = setInterval(() => this.#hold?.renew().catch(() => {}), RENEW_EVERY);
     this.#renewing.unref();
@@ -186,35 +183,18 @@ class PostgresLog implements Log {
   }
 
   async find(author: string, mids: readonly string[]): Promise<Places | undefined> {
-    this.#rows();
-    const found = new Map<string, Place>();
-    for (const cluster of clusters(mids)) {
-      const near = await this.#reading((connection) =>
-        findNear(connection, this.#rows(), author, cluster)
-      );
-      if (!near) return undefined;
-      for (const [mid, place] of near.places) found.set(mid, place);
-      const wanted = new Set(cluster);
-      for (const first of near.batches) {
-        const { at, mids } = await this.#midsOf(first);
-        for (const [i, mid] of mids.entries()) {
-          if (wanted.delete(mid)) found.set(mid, { seq: first + i, at });
-        }
-      }
-    }
-    return found;
-  }
-
-  /** The mids of the batch that begins there. */
-  async #midsOf(first: number): Promise<MidsOf> {
-    const kept = this.#recent.get(first);
-    if (kept) return kept;
     const log = this.#rows();
-    const { rows: [row] } = await this.#page((connection) =>
-      readSlice(connection, log, first, first, ONE_BATCH)
-    );
-    if (!row) throw damaged(log.shown, first);
-    return this.#recent.add({ first, at: row.at, mids: midsOf(row) });
+    return await findMids({
+      near: (cluster) => this.#reading((connection) => findNear(connection, log, author, cluster)),
+      batch: async (first) => {
+        const slice = (connection: Connection) =>
+          readSlice(connection, log, first, first, ONE_BATCH);
+        const { rows: [row] } = await this.#page(slice);
+        if (!row) throw damaged(log.shown, first);
+        return { first, at: row.at, mids: midsOf(row) };
+      },
+      recent: this.#recent,
+    }, mids);
   }
 
   async lastMid(author: string): Promise<string | undefined> {
@@ -274,20 +254,6 @@ class PostgresLog implements Log {
     this.#hold = hold;
     this.#state = "open";
     return this.#stand(standing);
-  }
-
-  /** Waits until the lease is free, or has not moved for a while. @throws {FolderUnusable} it moves */
-  async #freeLease(): Promise<Lease> {
-    const seen = await this.#lease();
-    const end = performance.now() + STILL;
-    while (seen.holder !== undefined && performance.now() < end) {
-      await setTimeout(LOOK_EVERY, undefined, { signal: this.#closing.signal })
-        .catch(() => this.#server.mustBeOpen());
-      const now = await this.#lease();
-      if (now.holder === undefined) return now;
-      if (now.term !== seen.term || now.turn !== seen.turn) throw this.#isHeld(now);
-    }
-    return seen;
   }
 
   #isHeld({ holder = "another server" }: Lease): FolderUnusable {

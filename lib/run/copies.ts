@@ -35,7 +35,7 @@ import {
 } from "./group_folder.ts";
 import { type FolderEngine, folderSource, FolderTarget, isTaken } from "./folder_place.ts";
 import { backUpFrom, moveFrom, putInto, verifyIn } from "./database_copies.ts";
-import { type Database, DatabaseTarget } from "./database_place.ts";
+import { type Database, DatabaseTarget, withPassword } from "./database_place.ts";
 import { Holder } from "./holder.ts";
 import { isDatabase, move, type Moved, type Place, type Source, type Target } from "./moving.ts";
 import { type Handle, type HolderReplies, type HolderRequest, noteFile } from "./requests.ts";
@@ -128,7 +128,8 @@ export class Copies {
     if (name !== undefined && held !== undefined && held !== name) {
       throw new UsageError(`Cannot copy "${name}" from ${from}: it holds the group "${held}"`);
     }
-    return await this.#held(from, { op: "move", ...place }, watch);
+    const asked = isDatabase(to) ? { ...place, to: await withPassword(to) } : place;
+    return await this.#held(from, { op: "move", ...asked }, watch);
   }
 
   /** Does with the open log of a folder what is asked. @throws {UsageError} its engine cannot */

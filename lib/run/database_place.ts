@@ -21,6 +21,16 @@ export interface Database {
 type Postgres = Awaited<ReturnType<typeof loadPostgres>>;
 type Groups = ReturnType<Postgres["postgresGroups"]>;
 
+/**
+ * The URL with the user and the password that the environment of this process adds to it, for
+ * another process of this machine.
+ */
+export async function withPassword(url: string): Promise<string> {
+  const { user, password, hosts: [host] } = (await loadPostgres()).postgresTarget(url);
+  const who = [user, password(host) ?? ""].map(encodeURIComponent).join(":");
+  return url.replace(/^([^:]*:\/\/)(?:[^@/?#]*@)?/, `$1${who}@`);
+}
+
 /** A lease is renewed so often, ms, and is another's when it was not for so long. */
 const [RENEW_EVERY, STILL] = [1_000, 5_000];
 /** How often a claim is tried: whoever holds the lease may renew it just then. */

@@ -59,6 +59,7 @@ export async function loadPostgres() {
       ...await import("../log/postgres_groups.ts"),
       ...await import("../log/postgres_look.ts"),
       ...await import("../log/postgres_schema.ts"),
+      ...await import("../log/postgres_url.ts"),
     };
   } catch (cause) {
     throw new UsageError("Cannot use PostgreSQL: the package postgres does not load here", {

@@ -44,16 +44,15 @@ powerSuite("copy", (copyTest) => {
     const { log: other, start } = await ofCopy(file);
     assert.equal(start.head, head);
     assert.equal((await powerOf(other, "verify")()).head, head);
-    const before = head + 1;
-    assert.deepEqual(
-      await other.read({ before, limit: 1e6 }),
-      await log.read({ before, limit: 1e6 }),
-    );
+    // The copy may be of the moment before the drop.
+    assert.ok(start.tail <= log.tail, `${start.tail} of ${log.tail}`);
+    const range = { after: log.tail - 1, before: head + 1, limit: 1e6 };
+    assert.deepEqual(await other.read(range), await log.read(range));
     // What the copy knows as dropped is nowhere in its bytes.
     const [kept] = await other.read({ limit: 1 });
     assert.equal(kept.first, start.tail);
     const holds = (first: number) => bytes.includes(`"first":${first},`);
-    assert.deepEqual([holds(start.tail - 256), holds(start.tail)], [false, true]);
+    assert.deepEqual([start.tail > 1 && holds(start.tail - 256), holds(start.tail)], [false, true]);
   });
 
   copyTest("ends a copy that nobody wants any more, and leaves nothing of it", async (opened) => {

@@ -20,8 +20,6 @@ interface Engine {
   readonly skip?: string | undefined;
   /** The log once more, as it starts when its process does. */
   again(log: Log, folder: string): Promise<Log>;
-  /** The log of a copy; where the engine makes some. */
-  ofCopy?(file: string): Log;
 }
 
 let cluster: Promise<PostgresCluster> | undefined;
@@ -42,12 +40,6 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
       await log.close();
       return sqliteLog(folder);
     },
-    ofCopy(file) {
-      const folder = `${file} of a log`;
-      mkdirSync(folder);
-      renameSync(file, join(folder, "log.db"));
-      return sqliteLog(folder);
-    },
   },
   // What is in memory is gone with its process: it starts again in the same one.
   memory: { make: memoryLog, powers: memoryLog(), again: (log) => Promise.resolve(log) },
@@ -61,6 +53,14 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
     },
   },
 };
+
+/** The log of a copy, whatever engine made it. */
+function ofCopy(file: string): Log {
+  const folder = `${file} of a log`;
+  mkdirSync(folder);
+  renameSync(file, join(folder, "log.db"));
+  return sqliteLog(folder);
+}
 
 /** An open log. */
 export interface Opened {
@@ -102,7 +102,7 @@ export function powerSuite<Name extends keyof Powers>(
   }
 }
 
-function suiteOf(name: string, { make, again, ofCopy, skip }: Engine) {
+function suiteOf(name: string, { make, again, skip }: Engine) {
   return (criterion: string, body: (opened: Opened) => Promise<void>): void =>
     void test(
       `${name} log ${criterion}`,
@@ -120,7 +120,7 @@ function suiteOf(name: string, { make, again, ofCopy, skip }: Engine) {
               start,
               folder,
               again: async () => await opened(await again(log, folder)),
-              ofCopy: async (file) => await opened(ofCopy!(file)),
+              ofCopy: async (file) => await opened(ofCopy(file)),
             });
           })
         ),

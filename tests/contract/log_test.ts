@@ -305,7 +305,7 @@ test("log: what an engine cannot do is refused with a sentence that names it", (
     POWERS.filter((power) => powers.power(power) === undefined)
       .map((power) => `${name} ${power}`)
   );
-  assert.deepEqual(cannot, ["memory copy", "postgres copy"]);
+  assert.deepEqual(cannot, ["memory copy"]);
   assert.throws(
     () => requirePower(ENGINES.memory.powers, "copy", "back up to a file"),
     (error) => error instanceof UsageError && /^Cannot back up to .*"memory"/.test(error.message),

@@ -92,7 +92,13 @@ async function believing(
   pinned.mayBeStale = true;
   const begin = performance.now();
   holder.pause();
-  await until(() => group.holder !== holder, LONG, "another server to take over");
+  // Who still followed the former one would believe it, too.
+  const isLeft = () => {
+    const next = group.holder;
+    return next !== holder &&
+      servers.every((one) => one === holder || one === next || one.follows === next.address);
+  };
+  await until(isLeft, LONG, "another server to take over");
   await group.talk(MEANWHILE);
   lags.set(clock, (lags.get(clock) ?? 0) + performance.now() - begin);
   clock.lag(lags.get(clock)!);

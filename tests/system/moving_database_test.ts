@@ -17,7 +17,7 @@ after(async () => (await cluster)?.close());
 let databases = 0;
 
 /** A database of its own, with a place beside it. */
-async function world(keep: Keep) {
+async function newWorld(keep: Keep) {
   const { primary, url, password } = await (cluster ??= PostgresCluster.start());
   const name = `moving_${++databases}`;
   await primary.query(`CREATE DATABASE ${name} OWNER zgroup`);
@@ -33,19 +33,19 @@ async function world(keep: Keep) {
   };
 }
 
+type World = Awaited<ReturnType<typeof newWorld>>;
+
 /** A test with a database. */
 function databaseTest(
   criterion: string,
-  body: (keep: Keep, world: Awaited<ReturnType<typeof import_>>) => Promise<void>,
+  body: (keep: Keep, world: World) => Promise<void>,
 ): void {
   test(
     `copy: ${criterion}`,
     { skip: availablePostgres() ?? false },
-    () => closing(async (keep) => body(keep, await world(keep))),
+    () => closing(async (keep) => body(keep, await newWorld(keep))),
   );
 }
-const import_ = world;
-
 const ONE = "--single-copy";
 
 databaseTest("a group goes to a database and back while its members send", async (keep, world) => {
@@ -58,7 +58,10 @@ databaseTest("a group goes to a database and back while its members send", async
   await alice.join("Lab");
   const talker = new Talker(keep, (text) => alice.send("Lab", text, { within: 60_000 }));
   await talker.goesOn();
-  const there = await place.run(place.copy("data", url, ONE));
+  // The process that runs the group knows no password.
+  const to = ["--from", place.file("data"), "--to", url.replace(`:${password}@`, "@")];
+  const env = { PGPASSWORD: password };
+  const there = await place.run(place.startWith(env, "copy", "Lab", ...to, ONE));
   assert.equal(there.code, 0, there.output);
   assert.ok(there.output.includes(`start it with group.ts "Lab" HOST:PORT --log ${shown}`));
   assert.equal((await group.end(ENDS_WITHIN)).code, 1);
@@ -95,6 +98,11 @@ databaseTest("its key, epoch and hash stay, and the way is free again", async (_
   const first = await Group.start({ name: "Lab", data, unlisted: true });
   const { key, group: { hash, state: { epoch } } } = first;
   await first.close();
+  const stop = new AbortController();
+  const progress = () => stop.abort(new Error("unwanted"));
+  const { signal } = stop;
+  await assert.rejects(copies.copy("Lab", data, to(url), { signal, progress }), /unwanted/);
+  await until(async () => await groups.kept("Lab") === undefined, 10_000, "nothing is left of it");
   const moved = await copies.copy("Lab", data, to(url));
   assert.deepEqual(moved, { head, start: `group.ts "Lab" HOST:PORT --log ${shown}` });
   await assert.rejects(copies.copy("Lab", data, to(url)), {
@@ -204,7 +212,7 @@ databaseTest(
     assert.equal(taken.code, 2);
     assert.match(taken.output, /there is a group "Lab" in it/);
     // Into another database, and into a folder.
-    const { url: other } = await import_(keep);
+    const { url: other } = await newWorld(keep);
     const restored = await place.run(place.start("restore", file, "Lab", "--log", other, ONE));
     assert.equal(restored.code, 0, restored.output);
     const wrong = await place.run(place.start("restore", file, "Loo", "--log", other, ONE));

@@ -29,7 +29,14 @@ export class Place {
 
   /** A program, in the home of this place. */
   start(...words: string[]): Process {
-    return this.#keep(new Process(ours("group.ts", ...words, "--home", this.file("home"))));
+    return this.startWith({}, ...words);
+  }
+
+  /** The same, with more in its environment. */
+  startWith(env: Readonly<Record<string, string>>, ...words: string[]): Process {
+    return this.#keep(
+      new Process(ours("group.ts", ...words, "--home", this.file("home")), { env }),
+    );
   }
 
   /** The group "Lab", running, by these options. */

@@ -298,6 +298,7 @@ test("registry property: whatever servers of a group do, its listing is what a s
     let now = NOW;
     for (const { what, server, version, place, wait } of steps) {
       now += wait;
+      state.sweep(now); // As a registry does each 2 s.
       if (what === "register") {
         const own = record(server, { version, address: at(place) });
         const got = register(state, own, now);

@@ -81,12 +81,27 @@ export class Pinned {
   async #run(): Promise<void> {
     try {
       await this.#insist("join", {});
-      while (!this.#stop.signal.aborted) {
-        await this.#look(await this.#send());
-        await setTimeout(this.#pace());
-      }
+      await Promise.all([this.#talk(), this.#watch()]);
     } catch (error) {
       if (!(error instanceof Closed)) throw error;
+    }
+  }
+
+  async #talk(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#shows("ping", {}, await this.#send(), "its member's own message");
+      await setTimeout(this.#pace());
+    }
+  }
+
+  /** What its server answers must have all that anybody was told was accepted. */
+  async #watch(): Promise<void> {
+    const what = "what was acknowledged elsewhere";
+    while (!this.#stop.signal.aborted) {
+      await this.#shows("read", { last: true, limit: 1 }, this.#ledger.head, what);
+      // Which is answered without a look at the log.
+      await this.#shows("subscribe", {}, this.#ledger.head, what);
+      await setTimeout(AGAIN);
     }
   }
 
@@ -103,16 +118,6 @@ export class Pinned {
     this.sent++;
     this.onAck(performance.now() - begin);
     return from;
-  }
-
-  /** What its server shows must have its own message, and all that anybody was told was accepted. */
-  async #look(own: number): Promise<void> {
-    await this.#shows("ping", {}, own, "its member's own message");
-    const { head } = this.#ledger;
-    const elsewhere = "what was acknowledged elsewhere";
-    await this.#shows("read", { last: true, limit: 1 }, head, elsewhere);
-    // Which is answered without a look at the log.
-    await this.#shows("subscribe", {}, head, elsewhere);
   }
 
   async #shows(

@@ -11,6 +11,8 @@ import { setTimeout } from "node:timers/promises";
 import { heldIn, Ledger } from "./audit.ts";
 import type { Fault } from "./fault.ts";
 
+/** Who holds the log no more is refused within this, ms. */
+const REFUSED_WITHIN = 10_000;
 /** How long one appends before the other one claims, ms. */
 const TURN = [0, 60] as const;
 const AUTHOR = "00000000-0000-8000-8000-000000000001";
@@ -19,12 +21,14 @@ const AUTHOR = "00000000-0000-8000-8000-000000000001";
 class Rival {
   readonly log: Log;
   readonly share: Share;
+  readonly #fault: Fault;
   readonly #ledger: Ledger;
   readonly #mid: () => string;
   /** Ends when it was refused. */
   appending: Promise<void> = Promise.resolve();
 
-  constructor(log: Log, ledger: Ledger, mid: () => string) {
+  constructor(fault: Fault, log: Log, ledger: Ledger, mid: () => string) {
+    this.#fault = fault;
     this.log = log;
     this.share = requirePower(log, "share", "take turns");
     this.#ledger = ledger;
@@ -39,7 +43,7 @@ class Rival {
     }
   }
 
-  /** @throws {Error} it was refused for another reason than that it is not the holder any more */
+  /** Until it is refused, because another one holds the log. */
   async append({ head, at }: LogStart): Promise<void> {
     for (let seq = head + 1;; seq++) {
       const text = `entry ${seq} ${this.#mid()}`;
@@ -50,8 +54,8 @@ class Rival {
       try {
         await this.log.append(seq - 1, { batches: [{ ...batch, mids: [mid], json }] });
       } catch (error) {
-        if (error instanceof Fenced) return;
-        throw error;
+        const why = `who held the log could not append: ${error}`;
+        return this.#fault.expect(error instanceof Fenced, why);
       }
       this.#ledger.ack(mid, seq, text);
     }
@@ -67,22 +71,27 @@ export async function rivals(fault: Fault, url: string, turns: number): Promise<
     fault.onClose(() => log.close());
     return log;
   };
-  const both = [new Rival(open(), ledger, mid), new Rival(open(), ledger, mid)];
+  const both = [1, 2].map(() => new Rival(fault, open(), ledger, mid));
+  const isRefused = async ({ appending }: Rival) => {
+    const late = setTimeout(REFUSED_WITHIN, false, { ref: false });
+    const refused = await Promise.race([appending.then(() => true), late]);
+    fault.expect(refused, "who held the log appends on while another one holds it");
+    return refused;
+  };
   for (let turn = 0; turn < turns; turn++) {
     const rival = both[turn % 2];
-    await rival.appending;
+    if (!await isRefused(rival)) return;
     const { head } = ledger;
     const start = await rival.claim();
     fault.expect(start.head >= head, "who claimed the log does not see what was acknowledged");
     rival.appending = rival.append(start);
-    rival.appending.catch(() => {}); // It is looked at in its next turn.
     fault.count("turns");
     await setTimeout(fault.random(...TURN));
   }
-  const last = both[turns % 2];
-  await last.appending;
+  const [last, other] = turns % 2 === 0 ? both : both.toReversed();
+  if (!await isRefused(last)) return;
   await last.claim();
-  await Promise.all(both.map(({ appending }) => appending));
+  if (!await isRefused(other)) return;
   const log = open();
   ledger.check(
     await heldIn(log, await requirePower(log, "share", "audit it").follow(), fault),
