@@ -48,7 +48,9 @@ const LANES = 16;
 /** A member that could not join tries again after this long, ms. */
 const AGAIN = 200;
 
-const { registries, group, prefix, members, pace, turnover } = JSON.parse(process.argv[2]);
+const { registries, group, prefix, members, pace, turnover, waits = false } = JSON.parse(
+  process.argv[2],
+);
 const say = (line: string) => writeSync(1, line + "\n");
 const told: string[] = [];
 let [different, gaps, again, heard, slowest] = [0, 0, 0, 0, 0];
@@ -57,12 +59,13 @@ let came = 0;
 let sent = 0;
 const here: Member[] = [];
 const working: Promise<unknown>[] = [];
+let turning: Promise<void> = Promise.resolve();
 
 /** One who is there. */
 class Member {
   readonly #user: User;
   readonly #stop = new AbortController();
-  readonly #following: Promise<void>;
+  #following: Promise<void> = Promise.resolve();
   #sending: Promise<unknown> = Promise.resolve();
   /** Highest seq it was told. */
   last = 0;
@@ -74,16 +77,27 @@ class Member {
     for (;;) {
       try {
         const { unread } = await user.join(group);
-        return new Member(user, Math.max(0, unread - 1));
+        const member = new Member(user);
+        if (!waits) member.begin(Math.max(0, unread - 1));
+        return member;
       } catch {
         await setTimeout(AGAIN * (1 + Math.random()));
       }
     }
   }
 
-  constructor(user: User, after: number) {
+  constructor(user: User) {
     this.#user = user;
+  }
+
+  /** Follows from the entry after `after` on. */
+  begin(after: number): void {
     this.#following = this.#follow(after);
+  }
+
+  /** How far the group is. */
+  async head(): Promise<number> {
+    return (await this.#user.join(group)).unread;
   }
 
   async #follow(after: number): Promise<void> {
@@ -130,6 +144,10 @@ async function gather(): Promise<void> {
   await Promise.all(Array.from({ length: LANES }, async () => {
     while (next++ < members) here.push(await Member.come());
   }));
+  if (waits) {
+    const head = await here[0].head();
+    for (const member of here) member.begin(head);
+  }
   say("joined");
 }
 
@@ -192,10 +210,10 @@ const orders: Record<string, (word: string) => Promise<void>> = {
 
 const input = createInterface({ input: process.stdin });
 input.on("close", () => process.exit(1)); // Nobody is left who waits for it.
-await gather();
-void talk();
-const turning = turn();
 input.on("line", (line) => {
   const [order, ...words] = line.split(" ");
   void orders[order](words.join(" "));
 });
+await gather();
+void talk();
+turning = turn();

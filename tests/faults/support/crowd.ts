@@ -21,6 +21,8 @@ interface PartOptions {
   /** Between two messages of the part, and between two members that go, ms; 0: nobody goes. */
   readonly pace: number;
   readonly turnover: number;
+  /** Nobody follows before all of the part have joined: each who joins would be told to all others. */
+  readonly waits: boolean;
 }
 
 /** One process of members; see `programs/members.ts`. */
@@ -81,6 +83,8 @@ interface CrowdOptions {
   readonly wanted: number;
   /** Between two members that go, in each process, ms, 0: nobody goes; default as the fault's size. */
   readonly turnover?: number;
+  /** Nobody follows before all have joined, which makes a large crowd sooner. */
+  readonly waits?: boolean;
 }
 
 /** All who are there, in processes. */
@@ -115,6 +119,7 @@ export class Crowd {
         prefix: `part ${++this.#started}`,
         members,
         pace,
+        waits: this.#options.waits ?? false,
         turnover: this.#options.turnover ?? this.#fault.size(500, 1_000),
       }),
     );

@@ -116,6 +116,7 @@ export class World {
       group: GROUP,
       wanted: members,
       turnover,
+      waits: turnover === 0,
     });
     const begin = performance.now();
     await until(() => crowd.all("joined"), 20 * BACK_WITHIN, "all to join");
