@@ -3,6 +3,7 @@
  * a few of them under way at once, acknowledgements counted by their headers.
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { messageHash, signedText } from "../../lib/protocol/batch.ts";
 import type { Message } from "../../lib/protocol/schema.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
@@ -46,10 +47,12 @@ function acknowledge(messages: number): void {
   wake();
 }
 
-const TARGETS: Readonly<Record<Measured, (address: string) => Promise<Target>>> = {
-  async ours(address) {
+const TARGETS: Readonly<
+  Record<Measured, (address: string, server?: string) => Promise<Target>>
+> = {
+  async ours(address, server) {
     const record = await findGroup(address, NAME);
-    const member = await openMember(record.address, { onReply: acceptReply });
+    const member = await openMember(server ?? record.address, { onReply: acceptReply });
     const encode = requestMaker(record.id, member);
     return {
       encode: (count, text) => member.session.seal(encode(count, text)),
@@ -114,8 +117,23 @@ function acceptReply(body: Uint8Array): void {
 }
 
 await program({
-  async connect({ side, address }: { side: Measured; address: string }) {
-    target = await TARGETS[side](address);
+  /** `server`: of ours, a group's server in place of the one that the registry at `address` names. */
+  async connect(
+    { side, address, server }: { side: Measured; address: string; server?: string },
+  ) {
+    target = await TARGETS[side](address, server);
+  },
+
+  /** So many messages a second, each by itself. */
+  async paced({ rate, count, size }: { rate: number; count: number; size: number }) {
+    const text = "x".repeat(size);
+    const from = acknowledged;
+    for (let i = 0; i < count; i++) {
+      const next = pause(1_000 / rate);
+      await target.send(target.encode(1, text));
+      await next;
+    }
+    while (acknowledged - from < count) await acknowledgement();
   },
 
   /** Messages a second that the server acknowledges. */
