@@ -409,13 +409,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: `if (code === WARNING + "-") connection`,
   },
   {
-    fault: "database_full",
-    what: "tells nobody that the disk of the database is full",
-    file: "lib/log/postgres_hold.ts",
-    find: `const DISK_FULL = "53100";`,
-    replace: `const DISK_FULL = "none";`,
-  },
-  {
     fault: "operate",
     what: "the page names a service that nobody made",
     file: "OPERATE.md",

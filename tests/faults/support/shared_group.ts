@@ -262,7 +262,7 @@ export class SharedGroup {
     try {
       const start = await requirePower(log, "share", "audit the log").follow();
       const { epoch, head, hash } = start;
-      this.#fault.figure("entries", head);
+      this.#fault.count("entries", head);
       this.#fault.expect(`${epoch} ${head} ${hash}` === print, "the database has another history");
       return await heldIn(log, start, this.#fault);
     } finally {
