@@ -381,7 +381,9 @@ export class Group implements View {
       else if (kind === "ban") this.#out(body!.user as string, "banned from the group");
     }
     this.news.entries(read);
-    this.feed.entries(read, quiet);
+    // What servers pass on takes a hop more: it leaves before this server's own followers get it.
+    if (this.news.size > 0) setImmediate(() => this.feed.entries(read, quiet));
+    else this.feed.entries(read, quiet);
   }
 
   /** From here on the user hears nothing; `why` its connections are cut, or they stay. */

@@ -46,6 +46,11 @@ export class News {
     this.#epoch = epoch;
   }
 
+  /** How many servers hear it. */
+  get size(): number {
+    return this.#listeners.size;
+  }
+
   add(listener: Listener): void {
     this.#listeners.add(listener);
   }

@@ -131,6 +131,7 @@ export class Hold {
    */
   async commit(change: Change): Promise<void> {
     let certain = true;
+    let told = "";
     for (let tries = 0;; tries++) {
       if (this.#over) throw this.#over;
       this.#mustBeOpen();
@@ -150,7 +151,8 @@ export class Hold {
         if (!(error instanceof LogAway || error instanceof Refused)) throw error;
         if (error instanceof Refused) this.#judge(change, error, certain);
         certain = false;
-        this.#warn(`Cannot ${change.action} yet: ${sentence(error)}`);
+        const why = `Cannot ${change.action} yet: ${sentence(error)}`;
+        if (why !== told) this.#warn(told = why);
       }
       this.#server.drop();
       await this.#pause(PAUSES[Math.min(tries, PAUSES.length - 1)]);
