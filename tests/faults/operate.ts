@@ -35,6 +35,7 @@ interface Block {
 }
 
 await fault(async (fault) => {
+  if (fault.shared) throw new Skipped("its machines take minutes of a machine to themselves");
   const problem = noMachines();
   if (problem) throw new Skipped(problem);
   for (const [name, file] of Object.entries(NEEDS)) {

@@ -74,16 +74,10 @@ class Member {
 
   static async come(): Promise<Member> {
     const user = await connect({ name: `${prefix} ${++came}`, registries });
-    for (;;) {
-      try {
-        const { unread } = await user.join(group);
-        const member = new Member(user);
-        if (!waits) member.begin(Math.max(0, unread - 1));
-        return member;
-      } catch {
-        await setTimeout(AGAIN * (1 + Math.random()));
-      }
-    }
+    const member = new Member(user);
+    const head = await member.head();
+    if (!waits) member.begin(Math.max(0, head - 1));
+    return member;
   }
 
   constructor(user: User) {
@@ -95,9 +89,15 @@ class Member {
     this.#following = this.#follow(after);
   }
 
-  /** How far the group is. */
+  /** Joins, where it has not; how far the group is. */
   async head(): Promise<number> {
-    return (await this.#user.join(group)).unread;
+    for (;;) {
+      try {
+        return (await this.#user.join(group)).unread;
+      } catch {
+        await setTimeout(AGAIN * (1 + Math.random()));
+      }
+    }
   }
 
   async #follow(after: number): Promise<void> {

@@ -111,7 +111,7 @@ export class Crowd {
   #start(members: number): void {
     const { registries, group } = this.#options;
     // What is said is heard by all: the larger the crowd, the less of it.
-    const pace = Math.max(200, this.members / 2);
+    const pace = Math.max(200, this.members * (this.#options.waits ? 2 : 0.5));
     this.#parts.push(
       new Part(this.#fault, this.ledger, {
         registries,
