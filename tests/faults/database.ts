@@ -12,6 +12,8 @@ import { SharedGroup } from "./support/shared_group.ts";
 
 /** A message is acknowledged again within this after a promotion, ms. */
 const PROMOTED_WITHIN = 5_000;
+/** Where the old primary hangs when another is promoted at once: servers give it 5 s to answer. */
+const HANGS_WITHIN = 8_000;
 /** The role that the servers are in the database. */
 const ROLE = "zgroup";
 /** How long both standbys hang, ms: longer than a server waits for its database. */
@@ -24,8 +26,9 @@ const CANCEL_EVERY = 500;
 interface Scene {
   readonly fault: Fault;
   readonly group: SharedGroup;
-  /** Notes how long it took after a promotion, ms. */
-  back(ms: number): void;
+  /** How long it took after promotions, ms: where the old primary was gone, and where it hung. */
+  readonly promoted: number[];
+  readonly hung: number[];
 }
 
 /** What happens to the database; it is whole when each resolves. */
@@ -35,7 +38,7 @@ const HURTS = {
     const { fault, group, group: { cluster } } = scene;
     const old = cluster.primary;
     await old.kill();
-    const next = await promoted(scene);
+    const next = await failOver(scene, scene.promoted);
     await old.start();
     await group.talk();
     if (!fault.full || fault.int(0, 4) === 0) {
@@ -53,7 +56,7 @@ const HURTS = {
     const { fault, group: { cluster } } = scene;
     const old = cluster.primary;
     old.pause();
-    const next = await promoted(scene);
+    const next = await failOver(scene, scene.hung);
     await setTimeout(fault.random(0, 4_000));
     old.resume();
     await scene.group.talk();
@@ -104,7 +107,7 @@ const HURTS = {
     await silent(group, fault, () => cancel(old, fault));
     await old.kill();
     for (const node of standbys) node.resume();
-    await whole(scene, old, await promoted(scene));
+    await whole(scene, old, await failOver(scene, scene.promoted));
   },
 } satisfies Record<string, (scene: Scene) => Promise<void>>;
 type Hurt = keyof typeof HURTS;
@@ -129,8 +132,8 @@ const FULL: Readonly<Record<Hurt, number>> = {
 
 await fault(async (fault) => {
   const group = await SharedGroup.start(fault);
-  const promotions: number[] = [];
-  const scene: Scene = { fault, group, back: (ms) => promotions.push(ms) };
+  const scene: Scene = { fault, group, promoted: [], hung: [] };
+  const { promoted, hung } = scene;
   for (const hurt of fault.full ? anyOrder(fault) : SMALL) {
     if (fault.isOver) break;
     await group.settled();
@@ -141,9 +144,12 @@ await fault(async (fault) => {
     fault.count(hurt);
     console.log(`${hurt}: whole again after ${Math.round(performance.now() - begin)} ms`);
   }
-  fault.figure("promoted_ms_p50", percentile(promotions, 0.5));
-  fault.figure("promoted_ms_max", Math.max(...promotions));
-  fault.bound(Math.max(...promotions) <= PROMOTED_WITHIN, "too late after a promotion");
+  for (const [what, times] of Object.entries({ promoted, hung })) {
+    fault.figure(`${what}_ms_p50`, percentile(times, 0.5));
+    fault.figure(`${what}_ms_max`, Math.max(...times));
+  }
+  fault.bound(Math.max(...promoted) <= PROMOTED_WITHIN, "too late after a promotion");
+  fault.bound(Math.max(...hung) <= HANGS_WITHIN, "too late where the primary hung");
   await group.audit();
 });
 
@@ -159,10 +165,10 @@ function anyOrder(fault: Fault): Hurt[] {
 }
 
 /** The primary is gone: the best standby is promoted, as an operator does it. */
-async function promoted({ group, back }: Scene): Promise<PostgresNode> {
+async function failOver({ group }: Scene, times: number[]): Promise<PostgresNode> {
   const next = await group.cluster.failOver();
   const ms = await group.answered();
-  back(ms);
+  times.push(ms);
   console.log(`acknowledged ${Math.round(ms)} ms after the promotion`);
   return next;
 }
