@@ -58,3 +58,6 @@ export function programCommand(
     source,
   ];
 }
+
+/** What sentences call the group's program: in the package by its command. */
+export const GROUP_PROGRAM: string = SOURCES === BESIDE ? "group.ts" : "zgroup group";

@@ -5,33 +5,10 @@ import { test } from "node:test";
 import { closing } from "../support.ts";
 import { Group } from "../support/inside.ts";
 import { availablePostgres, PostgresCluster } from "../support/postgres.ts";
-import { ours, Process } from "./processes.ts";
+import { says } from "./doctor_says.ts";
 import { Folder } from "./world.ts";
 
 const skip = availablePostgres() ?? false;
-
-/** What the doctor says of a database: its lines about that, and the exit code. */
-async function says(home: string, url: string, ...options: string[]) {
-  const where = ["--home", home, "--registry", "127.0.0.1:1"];
-  const doctor = new Process(
-    ours("user.ts", "doctor", "--json", "--log", url, ...where, ...options),
-  );
-  try {
-    await doctor.end(30_000);
-  } finally {
-    await doctor.kill();
-  }
-  const password = /:([^:@]+)@/.exec(url)?.[1];
-  assert.ok(!password || !doctor.output.includes(password), "the password is shown");
-  const found: { good: boolean; text: string; advice?: string }[] = doctor.output.split("\n")
-    .filter((line) => /"text":"(database|group|Cannot)/.test(line)).map((line) => JSON.parse(line));
-  const wrong = found.filter(({ good }) => !good);
-  return {
-    all: found.map(({ text }) => text),
-    wrong: wrong.map(({ text, advice }) => `${text}; ${advice}`),
-    output: doctor.output,
-  };
-}
 
 test("doctor finds nothing wrong with a primary and two standbys in sync, and who holds what", {
   skip,
@@ -73,27 +50,3 @@ test("doctor finds nothing wrong with a primary and two standbys in sync, and wh
     assert.match(alone.wrong.join("\n"), /0 of 0 standbys in sync; groups accept nothing until/);
     assert.match(alone.wrong.join("\n"), /has it, and does not renew that; start that server/);
   }));
-
-test(
-  "doctor names what a database would lose, whom it lets in, and hosts that are none",
-  { skip },
-  () =>
-    closing(async (keep) => {
-      const { path } = keep(new Folder());
-      const settings = { fsync: "off", full_page_writes: "off" };
-      const cluster = keep(await PostgresCluster.start({ settings }));
-      const { url, password } = cluster;
-      const { wrong } = await says(path, url);
-      assert.equal(wrong.length, 3, wrong.join("\n"));
-      assert.match(wrong[0], /fsync = off; .*set fsync = on/);
-      assert.match(wrong[1], /full_page_writes = off/);
-      assert.match(wrong[2], /synchronous_standby_names = "".*--single-copy/);
-      assert.equal((await says(path, url, "--single-copy")).wrong.length, 2);
-      const other = await says(path, url.replace(password, "wrong"));
-      assert.match(other.wrong[0], /refuses the password; give the right one/);
-      assert.match(other.wrong[1], /none of its hosts is the primary/);
-      const none = await says(path, "postgres://nobody.invalid/x");
-      assert.match(none.wrong[0], /database nobody.invalid:5432: is a name that nobody knows/);
-      assert.match((await says(path, "mysql://h/x")).wrong[0], /Cannot use the URL of the log/);
-    }),
-);

@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import { Registry } from "../../mod.ts";
 import { postgresGroups } from "../../lib/log/postgres_groups.ts";
 import { copies } from "../../lib/run/open_group.ts";
+import { GROUP_PROGRAM } from "../runtimes.ts";
 import { closing, until } from "../support.ts";
 import { Group } from "../support/inside.ts";
 import { availablePostgres, PostgresCluster } from "../support/postgres.ts";
@@ -63,7 +64,7 @@ databaseTest("a group goes to a database and back while its members send", async
   const env = { PGPASSWORD: password };
   const there = await place.run(place.startWith(env, "copy", "Lab", ...to, ONE));
   assert.equal(there.code, 0, there.output);
-  assert.ok(there.output.includes(`start it with group.ts "Lab" HOST:PORT --log ${shown}`));
+  assert.ok(there.output.includes(`start it with ${GROUP_PROGRAM} "Lab" HOST:PORT --log ${shown}`));
   assert.equal((await group.end(ENDS_WITHIN)).code, 1);
   assert.ok(group.output.includes(`it is kept in ${shown} now; start it`), group.output);
   const servers = [await place.serve("--log", url, ONE, ...own)];
@@ -104,7 +105,7 @@ databaseTest("its key, epoch and hash stay, and the way is free again", async (_
   await assert.rejects(copies.copy("Lab", data, to(url), { signal, progress }), /unwanted/);
   await until(async () => await groups.kept("Lab") === undefined, 10_000, "nothing is left of it");
   const moved = await copies.copy("Lab", data, to(url));
-  assert.deepEqual(moved, { head, start: `group.ts "Lab" HOST:PORT --log ${shown}` });
+  assert.deepEqual(moved, { head, start: `${GROUP_PROGRAM} "Lab" HOST:PORT --log ${shown}` });
   await assert.rejects(copies.copy("Lab", data, to(url)), {
     name: "UsageError",
     message:

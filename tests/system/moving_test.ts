@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { Registry } from "../../mod.ts";
 import { copies } from "../../lib/run/open_group.ts";
 import { Group } from "../support/inside.ts";
+import { GROUP_PROGRAM } from "../runtimes.ts";
 import { closing, until } from "../support.ts";
 import { member } from "./live_world.ts";
 import { ENDS_WITHIN, Place, Talker } from "./moving_place.ts";
@@ -26,7 +27,7 @@ test("copy: a group moves while its members send, and none of it is lost or doub
     assert.equal(code, 0, output);
     assert.match(
       output,
-      /^All up to entry \d+ is there now, .* start it with group.ts "Lab" .*other$/m,
+      /^All up to entry \d+ is there now, .* start it with (group\.ts|zgroup group) "Lab" .*other$/m,
     );
     assert.equal((await group.end(ENDS_WITHIN)).code, 1);
     assert.match(group.output, /Cannot go on with the group: it is kept in .*other now; start it/);
@@ -118,11 +119,11 @@ test("copy: of a stopped group takes key and epoch along, and is made once", () 
     await assert.rejects(copies.copy("Lab", data, to(other)), /it is not empty/);
     rmSync(join(other, "notes"));
     const moved = await copies.copy("Lab", data, to(other));
-    assert.deepEqual(moved, { head, start: `group.ts "Lab" HOST:PORT --data ${other}` });
+    assert.deepEqual(moved, { head, start: `${GROUP_PROGRAM} "Lab" HOST:PORT --data ${other}` });
     await assert.rejects(copies.copy("Lab", data, to(other)), {
       name: "UsageError",
       message: `Cannot copy "Lab" from ${data}: it is kept in ${other} now; start it with ` +
-        `group.ts "Lab" HOST:PORT --data ${other}`,
+        `${GROUP_PROGRAM} "Lab" HOST:PORT --data ${other}`,
     });
     await assert.rejects(copies.copy("Lab", data, to(third)), /copy it from there, with --from/);
     await assert.rejects(copies.copy("Lab", other, to(data)), /there is a group/);
