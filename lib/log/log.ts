@@ -220,7 +220,10 @@ export interface Lease {
  * with what is acknowledged, and can be asked again.
  */
 export interface Share {
-  /** Opens the log to read it, whoever holds it: what it is at one moment. Instead of `open`. */
+  /**
+   * Opens the log to read it, whoever holds it: what it is at one moment. Instead of `open`; again
+   * where what was followed counts no more, and not by the holder.
+   */
   follow(): Promise<LogStart>;
   /** How the lease stands now. */
   lease(): Promise<Lease>;

@@ -220,7 +220,6 @@ class PostgresLog implements Log {
   }
 
   async #follow(): Promise<LogStart> {
-    this.#mustBeNew();
     const log = await this.#found();
     const standing = await this.#server.on("read", (connection) => readStanding(connection, log));
     this.#mustBeKept(standing.row);

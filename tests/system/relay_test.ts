@@ -1,7 +1,11 @@
 /** Several servers of one group: members notice a pause at most. */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import type { Refusal, User } from "../../mod.ts";
+import { hashText } from "../../lib/log/chain.ts";
+import { type Batch, encodeBatch } from "../../lib/protocol/batch.ts";
+import { chainHash } from "../../lib/protocol/chain.ts";
 import { until } from "../support.ts";
 import { Ear } from "./live_world.ts";
 import { RawMember } from "./raw_session.ts";
@@ -96,3 +100,25 @@ servers("one that only relays never holds", 1, async (world) => {
   await server();
   await sending;
 });
+
+servers(
+  "a relay that has what nobody was promised takes it back, and goes on",
+  2,
+  async (world) => {
+    const { servers: [, b], member } = world;
+    const ann = await member("ann", b);
+    await ann.send(lab(ann), "one");
+    const { group } = b;
+    const { head, hash, identity: { id: author, name } } = group;
+    const body = { topic: "never" };
+    const batch = { first: head + 1, count: 1, at: Date.now(), kind: "topic", author, name, body };
+    const before = Buffer.from(hash, "base64url");
+    const after = hashText(chainHash(before, encodeBatch(batch as Batch)));
+    assert.ok(group.take({ ...batch, hash: after } as Batch));
+    assert.equal(group.head, head + 1);
+    assert.equal(await ann.topic(lab(ann)), "");
+    assert.deepEqual([group.head, group.hash], [head, hash]);
+    const { seq } = await ann.send(lab(ann), "two");
+    assert.equal(seq, head + 1);
+  },
+);

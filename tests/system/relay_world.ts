@@ -1,8 +1,9 @@
 /** What the tests of several servers share: servers of one group, over one PostgreSQL. */
 
 import { test } from "node:test";
-import { connect, Group, type GroupServer, type User } from "../../mod.ts";
+import { connect, type User } from "../../mod.ts";
 import { Folder } from "../support/folder.ts";
+import { Group, type GroupServer } from "../support/inside.ts";
 import { postgresGroups } from "../../lib/log/postgres_groups.ts";
 import { parseGroupFile } from "../../lib/run/group_folder.ts";
 import { closing } from "../support.ts";
