@@ -11,7 +11,7 @@ import { noVerdict, type Verdict } from "./verdict.ts";
 /** One test file, ms; one that leaves a socket open does not end and fails after this. */
 const FILE_LIMIT = 60_000;
 /** All files on one Node, ms; what has not been run by then fails. */
-const ALL_LIMIT = 360_000;
+const ALL_LIMIT = 900_000;
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 interface Result extends Ended {

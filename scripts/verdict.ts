@@ -50,22 +50,26 @@ export function keptVerdict(file: string): Verdict | undefined {
 export type Outcome = "passed" | "failed" | { readonly skipped: string };
 
 /**
- * Runs one after the other; with `again` those that failed once more, when all others are done.
- * Whatever failed and then passed is flaky.
+ * Runs so many `atOnce`, default 1; with `again` those that failed once more, one after the other when
+ * all others are done. Whatever failed and then passed is flaky.
  */
 export async function runEach(
   names: readonly string[],
   run: (name: string) => Promise<Outcome>,
-  { again = false } = {},
+  { again = false, atOnce = 1 } = {},
 ): Promise<Verdict> {
   const verdict = noVerdict();
   const failed: string[] = [];
-  for (const name of names) {
-    const outcome = await run(name);
-    if (outcome === "passed") verdict.passed++;
-    else if (outcome === "failed") failed.push(name);
-    else verdict.skipped.push(`${name}: ${outcome.skipped}`);
-  }
+  const waiting = [...names];
+  const work = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const outcome = await run(name);
+      if (outcome === "passed") verdict.passed++;
+      else if (outcome === "failed") failed.push(name);
+      else verdict.skipped.push(`${name}: ${outcome.skipped}`);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
   for (const name of failed) {
     if (!again || await run(name) !== "passed") {
       verdict.failed.push(name);

@@ -160,7 +160,7 @@ await fault(async (fault) => { ${body} });\n`;
       file: pathToFileURL(join(folder, `${name}.ts`)),
       minutes: name === "hangs" ? 0.05 : 1,
     }));
-    assert.deepEqual(await runFaults(programs, [], true), {
+    assert.deepEqual(await runFaults(programs, [], { again: true, atOnce: 2 }), {
       passed: 2,
       failed: ["bad", "bad_and_off", "hangs"],
       flaky: ["once"],

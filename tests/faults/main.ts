@@ -4,8 +4,9 @@
  *
  * Each fault is a program of its own, with a limit in time. It prints what it did and found, and
  * ends with 1 when an invariant was violated. With `--shared`, for a machine that others use, too,
- * bounds in time and memory are told and not judged. What a machine cannot show is named as skipped
- * and counts as nothing. With `--again` what failed runs once more; if it passes, it is named as flaky.
+ * bounds in time and memory are told and not judged, and two run at once. What a machine cannot show
+ * is named as skipped and counts as nothing. With `--again` what failed runs once more; if it passes,
+ * it is named as flaky.
  */
 
 import process from "node:process";
@@ -78,7 +79,8 @@ const verdict = await runFaults(
     minutes: FAULTS[name][full ? 1 : 0] + Number(values.minutes ?? 0),
   })),
   args,
-  values.again,
+  // Most of the time a program waits; where bounds in time count it is alone.
+  { again: values.again, atOnce: values.shared ? 2 : 1 },
 );
 for (const line of linesOf(verdict)) console.log(line);
 keepVerdict(values.report, verdict);

@@ -14,14 +14,14 @@ export interface FaultProgram {
   readonly minutes: number;
 }
 
-/** Runs them one after the other; with `again` those that failed once more. */
+/** Runs so many at once; with `again` those that failed once more, alone. */
 export function runFaults(
   programs: readonly FaultProgram[],
   args: readonly string[],
-  again: boolean,
+  options: { readonly again: boolean; readonly atOnce: number },
 ): Promise<Verdict> {
   const byName = new Map(programs.map((program) => [program.name, program]));
-  return runEach([...byName.keys()], (name) => run(byName.get(name)!, args), { again });
+  return runEach([...byName.keys()], (name) => run(byName.get(name)!, args), options);
 }
 
 /** Runs one fault program; it passes when it ends with 0 within its time. */
