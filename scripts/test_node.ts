@@ -20,6 +20,9 @@ import { runTests } from "./node_tests.ts";
 import { keepVerdict, linesOf, sum, type Verdict } from "./verdict.ts";
 
 const NODES = [LOWEST_NODE, "24", "latest"];
+/** Minutes of attacks by raw sockets and of three databases, hardly other on the next Node: on one. */
+const ON_ONE =
+  /(contract|system)\/\w*(attack|hostile|flood|postgres|relay|servers|database)\w*_test\.ts$/;
 
 async function main(again: boolean): Promise<Verdict> {
   const folder = mkdtempSync(join(tmpdir(), "zgroup-node-"));
@@ -47,11 +50,8 @@ async function main(again: boolean): Promise<Verdict> {
   }
 }
 
-/** Minutes of attacks by raw sockets, which hardly differ from one Node to the next: on one of them. */
 function testsFor({ version }: Node, tests: readonly string[]): readonly string[] {
-  return version.startsWith("24.")
-    ? tests
-    : tests.filter((file) => !/(attack|hostile|flood)\w*_test\.ts$/.test(file));
+  return version.startsWith("24.") ? tests : tests.filter((file) => !ON_ONE.test(file));
 }
 
 /** Builds in two folders; the first archive. @throws {Error} they differ */
