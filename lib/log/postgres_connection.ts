@@ -121,8 +121,8 @@ export class Connection {
   }
 
   /** Ends it without a word, so that nothing that runs on it is cancelled. */
-  destroy(): void {
-    this.#break("is not asked any more");
+  destroy(why = "is not asked any more"): void {
+    this.#break(why);
   }
 
   #break(did: string, cause?: unknown): void {

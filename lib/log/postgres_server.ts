@@ -4,6 +4,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { Closed } from "../errors.ts";
 import { admit, type Demands, mustBeFit, SETTINGS, type Settings } from "./postgres_check.ts";
 import { Connection } from "./postgres_connection.ts";
@@ -19,6 +20,8 @@ const MOST: Readonly<Record<Purpose, number>> = { commit: 1, lease: 1, read: 3 }
 const HEAD_START = 300;
 /** How long it may take until a connection is made and looked at, ms. */
 const CONNECT_WITHIN = 5_000;
+/** Who is used for so long without a break may hang: the others are looked at, and again, ms. */
+const HANGS_AFTER = 1_500;
 
 export interface ServerOptions extends Demands {
   /** Told once what is no danger, and should be otherwise. */
@@ -39,6 +42,8 @@ export class Server {
   };
   readonly #open: Record<Purpose, number> = { commit: 0, lease: 0, read: 0 };
   readonly #waiting: Record<Purpose, (() => void)[]> = { commit: [], lease: [], read: [] };
+  /** Those that are waited for so long that other hosts are looked at. */
+  readonly #hanging = new Set<Connection>();
   readonly #stop = new AbortController();
   #warned = false;
   #migrated = false;
@@ -74,9 +79,12 @@ export class Server {
     }
     const connection = this.#kept(purpose) ?? await this.#make(purpose);
     this.#used[purpose].add(connection);
+    const hangs = setTimeout(() => this.#lookElsewhere(connection), HANGS_AFTER);
     try {
       return await work(connection);
     } finally {
+      clearTimeout(hangs);
+      this.#hanging.delete(connection);
       this.#used[purpose].delete(connection);
       if (connection.usable && !this.signal.aborted) this.#idle[purpose].push(connection);
       else this.#gone(purpose, connection);
@@ -96,9 +104,9 @@ export class Server {
   }
 
   /** Ends all connections, those that are in use, too: the next ones are made anew. */
-  drop(): void {
+  drop(why?: string): void {
     for (const purpose of ["commit", "lease", "read"] as const) {
-      for (const connection of this.#used[purpose]) connection.destroy();
+      for (const connection of this.#used[purpose]) connection.destroy(why);
       for (const connection of this.#idle[purpose].splice(0)) this.#gone(purpose, connection);
     }
   }
@@ -144,12 +152,39 @@ export class Server {
   }
 
   /**
+   * Whether another host became the primary while one is waited for, which nobody waits for then.
+   * Who can make nothing durable is no primary, so that it does no harm to look.
+   */
+  async #lookElsewhere(hanging: Connection): Promise<void> {
+    this.#hanging.add(hanging);
+    if (this.#hanging.size > 1) return;
+    const { hosts } = this.target;
+    while (this.#hanging.size > 0) {
+      const silent = new Set([...this.#hanging].map(({ at }) => at));
+      const others = this.#order().filter((i) => !silent.has(hosts[i]));
+      if (others.length === 0) return;
+      try {
+        (await this.#connect(others)).destroy();
+        if (this.#hanging.size > 0) this.drop("did not answer, and another is the primary now");
+        return;
+      } catch {
+        await pause(HANGS_AFTER, undefined, { signal: this.signal }).catch(() => {});
+      }
+    }
+  }
+
+  /** The hosts by their place in the URL, the primary of before first. */
+  #order(): number[] {
+    const { hosts } = this.target;
+    return hosts.map((_, i) => (this.#last + i) % hosts.length);
+  }
+
+  /**
    * The first host that turns out to be a primary which is fit; each has a short head start. One that
    * fails is tried again as long as another has not been heard of: what hangs holds nobody up.
    */
-  #connect(): Promise<Connection> {
+  #connect(order = this.#order()): Promise<Connection> {
     const { hosts, shown } = this.target;
-    const order = hosts.map((_, i) => (this.#last + i) % hosts.length);
     const problems = new Map<number, Problem>();
     return new Promise((resolve, reject) => {
       let over = false;
@@ -163,7 +198,7 @@ export class Server {
         } catch (error) {
           problems.set(i, [hosts[i], error]);
           if (over) return;
-          if (problems.size < hosts.length) {
+          if (problems.size < order.length) {
             setTimeout(() => over || start(i), HEAD_START);
             return;
           }

@@ -44,6 +44,8 @@ test(
     former.pause();
     const next = await cluster.failOver();
     await appends.goesOn();
+    // It was not waited for longer than until another was seen to be the primary.
+    assert.match(one.warnings.join(), /did not answer, and another is the primary now/);
     // Awake again it still takes itself for the primary, and stands first in the URL.
     former.resume();
     await appends.goesOn();
