@@ -4,6 +4,7 @@
  * No clock is compared. The holder renews each second, and falls silent when its last renewal began
  * four seconds ago; a relay that sees the lease stand still for five may claim it. Both count by
  * their own monotonic clock, and whoever is wrong appends nothing: appends are fenced by the term.
+ * That clock stands still while a machine sleeps, and its date does not: who woke renews first.
  */
 
 import { Fenced, LogAway, Refusal, sentence } from "../errors.ts";
@@ -34,6 +35,8 @@ export interface StandingOptions {
 const [EVERY, SOON] = [1_000, 250];
 /** How long after the beginning of a renewal the holder may believe in it, ms. */
 const HOLDS = 4_000;
+/** A date that is so much further ahead of the monotonic clock than it was tells of a sleep, ms. */
+const SLEPT = 1_000;
 /** How long a lease must stand still before it may be claimed, ms. */
 const STILL = 5_000;
 /** A server that lacks so many entries waits so much longer, ms. */
@@ -44,6 +47,14 @@ const CUT_OFF = 4_000;
 const HEARD = 2_000;
 /** A lease that moved within this time has a holder that is alive, ms. */
 const MOVES = 2_500;
+
+/** A moment by both clocks, ms. */
+interface Moment {
+  /** By `performance.now()`. */
+  readonly steady: number;
+  /** How far the date is ahead of that. */
+  readonly ahead: number;
+}
 
 /** A lease as it was seen first, and since when it has not moved, ms by `performance.now()`. */
 interface Seen {
@@ -58,8 +69,8 @@ export class Standing {
   #poke = new AbortController();
   #seen: Seen | undefined;
   #holding = false;
-  /** Until when this server holds the lease, ms by `performance.now()`. */
-  #until = -Infinity;
+  /** When the newest renewal that is known to have been made began. */
+  #renewed: Moment = { steady: -Infinity, ahead: 0 };
   #relay: Relay | undefined;
   /** The term of a claim whose answer has not come. */
   #unheard: number | undefined;
@@ -84,7 +95,9 @@ export class Standing {
 
   /** Whether this server decides now. */
   get holds(): boolean {
-    return this.#holding && performance.now() < this.#until;
+    const { steady, ahead } = now();
+    return this.#holding && steady < this.#renewed.steady + HOLDS &&
+      ahead < this.#renewed.ahead + SLEPT;
   }
 
   /** An append was refused: another server decides, or soon will. */
@@ -169,10 +182,10 @@ export class Standing {
   }
 
   async #renew(): Promise<void> {
-    const began = performance.now();
+    const began = now();
     try {
       await this.#options.share.renew();
-      this.#until = began + HOLDS;
+      this.#renewed = began;
     } catch (error) {
       if (!(error instanceof Fenced)) throw error;
       this.#holding = false;
@@ -181,12 +194,12 @@ export class Standing {
 
   async #claim(lease: Lease): Promise<boolean> {
     const { share, servers } = this.#options;
-    const began = performance.now();
+    const began = now();
     this.#unheard = lease.term + 1;
     const start = await share.claim(lease, servers.own);
     this.#unheard = undefined;
     if (!start) return false;
-    this.#until = began + HOLDS;
+    this.#renewed = began;
     this.#holding = true;
     // The lease is renewed meanwhile.
     this.#taking = this.#takeOver(start, lease.term + 1).catch(this.#options.broken);
@@ -240,8 +253,7 @@ export class Standing {
   #isCutOff(): boolean {
     const relay = this.#relay;
     if (!relay || !this.#seen) return true;
-    const now = performance.now();
-    return relay.silence > CUT_OFF && now - this.#seen.since < MOVES;
+    return relay.silence > CUT_OFF && performance.now() - this.#seen.since < MOVES;
   }
 
   /** What was followed here was never acknowledged, or is not any more. */
@@ -263,6 +275,11 @@ export class Standing {
     this.#said = state;
     tell();
   }
+}
+
+function now(): Moment {
+  const steady = performance.now();
+  return { steady, ahead: Date.now() - steady };
 }
 
 /** Whether it is no fault of the log: another server decides, or the log is away. */

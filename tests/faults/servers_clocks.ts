@@ -11,6 +11,7 @@ import { Clock } from "./support/clock.ts";
 import { type Fault, fault, Skipped } from "./support/fault.ts";
 import { preload } from "./support/preload.ts";
 import { rivals } from "./support/rivals.ts";
+import { Pinned } from "./support/pinned.ts";
 import { LONG, SharedGroup, startCluster } from "./support/shared_group.ts";
 
 const DAY = 86_400;
@@ -77,7 +78,7 @@ async function otherDates(
   await group.settled();
 }
 
-/** For the holder no time goes by, while another one takes over. */
+/** The holder sleeps while another one takes over, and for its clock no time goes by. */
 async function believing(
   fault: Fault,
   group: SharedGroup,
@@ -86,41 +87,33 @@ async function believing(
 ): Promise<void> {
   await group.talk();
   const { holder, servers } = group;
-  const index = servers.indexOf(holder);
-  const [clock, pinned] = [clocks[index], group.pinned[index]];
-  // What it says while it believes may lack what the other one did; what it does counts for nothing.
-  pinned.mayBeStale = true;
+  const clock = clocks[servers.indexOf(holder)];
   const begin = performance.now();
   holder.pause();
-  // Who still followed the former one would believe it, too.
-  const isLeft = () => {
-    const next = group.holder;
-    return next !== holder &&
-      servers.every((one) => one === holder || one === next || one.follows === next.address);
-  };
-  await until(isLeft, LONG, "another server to take over");
+  await until(() => group.holder !== holder, LONG, "another server to take over");
   await group.talk(MEANWHILE);
   lags.set(clock, (lags.get(clock) ?? 0) + performance.now() - begin);
   clock.lag(lags.get(clock)!);
   holder.resume();
   fault.count("two_holders");
   await until(() => holder.part === "follows", LONG, "the former holder to follow");
-  pinned.mayBeStale = false;
   await group.answered();
 }
 
 /** A relay sleeps while much is said. */
 async function behind(fault: Fault, group: SharedGroup): Promise<void> {
   const entries = fault.size(20_000, 300_000);
-  const { holder, relays: [relay], servers } = group;
+  const { holder, relays: [relay] } = group;
   relay.pause();
   await group.flood(holder.address, entries);
   fault.count("behind", entries);
-  const pinned = group.pinned[servers.indexOf(relay)];
-  const { sent } = pinned;
+  // Who comes first is served while it reads what it lacks.
+  const first = new Pinned(fault, relay.address, group.ledger, () => 0);
   const begin = performance.now();
   relay.resume();
-  await until(() => pinned.sent > sent + 1, LONG, "the relay to serve again");
+  first.start();
+  await until(() => first.sent > 1, LONG, "the relay to serve again");
   fault.figure("behind_ms", performance.now() - begin);
+  await first.stop();
   await group.settled();
 }

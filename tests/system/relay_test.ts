@@ -6,7 +6,9 @@ import type { Refusal, User } from "../../mod.ts";
 import { hashText } from "../../lib/log/chain.ts";
 import { type Batch, encodeBatch } from "../../lib/protocol/batch.ts";
 import { chainHash } from "../../lib/protocol/chain.ts";
+import { midMaker } from "../../lib/identity/mids.ts";
 import { until } from "../support.ts";
+import { Proxy } from "../faults/support/proxy.ts";
 import { Ear } from "./live_world.ts";
 import { RawMember } from "./raw_session.ts";
 import { lab, servers } from "./relay_world.ts";
@@ -122,3 +124,36 @@ servers(
     assert.equal(seq, head + 1);
   },
 );
+
+servers("what was handed on is answered when it is here, not before", 0, async (world) => {
+  const { servers, url, server, member, keep } = world;
+  // What the second server hears of the first, and of the database, goes through these.
+  const toHolder = keep(new Proxy("127.0.0.9", "127.0.0.1"));
+  const toLog = keep(new Proxy("127.0.0.8", "127.0.0.1", "any"));
+  await server({ advertise: "127.0.0.9" });
+  const [holder] = servers;
+  await toHolder.forward(Number(holder.address.split(":")[1]));
+  const fay = await member("fay", holder);
+  const ear = keep(new Ear(fay, lab(fay)));
+  await fay.send(lab(fay), "first");
+  await ear.hears("first");
+  toHolder.spare();
+  const through = new URL(url);
+  await toLog.forward(Number(through.port));
+  through.hostname = "127.0.0.8";
+  const relay = await server({ database: through.href, relayOnly: true } as never);
+  const raw = keep(await RawMember.proved(relay.address));
+  await raw.ask("join");
+  toHolder.cut("broken");
+  await fay.send(lab(fay), "missed by the relay");
+  toLog.cut("both");
+  toHolder.cut("none");
+  const sent = raw.send([[midMaker()(), "handed on"]]).then(([{ from }]) => {
+    assert.ok(relay.group.head >= from, `${from} is answered where ${relay.group.head} are`);
+  });
+  await ear.hears("handed on");
+  // An answer that waits for nothing comes before these.
+  for (let i = 0; i < 30; i++) await fay.send(lab(fay), `after ${i}`);
+  toLog.cut("none");
+  await sent;
+});

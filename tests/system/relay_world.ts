@@ -14,6 +14,8 @@ import type { Keep } from "./live_world.ts";
 export interface World {
   readonly servers: readonly GroupServer[];
   readonly lines: readonly string[][];
+  /** Of the database. */
+  readonly url: string;
   /** One more server of the group. */
   server(more?: Partial<Parameters<typeof Group.start>[0]>): Promise<GroupServer>;
   /** The group's own key, as the database keeps it. */
@@ -77,7 +79,7 @@ export function servers(
           groups.close();
         }
       };
-      await body({ servers: running, lines, server, secretKey, founder, member, keep });
+      await body({ servers: running, lines, url, server, secretKey, founder, member, keep });
     });
   });
 }

@@ -359,13 +359,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: "servers_clocks",
-    what: "a relay answers before it has what it handed on",
-    file: "lib/group/relay.ts",
-    find: "    await this.#until(head);\n    return reply as Reply<K>;",
-    replace: "    return reply as Reply<K>;",
-  },
-  {
-    fault: "servers_clocks",
     what: "a relay does not wait for what others were told",
     file: "lib/group/relay.ts",
     find: "    await this.#until(head);\n    if (isOther(group, head, hash)) {",
@@ -375,8 +368,15 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "servers_cut",
     what: "a holder that cannot renew its lease never falls silent",
     file: "lib/group/standing.ts",
-    find: "    return this.#holding && performance.now() < this.#until;",
-    replace: "    return this.#holding;",
+    find: "steady < this.#renewed.steady + HOLDS",
+    replace: "steady > 0",
+  },
+  {
+    fault: "servers_clocks",
+    what: "a holder that slept believes the clock that slept, too",
+    file: "lib/group/standing.ts",
+    find: "ahead < this.#renewed.ahead + SLEPT",
+    replace: "ahead > 0",
   },
   {
     fault: "servers_clocks",

@@ -25,8 +25,6 @@ const AGAIN = 100;
 /** See the head of this file. */
 export class Pinned {
   readonly address: string;
-  /** True while its server cannot know better: its own clock stood still. */
-  mayBeStale = false;
   readonly #fault: Fault;
   readonly #ledger: Ledger;
   readonly #client: SessionClient<typeof GROUP_REPLIES>;
@@ -107,7 +105,7 @@ export class Pinned {
 
   /** Where its message stands. */
   async #send(): Promise<number> {
-    const text = `pinned at ${this.address}, ${++this.#n}`;
+    const text = `${this.#user} at ${this.address}, ${++this.#n}`;
     const messages: Message[] = [[this.#mid(), text]];
     this.#ledger.tried(text);
     const sig = this.#key.sign(signedText(this.#group, this.#user, messages.map(messageHash)));
@@ -126,12 +124,10 @@ export class Pinned {
     seq: number,
     what: string,
   ): Promise<void> {
-    const { mayBeStale } = this;
     const reply = await this.#ask(op, fields);
     if (!reply) return;
-    const isStale = reply.head < seq;
-    this.#fault.count(isStale && mayBeStale ? "stale_looks" : "looks");
-    this.#fault.expect(!isStale || mayBeStale, `stale: a server answered without ${what}`);
+    this.#fault.count("looks");
+    this.#fault.expect(reply.head >= seq, `stale: a server answered without ${what}`);
   }
 
   /** Asks until it is answered. */

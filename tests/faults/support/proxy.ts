@@ -21,13 +21,16 @@ interface Pair {
 export class Proxy implements AsyncDisposable {
   readonly #from: string;
   readonly #to: string;
+  readonly #wire: "zmtp" | "any";
   readonly #servers: Server[] = [];
   readonly #pairs = new Set<Pair>();
   #cut: Cut = "none";
 
-  constructor(from: string, to: string) {
+  /** @param wire what is spoken: the feed can be cut from ZMTP alone */
+  constructor(from: string, to: string, wire: "zmtp" | "any" = "zmtp") {
     this.#from = from;
     this.#to = to;
+    this.#wire = wire;
   }
 
   /** Listens on a port of its host; forwards from then on. */
@@ -57,7 +60,7 @@ export class Proxy implements AsyncDisposable {
     this.#pairs.add(pair);
     peer.on("data", (data) => void server.write(data));
     server.on("data", (data) => {
-      const passed = pair.sieve.pass(data);
+      const passed = this.#wire === "zmtp" ? pair.sieve.pass(data) : data;
       if (passed.length > 0) peer.write(passed);
     });
     for (const [one, other] of [[peer, server], [server, peer]]) {
