@@ -249,10 +249,10 @@ export class Standing {
     await this.#options.group.resign();
   }
 
-  /** The holder renews, and is not heard here. */
+  /** The holder renews, and is not heard here; never while this server changes over. */
   #isCutOff(): boolean {
     const relay = this.#relay;
-    if (!relay || !this.#seen) return true;
+    if (!relay || !this.#seen) return false;
     return relay.silence > CUT_OFF && performance.now() - this.#seen.since < MOVES;
   }
 

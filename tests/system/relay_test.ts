@@ -157,3 +157,33 @@ servers("what was handed on is answered when it is here, not before", 0, async (
   toLog.cut("none");
   await sent;
 });
+
+servers("one that takes over puts off who asks, and sends nobody away", 0, async (world) => {
+  const { lines, url, server, keep } = world;
+  // What the holder says to others, and to the database, goes through these.
+  const toHolder = keep(new Proxy("127.0.0.9", "127.0.0.1"));
+  const toLog = keep(new Proxy("127.0.0.8", "127.0.0.1", "any"));
+  const through = new URL(url);
+  await toLog.forward(Number(through.port));
+  through.hostname = "127.0.0.8";
+  const holder = await server({ advertise: "127.0.0.9", database: through.href });
+  await toHolder.forward(Number(holder.address.split(":")[1]));
+  const relay = await server();
+  const raw = keep(await RawMember.proved(relay.address));
+  await raw.ask("join");
+  for (const proxy of [toHolder, toLog]) proxy.cut("both");
+  const codes = new Set<string>();
+  const isServed = async () => {
+    try {
+      await raw.ask("members");
+      return true;
+    } catch (error) {
+      codes.add((error as Refusal).code);
+      return false;
+    }
+  };
+  await until(isServed, 20_000, "the other one to take over");
+  assert.ok(lines[1].some((line) => line.startsWith("Holds")));
+  assert.deepEqual([...codes], ["busy"]);
+  for (const proxy of [toHolder, toLog]) proxy.cut("none");
+});
