@@ -306,13 +306,14 @@ class PostgresLog implements Log {
 
   /** Reads a page; what it says of the log is known from then on. @throws {LogAway} it is a former one's */
   async #page(work: (connection: Connection) => Promise<Page>): Promise<Page> {
+    const seen = this.#seen; // What is appended while it is read is not in it.
     const page = await this.#reading(work);
-    if (page.head < this.#seen) {
+    if (page.head < seen) {
       this.#server.drop();
       const { shown } = this.#rows();
       throw new LogAway(`Cannot read ${shown}: it shows less than it did, it is a former primary`);
     }
-    this.#seen = page.head;
+    this.#seen = Math.max(this.#seen, page.head);
     this.#tail = Math.max(this.#tail, page.tail);
     return page;
   }

@@ -10,7 +10,7 @@ import { SQL } from "../../lib/log/postgres_sql.ts";
 import postgres from "postgres";
 import { availablePostgres, PostgresCluster } from "../support/postgres.ts";
 import { append, firsts, powerOf, Writer } from "./log_support.ts";
-import { SharedLog } from "./postgres_support.ts";
+import { appending, SharedLog } from "./postgres_support.ts";
 
 const skip = availablePostgres();
 let started: Promise<PostgresCluster> | undefined;
@@ -112,6 +112,24 @@ test("postgres log: one that is followed says what it was at one moment, and is 
   await assert.rejects(append(relay.log, ...writer(6, 1)), Fenced);
   assert.equal((await relay.share.claim(await relay.share.lease(), "relay:1"))?.tail, 4);
   await append(relay.log, ...writer(6, 1));
+});
+
+test("postgres log: who reads while others append is not put off", { skip }, async () => {
+  const { make } = await logs();
+  await using holder = make();
+  await holder.claim();
+  const appends = appending(holder.log);
+  await appends.goesOn();
+  const reading = async () => {
+    for (let i = 0; i < 150; i++) {
+      const { acknowledged } = appends;
+      const [{ first, count }] = await holder.log.read({ limit: 1, last: true });
+      assert.ok(first + count > acknowledged, `${first} is the newest, after ${acknowledged}`);
+    }
+  };
+  await Promise.all([reading(), reading(), reading()]);
+  await appends.stop();
+  assert.deepEqual(holder.warnings, []);
 });
 
 test("postgres log: who opens it alone keeps it, and another is told who has it", {
