@@ -21,7 +21,7 @@ export const ACTIONS = [
 ] as const;
 
 /** What an entry can be. Stored and on the wire: add, never rename. */
-type Kind = "message" | "founded" | "join" | "leave" | typeof ACTIONS[number];
+type Kind = "message" | "founded" | "join" | "leave" | "rename" | typeof ACTIONS[number];
 
 /** First character of an id that a dialect only claims. */
 export const CLAIM = "~";
