@@ -23,6 +23,7 @@ const OPTIONS: Options = {
   },
   name: { type: "text", value: "NAME", help: "the name that others see; it is kept" },
   ...COMMAND_OPTIONS,
+  say: { type: "flag", help: "a script's lines that are no command are texts" },
   port: { type: "text", value: "PORT", help: "start: port of the registry, default 5555" },
   profile: { type: "text", value: "NAME", help: "start: be another user of this folder" },
   log: { type: "text", value: "URL" },
@@ -85,6 +86,11 @@ export function userProgram(
       await output.print(helpText(ABOUT));
       return 0;
     }
+    if (given.flags.has("say") && command !== undefined && command !== "start") {
+      throw new UsageError(
+        `Cannot use --say with ${safeLine(command)}: it is for lines of a script`,
+      );
+    }
     const call = { given, home: homeFolder(given), doors, output, run };
     for (const [option, owner] of Object.entries(OWN_OPTIONS)) {
       if (owner !== command && (given.texts.has(option) || given.flags.has(option))) {
@@ -131,7 +137,14 @@ async function openPrompt({ given, home, doors, output, run }: Call): Promise<nu
   const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
   const user = await doors.openUser({ ...where, name });
   run.onClose(() => user.close());
-  return await talk({ user, home, host: hosting(where, doors, run), output, run }, doors);
+  return await talk({
+    user,
+    home,
+    host: hosting(where, doors, run),
+    output,
+    run,
+    say: given.flags.has("say"),
+  }, doors);
 }
 
 async function firstName(home: string, { ask, keptName, systemName }: UserDoors) {

@@ -23,6 +23,7 @@ interface Reading {
 export const read: Row<Reading, GroupEntry> = {
   names: ["get_messages"],
   short: ["read"],
+  takes: ["group", "time", "time"],
   help: "entries of a group's log",
   prompt: {
     usage: "get_messages [G] [TIME]",
@@ -106,6 +107,9 @@ export function rangeOf(given: Given, now: number): ReadOptions {
 
 export const follow: Row<Reading, GroupEntry> = {
   names: ["follow"],
+  takes: ["group"],
+  most: 1,
+  instead: "messages are shown here as they come; switch G goes to one of your groups",
   help: "entries as they come, until Ctrl-C",
   once: { usage: "follow G [--since TIME] [--after SEQ]", words: [1, 1], read: groupAndRange },
   options: ["since", "after"],
@@ -135,6 +139,7 @@ interface Sending {
 export const send: Row<Sending, Receipt | undefined> = {
   names: ["send_message"],
   short: ["send"],
+  takes: ["group", "rest"],
   help: "send a message; - takes standard input",
   prompt: {
     usage: "send_message G [TEXT]",

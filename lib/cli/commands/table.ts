@@ -12,20 +12,26 @@ import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./
 
 const start: ProgramCommand = {
   names: ["start"],
+  most: 0,
   help: "a registry, the group Lobby and the prompt",
+  instead: "this prompt runs already; create_group NAME starts a group here",
   program: { usage: "start [--port PORT] [--profile NAME]" },
 };
 
 const doctor: ProgramCommand = {
   names: ["doctor"],
+  most: 0,
   help: "what is wrong here, and what to do",
+  instead: "it looks from outside: run user.ts doctor in another terminal",
   program: { usage: "doctor [--log URL]" },
   options: ["json"],
 };
 
 const restore: ProgramCommand = {
   names: ["restore"],
+  most: 0,
   help: "make a damaged folder whole again, and say what is lost",
+  instead: "it needs the folder for itself: exit, then run user.ts restore",
   program: { usage: "restore [--new-user]" },
   options: ["json"],
 };
@@ -45,6 +51,7 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   ...actions,
   topic,
   trust,
+  fingerprint,
   rename,
   whoami,
   menu,
@@ -73,6 +80,12 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   doctor,
   restore,
   help,
+];
+
+/** What a line of the prompt can begin with. */
+export const TYPED_COMMANDS: readonly (Command | ProgramCommand)[] = [
+  ...PROMPT_COMMANDS,
+  ...ONCE_COMMANDS.filter(({ instead }) => instead !== undefined),
 ];
 
 /** Options of single commands, in the order of help. */
