@@ -8,7 +8,7 @@ import { atMost, columns, type Options, valueOf } from "./args.ts";
 import { refuseOthers } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { doctor } from "./doctor.ts";
-import { homeFolder, whereOf } from "./home.ts";
+import { homeFolder, keepLocalOf, whereOf } from "./home.ts";
 import { findCommand, runOnce } from "./once.ts";
 import { type About, type Call, helpText, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
@@ -22,6 +22,11 @@ const OPTIONS: Options = {
     help: `registry to ask (else $ZGROUP_REGISTRY), default ${DEFAULT_REGISTRY}`,
   },
   name: { type: "text", value: "NAME", help: "the name that others see; it is kept" },
+  "keep-local": {
+    type: "text",
+    value: "N",
+    help: "entries a group that are kept on this disk when read, default 10,000; 0 removes them",
+  },
   ...COMMAND_OPTIONS,
   say: { type: "flag", help: "a script's lines that are no command are texts" },
   port: { type: "text", value: "PORT", help: "start: port of the registry, default 5555" },
@@ -118,7 +123,8 @@ async function oneCommand(call: Call): Promise<number> {
   const where = whereOf(given, home);
   const command = findCommand(given);
   const name = valueOf(given, "name", checkedName);
-  const user = await doors.openUser({ ...where, name, stays: true });
+  const keepLocal = keepLocalOf(given);
+  const user = await doors.openUser({ ...where, name, keepLocal, stays: true });
   run.onClose(() => user.close());
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));
@@ -135,7 +141,7 @@ async function openPrompt({ given, home, doors, output, run }: Call): Promise<nu
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
   const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
-  const user = await doors.openUser({ ...where, name });
+  const user = await doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) });
   run.onClose(() => user.close());
   return await talk({
     user,

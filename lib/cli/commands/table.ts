@@ -98,6 +98,7 @@ export const COMMAND_OPTIONS: Options = {
   limit: { type: "text", value: "N", help: "at most the first N" },
   last: { type: "text", value: "N", help: "the last N" },
   at: { type: "text", value: "SEQ", help: "up to this entry" },
+  kept: { type: "flag", help: "what is kept on this disk, without asking the group" },
   lines: { type: "flag", help: "send each line of standard input as one message" },
   ...ADMIN_OPTIONS,
 };
