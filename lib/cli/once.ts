@@ -13,6 +13,7 @@ import {
   runCommand,
 } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
+import { pagingAlone } from "./console/pager.ts";
 import type { Call } from "./program.ts";
 import {
   Authors,
@@ -96,6 +97,7 @@ export async function runOnce(
         }),
       // What is printed at the same terminal shows how far it is.
       ...(json && onTerminal ? {} : { progress: (soFar) => output.progress?.(soFar) }),
+      ...(json ? {} : { paging: pagingAlone(output.style, signal) }),
       entry: (_, entry) => entryLine(entry, output.style, { label: authors.label(entry) }),
     };
     await runCommand(command, context, args, {

@@ -29,6 +29,7 @@ const OPTIONS: Options = {
   },
   ...COMMAND_OPTIONS,
   say: { type: "flag", help: "a script's lines that are no command are texts" },
+  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
   port: { type: "text", value: "PORT", help: "start: port of the registry, default 5555" },
   profile: { type: "text", value: "NAME", help: "start: be another user of this folder" },
   log: { type: "text", value: "URL" },
@@ -44,6 +45,9 @@ const OWN_OPTIONS = {
   "single-copy": "doctor",
   "new-user": "restore",
 } as const;
+
+/** Options of what is typed line by line. */
+const LINE_OPTIONS = { say: "lines of a script", yes: "what is pasted at the prompt" } as const;
 
 /** What `user.ts --help` says; commands come from their table. */
 export const ABOUT: About = {
@@ -91,10 +95,9 @@ export function userProgram(
       await output.print(helpText(ABOUT));
       return 0;
     }
-    if (given.flags.has("say") && command !== undefined && command !== "start") {
-      throw new UsageError(
-        `Cannot use --say with ${safeLine(command)}: it is for lines of a script`,
-      );
+    for (const [option, use] of Object.entries(LINE_OPTIONS)) {
+      if (!given.flags.has(option) || command === undefined || command === "start") continue;
+      throw new UsageError(`Cannot use --${option} with ${safeLine(command)}: it is for ${use}`);
     }
     const call = { given, home: homeFolder(given), doors, output, run };
     for (const [option, owner] of Object.entries(OWN_OPTIONS)) {
@@ -150,6 +153,7 @@ async function openPrompt({ given, home, doors, output, run }: Call): Promise<nu
     output,
     run,
     say: given.flags.has("say"),
+    yes: given.flags.has("yes"),
   }, doors);
 }
 

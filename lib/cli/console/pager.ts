@@ -1,5 +1,6 @@
 /** A history on the whole screen: older and newer pages come as one goes there. */
 
+import process from "node:process";
 import { sentence } from "../../errors.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import { formatLocal } from "../../text/time.ts";
@@ -20,7 +21,7 @@ export interface PageSource {
   /** An entry as lines. */
   line(entry: GroupEntry): string;
   /** The seq that stands at the top when it opens; default the end. */
-  readonly from?: number;
+  readonly from?: number | undefined;
   /** The newest entry that was on the screen, when it is left. */
   seen?(entry: GroupEntry): void;
 }
@@ -297,12 +298,25 @@ const MOVES: ReadonlyMap<string, number> = new Map([
   ["enter", 0.001],
 ]);
 
+/** Where more than a screen of a history is shown. */
+export interface Paging {
+  /** What fits on the screen without it. */
+  readonly rows: number;
+  page(source: PageSource): Promise<void>;
+}
+
+/** The pager of one command and out; undefined where no person sits at a terminal that can do it. */
+export function pagingAlone(style: Style, signal: AbortSignal): Paging | undefined {
+  const { stdin, stdout, env } = process;
+  if (!stdin.isTTY || !stdout.isTTY || env.TERM === "dumb") return undefined;
+  return {
+    rows: (stdout.rows || 24) - 1,
+    page: (source) => pageAlone(source, style, signal),
+  };
+}
+
 /** A history on the terminal of one command and out; resolves when the person leaves. */
-export async function pageAlone(
-  source: PageSource,
-  style: Style,
-  signal: AbortSignal,
-): Promise<void> {
+async function pageAlone(source: PageSource, style: Style, signal: AbortSignal): Promise<void> {
   const terminal = new Terminal({
     keys: (keys) => keys.forEach((key) => pager.press(key)),
     resized: () => pager.redraw(),

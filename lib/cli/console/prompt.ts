@@ -7,6 +7,7 @@ import type { JoinedGroup, Receipt, UserEvent } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { type AtPrompt, type Command, type Context, runCommand } from "../commands/command.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
+import { historyOf } from "../commands/history.ts";
 import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
 import {
   Authors,
@@ -17,7 +18,7 @@ import {
   notice,
   PROMPT_WORDS,
 } from "../render.ts";
-import type { Screen } from "./console.ts";
+import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { Watches } from "./watches.ts";
 
@@ -74,6 +75,12 @@ export class Prompt implements AtPrompt {
       prompt: this,
       send: (group, text) => this.send(group, text),
       entry: (group, entry) => this.#line(group, entry),
+      paging: screen.page && {
+        get rows() {
+          return (screen.rows ?? 24) - 2;
+        },
+        page: (source) => screen.page!(source),
+      },
     };
     this.#watches = new Watches(user, {
       show: (group, entry) => this.#show(group, entry),
@@ -146,6 +153,13 @@ export class Prompt implements AtPrompt {
   /** Once for each group; a script shows none. */
   watch(group: JoinedGroup): Promise<void> {
     return this.live ? this.#watches.open(group) : Promise.resolve();
+  }
+
+  /** Shows the history of the current group, from its end. */
+  async page(): Promise<void> {
+    const group = this.current;
+    if (!group) return this.say("you are in no group: join_group G shows its history here");
+    await this.screen.page?.(historyOf(group, this.#context));
   }
 
   switchTo(group: JoinedGroup | undefined): void {

@@ -11,9 +11,11 @@ import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, paint, PLAIN, success } from "../render.ts";
 import type { Output } from "../streams.ts";
-import { Console, type Screen } from "./console.ts";
+import { Console } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
+import { pasteQuestion, tooLong } from "./paste.ts";
 import { type Host, Prompt } from "./prompt.ts";
+import type { Screen } from "./screen.ts";
 
 export interface RunPromptOptions {
   readonly user: User;
@@ -23,6 +25,8 @@ export interface RunPromptOptions {
   readonly run: Run;
   /** A joined group to begin in; default the first. */
   readonly group?: string;
+  /** A long paste is sent without a question. */
+  readonly yes?: boolean;
   /** Of a script: lines that are no command go to the current group. */
   readonly say?: boolean;
 }
@@ -42,11 +46,14 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
         groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
         members: [...prompt.seenNames].map(safeLine),
       }),
-    shortcut: () => {},
+    shortcut: (key) => {
+      if (key.kind === "page" && key.direction === "up") void prompt.page();
+    },
     typing: (line) => {
       const group = prompt.current;
       if (group && understand(prompt, line).kind === "text") user.typing(group.id);
     },
+    stop: () => false,
     isText: (line) => understand(prompt, line).kind === "text",
   });
   run.onClose(() => screen.close());
@@ -64,7 +71,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   for (const group of joined) void prompt.watch(group);
   void listed(prompt);
 
-  await Promise.race([runTyped(prompt, screen), screen.interrupted]);
+  await Promise.race([runTyped(prompt, screen, options.yes), screen.interrupted]);
   const waiting = unsent(user);
   stop.abort();
   screen.close();
@@ -75,9 +82,10 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
 }
 
 /** Runs what is typed until there is no more. */
-async function runTyped(prompt: Prompt, screen: Console): Promise<void> {
+async function runTyped(prompt: Prompt, screen: Console, yes = false): Promise<void> {
   for (let typed = await screen.take(); typed !== undefined; typed = await screen.take()) {
-    if (typed.length === 1) await runLine(prompt, typed[0]);
+    if (!await mayRun(prompt, screen, typed, yes)) screen.restore(typed);
+    else if (typed.length === 1) await runLine(prompt, typed[0]);
     else await runPaste(prompt, screen, typed);
     if (prompt.ended) return;
   }
@@ -97,6 +105,17 @@ async function runPaste(prompt: Prompt, screen: Console, lines: readonly string[
   }
   screen.putBack(lines.slice(1));
   await runLine(prompt, lines[0]);
+}
+
+/** Whether what was typed may go out; false for a text that is too long, or that nobody meant. */
+async function mayRun(prompt: Prompt, screen: Console, lines: readonly string[], yes: boolean) {
+  const group = prompt.current;
+  if (!group || !lines.some((line) => understand(prompt, line).kind === "text")) return true;
+  const problem = tooLong(lines);
+  if (problem) prompt.fail(problem);
+  if (problem || yes) return !problem;
+  const question = pasteQuestion(lines, safeLine(group.name));
+  return !question || /^y(es)?$/i.test((await screen.nextLine(question))?.trim() ?? "");
 }
 
 function firstScreen(user: User, style: Output["style"]): string {
