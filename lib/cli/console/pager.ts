@@ -54,6 +54,8 @@ export class Pager {
   /** What is typed behind `/`. */
   #typed: string | undefined;
   #words = "";
+  /** It has the screen; not while the job is stopped. */
+  #shown = false;
   #closed = false;
 
   constructor(
@@ -72,7 +74,8 @@ export class Pager {
 
   /** Puts it on the screen; also after the job was stopped. */
   resume(): void {
-    this.#terminal.write("\x1b[?1049h\x1b[?25l");
+    if (!this.#shown) this.#terminal.write("\x1b[?1049h\x1b[?25l");
+    this.#shown = true;
     this.redraw();
   }
 
@@ -105,7 +108,7 @@ export class Pager {
   }
 
   redraw(): void {
-    if (this.#closed) return;
+    if (!this.#shown) return;
     const { columns, rows } = this.#terminal.size;
     const height = Math.max(1, rows - 1);
     this.#view.resize(columns, height);
@@ -128,7 +131,7 @@ export class Pager {
     const { visible } = this.#view;
     const [first, last] = [visible[0]?.entry, visible.at(-1)?.entry];
     const where = last
-      ? ` · ${formatLocal(first.at)} · ${last.seq.toLocaleString("en-US")} of ` +
+      ? `, ${formatLocal(first.at).slice(0, 16)} · ${last.seq.toLocaleString("en-US")} of ` +
         Math.max(this.#head, last.seq).toLocaleString("en-US")
       : this.#endHeld
       ? " · no messages"
@@ -161,15 +164,18 @@ export class Pager {
       this.#typed = undefined;
       this.#words = typed;
       this.#view.searchFromHere();
-      if (typed !== "") this.#find(-1);
+      if (typed !== "") this.#find(-1, true);
     } else if (["backspace", "escape", "ctrl-c"].includes(name)) this.#typed = undefined;
   }
 
-  /** Goes to an older, -1, or newer row that holds the words. */
-  #find(step: 1 | -1): void {
+  /** Goes to an older, -1, or newer row that holds the words; to either where `either` is true. */
+  #find(step: 1 | -1, either = false): void {
     if (this.#words === "") return void (this.#said = "/ looks for words");
     if (this.#view.find(this.#words, step)) return;
-    this.#said = `nothing ${step < 0 ? "older" : "newer"} with "${this.#words}" is loaded`;
+    if (either && this.#view.find(this.#words, 1)) return;
+    this.#said = either
+      ? `nothing loaded has "${this.#words}"`
+      : `nothing ${step < 0 ? "older" : "newer"} with "${this.#words}" is loaded`;
   }
 
   #go(place: "start" | "end"): void {
@@ -187,7 +193,8 @@ export class Pager {
   }
 
   #leaveScreen(): void {
-    this.#terminal.write("\x1b[?25h\x1b[?1049l");
+    if (this.#shown) this.#terminal.write("\x1b[?25h\x1b[?1049l");
+    this.#shown = false;
   }
 
   /** Asks for what lies within two screens of this one. */
@@ -278,7 +285,7 @@ export class Pager {
   }
 }
 
-const KEYS_HELP = "PgUp PgDn, g start, G end, / find, q back";
+const KEYS_HELP = "b Space g G / n, q back";
 
 /** What a key moves, in screens; a row where it is less than one. */
 const MOVES: ReadonlyMap<string, number> = new Map([
