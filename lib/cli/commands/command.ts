@@ -6,6 +6,7 @@ import type { GroupEntry } from "../../protocol/batch.ts";
 import type { JoinedGroup, Receipt } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
+import type { Family, Usage } from "../help.ts";
 import type { SoFar } from "../progress.ts";
 import { type Style, success } from "../render.ts";
 import type { Bytes } from "../streams.ts";
@@ -82,13 +83,6 @@ export interface OnceArgs {
   readonly now: number;
 }
 
-/** How a command is called in one place, and what its help says there. */
-interface Usage {
-  readonly usage: string;
-  /** Where it differs from the row's. */
-  readonly help?: string;
-}
-
 /** What every row has. */
 interface Head {
   /** Names at the prompt, with `_`; the first one is the command's own. */
@@ -97,6 +91,9 @@ interface Head {
   readonly short?: readonly string[];
   /** Ordinary words: with more words behind them than this they are a text at the prompt. */
   readonly most?: number;
+  /** The page of help that it is on. */
+  readonly family: Family;
+  /** One line of explanation; {@linkcode Usage} has what differs in one place. */
   readonly help: string;
   /** As `user.ts COMMAND …`, done by the program itself: it opens no user before. */
   readonly program?: Usage;
@@ -226,4 +223,15 @@ export function refuseOthers(
     if (!Object.hasOwn(table, option) || own.includes(option)) continue;
     throw new UsageError(`Cannot use --${option} with ${name}: expected ${usage}`);
   }
+}
+
+/** Refuses an option first where a command of the prompt takes none. @throws {UsageError} */
+export function refuseOption({ prompt }: Command, rest: string): void {
+  const [option] = /^--[a-z][\w-]*/.exec(rest) ?? [];
+  if (option === undefined || prompt!.usage.includes("--")) return;
+  throw new UsageError(
+    `Cannot use ${option} at the prompt: expected ${
+      prompt!.usage
+    }; options are for user.ts COMMAND`,
+  );
 }

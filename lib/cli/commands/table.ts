@@ -12,21 +12,24 @@ import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./
 
 const start: ProgramCommand = {
   names: ["start"],
+  family: "program",
   help: "a registry, the group Lobby and the prompt",
-  program: { usage: "start [--port PORT] [--profile NAME]" },
+  program: { usage: "start [--port PORT] [--profile NAME]", example: "start" },
 };
 
 const doctor: ProgramCommand = {
   names: ["doctor"],
+  family: "program",
   help: "what is wrong here, and what to do",
-  program: { usage: "doctor [--log URL]" },
+  program: { usage: "doctor [--log URL]", example: "doctor" },
   options: ["json"],
 };
 
 const restore: ProgramCommand = {
   names: ["restore"],
+  family: "files",
   help: "make a damaged folder whole again, and say what is lost",
-  program: { usage: "restore [--new-user]" },
+  program: { usage: "restore [--new-user]", example: "restore" },
   options: ["json"],
 };
 
