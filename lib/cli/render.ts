@@ -63,7 +63,10 @@ const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
 function actionText({ kind, name, body = {} }: GroupEntry): string {
   const who = quotedName(name);
-  if (kind === "topic") return `${who} set the topic: ${safeLine(String(body.topic ?? ""))}`;
+  if (kind === "topic") {
+    const topic = safeLine(String(body.topic ?? ""));
+    return topic === "" ? `${who} took the topic away` : `${who} set the topic: ${topic}`;
+  }
   const whom = typeof body.name === "string"
     ? ` ${quotedName(body.name)}`
     : typeof body.user === "string"
@@ -249,7 +252,7 @@ export function explainSend(error: unknown, words: Words, target?: string): stri
 export function explain(error: unknown, { join, list }: Words, target?: string): string {
   const said = sentence(error).replace(/\.$/, "");
   if (error instanceof Unreachable) {
-    return /kept|is it (running|zgroup)/.test(said)
+    return /kept|is it (running|zgroup)|check how/.test(said)
       ? said
       : `${said}; check that it runs and try again`;
   }
@@ -268,7 +271,7 @@ export function explain(error: unknown, { join, list }: Words, target?: string):
         : said;
     case "rate_limited":
     case "busy":
-      return `${said}; wait a moment and send again`;
+      return /again|slow down/.test(said) ? said : `${said}; wait a moment and try again`;
     case "too_large":
       return `${said}; send it in parts`;
     default:

@@ -54,10 +54,12 @@ function effectOf(state: GroupState, own: Member, act: Act, now: number): Effect
   requireBelow(state, own, action, user);
   const member = members.get(user);
   switch (action) {
-    case "unban":
-      return values.has(banKey(user)) ? { body: { user } } : undefined;
+    case "unban": {
+      const name = values.get(banKey(user));
+      return name === undefined ? undefined : { body: { user, ...named(name) } };
+    }
     case "unmute":
-      return values.has(muteKey(user)) ? { body: { user } } : undefined;
+      return values.has(muteKey(user)) ? { body: { user, ...named(member?.name) } } : undefined;
     case "ban":
       if (values.has(banKey(user)) && !member) return undefined;
       return {
@@ -89,6 +91,11 @@ function effectOf(state: GroupState, own: Member, act: Act, now: number): Effect
   }
 }
 
+/** The name that an entry shows, where one is known. */
+function named(name: string | undefined): { readonly name?: string } {
+  return name ? { name } : {};
+}
+
 /** Whether a mute that there is stands for one that is asked for. */
 function isMuted(there: string | undefined, until: number): boolean {
   if (there === undefined) return false;
@@ -105,12 +112,15 @@ function newRole(own: Member, before: Role, { action, role }: Act): Role {
   }
   const up = action === "promote";
   if (up ? compareRoles(role, before) < 0 : compareRoles(role, before) > 0) {
-    const message = `Cannot ${action}: the member is ${before} now, ${role} is not ` +
-      (up ? "higher" : "lower");
+    const message = `Cannot ${action} to ${role}: that user is ${before} now, and ${role} ` +
+      `is not ${up ? "higher" : "lower"}`;
     throw new Refusal("bad_request", message);
   }
   if (compareRoles(role, own.role) >= 0) {
-    throw new Refusal("forbidden", `Cannot ${action}: only a role below your own can be given`);
+    throw new Refusal(
+      "forbidden",
+      `Cannot ${action} to ${role}: only a role below your own can be given`,
+    );
   }
   return role;
 }
@@ -130,5 +140,5 @@ function judgedRole({ members, values, founder }: GroupState, user: string): Rol
 
 function required(member: Member | undefined, action: string): Member {
   if (member) return member;
-  throw new Refusal("not_found", `Cannot ${action}: no such member`);
+  throw new Refusal("not_found", `Cannot ${action}: that user is no member; members shows who is`);
 }
