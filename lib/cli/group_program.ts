@@ -17,13 +17,12 @@ import { COPY_TEXT, COPY_USAGE, copyCommand, type CopyDoors, isCopyCommand } fro
 import { homeFolder, whereOf } from "./home.ts";
 import {
   type About,
-  LOG_OPTIONS,
   type OpenGroupOptions,
   type Run,
-  serve,
   type ServerDoors,
   withArgs,
 } from "./program.ts";
+import { LOG_OPTIONS, serve } from "./serve.ts";
 import type { Output } from "./streams.ts";
 
 const ABOUT: About = {

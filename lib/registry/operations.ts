@@ -59,7 +59,7 @@ export interface Outcome<R> {
 
 /** One operation's row. Beside what it says a request costs its IP 1. */
 export interface Operation<K extends Op> {
-  /** Logged whatever it comes to. */
+  /** Logged whatever it comes to, at `debug`: it comes all the time. */
   line?(request: Request<K>): string;
   /** Logged with the code where it is refused. */
   refused?(request: Request<K>): string;
@@ -103,7 +103,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
         throw new Refusal("bad_signature", "Cannot unregister: the signature does not verify");
       }
       if (!state.unregister(group, version, server)) return { reply: {} };
-      return { reply: {}, line: `LEAVE REQUEST FROM ${record.address}` };
+      return { reply: {}, line: `LEAVE REQUEST FROM ${record.address} (${record.name})` };
     },
   },
   list: {
@@ -128,11 +128,11 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     refused: joinLine,
     answer(state, { name, address, ip }, { clock }) {
       state.registerKeyless(name, address, ip, clock);
-      return { reply: {}, name, line: joinLine({ address }) };
+      return { reply: {}, name, line: joinLine({ name, address }) };
     },
   },
 };
 
-function joinLine({ address }: { readonly address: string }): string {
-  return `JOIN REQUEST FROM ${address}`;
+function joinLine({ name, address }: { readonly name: string; readonly address: string }): string {
+  return `JOIN REQUEST FROM ${address} (${name})`;
 }

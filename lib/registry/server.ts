@@ -4,6 +4,7 @@ import type { SigningKey } from "../identity/keys.ts";
 import { SessionServer } from "../session/server.ts";
 import { type NameStore, NO_NAMES } from "../store/name_store.ts";
 import { everyStep } from "../structures/closing.ts";
+import { harmless, type Logger } from "../structures/logger.ts";
 import type { Accounts, Bounds, Peer, Transport } from "../transport/transport.ts";
 import { IDLE_AFTER, REGISTRY_BOUNDS } from "./bounds.ts";
 import { dialectFront, ownFront } from "./fronts.ts";
@@ -31,7 +32,7 @@ export interface RegistryServerOptions {
   readonly requests?: RegistryOptions["requests"];
   /** A connection on which nothing was asked for this long is ended, ms; default a minute. */
   readonly idleAfter?: number;
-  readonly logger: { info(text: string): void; warn(text: string): void };
+  readonly logger: Logger;
   /** The date, ms since 1970; default `Date.now`. */
   readonly now?: () => number;
 }
@@ -55,7 +56,8 @@ export class RegistryServer implements AsyncDisposable {
   /** Binds and answers from then on. @throws {Error} the address cannot be bound */
   static async start(options: RegistryServerOptions): Promise<RegistryServer> {
     const { transport, address, key, names = NO_NAMES, bounds = REGISTRY_BOUNDS } = options;
-    const { logger, limits, requests, now = Date.now } = options;
+    const { limits, requests, now = Date.now } = options;
+    const logger = harmless(options.logger);
     try {
       const registry = new Registry({
         names,
@@ -65,7 +67,7 @@ export class RegistryServer implements AsyncDisposable {
         now,
       });
       const failed = (error: unknown) =>
-        logger.warn(`A request failed: ${(error as Error)?.stack ?? error}`);
+        logger.error(`A request failed: ${(error as Error)?.stack ?? error}`);
       const asked = new Map<Peer, number>();
       const heard = (peer: Peer) => {
         peer.admit(); // It is a stranger no more, and not idle.
