@@ -97,9 +97,10 @@ function opened(openLog: OpenLog, options: LogOptions): LogSink {
   try {
     return openLog(options);
   } catch (cause) {
+    // As the system says it, without what it was asked.
+    const why = sentence(cause).replace(/, open .*/s, "");
     throw new UsageError(
-      `Cannot log to ${safeLine(options.file ?? "")}: ${sentence(cause)}; ` +
-        "choose another --log-file",
+      `Cannot log to ${safeLine(options.file ?? "")}: ${why}; choose another --log-file`,
       { cause },
     );
   }

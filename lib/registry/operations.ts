@@ -117,6 +117,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     },
   },
   resolve: {
+    line: ({ ip, group }) => `GROUP REQUEST FROM ${ip || "unknown"} (${group})`,
     answer(state, { group }, { clock }) {
       const listing = state.resolve(group, clock);
       if (listing) return { reply: { group: listing } };
