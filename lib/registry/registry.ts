@@ -14,6 +14,7 @@ import {
   type Op,
   type Operation,
   OPERATIONS,
+  type Place,
   type Reply,
   type Request,
   type Time,
@@ -27,6 +28,8 @@ export interface RegistryOptions {
   /** What one IP may ask, a second and at once; default {@linkcode REQUESTS}. */
   readonly requests?: { readonly rate: number; readonly burst: number };
   readonly logger: Required<Logger>;
+  /** A lease was taken: called to see whether others can connect there. */
+  look?(place: Place): void;
   /** The date, ms since 1970. */
   readonly now: () => number;
 }
@@ -62,13 +65,19 @@ export class Registry {
       const time = this.#time();
       if (!operation.isFree?.(state, request, time)) this.#charge(request, operation, time);
       if (operation.line) logger.debug(operation.line(request));
-      const { reply, line, taken, name, cost } = this.#answer(request, operation, time);
+      const { reply, line, taken, name, cost, warning, place } = this.#answer(
+        request,
+        operation,
+        time,
+      );
       if (cost) this.#requests.charge(networkOf(request.ip), cost, time.clock);
       if (taken) this.#keeper.keep(taken);
       this.#keeper.keepPlaces();
       const kept = name === undefined ? undefined : this.#keeper.kept(name);
       const done = () => {
         if (line) logger.info(line);
+        if (warning) logger.warn(warning);
+        if (place) this.#options.look?.(place);
         return reply;
       };
       return kept
