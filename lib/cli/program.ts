@@ -138,6 +138,11 @@ export interface OpenUserOptions {
   /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
   readonly transport?: string;
   /**
+   * Entries of each group that are kept on one's own disk when they are read, the newest; needs
+   * `home`. Default: none are added, and those that are kept can be read; 0 removes them.
+   */
+  readonly keepLocal?: number | undefined;
+  /**
    * True for what ends soon: of a group of several servers it asks the one where it was last.
    * Otherwise it begins at any of them, so that users spread.
    */

@@ -42,7 +42,7 @@ export function entryLine(
   const width = displayWidth(`${where}${time}${author}: `);
   const head = paint(style, "cyan", where) + paint(style, "gray", time) +
     paint(style, "bold", author) + ": ";
-  const [first, ...rest] = textRows(entry.text ?? "", style, width);
+  const [first, ...rest] = textRows(entry.text, style, width);
   return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
 
@@ -61,7 +61,10 @@ const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
-function actionText({ kind, name, body = {} }: GroupEntry): string {
+function actionText(entry: GroupEntry): string {
+  const kind = kindOf(entry);
+  const { name } = entry;
+  const body: Readonly<Record<string, unknown>> = entry.body ?? {};
   const who = quotedName(name);
   if (kind === "topic") return `${who} set the topic: ${safeLine(String(body.topic ?? ""))}`;
   const whom = typeof body.name === "string"
@@ -117,9 +120,15 @@ function textRows(text: string, { columns }: Style, first: number): string[] {
   return lines.flatMap((line, i) => wrap(line, columns, i === 0 ? first : 4, INDENT.length));
 }
 
+/** As it stands in the log. */
+function kindOf(entry: GroupEntry): string {
+  return entry.kind === "other" ? entry.what : entry.kind;
+}
+
 /** What a script gets of an entry. */
 export function entryFields(entry: GroupEntry): object {
-  const { group, epoch, seq, at, kind, author, name, mid, text, body, signature } = entry;
+  const { group, epoch, seq, at, author, name, mid, text, body, signature } = entry;
+  const kind = kindOf(entry);
   const time = new Date(at).toISOString();
   return { group, epoch, seq, at: time, kind, author, name, mid, text, body, signature };
 }

@@ -379,7 +379,7 @@ export class Group implements View {
   #tell(batches: readonly Batch[], read: readonly ReadBatch[]): void {
     let quiet = true;
     for (const { kind, author, body } of batches) {
-      quiet &&= kind === "join" || kind === "leave";
+      quiet &&= kind === "join" || kind === "rename" || kind === "leave";
       if (kind === "leave") this.#out(author, undefined);
       else if (kind === "remove") this.#out(body!.user as string, "removed from the group");
       else if (kind === "ban") this.#out(body!.user as string, "banned from the group");

@@ -34,11 +34,12 @@ function inGroup<A extends object>(
   [least, most]: readonly [least: number, most: number],
   options: readonly string[],
   read: (words: readonly string[], given: Given) => A,
-): Pick<Row<InGroup<A>, never>, "names" | "most" | "prompt" | "once" | "options"> {
+): Pick<Row<InGroup<A>, never>, "names" | "takes" | "most" | "prompt" | "once" | "options"> {
   const usage = `/${name} [G] ${takes}`;
   return {
     names: [name],
-    most: 0,
+    takes: least === 0 ? ["group", "options"] : ["group", "user", "role", "options"],
+    most: 1,
     prompt: {
       usage,
       read(typed, prompt) {
@@ -135,7 +136,8 @@ function roleOf(typed: string | undefined): Action["role"] {
 /** Without a topic it is shown; an empty one takes it away. */
 export const topic: Row<InGroup<{ readonly topic?: string }>, number | string> = {
   names: ["topic"],
-  most: 0,
+  takes: ["group", "rest"],
+  most: 1,
   help: "show or set what a group is about",
   prompt: {
     usage: "/topic [G] [TEXT]",

@@ -9,6 +9,7 @@ import type { Given } from "../args.ts";
 import type { SoFar } from "../progress.ts";
 import { type Style, success } from "../render.ts";
 import type { Bytes } from "../streams.ts";
+import type { Argument } from "./arguments.ts";
 import type { GroupRef, Known } from "./targets.ts";
 
 /** What a command shows: lines, or remarks of the program itself. */
@@ -93,11 +94,14 @@ interface Usage {
 interface Head {
   /** Names at the prompt, with `_`; the first one is the command's own. */
   readonly names: readonly string[];
-  /** Understood at the prompt after `/` and where there is no current group; first on a command line. */
+  /** Understood like the names; first on a command line. */
   readonly short?: readonly string[];
-  /** Ordinary words: with more words behind them than this they are a text at the prompt. */
+  /** What follows an ordinary word of the prompt; see `Names` of console/line.ts. */
+  readonly takes?: readonly Argument[];
   readonly most?: number;
   readonly help: string;
+  /** Where it is no command of the prompt: what is done there instead, as a sentence. */
+  readonly instead?: string;
   /** As `user.ts COMMAND …`, done by the program itself: it opens no user before. */
   readonly program?: Usage;
 }

@@ -17,6 +17,7 @@ import {
 export const join: Row<string, JoinedGroup> = {
   names: ["join_group"],
   short: ["join"],
+  takes: ["group", "word"],
   help: "become a member",
   prompt: {
     usage: "join_group G|zgroup://…",
@@ -44,6 +45,7 @@ function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
 export const leave: Row<GroupRef, void> = {
   names: ["leave_group"],
   short: ["leave"],
+  takes: ["group"],
   help: "be a member no more",
   prompt: {
     usage: "leave_group G",
@@ -59,6 +61,7 @@ export const leave: Row<GroupRef, void> = {
 
 export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
   names: ["switch"],
+  takes: ["group"],
   most: 1,
   help: "send plain text to that group",
   prompt: {
@@ -78,6 +81,7 @@ export const create: Row<
 > = {
   names: ["create_group"],
   short: ["create"],
+  takes: ["name"],
   help: "start a group in this program and join it",
   prompt: {
     usage: "create_group NAME [IP:PORT]",
@@ -105,7 +109,8 @@ export const create: Row<
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
   names: ["trust"],
-  most: 0,
+  takes: ["group"],
+  most: 1,
   help: "accept who is there now as that group or registry",
   prompt: {
     usage: "/trust G|HOST:PORT",
@@ -134,6 +139,7 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
 
 export const rename: Row<string, void> = {
   names: ["rename"],
+  takes: ["word"],
   most: 1,
   help: "change the name that others see",
   prompt: {

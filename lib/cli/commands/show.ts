@@ -20,6 +20,7 @@ import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 export const list: Row<string | undefined, readonly Listing[]> = {
   names: ["list_groups", "get_group_list"],
   short: ["list"],
+  takes: ["word"],
   help: "the groups that the registries know",
   prompt: {
     usage: "list_groups [PREFIX]",
@@ -51,6 +52,7 @@ export const list: Row<string | undefined, readonly Listing[]> = {
 export const groups: Row<void, readonly JoinedGroup[]> = {
   names: ["show_groups"],
   short: ["groups"],
+  most: 0,
   help: "the groups you have joined",
   prompt: { usage: "show_groups", read: () => {} },
   once: { usage: "groups", words: [0, 0], read: () => {} },
@@ -73,6 +75,7 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
 
 export const members: Row<GroupRef, readonly MemberInfo[]> = {
   names: ["members"],
+  takes: ["group"],
   most: 1,
   help: "who is in a group",
   prompt: {
@@ -92,7 +95,20 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
 
 export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
   names: ["fingerprint"],
+  takes: ["group"],
+  most: 1,
   help: "the hash of all you are shown, to compare with another member's",
+  prompt: {
+    usage: "fingerprint [G]",
+    help: "the hash of all you are shown",
+    read: (rest, prompt) => ({
+      group: rest === "" && prompt.current ? prompt.current : wholeJoined(
+        rest,
+        prompt,
+        "Cannot take a fingerprint: expected a joined group, fingerprint NAME",
+      ),
+    }),
+  },
   once: {
     usage: "fingerprint G [--at SEQ]",
     words: [1, 1],

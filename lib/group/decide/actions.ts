@@ -55,15 +55,12 @@ function effectOf(state: GroupState, own: Member, act: Act, now: number): Effect
   const member = members.get(user);
   switch (action) {
     case "unban":
-      return values.has(banKey(user)) ? { body: { user } } : undefined;
+      return values.has(banKey(user)) ? named(user, values.get(banKey(user))) : undefined;
     case "unmute":
-      return values.has(muteKey(user)) ? { body: { user } } : undefined;
+      return values.has(muteKey(user)) ? named(user, member?.name) : undefined;
     case "ban":
       if (values.has(banKey(user)) && !member) return undefined;
-      return {
-        body: { user, ...(member ? { name: member.name } : {}) },
-        values: withoutInvites(state, user, undefined),
-      };
+      return { ...named(user, member?.name), values: withoutInvites(state, user, undefined) };
     case "remove":
       if (!member) return undefined;
       return {
@@ -87,6 +84,11 @@ function effectOf(state: GroupState, own: Member, act: Act, now: number): Effect
     default:
       throw new Error(`Cannot decide ${action satisfies never}`);
   }
+}
+
+/** An effect on somebody, by name where the group knows one. */
+function named(user: string, name: string | undefined): Effect {
+  return { body: { user, ...(name ? { name } : {}) } };
 }
 
 /** Whether a mute that there is stands for one that is asked for. */
