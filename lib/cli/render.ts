@@ -220,11 +220,6 @@ export function folded(text: string, { columns }: Style, first: number): string 
     : text;
 }
 
-/** A name as it is typed in a command: quoted when it has spaces. */
-export function typedName(name: string): string {
-  return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
-}
-
 /** Colour where there is a terminal for it. */
 export function paint(style: Style, format: Parameters<typeof styleText>[0], text: string): string {
   if (!style.colour || text === "") return text;
