@@ -5,7 +5,9 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readlinkSync } from "node:fs";
 import process from "node:process";
+import { until } from "../support.ts";
 import { Process } from "./process.ts";
 import { ScreenModel } from "./screen.ts";
 
@@ -27,6 +29,10 @@ const KEYS = {
   backspace: "\x7f",
   "ctrl-c": "\x03",
   "ctrl-d": "\x04",
+  "ctrl-r": "\x12",
+  "ctrl-z": "\x1a",
+  "page-up": "\x1b[5~",
+  "page-down": "\x1b[6~",
 } as const;
 
 interface TerminalOptions {
@@ -145,6 +151,15 @@ export class Terminal implements AsyncDisposable {
     this.#process.write(text);
   }
 
+  /** Makes the window wider or narrower, as a person does with a mouse. */
+  resize(columns: number, rows: number): void {
+    this.screen.resize(columns, rows);
+    const tty = readlinkSync(`/proc/${this.#pid}/fd/0`);
+    const size = ["cols", `${columns}`, "rows", `${rows}`];
+    const { stderr, status } = spawnSync("stty", ["-F", tty, ...size]);
+    assert.equal(status, 0, `${stderr}`);
+  }
+
   press(...keys: (keyof typeof KEYS)[]): void {
     for (const key of keys) this.type(KEYS[key]);
   }
@@ -162,6 +177,17 @@ export class Terminal implements AsyncDisposable {
     return code;
   }
 
+  /** The program's process id, once it has begun. */
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  /** Closes the terminal, as a person does with its window; resolves when the program has ended. */
+  async hangUp(ms = SHOWN_WITHIN): Promise<void> {
+    await this.#process.kill();
+    await until(() => !isRunning(this.#pid!), ms, "the end of the program");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#process.over && this.#pid !== undefined) {
       try {
@@ -171,5 +197,14 @@ export class Terminal implements AsyncDisposable {
       }
     }
     await this.#process.kill();
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,6 +1,6 @@
 /** The terminal where commands of the prompt are typed. */
 
-import { columnsOf, displayWidth, truncate } from "../../text/width.ts";
+import { columnsOf, displayWidth, foldedRows, truncate } from "../../text/width.ts";
 import type { History } from "../home.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, notice, type Style } from "../render.ts";
@@ -101,6 +101,11 @@ export class Console implements Screen {
   }
 
   print(text: string): void {
+    const lines = text.split("\n").flatMap((line) => foldedRows(line, this.#columns));
+    this.#printLines(lines.join("\n"));
+  }
+
+  #printLines(text: string): void {
     if (this.#burst.length > 0 || this.#pager) return this.#printLater(text);
     const shown = this.#bottom.shown;
     this.#bottom.hide();
