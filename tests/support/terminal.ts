@@ -117,9 +117,11 @@ export class Terminal implements AsyncDisposable {
     );
   }
 
-  /** Waits until the line with the cursor is this one. */
-  async line(line: string, ms = SHOWN_WITHIN): Promise<void> {
-    await this.#until(() => this.screen.line === line, ms, `the line ${JSON.stringify(line)}`);
+  /** Waits until the line with the cursor is this one, or such a one. */
+  async line(line: string | RegExp, ms = SHOWN_WITHIN): Promise<void> {
+    const fits = () =>
+      typeof line === "string" ? this.screen.line === line : line.test(this.screen.line);
+    await this.#until(fits, ms, `the line ${line}`);
   }
 
   async #until(fits: () => boolean, ms: number, what: string): Promise<string> {
