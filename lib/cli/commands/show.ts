@@ -14,6 +14,7 @@ import {
   memberLine,
   paint,
 } from "../render.ts";
+import { fullLabel } from "../people.ts";
 import { type Ask, type AtPrompt, promptOf, type Row } from "./command.ts";
 import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 
@@ -83,9 +84,15 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
     read: (rest, prompt) =>
       rest === "" && prompt.current
         ? prompt.current
-        : wholeJoined(rest, prompt, "Cannot show members: expected a joined group, members NAME"),
+        : wholeJoined(rest, prompt, "Cannot show members: expected a joined group, members NAME", {
+          loosely: true,
+        }),
   },
-  once: { usage: "members G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
+  once: {
+    usage: "members G",
+    words: [1, 1],
+    read: ({ words: [group], joined }) => groupNamed(group, { joined, loosely: true }),
+  },
   menu: { number: 7, text: "Members of a group", asks: [{ question: "Group", quoted: true }] },
   run: ({ user }, { id }) => user.members(id),
   text: (found, { style }) => found.map((one) => memberLine(one, style)),
@@ -102,18 +109,18 @@ export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
     usage: "fingerprint [G]",
     help: "the hash of all you are shown",
     read: (rest, prompt) => ({
-      group: rest === "" && prompt.current ? prompt.current : wholeJoined(
-        rest,
-        prompt,
-        "Cannot take a fingerprint: expected a joined group, fingerprint NAME",
-      ),
+      group: rest === "" && prompt.current
+        ? prompt.current
+        : wholeJoined(rest, prompt, "Cannot hash: expected a joined group, fingerprint NAME", {
+          loosely: true,
+        }),
     }),
   },
   once: {
     usage: "fingerprint G [--at SEQ]",
     words: [1, 1],
-    read: ({ words: [group], given }) => ({
-      group: groupNamed(group),
+    read: ({ words: [group], given, joined }) => ({
+      group: groupNamed(group, { joined, loosely: true }),
       at: wholeNumber(given, "at", 1),
     }),
   },
@@ -134,8 +141,8 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
   once: { usage: "whoami", words: [0, 0], read: () => {} },
   run: ({ user: { id, name, registries }, home }) => ({ id, name, home, registries }),
   text: ({ id, name, home, registries }, { prompt }) =>
-    prompt ? [`${safeLine(name)} ${id}`] : [
-      `name      ${safeLine(name)}`,
+    prompt ? [`${fullLabel({ user: id, name })} ${id}`] : [
+      `name      ${fullLabel({ user: id, name })}`,
       `id        ${id}`,
       `folder    ${home}`,
       `registry  ${registries.join(", ")}`,

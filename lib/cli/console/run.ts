@@ -10,6 +10,7 @@ import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, paint, PLAIN, success } from "../render.ts";
+import { fullLabel } from "../people.ts";
 import type { Output } from "../streams.ts";
 import { Console, type Screen } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
@@ -106,7 +107,7 @@ function firstScreen(user: User, style: Output["style"]): string {
   return [
     paint(style, "bold", `zgroup ${VERSION}`),
     ...columns([
-      ["you", `${paint(style, "bold", safeLine(user.name))} (${user.id.slice(0, 8)})`],
+      ["you", paint(style, "bold", fullLabel({ user: user.id, name: user.name }))],
       ["registry", user.registries.join(", ")],
       ["groups", groups],
     ]),
