@@ -93,6 +93,7 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["get_messages", "get_messages Cool Group 1h", /alice: one line[^]*alice: one line/],
   ["switch", 'switch "cool group"', "* plain text goes to Cool Group now"],
   ["rename", "/rename Alicia", "SUCCESS"],
+  ["fingerprint", "fingerprint Cool Group", /^\d+ [\w-]{43}$/m],
   ["whoami", "whoami", /^Alicia#[0-9a-f]{8} [0-9a-f-]{36}$/m],
   ["trust", "/trust Cool Group", /the group "Cool Group" is the one you know, its key is/],
   ["help", "help", /^ *exit +leave the program/m],

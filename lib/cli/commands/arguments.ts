@@ -46,7 +46,7 @@ const TAKERS: Readonly<
     const isListed = /^\d+$/.test(first) && numbered[Number(first) - 1] !== undefined;
     if (isListed || isAddress(first)) return after(text, first);
     const whole = meant(text, names, (name) => name);
-    if (whole.kind === "none" ? whole.near : text.length > 2) return "";
+    if (whole.kind === "none" ? whole.near : text.length > 1) return "";
     return undefined;
   },
   /** A member that was seen, an id, or in quotes. */
