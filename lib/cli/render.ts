@@ -45,7 +45,7 @@ export function entryLine(
   const width = displayWidth(`${where}${time}${author}: `);
   const head = paint(style, "cyan", where) + paint(style, "gray", time) +
     paint(style, "bold", author) + ": ";
-  const [first, ...rest] = textRows(entry.text ?? "", style, width);
+  const [first, ...rest] = textRows(entry.text, style, width);
   return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
 
@@ -68,9 +68,14 @@ const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
 
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
 function actionText(entry: GroupEntry, people: People): string {
-  const { kind, author, name, body = {} } = entry;
+  const kind = kindOf(entry);
+  const { author, name } = entry;
+  const body: Readonly<Record<string, unknown>> = entry.body ?? {};
   const who = kind === "founded" ? quotedName(name) : authorOf(entry, people);
-  if (kind === "topic") return `${who} set the topic: ${safeLine(String(body.topic ?? ""))}`;
+  if (kind === "topic") {
+    const topic = safeLine(String(body.topic ?? ""));
+    return topic === "" ? `${who} took the topic away` : `${who} set the topic: ${topic}`;
+  }
   if (kind === "join") return `${who} joined${alikeText(entry, people)}`;
   if (kind === "rename") {
     const before = people.label({ user: author, name: String(body.before ?? "") });
@@ -90,7 +95,7 @@ function authorOf({ author, name }: GroupEntry, people: People): string {
 }
 
 /** Whom an action is about; logs of older versions do not always have the name. */
-function personText(body: NonNullable<GroupEntry["body"]>, people: People): string {
+function personText(body: Readonly<Record<string, unknown>>, people: People): string {
   const user = String(body.user);
   return typeof body.name === "string"
     ? people.label({ user, name: body.name })
@@ -115,9 +120,15 @@ function textRows(text: string, { columns }: Style, first: number): string[] {
   return lines.flatMap((line, i) => wrap(line, columns, i === 0 ? first : 4, INDENT.length));
 }
 
+/** As it stands in the log. */
+function kindOf(entry: GroupEntry): string {
+  return entry.kind === "other" ? entry.what : entry.kind;
+}
+
 /** What a script gets of an entry. */
 export function entryFields(entry: GroupEntry): object {
-  const { group, epoch, seq, at, kind, author, name, mid, text, body, signature } = entry;
+  const { group, epoch, seq, at, author, name, mid, text, body, signature } = entry;
+  const kind = kindOf(entry);
   const time = new Date(at).toISOString();
   return { group, epoch, seq, at: time, kind, author, name, mid, text, body, signature };
 }
@@ -247,7 +258,7 @@ export function explainSend(error: unknown, words: Words, target?: string): stri
 export function explain(error: unknown, { join, list }: Words, target?: string): string {
   const said = sentence(error).replace(/\.$/, "");
   if (error instanceof Unreachable) {
-    return /kept|is it (running|zgroup)/.test(said)
+    return /kept|is it (running|zgroup)|check how/.test(said)
       ? said
       : `${said}; check that it runs and try again`;
   }
@@ -266,7 +277,7 @@ export function explain(error: unknown, { join, list }: Words, target?: string):
         : said;
     case "rate_limited":
     case "busy":
-      return `${said}; wait a moment and send again`;
+      return /again|slow down/.test(said) ? said : `${said}; wait a moment and try again`;
     case "too_large":
       return `${said}; send it in parts`;
     default:

@@ -28,7 +28,7 @@ import { displayWidth, rowsOf, truncate, wrap } from "../../lib/text/width.ts";
 
 const AT = new Date(2026, 10, 20, 23, 57, 15, 253).getTime();
 
-function message(text: string, more: Partial<GroupEntry> = {}): GroupEntry {
+function message(text: string, more: object = {}): GroupEntry {
   return {
     group: "Cool Group",
     epoch: "e",
@@ -138,12 +138,12 @@ test("a forged message says so", () => {
 });
 
 test("entries that are no messages are notices", () => {
-  const entry = (kind: GroupEntry["kind"], body = {}) =>
-    entryLine(message("", { kind, body, signature: "none" }));
+  const entry = (kind: GroupEntry["kind"], more = {}) =>
+    entryLine(message("", { kind, body: {}, signature: "none", ...more }));
   assert.equal(entry("join"), "* alice joined");
   assert.equal(entry("leave"), "* alice left");
   assert.equal(entry("founded"), "* alice was founded");
-  assert.equal(entry("hidden" as GroupEntry["kind"]), "* alice hidden");
+  assert.equal(entry("other", { what: "hidden" }), "* alice hidden");
   assert.equal(
     entryLine(message("", { kind: "join" }), undefined, { group: "G" }),
     "[G] * alice joined",

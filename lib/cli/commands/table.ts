@@ -15,7 +15,8 @@ const start: ProgramCommand = {
   most: 0,
   help: "a registry, the group Lobby and the prompt",
   instead: "this prompt runs already; create_group NAME starts a group here",
-  program: { usage: "start [--port PORT] [--profile NAME]" },
+  program: { usage: "start [--port PORT] [--profile NAME]", example: "start" },
+  family: "program",
 };
 
 const doctor: ProgramCommand = {
@@ -23,7 +24,8 @@ const doctor: ProgramCommand = {
   most: 0,
   help: "what is wrong here, and what to do",
   instead: "it looks from outside: run user.ts doctor in another terminal",
-  program: { usage: "doctor [--log URL]" },
+  program: { usage: "doctor [--log URL]", example: "doctor" },
+  family: "program",
   options: ["json"],
 };
 
@@ -32,7 +34,8 @@ const restore: ProgramCommand = {
   most: 0,
   help: "make a damaged folder whole again, and say what is lost",
   instead: "it needs the folder for itself: exit, then run user.ts restore",
-  program: { usage: "restore [--new-user]" },
+  program: { usage: "restore [--new-user]", example: "restore" },
+  family: "files",
   options: ["json"],
 };
 
@@ -98,6 +101,7 @@ export const COMMAND_OPTIONS: Options = {
   limit: { type: "text", value: "N", help: "at most the first N" },
   last: { type: "text", value: "N", help: "the last N" },
   at: { type: "text", value: "SEQ", help: "up to this entry" },
+  kept: { type: "flag", help: "what is kept on this disk, without asking the group" },
   lines: { type: "flag", help: "send each line of standard input as one message" },
   ...ADMIN_OPTIONS,
 };

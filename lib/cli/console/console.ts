@@ -29,14 +29,28 @@ const BURST = 15;
 /** How often a hint that somebody types is given, ms. */
 const TYPING_EVERY = 3_000;
 
+/** A key that is no part of a line. */
+export type Shortcut =
+  | { readonly kind: "group"; readonly number: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 }
+  | { readonly kind: "next" }
+  | { readonly kind: "page"; readonly direction: "up" | "down" };
+
 export interface ConsoleOptions {
   readonly style: Style;
   readonly history: History;
   complete(line: string): [string[], string];
+  /** Alt-1 to Alt-9, Tab on an empty line, Page Up and Page Down; not while a command asks. */
+  shortcut(key: Shortcut): void;
   /** The person is writing. */
   typing(line: string): void;
   /** Whether a line will be shown as a message, so that what was typed need not stay. */
   isText(line: string): boolean;
+}
+
+/** What readline says of a key. */
+interface PressedKey {
+  readonly name?: string;
+  readonly meta?: boolean;
 }
 
 /** The parts of readline's interface that its type leaves out. */
@@ -96,7 +110,7 @@ export class Console implements Screen {
       history: this.#options.history.lines,
       historySize: 1_000,
       removeHistoryDuplicates: true,
-      completer: (line: string) => this.#options.complete(line),
+      completer: (line: string) => line === "" ? [[], line] : this.#options.complete(line),
     }) as Reader;
     this.#reader = reader;
     reader.on("line", (line) => this.#line(line));
@@ -230,7 +244,9 @@ export class Console implements Screen {
     this.#show();
   }
 
-  #keypress = (_: unknown, key: { name?: string } | undefined): void => {
+  #keypress = (_: unknown, key: PressedKey | undefined): void => {
+    const shortcut = key && this.#shortcutOf(key);
+    if (shortcut) return this.#options.shortcut(shortcut);
     const now = Date.now();
     if (key?.name === "return" || now - this.#hinted < TYPING_EVERY) return;
     const line = this.#reader?.line ?? "";
@@ -238,6 +254,16 @@ export class Console implements Screen {
     this.#hinted = now;
     this.#options.typing(line);
   };
+
+  #shortcutOf({ name = "", meta }: PressedKey): Shortcut | undefined {
+    if (this.#question !== undefined || this.#burst.length > 0) return undefined;
+    if (meta && /^[1-9]$/.test(name)) {
+      return { kind: "group", number: Number(name) as 1 };
+    }
+    if (name === "tab" && this.#reader?.line === "") return { kind: "next" };
+    if (name === "pageup") return { kind: "page", direction: "up" };
+    if (name === "pagedown") return { kind: "page", direction: "down" };
+  }
 
   #resized = (): void => {
     // Rows that wrap otherwise cannot be counted any more; what stands above stays.

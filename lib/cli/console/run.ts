@@ -43,6 +43,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
         groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
         members: [...prompt.seenNames].map(safeLine),
       }),
+    shortcut: () => {},
     typing: (line) => {
       const group = prompt.current;
       if (group && understand(prompt, line).kind === "text") user.typing(group.id);
