@@ -22,13 +22,13 @@ test(
         await alice.enter(typed, why);
         await alice.line(QUESTION);
       };
-      await asks("join us for lunch", '* "join us for lunch" begins like the command join_group G');
+      await asks("join us for lunch", '* "join us for lunch" begins like the command /join G');
       await alice.enter(
         "",
         "* not sent; / before it makes it a command, a space before it makes it a",
       );
       await alice.line("Lab>");
-      await asks("read the paper", "begins like the command get_messages [G] [TIME]");
+      await asks("read the paper", "begins like the command /read [G] [TIME]");
       await alice.enter("y", "] alice: read the paper");
       await alice.line("Lab>");
       await asks("gruops", '* There is no command "gruops": did you mean groups?');
@@ -133,7 +133,7 @@ test("scripts: what is no command is refused, and sent with --say alone", () =>
     assert.deepEqual(strict.errors.trimEnd().split("\n"), [
       'FAILED: Cannot run "hello": it is no command; send_message G TEXT sends a text, and with ' +
       "--say every line that is no command is one",
-      'FAILED: "join us for lunch" begins like the command join_group G|zgroup://…; / before it ' +
+      'FAILED: "join us for lunch" begins like the command /join G|zgroup://…; / before it ' +
       "makes it a command, send_message G TEXT sends a text",
       'FAILED: There is no command "/jion": did you mean join?; send_message G TEXT sends ' +
       "a text",

@@ -172,6 +172,7 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
 export const help: Row<string, void> = {
   names: ["help"],
   short: ["h", "?"],
+  takes: ["page"],
   most: 1,
   family: "program",
   help: "what there is, a family of it, or one command",
