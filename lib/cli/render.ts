@@ -10,6 +10,7 @@ import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
 import { formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
+import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";
@@ -215,11 +216,6 @@ export function folded(text: string, { columns }: Style, first: number): string 
   return columns
     ? wrap(text, columns, first, 2).map((row, i) => i ? `  ${row}` : row).join("\n")
     : text;
-}
-
-/** A name as it is typed in a command: quoted when it has spaces. */
-export function typedName(name: string): string {
-  return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
 }
 
 /** Colour where there is a terminal for it. */

@@ -20,8 +20,10 @@ interface Rules<K extends Op> {
   readonly budget: Budget;
   /** What it takes; default 1. */
   readonly cost?: number | ((request: Request<K>) => number);
-  /** Logged as `<line> FROM <user id>`. */
+  /** Logged as `<line> FROM <name>#<short id> (<group>)`. */
   readonly line?: string;
+  /** It comes all the time: its line is written at `debug` only. */
+  readonly isFrequent?: true;
   /** Answered for each connection one after the other, and only while it takes what it has. */
   readonly paced?: true;
 }
@@ -76,6 +78,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     budget: "messages",
     cost: ({ messages }) => messages.length,
     line: "MESSAGE SEND",
+    isFrequent: true,
     suspects,
     decide: decideSend,
   },
@@ -83,6 +86,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     who: "member",
     budget: "reads",
     line: "MESSAGE REQUEST",
+    isFrequent: true,
     paced: true,
     needs: "fresh",
     query: query.read,
@@ -91,6 +95,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     who: "member",
     budget: "reads",
     line: "MESSAGE REQUEST",
+    isFrequent: true,
     paced: true,
     needs: "fresh",
     query: query.history,

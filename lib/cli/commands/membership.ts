@@ -3,10 +3,10 @@
 import { Refusal, UsageError } from "../../errors.ts";
 import { checkedAddress } from "../../text/addresses.ts";
 import { type Meant, meant } from "../../text/meant.ts";
-import { checkedName } from "../../text/names.ts";
+import { checkedName, typedName } from "../../text/names.ts";
 import type { JoinedGroup, Trusted } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
-import { joinedFields, success, trustedLine, typedName } from "../render.ts";
+import { joinedFields, success, trustedLine } from "../render.ts";
 import { type AtPrompt, promptOf, type Row } from "./command.ts";
 import {
   didYouMean,

@@ -4,8 +4,8 @@ import { Refusal, UsageError } from "../../errors.ts";
 import { parseAddress } from "../../text/addresses.ts";
 import { safeLine } from "../../text/filter.ts";
 import { either, type Meant, meant } from "../../text/meant.ts";
+import { typedName } from "../../text/names.ts";
 import type { JoinedGroup } from "../../user/types.ts";
-import { typedName } from "../render.ts";
 
 /** The groups that a typed word can mean. */
 export interface Known {
