@@ -71,6 +71,8 @@ export interface Context {
   send(group: GroupRef, text: string): Promise<Receipt | undefined>;
   /** Shows what long work has come to; undefined where nobody would see it. */
   readonly progress?: (soFar: SoFar) => void;
+  /** Learns who is in a group, so that entries tell apart those whose names are alike. */
+  meet(group: GroupRef): Promise<void>;
   /** An entry as lines. */
   entry(group: GroupRef, entry: GroupEntry): string;
   /** Shows what is more than a screen; undefined where there is none for it. */
@@ -81,6 +83,8 @@ export interface Context {
 export interface OnceArgs {
   readonly words: readonly string[];
   readonly given: Given;
+  /** The groups that the user is a member of. */
+  readonly joined: readonly JoinedGroup[];
   readonly input: Bytes;
   /** Bytes; undefined where nobody knows. */
   readonly inputSize: number | undefined;

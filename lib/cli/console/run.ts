@@ -10,6 +10,7 @@ import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, paint, PLAIN, success } from "../render.ts";
+import { fullLabel } from "../people.ts";
 import type { Output } from "../streams.ts";
 import { Console } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
@@ -126,7 +127,7 @@ function firstScreen(user: User, style: Output["style"]): string {
   return [
     paint(style, "bold", `zgroup ${VERSION}`),
     ...columns([
-      ["you", `${paint(style, "bold", safeLine(user.name))} (${user.id.slice(0, 8)})`],
+      ["you", paint(style, "bold", fullLabel({ user: user.id, name: user.name }))],
       ["registry", user.registries.join(", ")],
       ["groups", groups],
     ]),
@@ -223,12 +224,9 @@ async function runLine(prompt: Prompt, typed: string, says = true): Promise<void
       return prompt.fail(`Cannot run ${safeLine(word)} here: ${command.instead}`);
     }
     case "unsure":
-      if (prompt.live) return await ask(prompt, line);
-      return says ? await runText(prompt, line.text) : prompt.fail(notSaid(line.text));
     case "unknown": {
       if (prompt.live && prompt.current) return await ask(prompt, line);
-      const group = prompt.current ? "" : "; to send plain text, join_group G first";
-      return prompt.fail(noSuchCommand(line) + group);
+      return prompt.fail(`${whatItIs(line)}; ${wayOut(prompt, line, says)}`);
     }
   }
 }
@@ -245,24 +243,28 @@ type Doubtful = Extract<Line<Command | ProgramCommand>, { kind: "unsure" | "unkn
 
 /** Asks before anything is sent. An answer that is none is the next line. */
 async function ask(prompt: Prompt, line: Doubtful): Promise<void> {
-  prompt.say(
-    line.kind === "unsure"
-      ? `"${safeLine(line.word)}" is a command, ${usageOf(line.command)}, and this may be a text`
-      : noSuchCommand(line),
-  );
+  prompt.say(whatItIs(line));
   const answer = await prompt.nextLine("Send it as a message (y/N)? ");
   if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text);
-  prompt.say("not sent: / before it makes it a command, a space a message; Up brings it back");
+  prompt.say(`not sent; ${wayOut(prompt, line)}`);
   if (answer !== undefined && !/^\s*(no?)?\s*$/i.test(answer)) await runLine(prompt, answer);
 }
 
-function noSuchCommand({ word, near }: Extract<Doubtful, { kind: "unknown" }>): string {
-  const hint = near ? `did you mean ${near}?` : "help shows what there is";
-  return `There is no command "${safeLine(word)}": ${hint}`;
+function whatItIs(line: Doubtful): string {
+  if (line.kind === "unsure") {
+    const { prompt, names } = line.command;
+    return `"${safeLine(line.text)}" begins like the command ${prompt?.usage ?? names[0]}`;
+  }
+  const hint = line.near ? `did you mean ${line.near}?` : "help shows what there is";
+  return `There is no command "${safeLine(line.word)}": ${hint}`;
 }
 
-function usageOf({ prompt, names }: Command | ProgramCommand): string {
-  return prompt?.usage ?? names[0];
+function wayOut({ current }: Prompt, line: Doubtful, says = true): string {
+  if (!current) return "to send plain text, join_group G first";
+  return [
+    ...(line.kind === "unsure" ? ["/ before it makes it a command"] : []),
+    says ? "a space before it makes it a message" : "send_message G TEXT sends a text",
+  ].join(", ");
 }
 
 /** A text for the current group. A person does not wait for it, a script does. */
