@@ -5,6 +5,7 @@ import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import { atMost, columns, type Options, valueOf } from "./args.ts";
+import { status, stop } from "./background.ts";
 import { refuseOthers } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { doctor } from "./doctor.ts";
@@ -12,7 +13,7 @@ import { homeFolder, whereOf } from "./home.ts";
 import { findCommand, runOnce } from "./once.ts";
 import { type About, type Call, helpText, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
-import { hosting, start, talk } from "./start.ts";
+import { chosenName, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -24,6 +25,8 @@ const OPTIONS: Options = {
   name: { type: "text", value: "NAME", help: "the name that others see; it is kept" },
   ...COMMAND_OPTIONS,
   port: { type: "text", value: "PORT", help: "start: port of the registry, default 5555" },
+  host: { type: "text", value: "IP", help: "start: serve others at this address of the machine" },
+  detach: { type: "flag", help: "start: in the background; status shows it, stop ends it" },
   profile: { type: "text", value: "NAME", help: "start: be another user of this folder" },
   log: { type: "text", value: "URL" },
   "single-copy": { type: "flag" },
@@ -33,6 +36,8 @@ const OPTIONS: Options = {
 /** Options of one command that opens no user before. */
 const OWN_OPTIONS = {
   port: "start",
+  host: "start",
+  detach: "start",
   profile: "start",
   log: "doctor",
   "single-copy": "doctor",
@@ -92,6 +97,8 @@ export function userProgram(
       }
     }
     if (command === "start") return await start(call);
+    if (command === "status") return await status(call);
+    if (command === "stop") return await stop(call);
     if (command === "doctor") return await doctor(call);
     if (command === "restore") return await restore(call);
     return command === undefined ? await openPrompt(call) : await oneCommand(call);
@@ -121,32 +128,18 @@ async function oneCommand(call: Call): Promise<number> {
   return await runOnce(command, user, call);
 }
 
-async function openPrompt({ given, home, doors, output, run }: Call): Promise<number> {
+async function openPrompt(call: Call): Promise<number> {
+  const { given, home, doors, output, run } = call;
   const where = whereOf(given, home);
   atMost(given.positionals, 0);
   for (const option of [...given.flags, ...given.texts.keys()]) {
     if (!Object.hasOwn(COMMAND_OPTIONS, option)) continue;
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
-  const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
+  const name = await chosenName(call, home);
   const user = await doors.openUser({ ...where, name });
   run.onClose(() => user.close());
-  return await talk({ user, home, host: hosting(where, doors, run), output, run }, doors);
-}
-
-async function firstName(home: string, { ask, keptName, systemName }: UserDoors) {
-  if (!ask || await keptName(home) !== undefined) return undefined;
-  const standard = safeLine(await systemName());
-  const [name] = await ask([{
-    text: "Your name, as others see it",
-    standard,
-    problem: (typed) => {
-      try {
-        checkedName(typed);
-      } catch (error) {
-        return (error as Error).message;
-      }
-    },
-  }]);
-  return checkedName(name);
+  const servers = await doors.servers(where);
+  run.onClose(() => servers.close());
+  return await talk({ user, home, servers, output, run }, call);
 }

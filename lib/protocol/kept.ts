@@ -11,6 +11,8 @@ export interface UserFile {
   readonly name: string;
   /** Raw private key, base64url, 43 characters. */
   readonly secretKey: string;
+  /** Nobody chose the name: it is that of the system's user. */
+  readonly unnamed?: boolean;
 }
 
 /** `key.json`: who a registry is. */
@@ -33,6 +35,15 @@ export interface GroupFile {
 /** `ports.json`: where a group was served last. */
 export interface PortsFile {
   readonly main: number;
+}
+
+/** `hosted.json`: the groups that were made at a prompt of this home, and come back with it. */
+export interface HostedFile {
+  readonly groups: readonly {
+    readonly name: string;
+    /** `HOST:PORT` that was asked for; absent: any. */
+    readonly address?: string;
+  }[];
 }
 
 /** `moved.json`: the group of this folder is kept somewhere else. */
@@ -67,8 +78,8 @@ export interface KnownFile {
 }
 
 const string = v.string();
-const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
-  v.object({ name, secretKey: key }),
+const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known] = [
+  v.object({ name, secretKey: key, unnamed: v.optional(v.boolean()) }),
   v.object({ secretKey: key }),
   v.object({
     name: string,
@@ -79,6 +90,7 @@ const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
     sum: v.optional(v.number()),
   }),
   v.object({ main: v.pipe(count, v.maxValue(65_535)) }),
+  v.object({ groups: v.array(v.object({ name, address: v.optional(string) })) }),
   v.object({ to: string }),
   v.record(string, key),
   v.object({
@@ -109,4 +121,13 @@ export function keptProblem(what: keyof typeof KEPT, value: unknown): string | u
   return `${path === null ? "" : `${path}: `}${problemOf(issue)}`;
 }
 
-const KEPT = { userFile, keyFile, groupFile, portsFile, movedFile, pins, known } as const;
+const KEPT = {
+  userFile,
+  keyFile,
+  groupFile,
+  portsFile,
+  hostedFile,
+  movedFile,
+  pins,
+  known,
+} as const;

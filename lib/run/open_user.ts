@@ -1,7 +1,6 @@
 /** Opens a user: names the adapters it is made of. */
 
 import type { OpenUserOptions } from "../cli/program.ts";
-import { save } from "../disk/files.ts";
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
 import type { UserFile } from "../protocol/kept.ts";
@@ -12,7 +11,7 @@ import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { User } from "../user/user.ts";
 import { transportFor } from "./engines.ts";
 import { SILENT } from "./logging.ts";
-import { identityPath, idOf, keptUser, userFile } from "./user_file.ts";
+import { idOf, keepName, keptUser, userFile } from "./user_file.ts";
 
 export { keptName, systemName } from "./user_file.ts";
 
@@ -27,7 +26,7 @@ export async function openUser(options: OpenUserOptions = {}): Promise<User> {
   const parts = await partsFor(options);
   const file = userFile(home, storeOwner, name);
   const store = home ? sqliteStore(home, idOf(file)) : memoryStore();
-  const renamed = (name: string) => home && save(identityPath(home), { ...file, name });
+  const renamed = (name: string) => home && keepName(home, file, name);
   try {
     return new User({ ...parts, ...who(file), store, renamed });
   } catch (error) {

@@ -14,9 +14,10 @@ export function keptUser(home: string): UserFile | undefined {
   return load<UserFile>(identityPath(home), expectedIn(home));
 }
 
-/** The name kept in a home; undefined before its first use. @throws {FolderUnusable} */
+/** The name that somebody chose for a home's user; undefined before. @throws {FolderUnusable} */
 export function keptName(home: string): string | undefined {
-  return keptUser(home)?.name;
+  const file = keptUser(home);
+  return file?.unnamed ? undefined : file?.name;
 }
 
 /** Where a home keeps its user. */
@@ -45,6 +46,7 @@ export function userFile(
   const make = (): UserFile => ({
     name: name ?? systemName(),
     secretKey: newSigningKey().secretKey,
+    ...(name === undefined ? { unnamed: true } : {}),
   });
   if (!home) return make();
   if (keptUser(home) === undefined) {
@@ -54,10 +56,16 @@ export function userFile(
   }
   const path = identityPath(home);
   const file = loadOrMake(path, make, expectedIn(home));
-  if (!name || name === file.name) return file;
-  const renamed = { ...file, name };
-  save(path, renamed);
-  return renamed;
+  if (!name || (name === file.name && !file.unnamed)) return file;
+  return keepName(home, file, name);
+}
+
+/** Keeps a name that somebody chose; the file as it is then. */
+export function keepName(home: string, file: UserFile, name: string): UserFile {
+  const { unnamed: _, ...rest } = file;
+  const named = { ...rest, name };
+  save(identityPath(home), named);
+  return named;
 }
 
 /** The error for a home whose key is gone. */

@@ -4,7 +4,8 @@ import { UsageError } from "../../errors.ts";
 import { checkedAddress } from "../../text/addresses.ts";
 import { checkedName } from "../../text/names.ts";
 import type { JoinedGroup, Trusted } from "../../user/types.ts";
-import { joinedFields, success, trustedLine } from "../render.ts";
+import { safeLine } from "../../text/filter.ts";
+import { joinedFields, success, trustedLine, typedName } from "../render.ts";
 import { type AtPrompt, promptOf, type Row } from "./command.ts";
 import {
   groupNamed,
@@ -73,35 +74,40 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
 
 /** Gives the group that was started here, then the same one joined. */
 export const create: Row<
-  { name: string; address: string },
+  { name: string; address: string | undefined },
   { readonly address: string } | JoinedGroup
 > = {
   names: ["create_group"],
   short: ["create"],
-  help: "start a group in this program and join it",
+  help: "start a group beside this program and join it",
   prompt: {
     usage: "create_group NAME [IP:PORT]",
     read(rest) {
-      const { name, address = "127.0.0.1:0" } = takeNameAndAddress(rest);
+      const { name, address } = takeNameAndAddress(rest);
       if (name === "") throw new UsageError("Cannot create a group: expected create_group NAME");
       return {
         name: checkedName(name),
-        address: checkedAddress("the address", address, { free: true }),
+        address: address && checkedAddress("the address", address, { free: true }),
       };
     },
   },
   menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
   async *run(context, { name, address }) {
-    const group = await promptOf(context).host(name, address);
+    const group = await promptOf(context).servers.host(name, { address });
     yield { address: group.address };
     yield await context.user.join(group.address);
   },
-  text: (created, { style }, { name }) =>
-    "id" in created
-      ? [success(style)]
-      : [{ remark: `${name} listens on ${created.address} for as long as this program runs` }],
+  text: (created, { style, prompt }, { name }) =>
+    "id" in created ? [success(style)] : [{ remark: hosted(name, created.address, prompt) }],
   after: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
 };
+
+function hosted(name: string, address: string, prompt: AtPrompt | undefined): string {
+  const until = prompt?.servers.own ? "until this program ends" : "in the background";
+  return `${safeLine(name)} listens on ${address} ${until}; the next start brings it back, stop ${
+    typedName(name)
+  } ends that`;
+}
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
   names: ["trust"],

@@ -8,12 +8,13 @@ import { actions, ADMIN_OPTIONS, invite, topic } from "./admin.ts";
 import type { Command, ProgramCommand } from "./command.ts";
 import { create, join, leave, rename, switchGroup, trust } from "./membership.ts";
 import { follow, read, send } from "./messages.ts";
+import { status, stop } from "./servers.ts";
 import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./show.ts";
 
 const start: ProgramCommand = {
   names: ["start"],
   help: "a registry, the group Lobby and the prompt",
-  program: { usage: "start [--port PORT] [--profile NAME]" },
+  program: { usage: "start [--registry ADDR] [--host IP] [--detach]" },
 };
 
 const doctor: ProgramCommand = {
@@ -47,6 +48,8 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   trust,
   rename,
   whoami,
+  status,
+  stop,
   menu,
   help,
   exit,
@@ -70,6 +73,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   rename,
   whoami,
   start,
+  status,
+  stop,
   doctor,
   restore,
   help,
