@@ -14,7 +14,7 @@ import type { User } from "../user/user.ts";
 import { atMost, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
-import { askedRegistries, takeProfile } from "./home.ts";
+import { askedRegistries, homeOption, takeProfile } from "./home.ts";
 import type { Call, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
 import type { ServedRegistry, Servers } from "./servers.ts";
@@ -93,7 +93,7 @@ function howItIs({ call, meeting, opened, group, servers }: {
   const registry = `registry ${address} (short key ${shortKey(opened.key)})`;
   const until = servers.own ? "run beside this prompt and end with it" : "run in the background";
   const again = servers.own
-    ? `; ${call.doors.typed("start")} in another terminal is another user`
+    ? `; ${call.doors.typed(`start${homeOption(call.given)}`)} in another terminal is another user`
     : "";
   return `${registry} and ${lobby} ${until}${again}`;
 }

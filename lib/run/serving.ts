@@ -6,7 +6,7 @@ import { isHeld } from "../disk/sqlite_errors.ts";
 import { Refusal, sentence } from "../errors.ts";
 import type { GroupServer } from "../group/server.ts";
 import type { RegistryServer } from "../registry/server.ts";
-import { formatAddress, parseAddress } from "../text/addresses.ts";
+import { formatAddress, parseAddress, splitRegistry } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
 import { dropHosted, foldersOf, type Hosted, hostedIn, keepHosted } from "./hosted_file.ts";
 import { groupFolder, openGroup } from "./open_group.ts";
@@ -42,11 +42,11 @@ export class Serving {
   /** Serves a registry at an address, once. @throws {Refusal} `address_taken`; {FolderUnusable} */
   async registry(address: string): Promise<ServedRegistry> {
     const running = this.#registry;
-    if (running && running.address !== address) {
+    if (running && of(running).address !== address) {
       throw new Refusal(
         "address_taken",
         `Cannot start a registry at ${address}: the servers of this folder have one at ` +
-          `${running.address}; end them first with "user.ts stop"`,
+          `${of(running).address}; end them first with "user.ts stop"`,
       );
     }
     const { home, transport, log } = this.#options;
@@ -54,7 +54,7 @@ export class Serving {
     const where = { host: host.includes(":") ? `[${host}]` : host, port };
     const registry = running ?? await openRegistry({ home, transport, log, ...where });
     this.#registry = registry;
-    return { address: registry.address, key: registry.key };
+    return of(registry);
   }
 
   /** Serves a group of this home; the one that is served already. Throws as `openGroup`. */
@@ -151,7 +151,7 @@ export class Serving {
     });
     const registry = this.#registry;
     return {
-      ...(registry ? { registry: { address: registry.address, key: registry.key } } : {}),
+      ...(registry ? { registry: of(registry) } : {}),
       groups,
       connected: all.size,
     };
@@ -162,4 +162,9 @@ export class Serving {
     await Promise.all([...this.#groups.values()].map((group) => group.close()));
     await this.#registry?.close();
   }
+}
+
+/** A registry's address, which it gives with its key, and the key. */
+function of({ address, key }: RegistryServer): ServedRegistry {
+  return { address: splitRegistry(address)?.address ?? address, key };
 }
