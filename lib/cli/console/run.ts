@@ -168,6 +168,7 @@ export async function runScript(options: ScriptOptions): Promise<number> {
   const prompt = new Prompt({ user, home, screen, servers, signal: either });
   prompt.switchTo(user.joined().find(({ id }) => id === options.group));
   try {
+    for (const text of await options.news ?? []) prompt.say(text); // A script can rely on it.
     if (options.begin !== undefined) await runLine(prompt, options.begin);
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
