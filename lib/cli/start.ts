@@ -14,7 +14,7 @@ import type { User } from "../user/user.ts";
 import { atMost, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
-import { askedRegistries, homeOption, takeProfile } from "./home.ts";
+import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";
 import type { Call, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
 import type { ServedRegistry, Servers } from "./servers.ts";
@@ -49,7 +49,7 @@ export async function start(call: Call): Promise<number> {
   run.onClose(() => servers.close());
   const [opened, user] = await Promise.all([
     own === undefined ? undefined : registryAt(own, servers, doors),
-    doors.openUser({ ...where, name }),
+    doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) }),
   ]);
   run.onClose(() => user.close());
   const lobby = await lobbyAt(user, servers, meeting);
@@ -68,6 +68,7 @@ export async function start(call: Call): Promise<number> {
     output,
     run,
     group: group?.id,
+    say: given.flags.has("say"),
     begin: group ? undefined : "list_groups",
     news: revived.then(({ groups, troubles }) => [
       ...groups.map(({ name, address }) => `${safeLine(name)}, made here, is at ${address} again`),

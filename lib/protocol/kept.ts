@@ -9,10 +9,13 @@ import { count, key, name, problemOf } from "./fields.ts";
 /** `identity.json`: who a user is. */
 export interface UserFile {
   readonly name: string;
+  /**
+   * When the name was chosen, ms since 1970; 0 where nobody did, and it is that of the system's user.
+   * Absent in what version 0.1 wrote.
+   */
+  readonly named?: number;
   /** Raw private key, base64url, 43 characters. */
   readonly secretKey: string;
-  /** Nobody chose the name: it is that of the system's user. */
-  readonly unnamed?: boolean;
 }
 
 /** `key.json`: who a registry is. */
@@ -79,7 +82,7 @@ export interface KnownFile {
 
 const string = v.string();
 const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known] = [
-  v.object({ name, secretKey: key, unnamed: v.optional(v.boolean()) }),
+  v.object({ name, named: v.optional(count), secretKey: key }),
   v.object({ secretKey: key }),
   v.object({
     name: string,

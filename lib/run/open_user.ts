@@ -1,34 +1,38 @@
 /** Opens a user: names the adapters it is made of. */
 
 import type { OpenUserOptions } from "../cli/program.ts";
+import { save } from "../disk/files.ts";
 import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
 import type { UserFile } from "../protocol/kept.ts";
 import { memoryStore } from "../store/memory_user_store.ts";
+import { sqliteKeptStore } from "../store/sqlite_kept_store.ts";
 import { lookAtStore, storeOwner } from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
 import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { User } from "../user/user.ts";
 import { transportFor } from "./engines.ts";
 import { SILENT } from "./logging.ts";
-import { idOf, keepName, keptUser, userFile } from "./user_file.ts";
+import { identityPath, idOf, keptUser, userFile } from "./user_file.ts";
 
 export { keptName, systemName } from "./user_file.ts";
 
 /**
  * Opens a user: its identity is made on the first call for a `home`.
  *
- * @throws {FolderUnusable} `home` cannot be used; {DiskFull}; {LogDamaged}; {UsageError} the name
- * cannot be used
+ * @throws {FolderUnusable} `home` cannot be used; {DiskFull}; {LogDamaged}; {UsageError} the name,
+ * or how much is to be kept, cannot be used
  */
 export async function openUser(options: OpenUserOptions = {}): Promise<User> {
-  const { home, name } = options;
+  const { home, name, keepLocal } = options;
   const parts = await partsFor(options);
   const file = userFile(home, storeOwner, name);
+  const kept = home ? sqliteKeptStore(home, keepLocal) : undefined;
   const store = home ? sqliteStore(home, idOf(file)) : memoryStore();
-  const renamed = (name: string) => home && keepName(home, file, name);
+  const renamed = (name: string, named: number) =>
+    home && save(identityPath(home), { ...file, name, named });
   try {
-    return new User({ ...parts, ...who(file), store, renamed });
+    return new User({ ...parts, ...who(file), store, kept, renamed });
   } catch (error) {
     store.close(); // What waits in the outbox is not what was written.
     throw error;
@@ -55,6 +59,6 @@ async function partsFor(options: OpenUserOptions) {
   return { registries, transport: await transportFor(transport, SILENT), mid: midMaker(), stays };
 }
 
-function who({ secretKey, name }: UserFile) {
-  return { key: signingKey(secretKey), name };
+function who({ secretKey, name, named }: UserFile) {
+  return { key: signingKey(secretKey), name, named };
 }

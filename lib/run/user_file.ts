@@ -17,7 +17,7 @@ export function keptUser(home: string): UserFile | undefined {
 /** The name that somebody chose for a home's user; undefined before. @throws {FolderUnusable} */
 export function keptName(home: string): string | undefined {
   const file = keptUser(home);
-  return file?.unnamed ? undefined : file?.name;
+  return file?.named === 0 ? undefined : file?.name;
 }
 
 /** Where a home keeps its user. */
@@ -45,8 +45,8 @@ export function userFile(
   const name = wanted === undefined ? undefined : checkedName(wanted);
   const make = (): UserFile => ({
     name: name ?? systemName(),
+    named: name === undefined ? 0 : Date.now(),
     secretKey: newSigningKey().secretKey,
-    ...(name === undefined ? { unnamed: true } : {}),
   });
   if (!home) return make();
   if (keptUser(home) === undefined) {
@@ -56,16 +56,10 @@ export function userFile(
   }
   const path = identityPath(home);
   const file = loadOrMake(path, make, expectedIn(home));
-  if (!name || (name === file.name && !file.unnamed)) return file;
-  return keepName(home, file, name);
-}
-
-/** Keeps a name that somebody chose; the file as it is then. */
-export function keepName(home: string, file: UserFile, name: string): UserFile {
-  const { unnamed: _, ...rest } = file;
-  const named = { ...rest, name };
-  save(identityPath(home), named);
-  return named;
+  if (!name || (name === file.name && file.named !== 0)) return file;
+  const renamed = { ...file, name, named: Date.now() };
+  save(path, renamed);
+  return renamed;
 }
 
 /** The error for a home whose key is gone. */

@@ -10,9 +10,10 @@ import { takeTarget } from "./targets.ts";
 export const status: Row<void, Served | undefined> = {
   names: ["status"],
   most: 0,
+  family: "program",
   help: "which servers run here, and how many are connected",
-  prompt: { usage: "status", read: () => {} },
-  program: { usage: "status" },
+  prompt: { usage: "/status", example: "/status", read: () => {} },
+  program: { usage: "status", help: "which servers run in the background", example: "status" },
   options: ["json"],
   run: (context) => promptOf(context).servers.look(context.user.id),
   text: (served) =>
@@ -23,16 +24,23 @@ export const status: Row<void, Served | undefined> = {
 export const stop: Row<string, string> = {
   names: ["stop"],
   most: 1,
+  takes: ["group"],
+  family: "groups",
   help: "serve a group of yours no more; its data is kept",
   prompt: {
-    usage: "stop G",
+    usage: "/stop G",
+    example: "/stop Team",
     read(rest, { known }) {
       const taken = takeTarget(rest, known);
       if (taken) return taken.rest === "" ? taken.target : rest.trim();
       throw new UsageError("Cannot stop: expected a group that was made here, stop NAME");
     },
   },
-  program: { usage: "stop [G]", help: "end what runs in the background, or one group of it" },
+  program: {
+    usage: "stop [G]",
+    help: "end what runs in the background, or one group of it",
+    example: "stop",
+  },
   options: ["json"],
   async run(context, name) {
     if (await promptOf(context).servers.unhost(name)) return name;
