@@ -33,6 +33,8 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   trust: ["Lab"],
   rename: ["alan"],
   whoami: [],
+  status: [],
+  stop: [],
   leave_group: ["Other"],
 };
 

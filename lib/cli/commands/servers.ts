@@ -2,7 +2,7 @@
 
 import { UsageError } from "../../errors.ts";
 import { safeLine } from "../../text/filter.ts";
-import { servedFields, servedLines } from "../render_servers.ts";
+import { servedLines } from "../render_servers.ts";
 import type { Served } from "../servers.ts";
 import { promptOf, type Row } from "./command.ts";
 import { takeTarget } from "./targets.ts";
@@ -18,7 +18,6 @@ export const status: Row<void, Served | undefined> = {
   run: (context) => promptOf(context).servers.look(context.user.id),
   text: (served) =>
     served ? servedLines(served) : ["Nothing is served here; create_group NAME does"],
-  json: (served) => served ? [servedFields(served)] : [],
 };
 
 export const stop: Row<string, string> = {
