@@ -10,6 +10,7 @@ import type { Family, Usage } from "../help.ts";
 import type { SoFar } from "../progress.ts";
 import type { PageSource, Paging } from "../console/pager.ts";
 import { type Style, success } from "../render.ts";
+import type { Servers } from "../servers.ts";
 import type { Bytes } from "../streams.ts";
 import type { Argument } from "./arguments.ts";
 import type { GroupRef, Known } from "./targets.ts";
@@ -50,8 +51,8 @@ export interface AtPrompt {
   left(group: GroupRef): void;
   /** Draws what stands before the line again. */
   refresh(): void;
-  /** Starts a group in this process. */
-  host(name: string, address: string): Promise<{ readonly address: string }>;
+  /** The servers beside this prompt. */
+  readonly servers: Servers;
 }
 
 /** What a command works with, wherever it is typed. */
