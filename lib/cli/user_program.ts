@@ -11,6 +11,7 @@ import { doctor } from "./doctor.ts";
 import { homeFolder, keepLocalOf, whereOf } from "./home.ts";
 import { findCommand, runOnce } from "./once.ts";
 import { type About, type Call, helpText, type Run, type UserDoors, withArgs } from "./program.ts";
+import { exportIdentity, importIdentity } from "./identity.ts";
 import { failed, notice } from "./render.ts";
 import { hosting, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
@@ -33,6 +34,7 @@ const OPTIONS: Options = {
   log: { type: "text", value: "URL" },
   "single-copy": { type: "flag" },
   "new-user": { type: "flag", help: "restore: begin as a new user, where the key is lost" },
+  replace: { type: "flag", help: "import-identity: set the user of this folder aside" },
 };
 
 /** Options of one command that opens no user before. */
@@ -42,6 +44,7 @@ const OWN_OPTIONS = {
   log: "doctor",
   "single-copy": "doctor",
   "new-user": "restore",
+  replace: "import-identity",
 } as const;
 
 /** What `user.ts --help` says; commands come from their table. */
@@ -99,6 +102,8 @@ export function userProgram(
     if (command === "start") return await start(call);
     if (command === "doctor") return await doctor(call);
     if (command === "restore") return await restore(call);
+    if (command === "export-identity") return await exportIdentity(call);
+    if (command === "import-identity") return await importIdentity(call);
     return command === undefined ? await openPrompt(call) : await oneCommand(call);
   });
 }

@@ -30,6 +30,19 @@ const restore: ProgramCommand = {
   options: ["json"],
 };
 
+const exportIdentity: ProgramCommand = {
+  names: ["export-identity"],
+  help: "you, as a file that a passphrase opens, for another machine",
+  program: { usage: "export-identity FILE" },
+};
+
+const importIdentity: ProgramCommand = {
+  names: ["import-identity"],
+  help: "be the user of such a file here, too",
+  program: { usage: "import-identity FILE [--replace]" },
+  options: ["json"],
+};
+
 /** The rows of the prompt and of scripts, in the order of its help. */
 export const PROMPT_COMMANDS: readonly Command[] = [
   list,
@@ -72,6 +85,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   start,
   doctor,
   restore,
+  exportIdentity,
+  importIdentity,
   help,
 ];
 
