@@ -45,7 +45,15 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
       "program; start it again in another terminal to talk to yourself"
     : `joined ${lobby} of the registry ${registry}, which runs already`;
   await output.print(notice(how, output.style));
-  return await talk({ user, home: folder, host, output, run, group: group.id }, doors);
+  return await talk({
+    user,
+    home: folder,
+    host,
+    output,
+    run,
+    group: group.id,
+    say: given.flags.has("say"),
+  }, doors);
 }
 
 /** Starts a registry unless one is there; undefined when it was not started. */

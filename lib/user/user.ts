@@ -140,8 +140,8 @@ export class User implements AsyncDisposable {
    * @throws {Unreachable} no registry answers within 3 s; {IdentityChanged} it has another key;
    * {BadReply} its list goes back, or is longer than 100,000 groups or a minute
    */
-  list({ prefix }: { prefix?: string } = {}): Promise<Listing[]> {
-    return this.#registries.list(prefix);
+  list(options: { readonly prefix?: string } = {}): Promise<Listing[]> {
+    return this.#registries.list(options.prefix);
   }
 
   /**
@@ -279,10 +279,10 @@ export class User implements AsyncDisposable {
    * @throws {LogDamaged} it is not what its hashes say, not what was followed here, or holds a message
    * twice; {Refusal} `not_member`; {Unreachable}
    */
-  async fingerprint(target: string, { at }: { at?: number } = {}): Promise<Fingerprint> {
+  async fingerprint(target: string, options: { readonly at?: number } = {}): Promise<Fingerprint> {
     const group = this.#groups.member(target);
     const { link } = this.#connections.open(group.id);
-    return await fingerprint(link, this.#groups.seenOf(group), { at });
+    return await fingerprint(link, this.#groups.seenOf(group), options);
   }
 
   /**

@@ -12,34 +12,49 @@ import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./
 
 const start: ProgramCommand = {
   names: ["start"],
+  most: 0,
   help: "a registry, the group Lobby and the prompt",
-  program: { usage: "start [--port PORT] [--profile NAME]" },
+  instead: "this prompt runs already; create_group NAME starts a group here",
+  program: { usage: "start [--port PORT] [--profile NAME]", example: "start" },
+  family: "program",
 };
 
 const doctor: ProgramCommand = {
   names: ["doctor"],
+  most: 0,
   help: "what is wrong here, and what to do",
-  program: { usage: "doctor [--log URL]" },
+  instead: "it looks from outside: run user.ts doctor in another terminal",
+  program: { usage: "doctor [--log URL]", example: "doctor" },
+  family: "program",
   options: ["json"],
 };
 
 const restore: ProgramCommand = {
   names: ["restore"],
+  most: 0,
   help: "make a damaged folder whole again, and say what is lost",
-  program: { usage: "restore [--new-user]" },
+  instead: "it needs the folder for itself: exit, then run user.ts restore",
+  program: { usage: "restore [--new-user]", example: "restore" },
+  family: "files",
   options: ["json"],
 };
 
 const exportIdentity: ProgramCommand = {
   names: ["export-identity"],
+  most: 1,
   help: "you, as a file that a passphrase opens, for another machine",
-  program: { usage: "export-identity FILE" },
+  instead: "it asks for a passphrase: run user.ts export-identity FILE in another terminal",
+  program: { usage: "export-identity FILE", example: "export-identity alice.json" },
+  family: "files",
 };
 
 const importIdentity: ProgramCommand = {
   names: ["import-identity"],
+  most: 1,
   help: "be the user of such a file here, too",
-  program: { usage: "import-identity FILE [--replace]" },
+  instead: "it needs a folder of its own: run user.ts import-identity FILE --home DIR",
+  program: { usage: "import-identity FILE [--replace]", example: "import-identity alice.json" },
+  family: "files",
   options: ["json"],
 };
 
@@ -58,6 +73,7 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   ...actions,
   topic,
   trust,
+  fingerprint,
   rename,
   whoami,
   menu,
@@ -88,6 +104,12 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   exportIdentity,
   importIdentity,
   help,
+];
+
+/** What a line of the prompt can begin with. */
+export const TYPED_COMMANDS: readonly (Command | ProgramCommand)[] = [
+  ...PROMPT_COMMANDS,
+  ...ONCE_COMMANDS.filter(({ instead }) => instead !== undefined),
 ];
 
 /** Options of single commands, in the order of help. */
