@@ -9,6 +9,7 @@ import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
 import { formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
+import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";

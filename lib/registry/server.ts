@@ -68,7 +68,7 @@ export class RegistryServer implements AsyncDisposable {
         ...(requests ? { requests } : {}),
         logger,
         now,
-        look: (place) => server?.#look(place),
+        look: (place) => server ? server.#look(place) : undefined,
       });
       const failed = (error: unknown) =>
         logger.error(`A request failed: ${(error as Error)?.stack ?? error}`);

@@ -16,8 +16,8 @@ import {
   notice,
   PROMPT_WORDS,
   trustedLine,
-  typedName,
 } from "../../lib/cli/render.ts";
+import { typedName } from "../../lib/text/names.ts";
 import type { GroupEntry } from "../../lib/protocol/batch.ts";
 import type { GroupRecord, Listing } from "../../lib/protocol/schema.ts";
 import { safeJson } from "../../lib/text/filter.ts";
