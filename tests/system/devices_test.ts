@@ -88,6 +88,37 @@ test("two devices that send 2,000 each at once lose, double and refuse nothing",
     for (const texts of await Promise.all(live)) assert.deepEqual(texts, log);
   }));
 
+test("a name that one device takes is the other's, live and after it was away; older names are not", () =>
+  closing(async (keep) => {
+    const { desk, lap, bob, other, registries } = await twoDevices(keep);
+    const told = new Promise<string>((resolve) =>
+      lap.on((event) => event.type === "warning" ? resolve(event.text) : undefined)
+    );
+    const stop = new AbortController();
+    const seen = Array.fromAsync(lap.follow("Lab", { after: 0, signal: stop.signal }));
+    await desk.rename("Alice B");
+    assert.match(await told, /^you are Alice B now/);
+    stop.abort();
+    await seen;
+    assert.equal(lap.name, "Alice B");
+    await lap.send("Lab", "by the lap");
+    await lap.close();
+    await desk.rename("Alice C");
+    const back = keep(await connect({ home: other, registries }));
+    assert.equal(back.name, "Alice B");
+    const names = (await Array.fromAsync(back.read("Lab"))).map(({ kind, name }) =>
+      `${kind} ${name}`
+    );
+    assert.equal(names.at(-1), "rename Alice C");
+    assert.ok(names.includes("message Alice B"));
+    assert.equal(back.name, "Alice C");
+    // What was chosen before is read again, and is no news.
+    assert.ok((await Array.fromAsync(desk.read("Lab"))).length > 4);
+    assert.equal(desk.name, "Alice C");
+    const members = await bob.members("Lab");
+    assert.deepEqual(members.map(({ name }) => name).sort(), ["Alice C", "bob"]);
+  }));
+
 test("leaving on one device is leaving on both", () =>
   closing(async (keep) => {
     const { desk, lap, bob } = await twoDevices(keep);
