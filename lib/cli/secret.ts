@@ -15,7 +15,6 @@ const ERASING: ReadonlySet<string> = new Set(["\x7f", "\b"]);
  */
 export function askSecret(question: string): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
   const decoder = new StringDecoder("utf8");
   const answer = Promise.withResolvers<string>();
   let typed: string[] = [];
@@ -41,6 +40,7 @@ export function askSecret(question: string): Promise<string> {
   stdin.on("data", take);
   stdin.once("end", gone);
   stdin.resume();
+  stderr.write(question); // Not before nothing is echoed any more.
   return answer.promise.finally(() => {
     stdin.off("data", take);
     stdin.off("end", gone);

@@ -199,11 +199,14 @@ export async function runCommand(
     count++;
     if (context.prompt) await command.after?.(context.prompt, result, args);
   };
-  const results = command.run(context, args);
-  if (!isAsync(results)) await take(await results);
-  else for await (const result of results) await take(result);
-  if (!json) await show(command.end?.(count, context, args) ?? []);
-  await flush();
+  try {
+    const results = command.run(context, args);
+    if (!isAsync(results)) await take(await results);
+    else for await (const result of results) await take(result);
+    if (!json) await show(command.end?.(count, context, args) ?? []);
+  } finally {
+    await flush(); // What came before it failed came all the same.
+  }
 }
 
 function isAsync(results: unknown): results is AsyncIterable<unknown> {
