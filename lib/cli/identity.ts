@@ -43,9 +43,14 @@ async function toFile({ given, home, doors, output }: Call): Promise<void> {
   if (path !== STREAM && existsSync(path)) {
     throw new FolderUnusable(`Cannot write ${path}: it is there already, name another file`);
   }
+  const json = given.flags.has("json");
+  if (json && path === STREAM) {
+    throw new UsageError("Cannot use --json with -: standard output is the file");
+  }
   const { text, ...user } = await doors.exportIdentity(home, () => newPassphrase(doors));
   if (path === STREAM) await output.print(text.trimEnd());
   else await doors.saveNew(path, text);
+  if (json) return await output.print(safeJson({ ...user, file: path }));
   const where = path === STREAM ? "" : ` is in ${path}`;
   await output.complain(
     notice(`${whoIs(user)}${where}, with ${counted(user.groups.length, "group")}`),

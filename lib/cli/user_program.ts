@@ -27,7 +27,7 @@ const OPTIONS: Options = {
   "keep-local": {
     type: "text",
     value: "N",
-    help: "entries a group that are kept on this disk when read, default 10,000; 0 removes them",
+    help: "entries of each group that stay on this disk, default 10,000 (else $ZGROUP_KEEP_LOCAL)",
   },
   ...COMMAND_OPTIONS,
   say: { type: "flag", help: "a script's lines that are no command are texts" },

@@ -46,6 +46,7 @@ const exportIdentity: ProgramCommand = {
   instead: "it asks for a passphrase: run user.ts export-identity FILE in another terminal",
   program: { usage: "export-identity FILE", example: "export-identity alice.json" },
   family: "files",
+  options: ["json"],
 };
 
 const importIdentity: ProgramCommand = {
