@@ -49,6 +49,12 @@ const OWN_OPTIONS: Readonly<Record<string, string>> = {
   replace: "import-identity",
 };
 
+/** Options of every command that concern these above all. */
+const CONCERNING: Readonly<Record<string, readonly string[]>> = {
+  get_messages: ["keep-local"],
+  follow: ["keep-local"],
+};
+
 /** The table, and options, as help shows them on a command line. */
 export const PLACE: Place = {
   entries: ONCE_COMMANDS.map(onceEntry),
@@ -63,7 +69,7 @@ function onceEntry(command: Command | ProgramCommand): Entry {
   const { usage, example, help: own = help } = (once ?? program)!;
   const [name] = command.names;
   const all = once
-    ? onceOptions(command)
+    ? [...onceOptions(command), ...CONCERNING[name] ?? []]
     : [...options, ...Object.keys(OWN_OPTIONS).filter((one) => OWN_OPTIONS[one] === name)];
   return {
     names: onceNames(command),

@@ -50,7 +50,7 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
       json: typed.given.flags.has("json"),
     }),
   },
-  options: ["since", "until", "after", "before", "limit", "last", "kept", "keep-local"],
+  options: ["since", "until", "after", "before", "limit", "last", "kept"],
   menu: {
     number: 5,
     text: "Get messages",
@@ -140,7 +140,7 @@ export const follow: Row<Reading, GroupEntry> = {
     words: [1, 1],
     read: groupAndRange,
   },
-  options: ["since", "after", "keep-local"],
+  options: ["since", "after"],
   atOnce: true,
   async *run({ user, signal }, { group, range }) {
     try {
