@@ -25,7 +25,7 @@ export type OnceCommand = Command & { readonly once: NonNullable<Command["once"]
 const CHUNK = 16_384;
 
 /** Exit code of what Ctrl-C ended. */
-const INTERRUPTED = 130;
+export const INTERRUPTED = 130;
 
 /** Names on a command line, with `-`, the short ones first. */
 export function onceNames({ names, short = [], once }: Command | ProgramCommand): string[] {

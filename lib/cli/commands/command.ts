@@ -220,20 +220,23 @@ export async function runCommand(
     count++;
     if (context.prompt) await command.after?.(context.prompt, result, args);
   };
-  const results = command.run(context, args);
-  if (!isAsync(results)) await take(await results);
-  else {
-    let first: unknown;
-    for await (const result of results) {
-      first ??= result;
-      await take(result);
-      if (paging && rows > paging.rows) {
-        return await paging.page(command.page!(context, args, first));
+  try {
+    const results = command.run(context, args);
+    if (!isAsync(results)) await take(await results);
+    else {
+      let first: unknown;
+      for await (const result of results) {
+        first ??= result;
+        await take(result);
+        if (paging && rows > paging.rows) {
+          return await paging.page(command.page!(context, args, first));
+        }
       }
     }
+    if (!json) await show(command.end?.(count, context, args) ?? []);
+  } finally {
+    await flush(); // What came before it failed came all the same.
   }
-  if (!json) await show(command.end?.(count, context, args) ?? []);
-  await flush();
 }
 
 function isAsync(results: unknown): results is AsyncIterable<unknown> {
