@@ -9,6 +9,7 @@ import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
 import { formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
+import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";
@@ -216,6 +217,8 @@ export function folded(text: string, { columns }: Style, first: number): string 
     ? wrap(text, columns, first, 2).map((row, i) => i ? `  ${row}` : row).join("\n")
     : text;
 }
+
+export { typedName };
 
 /** Colour where there is a terminal for it. */
 export function paint(style: Style, format: Parameters<typeof styleText>[0], text: string): string {

@@ -4,7 +4,12 @@ import { isIP } from "node:net";
 import { Refusal } from "../errors.ts";
 import { verifies } from "../identity/keys.ts";
 import { unregisterText } from "../protocol/record.ts";
-import type { GroupRecord, REGISTRY_REPLIES, RegistryRequest, ReplyOf } from "../protocol/schema.ts";
+import type {
+  GroupRecord,
+  REGISTRY_REPLIES,
+  RegistryRequest,
+  ReplyOf,
+} from "../protocol/schema.ts";
 import type { TakenName } from "../store/name_store.ts";
 import { formatAddress, isAt, isOwnOnly, parseAddress, plainIp } from "../text/addresses.ts";
 import { typedName } from "../text/names.ts";
