@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Refusal, UsageError } from "../../lib/errors.ts";
+import { namedAddresses } from "../../lib/transport/own_addresses.ts";
 import type { Channel, Peer } from "../../lib/transport/transport.ts";
 import { until } from "../support.ts";
 import {
