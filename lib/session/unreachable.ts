@@ -7,7 +7,7 @@ const FOREIGN = /speak this protocol|no answer within .*ECONNRESET/;
 /** Nobody listens at that port, and its machine says so. */
 const REFUSED = /ECONNREFUSED/;
 /** No word came: what a firewall drops is never answered. */
-const SILENT = /^no answer within [\d.]+ \w+(?: \(.*(?:TIMEDOUT|UNREACH|handshake).*\))?$/;
+const SILENT = /^no answer within [\d.]+ \w+(?: \(.*(?:TIMEDOUT|UNREACH|in time|handshake).*\))?$/;
 
 /**
  * The likely cause, as a question.
