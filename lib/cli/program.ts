@@ -8,7 +8,7 @@ import type { Level, Logger } from "../structures/logger.ts";
 import { safeJson } from "../text/filter.ts";
 import type { User } from "../user/user.ts";
 import type { Hold } from "./home.ts";
-import { columns, COMMON, type Given, type Options, readArgs } from "./args.ts";
+import { COMMON, type Given, type Options, readArgs } from "./args.ts";
 import { failed } from "./render.ts";
 import type { Ask, Bytes, Output } from "./streams.ts";
 
@@ -18,32 +18,9 @@ export const VERSION = "0.1.0";
 /** What a program says of itself. */
 export interface About {
   readonly program: string;
-  readonly usage: readonly string[];
-  readonly text: readonly string[];
   readonly options: Options;
-  readonly examples: readonly string[];
-}
-
-/** The whole help text of a program. */
-export function helpText({ usage, text, options, examples }: About): string {
-  return [
-    ...usage.map((line, i) => `${i === 0 ? "Usage: " : "       "}${line}`),
-    "",
-    ...text,
-    "",
-    "Options:",
-    ...columns(
-      Object.entries({ ...options, ...COMMON }).flatMap(([name, { value, help, type }]) =>
-        help === undefined ? [] : [[
-          value ? `--${name} ${value}` : `--${name}`,
-          type === "list" ? `${help} (may be repeated)` : help,
-        ]]
-      ),
-    ),
-    "",
-    "Examples:",
-    ...examples.map((line) => `  ${line}`),
-  ].join("\n");
+  /** The page of help about what was typed; the first one about nothing. @throws {UsageError} */
+  page(words: readonly string[]): readonly string[];
 }
 
 /**
@@ -59,7 +36,7 @@ export async function withArgs(
   try {
     const given = readArgs(argv, { ...about.options, ...COMMON });
     if (given.flags.has("help")) {
-      await output.print(helpText(about));
+      await output.print(about.page(given.positionals).join("\n"));
       return 0;
     }
     if (given.flags.has("version")) {

@@ -123,6 +123,19 @@ export function permit<K extends Op>(
   const user = request.actor?.user ?? "";
   if (who === "member") requireMember(state, user);
   if (who !== "admin" || atLeast(state.members.get(user)?.role ?? "reader", "admin")) return;
-  const what = request.op === "act" ? (request as Request<"act">).action : request.op;
+  const what = DOES[request.op === "act" ? (request as Request<"act">).action : request.op] ??
+    "do that";
   throw new Refusal("forbidden", `Cannot ${what} in "${state.name}": only admins may`);
 }
+
+/** What somebody who is no admin wanted, in words. */
+const DOES: Readonly<Record<string, string>> = {
+  promote: "promote members",
+  demote: "demote members",
+  remove: "remove members",
+  ban: "ban users",
+  unban: "lift bans",
+  mute: "mute members",
+  unmute: "let members speak again",
+  topic: "set the topic",
+};

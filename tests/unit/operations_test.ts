@@ -89,9 +89,9 @@ for (const op of Object.keys(OPERATIONS) as Op[]) {
     assert.equal(await codeOf(ask(op, founder)), good);
     const { line, isFrequent } = OPERATIONS[op];
     const level = isFrequent ? "debug" : "info";
-    const who = `${founder.name}#${founder.user.slice(0, 8)} (Lab)`;
+    const asker = `${founder.name}#${founder.user.slice(0, 8)} (Lab)`;
     const what = op === "act" ? ": topic" : "";
-    assert.deepEqual(lines, line ? [`${level}: ${line} FROM ${who}${what}`] : []);
+    assert.deepEqual(lines, line ? [`${level}: ${line} FROM ${asker}${what}`] : []);
     await group.close();
   });
 }

@@ -32,14 +32,17 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   names: ["get_messages"],
   short: ["read"],
   takes: ["group", "time", "time"],
+  family: "talk",
   help: "entries of a group's log",
   prompt: {
-    usage: "get_messages [G] [TIME]",
+    usage: "/read [G] [TIME]",
+    example: "/read Cool Group 2h",
     help: "messages, all or from a time on",
     read: groupAndTime,
   },
   once: {
     usage: "read G [--since|--until TIME] [--after|--before SEQ] [--limit|--last N] [--kept]",
+    example: 'read "Cool Group" --since 2h --json',
     words: [1, 1],
     read: (typed) => ({
       ...groupAndRange(typed),
@@ -129,8 +132,14 @@ export const follow: Row<Reading, GroupEntry> = {
   takes: ["group"],
   most: 1,
   instead: "messages are shown here as they come; switch G goes to one of your groups",
+  family: "talk",
   help: "entries as they come, until Ctrl-C",
-  once: { usage: "follow G [--since TIME] [--after SEQ]", words: [1, 1], read: groupAndRange },
+  once: {
+    usage: "follow G [--since TIME] [--after SEQ]",
+    example: 'follow "Cool Group" --json',
+    words: [1, 1],
+    read: groupAndRange,
+  },
   options: ["since", "after"],
   atOnce: true,
   async *run({ user, signal }, { group, range }) {
@@ -159,9 +168,11 @@ export const send: Row<Sending, Receipt | undefined> = {
   names: ["send_message"],
   short: ["send"],
   takes: ["group", "rest"],
+  family: "talk",
   help: "send a message; - takes standard input",
   prompt: {
-    usage: "send_message G [TEXT]",
+    usage: "/send G [TEXT]",
+    example: "/send Cool Group Hello everybody",
     help: "send; without TEXT the lines up to END",
     async read(rest, prompt) {
       const taken = takeTarget(rest, prompt.known);
@@ -172,6 +183,7 @@ export const send: Row<Sending, Receipt | undefined> = {
   },
   once: {
     usage: "send G TEXT… | send G - [--lines]",
+    example: 'send "Cool Group" Hello everybody',
     words: [2, Infinity],
     async read({ words: [name, ...texts], given, input, inputSize: size }) {
       const group = groupNamed(name);

@@ -15,7 +15,8 @@ const start: ProgramCommand = {
   most: 0,
   help: "a registry, the group Lobby and the prompt",
   instead: "this prompt runs already; create_group NAME starts a group here",
-  program: { usage: "start [--port PORT] [--profile NAME]" },
+  program: { usage: "start [--port PORT] [--profile NAME]", example: "start" },
+  family: "program",
 };
 
 const doctor: ProgramCommand = {
@@ -23,7 +24,8 @@ const doctor: ProgramCommand = {
   most: 0,
   help: "what is wrong here, and what to do",
   instead: "it looks from outside: run user.ts doctor in another terminal",
-  program: { usage: "doctor [--log URL]" },
+  program: { usage: "doctor [--log URL]", example: "doctor" },
+  family: "program",
   options: ["json"],
 };
 
@@ -32,7 +34,8 @@ const restore: ProgramCommand = {
   most: 0,
   help: "make a damaged folder whole again, and say what is lost",
   instead: "it needs the folder for itself: exit, then run user.ts restore",
-  program: { usage: "restore [--new-user]" },
+  program: { usage: "restore [--new-user]", example: "restore" },
+  family: "files",
   options: ["json"],
 };
 

@@ -2,7 +2,7 @@
 
 import { edits, nearest } from "../../text/nearest.ts";
 import { areArguments, type Argument, type Around } from "../commands/arguments.ts";
-import { typedName } from "../render.ts";
+import { typedName } from "../../text/names.ts";
 
 /** What the parser needs of a command. */
 export interface Names {

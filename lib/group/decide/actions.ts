@@ -107,12 +107,15 @@ function newRole(own: Member, before: Role, { action, role }: Act): Role {
   }
   const up = action === "promote";
   if (up ? compareRoles(role, before) < 0 : compareRoles(role, before) > 0) {
-    const message = `Cannot ${action}: the member is ${before} now, ${role} is not ` +
-      (up ? "higher" : "lower");
+    const message = `Cannot ${action} to ${role}: that user is ${before} now, and ${role} ` +
+      `is not ${up ? "higher" : "lower"}`;
     throw new Refusal("bad_request", message);
   }
   if (compareRoles(role, own.role) >= 0) {
-    throw new Refusal("forbidden", `Cannot ${action}: only a role below your own can be given`);
+    throw new Refusal(
+      "forbidden",
+      `Cannot ${action} to ${role}: only a role below your own can be given`,
+    );
   }
   return role;
 }
@@ -132,5 +135,5 @@ function judgedRole({ members, values, founder }: GroupState, user: string): Rol
 
 function required(member: Member | undefined, action: string): Member {
   if (member) return member;
-  throw new Refusal("not_found", `Cannot ${action}: no such member`);
+  throw new Refusal("not_found", `Cannot ${action}: that user is no member; members shows who is`);
 }

@@ -39,7 +39,10 @@ export const decideJoin: Decide<"join"> = (state, { actor, invite }, _, now) => 
 function newcomersRole(state: GroupState, user: string, invited: Role | undefined): Role {
   if (user === state.founder) return "founder";
   if (state.access === "private" && !invited) {
-    throw new Refusal("forbidden", `Cannot join "${state.name}": it is private, ask for an invite`);
+    throw new Refusal(
+      "forbidden",
+      `Cannot join "${state.name}": it is private; ask one of its admins for an invite`,
+    );
   }
   return state.values.has(readerKey(user)) ? "reader" : invited ?? "member";
 }
