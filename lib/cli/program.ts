@@ -83,6 +83,8 @@ export interface LogSink extends Logger {
 /** A server that runs in this process. */
 export interface Running {
   readonly address: string;
+  /** Addresses that others reach a registry by which listens on all of its machine's. */
+  readonly others?: readonly string[];
   readonly name?: string;
   /** Public key that it proves. */
   readonly key: string;

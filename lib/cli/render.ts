@@ -254,7 +254,7 @@ export function explainSend(error: unknown, words: Words, target?: string): stri
 export function explain(error: unknown, { join, list }: Words, target?: string): string {
   const said = sentence(error).replace(/\.$/, "");
   if (error instanceof Unreachable) {
-    return /kept|is it (running|zgroup)|check how/.test(said)
+    return /kept|is it (running|zgroup)|check how|; ask who runs it/.test(said)
       ? said
       : `${said}; check that it runs and try again`;
   }
