@@ -1,11 +1,12 @@
-/** Commands of admins: invite, the actions on a member, topic. */
+/** Commands of admins: invites, the actions on a member, topic. */
 
 import { UsageError } from "../../errors.ts";
 import { safeLine } from "../../text/filter.ts";
-import { parseDuration } from "../../text/time.ts";
-import type { Action, InviteTerms } from "../../user/types.ts";
+import { counted } from "../../text/counted.ts";
+import { formatLocal, parseDuration } from "../../text/time.ts";
+import type { Action, InviteTerms, MadeInvite, OpenInvite } from "../../user/types.ts";
 import { atMost, type Given, type Options, readArgs, valueOf, wholeNumber } from "../args.ts";
-import { qrCode, success } from "../render.ts";
+import { type QrCode, qrCode, success } from "../render.ts";
 import { type AtPrompt, refuseOthers, type Row } from "./command.ts";
 import {
   groupNamed,
@@ -75,14 +76,14 @@ function inGroup<A extends object>(
 
 type Inviting = InGroup<{ readonly terms: InviteTerms; readonly qr: boolean }>;
 
-export const invite: Row<Inviting, { link: string; qr?: string }> = {
+export const invite: Row<Inviting, { made: MadeInvite; qr?: QrCode }> = {
   ...inGroup("invite", {
     takes: ["[--uses N] [--for TIME] [--role ROLE] [--qr]", "--uses 5 --for 2d"],
     words: [0, 0],
     options: Object.keys(ADMIN_OPTIONS),
     read([extra], given) {
       if (extra !== undefined) {
-        throw new UsageError(`Cannot use "${safeLine(extra)}": expected options`);
+        throw new UsageError(`Cannot use "${safeLine(extra)}": an invite takes options alone`);
       }
       const terms = {
         uses: wholeNumber(given, "uses", 1, 1_000_000),
@@ -94,13 +95,65 @@ export const invite: Row<Inviting, { link: string; qr?: string }> = {
   }),
   family: "groups",
   help: "a link by which others can join",
-  async run({ user }, { group, terms, qr }) {
-    const link = await user.invite(group.id, terms);
-    return { link, ...(qr ? { qr: await qrCode(link) } : {}) };
+  async run({ user, style }, { group, terms, qr }) {
+    const made = await user.invites.make(group.id, terms);
+    return { made, ...(qr ? { qr: await qrCode(made.short, style) } : {}) };
   },
-  // The link stands alone, so that a script can take it.
-  text: ({ link, qr }) => qr === undefined ? [link] : [link, qr],
-  json: ({ link }) => [{ invite: link }],
+  // The link stands alone, so that a script can take it; what it is for is a remark.
+  text: ({ made, qr }) => [
+    { remark: `for ${termsText(made)}; revoke ${idOf(made)} ends it` },
+    made.link,
+    ...(qr === undefined ? [] : [typeof qr === "string" ? qr : { remark: qr.problem }]),
+  ],
+  json: ({ made: { link, short: _, ...rest } }) => [{ invite: link, ...inviteFields(rest) }],
+};
+
+/** `1 member, until 2026-11-29 14:00:00, as reader`. */
+function termsText({ uses, until, role }: Pick<MadeInvite, "uses" | "until" | "role">): string {
+  return `${counted(uses, "user")}, until ${formatLocal(until)}, as ${role}`;
+}
+
+function idOf({ id }: Pick<MadeInvite, "id">): string {
+  return id.slice(0, 8);
+}
+
+function inviteFields<I extends { readonly until: number }>({ until, ...rest }: I): object {
+  return { ...rest, until: new Date(until).toISOString() };
+}
+
+export const invites: Row<InGroup<object>, readonly OpenInvite[]> = {
+  ...inGroup("invites", { takes: ["", ""], words: [0, 0], options: [], read: () => ({}) }),
+  family: "groups",
+  help: "open invites of a group, for admins",
+  run: ({ user }, { group }) => user.invites.open(group.id),
+  text: (found, _, { group }) =>
+    found.length === 0
+      ? [{ remark: `${group.name} has no open invites; invite makes one` }]
+      : found.map((one) => `${idOf(one)}  ${termsText(one)}, by ${safeLine(one.name || one.by)}`),
+  json: (found) => found.map(inviteFields),
+};
+
+export const revoke: Row<InGroup<{ readonly invite: string }>, number> = {
+  ...inGroup("revoke", {
+    takes: ["INVITE|all", "1a2b3c4d"],
+    words: [1, 1],
+    options: [],
+    read([invite, ...more]) {
+      if (!invite) throw new UsageError("Cannot revoke: say which, invites shows them, or all");
+      atMost(more, 0);
+      return { invite };
+    },
+  }),
+  family: "groups",
+  help: "end an open invite, or all of them",
+  run: ({ user }, { group, invite }) => user.invites.revoke(group.id, invite),
+  text: (count, { style }, { invite }) => [
+    ...(invite.toLowerCase() === "all" || count === 0
+      ? [{ remark: `${counted(count, "open invite")} revoked` }]
+      : []),
+    success(style),
+  ],
+  json: (revoked) => [{ revoked }],
 };
 
 /** Every action on a member, in the order of help, and what it takes beside the member. */
