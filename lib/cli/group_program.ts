@@ -25,13 +25,12 @@ import { commandPage, entryRows, optionRows } from "./help.ts";
 import { homeFolder, whereOf } from "./home.ts";
 import {
   type About,
-  LOG_OPTIONS,
   type OpenGroupOptions,
   type Run,
-  serve,
   type ServerDoors,
   withArgs,
 } from "./program.ts";
+import { LOG_OPTIONS, serve } from "./serve.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {

@@ -4,7 +4,8 @@ import { shortKey } from "../identity/keys.ts";
 import { atMost, COMMON, type Options, wholeNumber } from "./args.ts";
 import { optionRows } from "./help.ts";
 import { homeFolder } from "./home.ts";
-import { type About, LOG_OPTIONS, type Run, serve, type ServerDoors, withArgs } from "./program.ts";
+import { type About, type Run, type ServerDoors, withArgs } from "./program.ts";
+import { LOG_OPTIONS, serve } from "./serve.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {

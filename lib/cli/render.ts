@@ -9,6 +9,7 @@ import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
 import { formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
+import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";
@@ -44,7 +45,7 @@ export function entryLine(
   const width = displayWidth(`${where}${time}${author}: `);
   const head = paint(style, "cyan", where) + paint(style, "gray", time) +
     paint(style, "bold", author) + ": ";
-  const [first, ...rest] = textRows(entry.text ?? "", style, width);
+  const [first, ...rest] = textRows(entry.text, style, width);
   return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
 
@@ -63,7 +64,10 @@ const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
-function actionText({ kind, name, body = {} }: GroupEntry): string {
+function actionText(entry: GroupEntry): string {
+  const kind = kindOf(entry);
+  const { name } = entry;
+  const body: Readonly<Record<string, unknown>> = entry.body ?? {};
   const who = quotedName(name);
   if (kind === "topic") {
     const topic = safeLine(String(body.topic ?? ""));
@@ -122,9 +126,15 @@ function textRows(text: string, { columns }: Style, first: number): string[] {
   return lines.flatMap((line, i) => wrap(line, columns, i === 0 ? first : 4, INDENT.length));
 }
 
+/** As it stands in the log. */
+function kindOf(entry: GroupEntry): string {
+  return entry.kind === "other" ? entry.what : entry.kind;
+}
+
 /** What a script gets of an entry. */
 export function entryFields(entry: GroupEntry): object {
-  const { group, epoch, seq, at, kind, author, name, mid, text, body, signature } = entry;
+  const { group, epoch, seq, at, author, name, mid, text, body, signature } = entry;
+  const kind = kindOf(entry);
   const time = new Date(at).toISOString();
   return { group, epoch, seq, at: time, kind, author, name, mid, text, body, signature };
 }
@@ -211,11 +221,6 @@ export function folded(text: string, { columns }: Style, first: number): string 
   return columns
     ? wrap(text, columns, first, 2).map((row, i) => i ? `  ${row}` : row).join("\n")
     : text;
-}
-
-/** A name as it is typed in a command: quoted when it has spaces. */
-export function typedName(name: string): string {
-  return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
 }
 
 /** Colour where there is a terminal for it. */

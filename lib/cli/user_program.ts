@@ -9,7 +9,7 @@ import { type Command, type ProgramCommand, refuseOthers } from "./commands/comm
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { doctor } from "./doctor.ts";
 import { type Entry, familyRows, optionRows, pageAbout, type Place } from "./help.ts";
-import { homeFolder, whereOf } from "./home.ts";
+import { homeFolder, keepLocalOf, whereOf } from "./home.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
 import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
@@ -23,7 +23,13 @@ const OPTIONS: Options = {
     help: `registry to ask (else $ZGROUP_REGISTRY), default ${DEFAULT_REGISTRY}`,
   },
   name: { type: "text", value: "NAME", help: "the name that others see; it is kept" },
+  "keep-local": {
+    type: "text",
+    value: "N",
+    help: "entries a group that are kept on this disk when read, default 10,000; 0 removes them",
+  },
   ...COMMAND_OPTIONS,
+  say: { type: "flag", help: "a script's lines that are no command are texts" },
   port: { type: "text", value: "PORT", help: "port of the registry, default 5555" },
   profile: { type: "text", value: "NAME", help: "be another user of this folder" },
   log: { type: "text", value: "URL", help: "a database to look at, postgres://HOST,…/DB" },
@@ -113,6 +119,11 @@ export function userProgram(
       await output.print(ABOUT.page(given.positionals).join("\n"));
       return 0;
     }
+    if (given.flags.has("say") && command !== undefined && command !== "start") {
+      throw new UsageError(
+        `Cannot use --say with ${safeLine(command)}: it is for lines of a script`,
+      );
+    }
     const call = { given, home: homeFolder(given), doors, output, run };
     for (const [option, owner] of Object.entries(OWN_OPTIONS)) {
       if (owner !== command && (given.texts.has(option) || given.flags.has(option))) {
@@ -140,7 +151,8 @@ async function oneCommand(call: Call): Promise<number> {
   const where = whereOf(given, home);
   const command = findCommand(given);
   const name = valueOf(given, "name", checkedName);
-  const user = await doors.openUser({ ...where, name, stays: true });
+  const keepLocal = keepLocalOf(given);
+  const user = await doors.openUser({ ...where, name, keepLocal, stays: true });
   run.onClose(() => user.close());
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));
@@ -157,9 +169,16 @@ async function openPrompt({ given, home, doors, output, run }: Call): Promise<nu
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
   const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
-  const user = await doors.openUser({ ...where, name });
+  const user = await doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) });
   run.onClose(() => user.close());
-  return await talk({ user, home, host: hosting(where, doors, run), output, run }, doors);
+  return await talk({
+    user,
+    home,
+    host: hosting(where, doors, run),
+    output,
+    run,
+    say: given.flags.has("say"),
+  }, doors);
 }
 
 async function firstName(home: string, { ask, keptName, systemName }: UserDoors) {

@@ -20,8 +20,10 @@ interface Rules<K extends Op> {
   readonly budget: Budget;
   /** What it takes; default 1. */
   readonly cost?: number | ((request: Request<K>) => number);
-  /** Logged as `<line> FROM <user id>`. */
+  /** Logged as `<line> FROM <name>#<short id> (<group>)`. */
   readonly line?: string;
+  /** It comes all the time: its line is written at `debug` only. */
+  readonly isFrequent?: true;
   /** Answered for each connection one after the other, and only while it takes what it has. */
   readonly paced?: true;
 }
@@ -78,6 +80,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     budget: "messages",
     cost: ({ messages }) => messages.length,
     line: "MESSAGE SEND",
+    isFrequent: true,
     suspects,
     decide: decideSend,
   },
@@ -85,6 +88,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     who: "member",
     budget: "reads",
     line: "MESSAGE REQUEST",
+    isFrequent: true,
     paced: true,
     needs: "fresh",
     query: query.read,
@@ -93,6 +97,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     who: "member",
     budget: "reads",
     line: "MESSAGE REQUEST",
+    isFrequent: true,
     paced: true,
     needs: "fresh",
     query: query.history,

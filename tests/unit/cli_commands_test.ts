@@ -44,7 +44,7 @@ const TYPED: Readonly<Record<string, readonly [prompt: string, once: readonly st
   help: ["", []],
   exit: ["", []],
   follow: ["", ["Lab"]],
-  fingerprint: ["", ["Lab"]],
+  fingerprint: ["Lab", ["Lab"]],
 };
 
 const LAB = {

@@ -46,11 +46,12 @@ interface Behind<A> {
 function inGroup<A extends object>(
   name: string,
   { takes: [takes, example], words: [least, most], options, read }: Behind<A>,
-): Pick<Row<InGroup<A>, never>, "names" | "most" | "prompt" | "once" | "options"> {
+): Pick<Row<InGroup<A>, never>, "names" | "takes" | "most" | "prompt" | "once" | "options"> {
   const usage = `/${name} [G] ${takes}`.trimEnd();
   return {
     names: [name],
-    most: 0,
+    takes: least === 0 ? ["group", "options"] : ["group", "user", "role", "options"],
+    most: 1,
     prompt: {
       usage,
       example: `/${name} ${example}`.trimEnd(),
@@ -208,7 +209,8 @@ function roleOf(typed: string | undefined): Action["role"] {
 /** Without a topic it is shown; an empty one takes it away. */
 export const topic: Row<InGroup<{ readonly topic?: string }>, number | string> = {
   names: ["topic"],
-  most: 0,
+  takes: ["group", "rest"],
+  most: 1,
   family: "people",
   help: "show or set what a group is about",
   prompt: {

@@ -10,6 +10,7 @@ import type { Family, Usage } from "../help.ts";
 import type { SoFar } from "../progress.ts";
 import { type Style, success } from "../render.ts";
 import type { Bytes } from "../streams.ts";
+import type { Argument } from "./arguments.ts";
 import type { GroupRef, Known } from "./targets.ts";
 
 /** What a command shows: lines, or remarks of the program itself. */
@@ -87,14 +88,17 @@ export interface OnceArgs {
 interface Head {
   /** Names at the prompt, with `_`; the first one is the command's own. */
   readonly names: readonly string[];
-  /** Understood at the prompt after `/` and where there is no current group; first on a command line. */
+  /** Understood like the names; first on a command line. */
   readonly short?: readonly string[];
-  /** Ordinary words: with more words behind them than this they are a text at the prompt. */
+  /** What follows an ordinary word of the prompt; see `Names` of console/line.ts. */
+  readonly takes?: readonly Argument[];
   readonly most?: number;
   /** The page of help that it is on. */
   readonly family: Family;
   /** One line of explanation; {@linkcode Usage} has what differs in one place. */
   readonly help: string;
+  /** Where it is no command of the prompt: what is done there instead, as a sentence. */
+  readonly instead?: string;
   /** As `user.ts COMMAND …`, done by the program itself: it opens no user before. */
   readonly program?: Usage;
 }

@@ -17,6 +17,7 @@ import {
 export const join: Row<string, JoinedGroup> = {
   names: ["join_group"],
   short: ["join"],
+  takes: ["group", "word"],
   family: "groups",
   help: "become a member",
   prompt: {
@@ -51,6 +52,7 @@ function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
 export const leave: Row<GroupRef, void> = {
   names: ["leave_group"],
   short: ["leave"],
+  takes: ["group"],
   family: "groups",
   help: "be a member no more",
   prompt: {
@@ -73,6 +75,7 @@ export const leave: Row<GroupRef, void> = {
 
 export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
   names: ["switch"],
+  takes: ["group"],
   most: 1,
   family: "talk",
   help: "send plain text to that group",
@@ -94,6 +97,7 @@ export const create: Row<
 > = {
   names: ["create_group"],
   short: ["create"],
+  takes: ["name"],
   family: "groups",
   help: "start a group in this program and join it",
   prompt: {
@@ -123,7 +127,8 @@ export const create: Row<
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
   names: ["trust"],
-  most: 0,
+  takes: ["group"],
+  most: 1,
   family: "groups",
   help: "accept who is there now as that group or registry",
   prompt: {
@@ -159,6 +164,7 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
 
 export const rename: Row<string, void> = {
   names: ["rename"],
+  takes: ["word"],
   most: 1,
   family: "program",
   help: "change the name that others see",

@@ -23,6 +23,7 @@ import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 export const list: Row<string | undefined, readonly Listing[]> = {
   names: ["list_groups", "get_group_list"],
   short: ["list"],
+  takes: ["word"],
   family: "groups",
   help: "the groups that the registries know",
   prompt: {
@@ -61,6 +62,7 @@ export const list: Row<string | undefined, readonly Listing[]> = {
 export const groups: Row<void, readonly JoinedGroup[]> = {
   names: ["show_groups"],
   short: ["groups"],
+  most: 0,
   family: "groups",
   help: "the groups you have joined",
   prompt: { usage: "/groups", example: "/groups", read: () => {} },
@@ -84,6 +86,7 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
 
 export const members: Row<GroupRef, readonly MemberInfo[]> = {
   names: ["members"],
+  takes: ["group"],
   most: 1,
   family: "people",
   help: "who is in a group",
@@ -110,8 +113,22 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
 
 export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
   names: ["fingerprint"],
+  takes: ["group"],
+  most: 1,
   family: "files",
   help: "the hash of all you are shown, to compare with another member's",
+  prompt: {
+    usage: "/fingerprint [G]",
+    help: "the hash of all you are shown",
+    example: "/fingerprint",
+    read: (rest, prompt) => ({
+      group: rest === "" && prompt.current ? prompt.current : wholeJoined(
+        rest,
+        prompt,
+        "Cannot take a fingerprint: expected a joined group, fingerprint NAME",
+      ),
+    }),
+  },
   once: {
     usage: "fingerprint G [--at SEQ]",
     example: 'fingerprint "Cool Group" --at 1000',

@@ -54,18 +54,13 @@ function effectOf(state: GroupState, own: Member, act: Act, now: number): Effect
   requireBelow(state, own, action, user);
   const member = members.get(user);
   switch (action) {
-    case "unban": {
-      const name = values.get(banKey(user));
-      return name === undefined ? undefined : { body: { user, ...named(name) } };
-    }
+    case "unban":
+      return values.has(banKey(user)) ? named(user, values.get(banKey(user))) : undefined;
     case "unmute":
-      return values.has(muteKey(user)) ? { body: { user, ...named(member?.name) } } : undefined;
+      return values.has(muteKey(user)) ? named(user, member?.name) : undefined;
     case "ban":
       if (values.has(banKey(user)) && !member) return undefined;
-      return {
-        body: { user, ...(member ? { name: member.name } : {}) },
-        values: withoutInvites(state, user, undefined),
-      };
+      return { ...named(user, member?.name), values: withoutInvites(state, user, undefined) };
     case "remove":
       if (!member) return undefined;
       return {
@@ -91,9 +86,9 @@ function effectOf(state: GroupState, own: Member, act: Act, now: number): Effect
   }
 }
 
-/** The name that an entry shows, where one is known. */
-function named(name: string | undefined): { readonly name?: string } {
-  return name ? { name } : {};
+/** An effect on somebody, by name where the group knows one. */
+function named(user: string, name: string | undefined): Effect {
+  return { body: { user, ...(name ? { name } : {}) } };
 }
 
 /** Whether a mute that there is stands for one that is asked for. */
