@@ -23,11 +23,12 @@ export async function joinGroup(
   const found = invite ? targetOf(invite) : await findGroup(target, groups.all, registries);
   if (invite) checkPin(found, groups.all);
   const known = groups.get(found.id);
-  if (known) groups.learn(found);
+  // Anybody can write an invite: where it leads is learned from who proves to be there.
+  if (known && !invite) groups.learn(found);
   // An earlier one may wait at an address where the group is no more.
   if (!known?.joined) await connections.drop(found.id);
   // A stranger's name is kept when it has proved to be its.
-  const link = known ? connections.open(known.id).link : connections.link(found);
+  const link = known && !invite ? connections.open(known.id).link : connections.link(found);
   try {
     const { epoch, head, role } = await link.join(invite ? { invite: invite.token } : {});
     link.know(epoch, head);

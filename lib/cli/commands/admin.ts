@@ -7,6 +7,7 @@ import { formatLocal, parseDuration } from "../../text/time.ts";
 import type { Action, InviteTerms, MadeInvite, OpenInvite } from "../../user/types.ts";
 import { atMost, type Given, type Options, readArgs, valueOf, wholeNumber } from "../args.ts";
 import { type QrCode, qrCode, success } from "../render.ts";
+import type { Argument } from "./arguments.ts";
 import { type AtPrompt, refuseOthers, type Row } from "./command.ts";
 import {
   groupNamed,
@@ -35,7 +36,9 @@ type InGroup<A> = A & { readonly group: GroupRef };
 /** What stands behind the name and the group of a command, and how it is read. */
 interface Behind<A> {
   /** As help writes it, and what an example has there. */
-  readonly takes: readonly [usage: string, example: string];
+  readonly usage: readonly [takes: string, example: string];
+  /** See `Names` of console/line.ts; the group is before it, options are behind it. */
+  readonly takes?: readonly Argument[];
   /** Fewest and most words. */
   readonly words: readonly [least: number, most: number];
   readonly options: readonly string[];
@@ -45,12 +48,12 @@ interface Behind<A> {
 /** A row that takes a group, then words and options: `/NAME [G] …`, and `NAME G …` on a command line. */
 function inGroup<A extends object>(
   name: string,
-  { takes: [takes, example], words: [least, most], options, read }: Behind<A>,
+  { usage: [shown, example], takes = [], words: [least, most], options, read }: Behind<A>,
 ): Pick<Row<InGroup<A>, never>, "names" | "takes" | "most" | "prompt" | "once" | "options"> {
-  const usage = `/${name} [G] ${takes}`.trimEnd();
+  const usage = `/${name} [G] ${shown}`.trimEnd();
   return {
     names: [name],
-    takes: least === 0 ? ["group", "options"] : ["group", "user", "role", "options"],
+    takes: ["group", ...takes, "options"],
     most: 1,
     prompt: {
       usage,
@@ -63,7 +66,7 @@ function inGroup<A extends object>(
       },
     },
     once: {
-      usage: `${name} G ${takes}`.trimEnd(),
+      usage: `${name} G ${shown}`.trimEnd(),
       example: `${name} "Cool Group" ${example}`.trimEnd(),
       words: [least + 1, most + 1],
       read: ({ words: [group, ...words], given }) => ({
@@ -79,7 +82,7 @@ type Inviting = InGroup<{ readonly terms: InviteTerms; readonly qr: boolean }>;
 
 export const invite: Row<Inviting, { made: MadeInvite; qr?: QrCode }> = {
   ...inGroup("invite", {
-    takes: ["[--uses N] [--for TIME] [--role ROLE] [--qr]", "--uses 5 --for 2d"],
+    usage: ["[--uses N] [--for TIME] [--role ROLE] [--qr]", "--uses 5 --for 2d"],
     words: [0, 0],
     options: Object.keys(ADMIN_OPTIONS),
     read([extra], given) {
@@ -111,7 +114,7 @@ export const invite: Row<Inviting, { made: MadeInvite; qr?: QrCode }> = {
 
 /** `1 member, until 2026-11-29 14:00:00, as reader`. */
 function termsText({ uses, until, role }: Pick<MadeInvite, "uses" | "until" | "role">): string {
-  return `${counted(uses, "user")}, until ${formatLocal(until)}, as ${role}`;
+  return `${counted(uses, "member")}, until ${formatLocal(until)}, as ${role}`;
 }
 
 function idOf({ id }: Pick<MadeInvite, "id">): string {
@@ -123,7 +126,7 @@ function inviteFields<I extends { readonly until: number }>({ until, ...rest }: 
 }
 
 export const invites: Row<InGroup<object>, readonly OpenInvite[]> = {
-  ...inGroup("invites", { takes: ["", ""], words: [0, 0], options: [], read: () => ({}) }),
+  ...inGroup("invites", { usage: ["", ""], words: [0, 0], options: [], read: () => ({}) }),
   family: "groups",
   help: "open invites of a group, for admins",
   run: ({ user }, { group }) => user.invites.open(group.id),
@@ -136,7 +139,8 @@ export const invites: Row<InGroup<object>, readonly OpenInvite[]> = {
 
 export const revoke: Row<InGroup<{ readonly invite: string }>, number> = {
   ...inGroup("revoke", {
-    takes: ["INVITE|all", "1a2b3c4d"],
+    usage: ["INVITE|all", "1a2b3c4d"],
+    takes: ["invite"],
     words: [1, 1],
     options: [],
     read([invite, ...more]) {
@@ -181,7 +185,8 @@ export const actions: readonly Row<InGroup<{ readonly action: Action }>, number>
     const example = name === "promote" ? "bob admin" : name === "mute" ? "bob --for 1h" : "bob";
     return {
       ...inGroup(name, {
-        takes: [usage, example],
+        usage: [usage, example],
+        takes: ["user", "role"],
         words: [1, most],
         options,
         read(words, given) {

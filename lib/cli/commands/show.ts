@@ -169,6 +169,7 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
 export const help: Row<string, void> = {
   names: ["help"],
   short: ["h", "?"],
+  takes: ["subject"],
   most: 1,
   family: "program",
   help: "what there is, a family of it, or one command",

@@ -2,6 +2,7 @@
 
 import { edits, nearest } from "../../text/nearest.ts";
 import { areArguments, type Argument, type Around } from "../commands/arguments.ts";
+import { FAMILIES } from "../help.ts";
 import { typedName } from "../../text/names.ts";
 
 /** What the parser needs of a command. */
@@ -57,15 +58,18 @@ export function readLine<C extends Names>(
   const [, slash, bare, rest] = /^(\/?)(\S*)\s*(.*)$/s.exec(typed.trim())!;
   const word = slash + bare;
   const name = bare.toLowerCase().replaceAll("-", "_");
+  const all = commands.flatMap(({ names, short = [] }) => [...names, ...short]);
   const command = commands.find(({ names, short }) => [...names, ...short ?? []].includes(name));
   if (command) {
     const certain = slash || !current || name.includes("_") ||
-      areArguments(rest, command.takes ?? [], setting);
+      areArguments(rest, command.takes ?? [], {
+        ...setting,
+        subjects: [...all, ...Object.keys(FAMILIES)],
+      });
     if (certain) return { kind: "command", command, word, rest };
     const asked = wordsIn(rest) <= (command.most ?? 3);
     return asked ? { kind: "unsure", command, word, text } : { kind: "text", text };
   }
-  const all = commands.flatMap(({ names, short = [] }) => [...names, ...short]);
   if (slash || !current || name.includes("_")) {
     const near = nearest(name, all);
     if (near !== undefined) return { kind: "unknown", word, near, text };
