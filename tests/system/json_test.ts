@@ -23,6 +23,8 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   members: ["Lab"],
   fingerprint: ["Lab"],
   invite: ["Lab", "--qr"],
+  invites: ["Lab"],
+  revoke: ["Lab", "all"],
   promote: ["Lab", "bob", "admin"],
   demote: ["Lab", "bob", "member"],
   mute: ["Lab", "bob", "--for", "1h"],

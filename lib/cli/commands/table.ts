@@ -4,7 +4,7 @@
  */
 
 import type { Options } from "../args.ts";
-import { actions, ADMIN_OPTIONS, invite, topic } from "./admin.ts";
+import { actions, ADMIN_OPTIONS, invite, invites, revoke, topic } from "./admin.ts";
 import type { Command, ProgramCommand } from "./command.ts";
 import { create, join, leave, rename, switchGroup, trust } from "./membership.ts";
 import { follow, read, send } from "./messages.ts";
@@ -75,6 +75,8 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   members,
   switchGroup,
   invite,
+  invites,
+  revoke,
   ...actions,
   topic,
   trust,
@@ -100,6 +102,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   fingerprint,
   groups,
   invite,
+  invites,
+  revoke,
   ...actions,
   topic,
   trust,
