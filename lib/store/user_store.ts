@@ -52,8 +52,12 @@ export interface UserStore {
   pin(address: string, key: string): void;
   /** Moves a cursor forward, or keeps it with another proof; another epoch starts it again. */
   moveCursor(id: string, epoch: string, seq: number, proof?: Proof): void;
-  /** Keeps messages until they are settled. */
-  enqueue(group: string, messages: readonly Message[]): void;
+  /** Keeps messages until they are settled. `tried`, the default: the group may have them. */
+  enqueue(group: string, messages: readonly Message[], tried?: boolean): void;
+  /** The group may have these messages from now on. */
+  tried(group: string, mids: readonly string[]): void;
+  /** Of those of these messages that are kept, whether the group may have them. */
+  kept(group: string, mids: readonly string[]): ReadonlyMap<string, boolean>;
   /** Messages not settled yet, in the order of their mids. */
   pending(group: string): Message[];
   /** Forgets messages that were acknowledged or refused for good. */

@@ -62,6 +62,12 @@ export interface SendOptions {
    * (a rate, a full disk) the call waits on.
    */
   readonly within?: number;
+  /**
+   * The message's id, a UUID: what is sent again with the same id and text, by whichever program of
+   * this user, is in the log once. One of version 7 is taken as it is, its time at most a day ahead;
+   * of another version one of version 7 is made, always the same. By default a new one.
+   */
+  readonly mid?: string;
 }
 
 /** Where a message stands in the group's log. */
@@ -70,7 +76,7 @@ export interface Receipt {
   readonly seq: number;
   /** The group's clock, ms since 1970. */
   readonly at: number;
-  /** True when the group had it already. */
+  /** True when the group had it already, under the same id and with the same text. */
   readonly duplicate: boolean;
 }
 
@@ -78,9 +84,9 @@ export interface Receipt {
 export interface OutboxEvent {
   readonly mid: string;
   readonly text: string;
-  /** On this disk; in the group's log; refused for good. */
-  readonly state: "pending" | "sent" | "failed";
-  /** Why it was refused. */
+  /** On this disk; in the group's log; refused for good; taken back, see {@linkcode User.unsend}. */
+  readonly state: "pending" | "sent" | "failed" | "dropped";
+  /** Why it was refused, or is not sent. */
   readonly reason?: string;
 }
 
@@ -163,6 +169,12 @@ export type UserEvent =
 
 /** Where to begin to follow, and what ends it. */
 export interface FollowRange {
+  /**
+   * `now`: what is not there yet when the first entry is asked for, or when the group first answers
+   * after that; `cursor`, the default: behind what {@linkcode User.seen} was told; `start`: the
+   * oldest entry. Not beside `after` or `since`.
+   */
+  readonly from?: "now" | "cursor" | "start";
   /** Entries with `seq` > after. */
   readonly after?: number;
   /** Entries with `at` >= since, ms since 1970; not used beside `after`. */

@@ -1,6 +1,6 @@
 /** A user: one identity, many groups. What an embedder and every screen works with. */
 
-import { type Code, Refusal } from "../errors.ts";
+import { type Code, Refusal, UsageError } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
@@ -216,7 +216,7 @@ export class User implements AsyncDisposable {
   async leave(target: string): Promise<void> {
     const group = this.#groups.member(target);
     await this.#connections.open(group.id).link.ask("leave", {}).catch((error) => {
-      if (!(error instanceof Refusal && error.code === "not_member")) throw error;
+      if (!(error instanceof Refusal && PUT_OUT.has(error.code))) throw error;
     });
     this.#groups.leave(group);
     await this.#connections.drop(group.id);
@@ -313,14 +313,14 @@ export class User implements AsyncDisposable {
   }
 
   #followOptions(target: string, range: FollowRange): FollowOptions {
+    const where = placeOf(range);
     const group = this.#groups.member(target);
     const { link } = this.#connections.open(group.id);
     const { cursor: after, epoch, base, tip } = this.#groups.cursor(group);
-    const fromCursor = range.after === undefined && range.since === undefined;
     const checked = (epoch: string, proof: Proof) => this.#groups.checked(group, epoch, proof);
     const own = { after, epoch, proof: { base, tip }, checked, signal: range.signal };
     return {
-      ...(fromCursor ? own : range),
+      ...(where === "cursor" ? own : { ...range, fromNow: where === "now" }),
       link,
       note: (note) => {
         if (note.type === "typing" && note.user === this.id) return;
@@ -391,4 +391,17 @@ export class User implements AsyncDisposable {
   #links(): Link[] {
     return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
   }
+}
+
+/** Where to begin to follow. @throws {UsageError} it is said twice, or is no place */
+function placeOf({ from, after, since }: FollowRange): "range" | "now" | "cursor" {
+  const hasRange = after !== undefined || since !== undefined;
+  if (from === undefined) return hasRange ? "range" : "cursor";
+  if (hasRange) {
+    const other = after === undefined ? "since" : "after";
+    throw new UsageError(`Cannot follow from "${from}": \`${other}\` says where, too; give one`);
+  }
+  if (from === "start") return "range";
+  if (from === "now" || from === "cursor") return from;
+  throw new UsageError(`Cannot follow from "${from}": expected now, cursor or start`);
 }
