@@ -36,6 +36,14 @@ export function midMaker(after?: string, now: () => number = Date.now): () => st
   };
 }
 
+/** What no clock says any more: the time in ids that are made of other UUIDs lies before it, ms. */
+const NAMED_BEFORE = 2 ** 40;
+
+/** Whether the time in a message id is none: the id was made of another UUID. */
+export function isNamedMid(mid: string): boolean {
+  return midTime(mid) < NAMED_BEFORE;
+}
+
 /**
  * The message id that a UUID stands for; undefined where the text is none. A version 7 UUID is one
  * itself; of another version one is made, always the same, whose time lies before 2005.

@@ -25,9 +25,13 @@ export interface Proof {
   readonly tip?: Checkpoint;
 }
 
+/** In place of a role: the membership ended here, and the group is still to be told. */
+export const LEAVING = "leaving";
+
 /** A group a user knows. */
 export interface StoredGroup extends GroupTarget, Proof {
   readonly joined: boolean;
+  /** As the group said last; empty or {@linkcode LEAVING} where it is not joined. */
   readonly role: string;
   /** Epoch the cursor belongs to; empty before the first read. */
   readonly epoch: string;

@@ -28,6 +28,15 @@ export interface Outgoing {
   isDone?: boolean;
 }
 
+/** A request that is not answered yet. */
+export interface Delivery {
+  readonly items: readonly Outgoing[];
+  /** What is not accepted yet is put back. */
+  readonly stop: AbortController;
+  /** When it came to an end, good or bad; never rejects. */
+  readonly ended: Promise<void>;
+}
+
 /** JSON around one message and, at worst, escapes of one text unit, bytes. */
 const AROUND = 64;
 /** Text of one request where more waits, UTF-16 units. */

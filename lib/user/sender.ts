@@ -5,15 +5,17 @@
  */
 
 import { setImmediate as turn } from "node:timers/promises";
-import { Closed, type Code, Refusal } from "../errors.ts";
+import { Closed, type Code, Refusal, sentence } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import { messageHash, signedText } from "../protocol/batch.ts";
 import type { Message } from "../protocol/schema.ts";
 import type { UserStore } from "../store/user_store.ts";
+import { pause } from "../transport/waiting.ts";
 import type { Link } from "./link.ts";
 import {
   type Caller,
   checkText,
+  type Delivery,
   otherText,
   type Outgoing,
   receiptsOf,
@@ -33,15 +35,6 @@ interface SenderOptions {
   full?(): void;
 }
 
-/** A request that is not answered yet. */
-interface Delivery {
-  readonly items: readonly Outgoing[];
-  /** What is not accepted yet is put back. */
-  readonly stop: AbortController;
-  /** When it came to an end, good or bad; never rejects. */
-  readonly ended: Promise<void>;
-}
-
 /** Messages that may wait for one group in this process. */
 const MAX_WAITING = 100_000;
 /** How long new messages are in memory alone while others are under way, ms: one write for many. */
@@ -50,6 +43,8 @@ const KEPT_WITHIN = 50;
 const KEPT_FOR = 1_000;
 /** Requests under way at once: the group writes one while the next is made and read. */
 const MOST_UNDER_WAY = 2;
+/** The longest that a timer waits, ms. */
+const LONGEST = 2 ** 31 - 1;
 /** Least text of one request behind another, UTF-16 units. */
 const ENOUGH = 65_536;
 /** Refusals that may be meant for one message of several. */
@@ -70,21 +65,30 @@ export class Sender {
   #keeping: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #full = false;
+  /** Messages that were accepted, and refused, since this was made. */
+  #sent = 0;
+  #refused = 0;
+  /** Why nothing goes out: what answers is not the group, or not as it may. */
+  problem: string | undefined;
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    const { store, link, key } = options;
-    this.#timeouts = new SendTimeouts(
-      link,
-      () => this.#items().flatMap(({ callers }) => callers),
-    );
+    const { link, key } = options;
+    this.#timeouts = new SendTimeouts(link, () => this.#items().flatMap(({ callers }) => callers));
     this.#author = userId(key.publicKey);
-    const { id } = link.target;
-    const messages = store.pending(id);
+    this.#load();
+  }
+
+  /** Takes what other programs have put into the outbox, or what could not be sent before. */
+  #load(): void {
+    const { store, link: { target: { id } } } = this.#options;
+    const here = new Set(this.#items().map(({ message: [mid] }) => mid));
+    const messages = store.pending(id).filter(([mid]) => !here.has(mid));
     const kept = store.kept(id, messages.map(([mid]) => mid));
+    const since = performance.now();
     for (const message of messages) {
       const tried = kept.get(message[0]) ?? true;
-      this.#queue.push({ message, callers: [], isNamed: true, since: performance.now(), tried });
+      this.#queue.push({ message, callers: [], isNamed: true, since, tried });
     }
     if (this.#queue.length > 0) this.#start();
   }
@@ -135,17 +139,11 @@ export class Sender {
 
   /** The message of this id that waits, here or put there by another program. @throws {Refusal} */
   #waitingAs(mid: string, text: string): Outgoing | undefined {
-    let item = this.#items().find(({ message }) => message[0] === mid);
-    if (!item) {
-      const { store, link: { target: { id } } } = this.#options;
-      const tried = store.kept(id, [mid]).get(mid);
-      if (tried === undefined) return undefined;
-      const message = store.pending(id).find((message) => message[0] === mid);
-      if (!message) return undefined;
-      item = { message, callers: [], isNamed: true, since: performance.now(), tried };
-      this.#queue.push(item);
-    }
-    if (item.message[1] !== text) throw otherText(mid, "one that waits to be sent");
+    const { store, link: { target: { id } } } = this.#options;
+    const find = () => this.#items().find(({ message, isDone }) => message[0] === mid && !isDone);
+    if (!find() && store.kept(id, [mid]).size > 0) this.#load();
+    const item = find();
+    if (item && item.message[1] !== text) throw otherText(mid, "one that waits to be sent");
     return item;
   }
 
@@ -161,7 +159,7 @@ export class Sender {
     // Messages sent together are kept and sent together.
     await turn();
     while (this.waiting > 0 && !this.#closed) {
-      this.#keep();
+      this.keep();
       if (this.#isWorthwhile()) this.#begin();
       else if (this.#underWay.length > 0) {
         await Promise.race(this.#underWay.map(({ ended }) => ended));
@@ -234,15 +232,10 @@ export class Sender {
     this.#options.event({ mid, text, state: "dropped", reason });
   }
 
-  /** Which messages wait, and whether the group may have each. */
-  get unsent(): { readonly message: Message; readonly tried: boolean }[] {
-    return this.#items();
-  }
-
   /** Takes messages back: those that are under way now, too, which the group may take all the same. */
   drop(mids: ReadonlySet<string>): void {
     const reason = "it was taken back";
-    this.#keep();
+    this.keep();
     this.#options.store.settle(this.#options.link.target.id, [...mids]);
     const items = this.#items().filter(({ message: [mid] }) => mids.has(mid));
     for (const item of items) this.#end(item, new Closed(`Cannot send: ${reason}`), reason);
@@ -256,12 +249,12 @@ export class Sender {
   #keepSoon(): void {
     this.#keeping ??= setTimeout(() => {
       this.#keeping = undefined;
-      this.#keep();
+      this.keep();
     }, KEPT_WITHIN);
   }
 
   /** What is new is on disk before it is sent; what cannot be kept is not sent. */
-  #keep(): void {
+  keep(): void {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
@@ -338,6 +331,8 @@ export class Sender {
   }
 
   #accept(item: Outgoing, receipt: Receipt): void {
+    this.#sent++;
+    this.problem = undefined;
     const { message: [mid, text], callers } = item;
     item.isDone = true;
     for (const { resolve } of callers) resolve(receipt);
@@ -345,6 +340,7 @@ export class Sender {
   }
 
   #fail(item: Outgoing, error: Refusal): void {
+    this.#refused++;
     const { message: [mid, text], callers } = item;
     item.isDone = true;
     for (const { reject } of callers) reject(error);
@@ -362,6 +358,7 @@ export class Sender {
 
   /** What is in the outbox stays there. */
   #failAll(error: unknown): void {
+    if (!(error instanceof Closed)) this.problem = sentence(error);
     for (const { callers } of [...this.#queue.splice(0), ...this.#fresh.splice(0)]) {
       for (const { reject } of callers) reject(error);
     }
@@ -372,11 +369,32 @@ export class Sender {
     await this.#pump;
   }
 
+  /**
+   * Sends all that waits, also what other programs left; how many were accepted, and refused.
+   *
+   * @param within ms in which nothing is accepted until it gives up; Infinity: never
+   */
+  async flush(within: number, signal?: AbortSignal): Promise<{ sent: number; refused: number }> {
+    const [sent, refused] = [this.#sent, this.#refused];
+    this.#load();
+    for (let before = -1; this.waiting > 0 && before !== this.#sent + this.#refused;) {
+      before = this.#sent + this.#refused;
+      const over = new AbortController();
+      const end = () => over.abort();
+      signal?.addEventListener("abort", end);
+      void this.idle().then(end);
+      await pause(Math.min(within, LONGEST), over.signal);
+      signal?.removeEventListener("abort", end);
+      if (signal?.aborted || this.#closed) break;
+    }
+    return { sent: this.#sent - sent, refused: this.#refused - refused };
+  }
+
   /** Keeps what was not sent yet; its promises reject with {@linkcode Closed}. Close the link first. */
   async close(): Promise<void> {
     if (this.#closed) return;
     clearTimeout(this.#keeping);
-    this.#keep();
+    this.keep();
     this.#closed = true;
     await this.#pump;
     this.#failAll(new Closed("Cannot send: closed"));
