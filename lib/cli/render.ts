@@ -9,6 +9,7 @@ import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
 import { formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
+import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";
@@ -66,7 +67,10 @@ function actionText(entry: GroupEntry): string {
   const { name } = entry;
   const body: Readonly<Record<string, unknown>> = entry.body ?? {};
   const who = quotedName(name);
-  if (kind === "topic") return `${who} set the topic: ${safeLine(String(body.topic ?? ""))}`;
+  if (kind === "topic") {
+    const topic = safeLine(String(body.topic ?? ""));
+    return topic === "" ? `${who} took the topic away` : `${who} set the topic: ${topic}`;
+  }
   const whom = typeof body.name === "string"
     ? ` ${quotedName(body.name)}`
     : typeof body.user === "string"
@@ -217,11 +221,6 @@ export function folded(text: string, { columns }: Style, first: number): string 
     : text;
 }
 
-/** A name as it is typed in a command: quoted when it has spaces. */
-export function typedName(name: string): string {
-  return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
-}
-
 /** Colour where there is a terminal for it. */
 export function paint(style: Style, format: Parameters<typeof styleText>[0], text: string): string {
   if (!style.colour || text === "") return text;
@@ -258,7 +257,7 @@ export function explainSend(error: unknown, words: Words, target?: string): stri
 export function explain(error: unknown, { join, list }: Words, target?: string): string {
   const said = sentence(error).replace(/\.$/, "");
   if (error instanceof Unreachable) {
-    return /kept|is it (running|zgroup)/.test(said)
+    return /kept|is it (running|zgroup)|check how/.test(said)
       ? said
       : `${said}; check that it runs and try again`;
   }
@@ -277,7 +276,7 @@ export function explain(error: unknown, { join, list }: Words, target?: string):
         : said;
     case "rate_limited":
     case "busy":
-      return `${said}; wait a moment and send again`;
+      return /again|slow down/.test(said) ? said : `${said}; wait a moment and try again`;
     case "too_large":
       return `${said}; send it in parts`;
     default:

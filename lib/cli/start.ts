@@ -12,7 +12,7 @@ import type { User } from "../user/user.ts";
 import { atMost, wholeNumber } from "./args.ts";
 import type { Host } from "./console/prompt.ts";
 import { runPrompt, runScript } from "./console/run.ts";
-import { takeProfile, type Where } from "./home.ts";
+import { keepLocalOf, takeProfile, type Where } from "./home.ts";
 import type { Call, OpenLog, Run, Running, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
 import { linesOf } from "./streams.ts";
@@ -35,7 +35,7 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
   const where = { home: folder, registries: [registry], transport: texts.get("transport") };
   const opened = await registryAt(where, doors, run);
   const chosen = name === known ? undefined : checkedName(name);
-  const user = await doors.openUser({ ...where, name: chosen });
+  const user = await doors.openUser({ ...where, name: chosen, keepLocal: keepLocalOf(given) });
   run.onClose(() => user.close());
   const host = hosting(where, doors, run);
   const group = await enterLobby(user, host, registry);
@@ -45,7 +45,15 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
       "program; start it again in another terminal to talk to yourself"
     : `joined ${lobby} of the registry ${registry}, which runs already`;
   await output.print(notice(how, output.style));
-  return await talk({ user, home: folder, host, output, run, group: group.id }, doors);
+  return await talk({
+    user,
+    home: folder,
+    host,
+    output,
+    run,
+    group: group.id,
+    say: given.flags.has("say"),
+  }, doors);
 }
 
 /** Starts a registry unless one is there; undefined when it was not started. */

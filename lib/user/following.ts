@@ -1,6 +1,7 @@
 /** Where a user's follower begins, and what comes of it beside the entries. */
 
 import { UsageError } from "../errors.ts";
+import type { GroupEntry } from "../protocol/batch.ts";
 import type { Proof } from "../store/user_store.ts";
 import { type Connections, isOut } from "./connections.ts";
 import type { FollowOptions } from "./follow.ts";
@@ -14,13 +15,15 @@ interface Follower {
   readonly groups: KnownGroups;
   readonly connections: Connections;
   emit(event: UserEvent): void;
+  /** Entries of one batch were read. */
+  read(group: string, entries: readonly GroupEntry[]): void;
 }
 
 /** What following a group is made with. @throws {Refusal} `not_member`; {UsageError} */
 export function followOptions(
   target: string,
   range: FollowRange,
-  { id, groups, connections, emit }: Follower,
+  { id, groups, connections, emit, read }: Follower,
 ): FollowOptions {
   const place = placeOf(range);
   const group = groups.member(target);
@@ -31,6 +34,7 @@ export function followOptions(
   return {
     ...(place === "cursor" ? own : { ...range, fromNow: place === "now" }),
     link,
+    read,
     note: (note) => {
       if (note.type === "typing" && note.user === id) return;
       emit({ ...note, group: group.name });

@@ -4,7 +4,6 @@ import { userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
-import { checkedName } from "../text/names.ts";
 import { Connections, type Parts } from "./connections.ts";
 import { diagnose } from "./diagnosis.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -17,6 +16,7 @@ import { Listeners } from "./listeners.ts";
 import { readMembers, readTopic, toAct } from "./members.ts";
 import { Outbox } from "./outbox.ts";
 import { readLog } from "./reading.ts";
+import { OwnName } from "./own_name.ts";
 import { Registries } from "./registries.ts";
 import { trust } from "./trust.ts";
 import type {
@@ -62,19 +62,21 @@ export class User implements AsyncDisposable {
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
   readonly #parts: Parts;
-  readonly #renamed: UserOptions["renamed"];
   readonly #listeners: Listeners;
   readonly #outbox: Outbox;
-  #name: string;
+  readonly #name: OwnName;
   #closing: Promise<void> | undefined;
 
   /** For {@linkcode connect} alone. */
   constructor(options: UserOptions) {
     const { transport, store } = options;
-    this.#name = options.name;
-    this.#renamed = options.renamed;
     const { emit } = this.#listeners = new Listeners(store.warnings);
-    this.id = userId(options.key.publicKey);
+    const id = this.id = userId(options.key.publicKey);
+    const heard = (name: string) => {
+      for (const link of this.#links()) link.renew();
+      emit({ type: "warning", text: `you are ${name} now: so another program of yours chose` });
+    };
+    this.#name = new OwnName({ ...options, id, heard });
     this.registries = options.registries;
     const pins: Pins = {
       get: (address) => store.pinned(address),
@@ -83,8 +85,8 @@ export class User implements AsyncDisposable {
     const warn = (text: string) => emit({ type: "warning", text });
     const means = { transport, pins };
     const registries = this.#registries = new Registries(options.registries, means, warn);
-    const groups = this.#groups = new KnownGroups(store);
-    const name = () => this.#name;
+    const groups = this.#groups = new KnownGroups(store, options.kept);
+    const name = () => this.#name.current;
     const connections = new Connections({ ...options, registries, groups, name, emit });
     this.#connections = connections;
     this.#parts = { ...means, registries, groups, connections };
@@ -93,7 +95,7 @@ export class User implements AsyncDisposable {
 
   /** The name other members see; 1 to 64 characters. */
   get name(): string {
-    return this.#name;
+    return this.#name.current;
   }
 
   /**
@@ -104,9 +106,7 @@ export class User implements AsyncDisposable {
    * @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept
    */
   async rename(name: string): Promise<void> {
-    const checked = checkedName(name);
-    this.#renamed?.(checked);
-    this.#name = checked;
+    this.#name.choose(name);
     await Promise.all(
       this.#links().map((link) => {
         link.renew();
@@ -272,7 +272,17 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`; {Unreachable}
    */
   read(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
-    return readLog(() => this.#link(target), options);
+    return readLog(() => this.#link(target), options, this.#read);
+  }
+
+  /**
+   * Entries of a group as {@linkcode read} gives them, of those that were read or followed before and
+   * are kept on this user's own disk; also while the group does not answer. There may be holes.
+   *
+   * @throws {Refusal} `not_member`
+   */
+  async *kept(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
+    yield* this.#groups.kept(this.#groups.member(target), options);
   }
 
   /**
@@ -334,9 +344,15 @@ export class User implements AsyncDisposable {
   follow(target: string, options: FollowRange = {}): AsyncGenerator<GroupEntry> {
     const { groups, connections } = this.#parts;
     const { emit } = this.#listeners;
-    const follower = { id: this.id, groups, connections, emit };
+    const follower = { id: this.id, groups, connections, emit, read: this.#read };
     return follow(() => followOptions(target, options, follower));
   }
+
+  /** Entries of one batch were read. */
+  readonly #read = (group: string, entries: readonly GroupEntry[]): void => {
+    this.#groups.keep(group, entries);
+    this.#name.read(entries);
+  };
 
   /**
    * Moves the stored cursor of a group forward to an entry that the user has seen; one that lies

@@ -16,8 +16,8 @@ import {
   notice,
   PROMPT_WORDS,
   trustedLine,
-  typedName,
 } from "../../lib/cli/render.ts";
+import { typedName } from "../../lib/text/names.ts";
 import type { GroupEntry } from "../../lib/protocol/batch.ts";
 import type { GroupRecord, Listing } from "../../lib/protocol/schema.ts";
 import { safeJson } from "../../lib/text/filter.ts";
@@ -233,11 +233,11 @@ test("rows break between words and keep long words whole", () => {
 });
 
 test("rows of a typed line follow the terminal's own wrapping", () => {
-  assert.equal(rowsOf("", 10), 1);
-  assert.equal(rowsOf("123456789", 10), 1);
-  assert.equal(rowsOf("1234567890", 10), 2);
-  assert.equal(rowsOf("12345678901", 10), 2);
-  assert.equal(rowsOf("123456789漢", 10), 2);
+  assert.equal(rowsOf("", 10).rows.length, 1);
+  assert.equal(rowsOf("123456789", 10).rows.length, 1);
+  assert.equal(rowsOf("1234567890", 10).rows.length, 2);
+  assert.equal(rowsOf("12345678901", 10).rows.length, 2);
+  assert.equal(rowsOf("123456789漢", 10).rows.length, 2);
 });
 
 test("a status line is cut to its columns", () => {

@@ -237,13 +237,13 @@ function setUpLong() {
       wake();
     });
   };
-  const store = NO_STORE;
+
   const link = { target, state: "live" as const, ask };
   let n = 0;
   const mids: string[] = [];
   const make = midMaker();
   const mid = () => mids[mids.push(make()) - 1];
-  const sender = new Sender({ link, key: newSigningKey(), store, mid, event: () => {} });
+  const sender = new Sender({ link, key: newSigningKey(), store: NO_STORE, mid, event: () => {} });
   return {
     sender,
     mids,

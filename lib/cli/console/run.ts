@@ -4,7 +4,8 @@ import { looksLikeAddress } from "../../text/addresses.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { User } from "../../user/user.ts";
 import { columns } from "../args.ts";
-import type { Command } from "../commands/command.ts";
+import type { Command, ProgramCommand } from "../commands/command.ts";
+import { TYPED_COMMANDS } from "../commands/table.ts";
 import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
@@ -22,6 +23,8 @@ export interface RunPromptOptions {
   readonly run: Run;
   /** A joined group to begin in; default the first. */
   readonly group?: string;
+  /** Of a script: lines that are no command go to the current group. */
+  readonly say?: boolean;
 }
 
 /** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
@@ -39,6 +42,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
         groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
         members: [...prompt.seenNames].map(safeLine),
       }),
+    shortcut: () => {},
     typing: (line) => {
       const group = prompt.current;
       if (group && understand(prompt, line).kind === "text") user.typing(group.id);
@@ -134,7 +138,7 @@ export interface ScriptOptions extends Omit<RunPromptOptions, "run" | "group"> {
 
 /** Runs every line; 1 if any failed. */
 export async function runScript(options: ScriptOptions): Promise<number> {
-  const { user, home, host, output, lines, signal } = options;
+  const { user, home, host, output, lines, signal, say = false } = options;
   let code = 0;
   let written: Promise<void> = Promise.resolve();
   const next = async () => {
@@ -163,7 +167,7 @@ export async function runScript(options: ScriptOptions): Promise<number> {
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
       if (line === undefined) break;
-      await runLine(prompt, line);
+      await runLine(prompt, line, say);
       await written;
     }
   } finally {
@@ -173,34 +177,73 @@ export async function runScript(options: ScriptOptions): Promise<number> {
 }
 
 /** What a typed line is, at this moment. */
-function understand(prompt: Prompt, typed: string): Line<Command> {
-  return readLine(typed, prompt.commands, {
-    current: prompt.current !== undefined,
-    isGroup: (name) => {
-      const { names, numbered } = prompt.known;
-      const bare = name.replace(/^(["'])(.*)\1$/, "$2").toLowerCase();
-      return names.some((known) => known.toLowerCase() === bare) ||
-        (/^\d+$/.test(name) && numbered[Number(name) - 1] !== undefined);
-    },
+function understand(prompt: Prompt, typed: string): Line<Command | ProgramCommand> {
+  const { current, known, seenNames } = prompt;
+  return readLine(typed, TYPED_COMMANDS, {
+    current: current !== undefined,
+    known,
+    members: [...seenNames],
   });
 }
 
-/** Runs one line; whatever fails is said. */
-async function runLine(prompt: Prompt, typed: string): Promise<void> {
+/**
+ * Runs one line; whatever fails is said.
+ *
+ * @param says what is no command is a text for the current group
+ */
+async function runLine(prompt: Prompt, typed: string, says = true): Promise<void> {
   const line = understand(prompt, typed);
   switch (line.kind) {
     case "empty":
       return;
     case "text":
-      return await runText(prompt, line.text);
-    case "command":
-      return await prompt.run(line.command, line.rest);
+      return says ? await runText(prompt, line.text) : prompt.fail(notSaid(line.text));
+    case "command": {
+      const { command, word, rest } = line;
+      if (command.prompt) return await prompt.run(command, rest);
+      return prompt.fail(`Cannot run ${safeLine(word)} here: ${command.instead}`);
+    }
+    case "unsure":
+      if (prompt.live) return await ask(prompt, line);
+      return says ? await runText(prompt, line.text) : prompt.fail(notSaid(line.text));
     case "unknown": {
-      const hint = line.near ? `did you mean ${line.near}?` : "help shows what there is";
+      if (prompt.live && prompt.current) return await ask(prompt, line);
       const group = prompt.current ? "" : "; to send plain text, join_group G first";
-      return prompt.fail(`There is no command "${safeLine(line.word)}": ${hint}${group}`);
+      return prompt.fail(noSuchCommand(line) + group);
     }
   }
+}
+
+/** What a script is told of a line that nobody asked to send. */
+function notSaid(text: string): string {
+  return `Cannot run "${
+    safeLine(text)
+  }": it is no command; send_message G TEXT sends a text, and ` +
+    "with --say every line that is no command is one";
+}
+
+type Doubtful = Extract<Line<Command | ProgramCommand>, { kind: "unsure" | "unknown" }>;
+
+/** Asks before anything is sent. An answer that is none is the next line. */
+async function ask(prompt: Prompt, line: Doubtful): Promise<void> {
+  prompt.say(
+    line.kind === "unsure"
+      ? `"${safeLine(line.word)}" is a command, ${usageOf(line.command)}, and this may be a text`
+      : noSuchCommand(line),
+  );
+  const answer = await prompt.nextLine("Send it as a message (y/N)? ");
+  if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text);
+  prompt.say("not sent: / before it makes it a command, a space a message; Up brings it back");
+  if (answer !== undefined && !/^\s*(no?)?\s*$/i.test(answer)) await runLine(prompt, answer);
+}
+
+function noSuchCommand({ word, near }: Extract<Doubtful, { kind: "unknown" }>): string {
+  const hint = near ? `did you mean ${near}?` : "help shows what there is";
+  return `There is no command "${safeLine(word)}": ${hint}`;
+}
+
+function usageOf({ prompt, names }: Command | ProgramCommand): string {
+  return prompt?.usage ?? names[0];
 }
 
 /** A text for the current group. A person does not wait for it, a script does. */
