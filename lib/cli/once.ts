@@ -104,9 +104,7 @@ export async function runOnce(
         } catch (cause) {
           if (cause instanceof UsageError) throw cause;
           if (cause instanceof Closed && signal.aborted) {
-            throw new Interrupted(`Stopped: the message is not sent; ${COMMAND_WORDS.kept}`, {
-              cause,
-            });
+            throw new Interrupted(`Stopped: ${COMMAND_WORDS.kept}`, { cause });
           }
           throw new Error(explainSend(cause, COMMAND_WORDS, name), { cause });
         } finally {

@@ -249,8 +249,8 @@ export const COMMAND_WORDS: Words = {
   join: "user.ts join",
   list: "user.ts list",
   kept:
-    "it is kept in the outbox of this folder and goes out with the next command that opens it: " +
-    "user.ts flush, or the prompt (--wait waits here)",
+    "the message is kept in the outbox of this folder and goes out with the next command that " +
+    "opens it: user.ts flush, or the prompt (--wait waits here)",
 };
 
 /** The same about a message: one that no group has refused is in the outbox. */

@@ -212,7 +212,7 @@ export class Sender {
   /** A request is about to go out: from now on the group may have these. @throws {Closed} some are gone */
   #asked(items: readonly Outgoing[], stop: AbortController): void {
     const long = performance.now() - KEPT_FOR;
-    const waited = items.filter(({ since }) => since < long);
+    const waited = items.filter(({ since, tried }) => since < long || !tried);
     if (waited.length > 0 && this.#gone(waited).length > 0) {
       stop.abort();
       throw new Closed("Cannot send: not all of it is to be sent any more");

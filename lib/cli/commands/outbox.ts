@@ -42,6 +42,7 @@ export const flush: Row<Flushing, Flushed> = {
     read: ({ words: [group], given }) => ({ group, within: waitOf(given) }),
   },
   options: ["wait"],
+  atOnce: true,
   async *run({ user, signal }, { group, within }) {
     const flushed = await user.flush(group, { within, signal });
     yield* flushed;
