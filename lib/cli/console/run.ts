@@ -10,21 +10,27 @@ import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, paint, PLAIN, success } from "../render.ts";
+import { fullLabel } from "../people.ts";
+import type { Servers } from "../servers.ts";
 import type { Output } from "../streams.ts";
 import { Console } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
 import { pasteQuestion, tooLong } from "./paste.ts";
-import { type Host, Prompt } from "./prompt.ts";
+import { Prompt } from "./prompt.ts";
 import type { Screen } from "./screen.ts";
 
 export interface RunPromptOptions {
   readonly user: User;
   readonly home: string;
-  readonly host: Host;
+  readonly servers: Servers;
   readonly output: Output;
   readonly run: Run;
-  /** A joined group to begin in; default the first. */
-  readonly group?: string;
+  /** A joined group to begin in; default the first, and none in a script. */
+  readonly group?: string | undefined;
+  /** A line that is run first. */
+  readonly begin?: string | undefined;
+  /** Remarks that come later. */
+  readonly news?: Promise<readonly string[]>;
   /** A long paste is sent without a question. */
   readonly yes?: boolean;
   /** Of a script: lines that are no command go to the current group. */
@@ -33,7 +39,7 @@ export interface RunPromptOptions {
 
 /** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
 export async function runPrompt(options: RunPromptOptions): Promise<number> {
-  const { user, home, host, output, run } = options;
+  const { user, home, servers, output, run } = options;
   const stop = new AbortController();
   run.onClose(() => stop.abort());
   const history = await openHistory(home);
@@ -58,7 +64,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   });
   run.onClose(() => screen.close());
   run.signal.addEventListener("abort", () => screen.close(), { once: true });
-  const prompt: Prompt = new Prompt({ user, home, screen, host, signal: stop.signal });
+  const prompt: Prompt = new Prompt({ user, home, screen, servers, signal: stop.signal });
 
   const joined = user.joined();
   screen.print(firstScreen(user, output.style));
@@ -70,6 +76,8 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   }
   for (const group of joined) void prompt.watch(group);
   void listed(prompt);
+  void options.news?.then((texts) => texts.forEach((text) => prompt.say(text)));
+  if (options.begin !== undefined) await runLine(prompt, options.begin);
 
   await Promise.race([runTyped(prompt, screen, options.yes), screen.interrupted]);
   const waiting = unsent(user);
@@ -126,7 +134,7 @@ function firstScreen(user: User, style: Output["style"]): string {
   return [
     paint(style, "bold", `zgroup ${VERSION}`),
     ...columns([
-      ["you", `${paint(style, "bold", safeLine(user.name))} (${user.id.slice(0, 8)})`],
+      ["you", paint(style, "bold", fullLabel({ user: user.id, name: user.name }))],
       ["registry", user.registries.join(", ")],
       ["groups", groups],
     ]),
@@ -150,14 +158,14 @@ async function listed(prompt: Prompt): Promise<void> {
   }
 }
 
-export interface ScriptOptions extends Omit<RunPromptOptions, "run" | "group"> {
+export interface ScriptOptions extends Omit<RunPromptOptions, "run"> {
   readonly lines: AsyncGenerator<string>;
   readonly signal: AbortSignal;
 }
 
 /** Runs every line; 1 if any failed. */
 export async function runScript(options: ScriptOptions): Promise<number> {
-  const { user, home, host, output, lines, signal, say = false } = options;
+  const { user, home, servers, output, lines, signal, say = false } = options;
   let code = 0;
   let written: Promise<void> = Promise.resolve();
   const next = async () => {
@@ -181,8 +189,11 @@ export async function runScript(options: ScriptOptions): Promise<number> {
   };
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
-  const prompt = new Prompt({ user, home, screen, host, signal: either });
+  const prompt = new Prompt({ user, home, screen, servers, signal: either });
+  prompt.switchTo(user.joined().find(({ id }) => id === options.group));
   try {
+    for (const text of await options.news ?? []) prompt.say(text); // A script can rely on it.
+    if (options.begin !== undefined) await runLine(prompt, options.begin);
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
       if (line === undefined) break;
@@ -223,12 +234,9 @@ async function runLine(prompt: Prompt, typed: string, says = true): Promise<void
       return prompt.fail(`Cannot run ${safeLine(word)} here: ${command.instead}`);
     }
     case "unsure":
-      if (prompt.live) return await ask(prompt, line);
-      return says ? await runText(prompt, line.text) : prompt.fail(notSaid(line.text));
     case "unknown": {
       if (prompt.live && prompt.current) return await ask(prompt, line);
-      const group = prompt.current ? "" : "; to send plain text, join_group G first";
-      return prompt.fail(noSuchCommand(line) + group);
+      return prompt.fail(`${whatItIs(line)}; ${wayOut(prompt, line, says)}`);
     }
   }
 }
@@ -245,24 +253,28 @@ type Doubtful = Extract<Line<Command | ProgramCommand>, { kind: "unsure" | "unkn
 
 /** Asks before anything is sent. An answer that is none is the next line. */
 async function ask(prompt: Prompt, line: Doubtful): Promise<void> {
-  prompt.say(
-    line.kind === "unsure"
-      ? `"${safeLine(line.word)}" is a command, ${usageOf(line.command)}, and this may be a text`
-      : noSuchCommand(line),
-  );
+  prompt.say(whatItIs(line));
   const answer = await prompt.nextLine("Send it as a message (y/N)? ");
   if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text);
-  prompt.say("not sent: / before it makes it a command, a space a message; Up brings it back");
+  prompt.say(`not sent; ${wayOut(prompt, line)}`);
   if (answer !== undefined && !/^\s*(no?)?\s*$/i.test(answer)) await runLine(prompt, answer);
 }
 
-function noSuchCommand({ word, near }: Extract<Doubtful, { kind: "unknown" }>): string {
-  const hint = near ? `did you mean ${near}?` : "help shows what there is";
-  return `There is no command "${safeLine(word)}": ${hint}`;
+function whatItIs(line: Doubtful): string {
+  if (line.kind === "unsure") {
+    const { prompt, names } = line.command;
+    return `"${safeLine(line.text)}" begins like the command ${prompt?.usage ?? names[0]}`;
+  }
+  const hint = line.near ? `did you mean ${line.near}?` : "help shows what there is";
+  return `There is no command "${safeLine(line.word)}": ${hint}`;
 }
 
-function usageOf({ prompt, names }: Command | ProgramCommand): string {
-  return prompt?.usage ?? names[0];
+function wayOut({ current }: Prompt, line: Doubtful, says = true): string {
+  if (!current) return "to send plain text, join_group G first";
+  return [
+    ...(line.kind === "unsure" ? ["/ before it makes it a command"] : []),
+    says ? "a space before it makes it a message" : "send_message G TEXT sends a text",
+  ].join(", ");
 }
 
 /** A text for the current group. A person does not wait for it, a script does. */
