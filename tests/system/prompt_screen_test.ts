@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { connect } from "../../mod.ts";
 import { closing } from "../support.ts";
 import { NO_TERMINAL, Terminal } from "../support/terminal.ts";
-import { ours, Process, ROOT } from "./processes.ts";
+import { Process, ROOT } from "./processes.ts";
 import { PromptWorld } from "./prompt_world.ts";
 
 const skip = NO_TERMINAL;
@@ -27,7 +27,7 @@ test(
       alice.type("typed on until it takes several rows of any width");
       await alice.shows(/\n1 line pasted: [^]*of any\n width$/);
       for (const [i, columns] of [60, 33, 47, 100, 40].entries()) {
-        alice.resize(columns, 40);
+        await alice.resize(columns, 40);
         alice.type("x");
         await alice.line(new RegExp(`[^x]x{${i + 1}}$`));
         const shown = alice.text.replaceAll("\n", "");
@@ -213,9 +213,9 @@ test(
       await alice.shows(/message 30 of many\n/);
       alice.type("  ");
       await alice.line(/ 8\d of 703 /);
-      alice.resize(50, 12);
+      await alice.resize(50, 12);
       await alice.line(/^Lab, .*…$/);
-      alice.resize(80, 24);
+      await alice.resize(80, 24);
       await alice.line(/ q back$/);
       await bob.send("Lab", "while alice reads");
       alice.type("G");
