@@ -192,6 +192,7 @@ test("a new group's name that ends with what may be an address says what is expe
 test("Tab completes commands, groups and members", () => {
   const what = {
     commands: COMMANDS.flatMap(({ names }) => names),
+    short: ["join"],
     groups: ["Lobby", "Cool Group"],
     members: ["alice", "Al Bundy"],
   };
@@ -200,6 +201,7 @@ test("Tab completes commands, groups and members", () => {
   assert.deepEqual(completions("get-m", what), [["get_messages "], "get-m"]);
   assert.deepEqual(completions("join_group c", what), [['"Cool Group"'], "c"]);
   assert.deepEqual(completions('join_group "Cool G', what), [['"Cool Group"'], '"Cool G']);
+  assert.deepEqual(completions("/join c", what), [['"Cool Group"'], "c"]);
   assert.deepEqual(completions("ali", what), [["alice: "], "ali"]);
   assert.deepEqual(completions("hello @ali", what), [["@alice "], "@ali"]);
   assert.deepEqual(completions("hello ", what), [[], "hello "]);

@@ -102,6 +102,8 @@ function isSlip(word: string, command: string): boolean {
 /** What can be completed. */
 export interface Completable {
   readonly commands: readonly string[];
+  /** Other names of commands: they are not completed, and what follows them is. */
+  readonly short?: readonly string[];
   readonly groups: readonly string[];
   readonly members: readonly string[];
 }
@@ -112,7 +114,7 @@ export interface Completable {
  */
 export function completions(
   line: string,
-  { commands, groups, members }: Completable,
+  { commands, short = [], groups, members }: Completable,
 ): [string[], string] {
   const first = /^(\/?)([\w-]*)$/.exec(line);
   if (first) {
@@ -124,7 +126,7 @@ export function completions(
     if (found.length > 0) return [found, line];
   }
   const afterCommand = /^\/?([\w-]+)\s+(.*)$/s.exec(line);
-  if (afterCommand && commands.includes(afterCommand[1].replaceAll("-", "_"))) {
+  if (afterCommand && [...commands, ...short].includes(afterCommand[1].replaceAll("-", "_"))) {
     const typed = afterCommand[2];
     const bare = typed.replace(/^["']/, "").toLowerCase();
     const found = groups.filter((name) => name.toLowerCase().startsWith(bare));
