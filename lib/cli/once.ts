@@ -13,6 +13,7 @@ import {
   runCommand,
 } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
+import { pagingAlone } from "./console/pager.ts";
 import type { Call } from "./program.ts";
 import { COMMAND_WORDS, entryLine, explain, explainSend, failed, notice } from "./render.ts";
 import { People } from "./people.ts";
@@ -90,6 +91,7 @@ export async function runOnce(
         }),
       // What is printed at the same terminal shows how far it is.
       ...(json && onTerminal ? {} : { progress: (soFar) => output.progress?.(soFar) }),
+      ...(json ? {} : { paging: pagingAlone(output.style, signal) }),
       async meet({ id }) {
         // What has names alone is read by a person.
         if (json) return;

@@ -10,6 +10,7 @@ import { entryFields, success } from "../render.ts";
 import { linesOf, wholeText } from "../streams.ts";
 import type { AtPrompt, OnceArgs, Row } from "./command.ts";
 import { fromDisk, isKept, type Kept, keptRemark, readOrKept } from "./kept.ts";
+import { historyOf } from "./history.ts";
 import { type Lines, sendLines } from "./lines.ts";
 import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
@@ -86,6 +87,10 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
     prompt && count === 0
       ? [{ remark: `${group.name} has no messages${range.since ? " since then" : ""}` }]
       : [],
+  page: ({ user, entry, marksRead }, { group, range, kept }, first) => {
+    const { seq } = isKept(first) ? first.kept[0] : first;
+    return historyOf(group, { user, entry, marksRead, kept, from: range.last ? undefined : seq });
+  },
   json: (found) => (isKept(found) ? found.kept : [found]).map(entryFields),
 };
 

@@ -14,21 +14,20 @@ import {
 } from "../commands/command.ts";
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
+import { historyOf } from "../commands/history.ts";
 import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
 import { entryLine, explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
 import { People } from "../people.ts";
-import type { Screen } from "./console.ts";
+import type { Servers } from "../servers.ts";
+import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { Watches } from "./watches.ts";
-
-/** Starts a group in this process. */
-export type Host = AtPrompt["host"];
 
 export interface PromptOptions {
   readonly user: User;
   readonly home: string;
   readonly screen: Screen;
-  readonly host: Host;
+  readonly servers: Servers;
   readonly signal: AbortSignal;
 }
 
@@ -42,7 +41,7 @@ export class Prompt implements AtPrompt {
   readonly user: User;
   readonly screen: Screen;
   readonly commands = PROMPT_COMMANDS;
-  readonly host: Host;
+  readonly servers: Servers;
   ended = false;
   /** Names or addresses in the order of the last list. */
   listed: readonly string[] = [];
@@ -61,10 +60,11 @@ export class Prompt implements AtPrompt {
   #current: string | undefined;
   #all: readonly string[] = [];
 
-  constructor({ user, home, screen, host, signal }: PromptOptions) {
+  constructor({ user, home, screen, servers, signal }: PromptOptions) {
     this.user = user;
     this.screen = screen;
-    this.host = host;
+    this.servers = servers;
+    servers.onTrouble((text) => this.fail(text));
     this.#signal = signal;
     this.#context = {
       user,
@@ -76,6 +76,12 @@ export class Prompt implements AtPrompt {
       send: (group, text) => this.send(group, text),
       meet: (group) => this.#meet(group),
       entry: (group, entry) => this.#line(group, entry),
+      paging: screen.page && {
+        get rows() {
+          return (screen.rows ?? 24) - 2;
+        },
+        page: (source) => screen.page!(source),
+      },
     };
     this.#watches = new Watches(user, {
       show: (group, entry) => this.#show(group, entry),
@@ -164,6 +170,13 @@ export class Prompt implements AtPrompt {
     if (!members) return;
     this.#people.set(id, new People(members));
     this.saw(members.map(({ name }) => name));
+  }
+
+  /** Shows the history of the current group, from its end. */
+  async page(): Promise<void> {
+    const group = this.current;
+    if (!group) return this.say("you are in no group: join_group G shows its history here");
+    await this.screen.page?.(historyOf(group, this.#context));
   }
 
   switchTo(group: JoinedGroup | undefined): void {
