@@ -41,6 +41,8 @@ test("an ordinary word is a command where what follows is what it takes", () => 
       ["list zzz", "list_groups", "zzz"],
       ["read 5m", "get_messages", "5m"],
       ["read Lobby 5m", "get_messages", "Lobby 5m"],
+      ["read lob 5m", "get_messages", "lob 5m"],
+      ["read cool", "get_messages", "cool"],
       ["read cool group 2026-11-20 23:00", "get_messages", "cool group 2026-11-20 23:00"],
       ["join Nope", "join_group", "Nope"],
       ["join Cool Group", "join_group", "Cool Group"],
@@ -77,6 +79,8 @@ test("a line that begins like a command and is none is asked about", () => {
       ["list zzz yyy", "list_groups"],
       ["leave it", "leave_group"],
       ["send me that", "send_message"],
+      ["send cool stuff", "send_message"],
+      ["read cool stuff", "get_messages"],
       ["create it", "create_group"],
       ["ban him", "ban"],
     ] as const
