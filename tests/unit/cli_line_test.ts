@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { PROMPT_COMMANDS as COMMANDS } from "../../lib/cli/commands/table.ts";
+import {
+  ONCE_COMMANDS,
+  PROMPT_COMMANDS,
+  TYPED_COMMANDS as COMMANDS,
+} from "../../lib/cli/commands/table.ts";
 import { takeNameAndAddress, takeTarget, wholeTarget } from "../../lib/cli/commands/targets.ts";
 import { completions, readLine } from "../../lib/cli/console/line.ts";
 import { linesOf, wholeText } from "../../lib/cli/streams.ts";
@@ -20,6 +24,13 @@ function runs(line: ReturnType<typeof inGroup>, name: string, rest = ""): void {
   assert.equal(line.rest, rest);
 }
 
+test("every command is one of the prompt, or says what is done there instead", () => {
+  for (const command of [...PROMPT_COMMANDS, ...ONCE_COMMANDS]) {
+    assert.ok(COMMANDS.some((one) => one === command), command.names[0]);
+    assert.equal(command.prompt === undefined, command.instead !== undefined, command.names[0]);
+  }
+});
+
 test("every name of the table is understood with - and _, with / and in any case", () => {
   for (const name of names) {
     for (const typed of [name, name.replaceAll("_", "-"), `/${name}`, name.toUpperCase()]) {
@@ -27,7 +38,7 @@ test("every name of the table is understood with - and _, with / and in any case
       assert.equal(inGroup(typed).kind, typed.length > 1 ? "command" : "text", typed);
       assert.equal(nowhere(typed).kind, "command", typed);
     }
-    const withText = `${name.includes("_") ? "" : "/"}${name} whatever it is that follows`;
+    const withText = `${/[_-]/.test(name) ? "" : "/"}${name} whatever it is that follows`;
     assert.equal(inGroup(withText).kind, "command", withText);
   }
   runs(inGroup("join-group Lobby"), "join_group", "Lobby");
@@ -198,7 +209,7 @@ test("a new group's name that ends with what may be an address says what is expe
 
 test("Tab completes commands, groups and members", () => {
   const what = {
-    commands: COMMANDS.flatMap(({ names }) => names),
+    commands: PROMPT_COMMANDS.flatMap(({ names }) => names),
     short: ["join"],
     groups: ["Lobby", "Cool Group"],
     members: ["alice", "Al Bundy"],

@@ -58,11 +58,11 @@ export function readLine<C extends Names>(
   const [, slash, bare, rest] = /^(\/?)(\S*)\s*(.*)$/s.exec(typed.trim())!;
   const word = slash + bare;
   const name = bare.toLowerCase().replaceAll("-", "_");
-  const all = commands.flatMap(({ names, short = [] }) => [...names, ...short]);
+  const all = commands.flatMap(namesOf);
   const noText = slash || !current;
   // A lone `q` or `?` is somebody's answer.
   const command = noText || name.length > 1
-    ? commands.find(({ names, short = [] }) => [...names, ...short].includes(name))
+    ? commands.find((command) => namesOf(command).includes(name))
     : undefined;
   if (command) {
     const around = { ...setting, pages: [...Object.keys(FAMILIES), ...all] };
@@ -81,6 +81,11 @@ export function readLine<C extends Names>(
   return near !== undefined && wordsIn(rest) <= 1
     ? { kind: "unknown", word, near, text }
     : { kind: "text", text };
+}
+
+/** With `_`. */
+function namesOf({ names, short = [] }: Names): string[] {
+  return [...names, ...short].map((name) => name.replaceAll("-", "_"));
 }
 
 function wordsIn(text: string): number {
