@@ -127,7 +127,7 @@ export const create: Row<
 function hosted(name: string, address: string, prompt: AtPrompt | undefined): string {
   const until = prompt?.servers.own ? "until this program ends" : "in the background";
   return `${safeLine(name)} listens on ${address} ${until}, and comes back with the next start; ` +
-    `stop ${typedName(name)} ends that`;
+    `/stop ${typedName(name)} ends that`;
 }
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
