@@ -69,6 +69,7 @@ export async function start(call: Call): Promise<number> {
     run,
     group: group?.id,
     say: given.flags.has("say"),
+    yes: given.flags.has("yes"),
     begin: group ? undefined : "list_groups",
     news: revived.then(({ groups, troubles }) => [
       ...groups.map(({ name, address }) => `${safeLine(name)}, made here, is at ${address} again`),

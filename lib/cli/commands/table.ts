@@ -4,7 +4,7 @@
  */
 
 import type { Options } from "../args.ts";
-import { actions, ADMIN_OPTIONS, invite, topic } from "./admin.ts";
+import { actions, ADMIN_OPTIONS, invite, invites, revoke, topic } from "./admin.ts";
 import type { Command, ProgramCommand } from "./command.ts";
 import { create, join, leave, rename, switchGroup, trust } from "./membership.ts";
 import { follow, read, send } from "./messages.ts";
@@ -43,6 +43,26 @@ const restore: ProgramCommand = {
   options: ["json"],
 };
 
+const exportIdentity: ProgramCommand = {
+  names: ["export-identity"],
+  most: 1,
+  help: "you, as a file that a passphrase opens, for another machine",
+  instead: "it asks for a passphrase: run user.ts export-identity FILE in another terminal",
+  program: { usage: "export-identity FILE", example: "export-identity alice.json" },
+  family: "files",
+  options: ["json"],
+};
+
+const importIdentity: ProgramCommand = {
+  names: ["import-identity"],
+  most: 1,
+  help: "be the user of such a file here, too",
+  instead: "it needs a folder of its own: run user.ts import-identity FILE --home DIR",
+  program: { usage: "import-identity FILE [--replace]", example: "import-identity alice.json" },
+  family: "files",
+  options: ["json"],
+};
+
 /** The rows of the prompt and of scripts, in the order of its help. */
 export const PROMPT_COMMANDS: readonly Command[] = [
   list,
@@ -55,6 +75,8 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   members,
   switchGroup,
   invite,
+  invites,
+  revoke,
   ...actions,
   topic,
   trust,
@@ -80,6 +102,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   fingerprint,
   groups,
   invite,
+  invites,
+  revoke,
   ...actions,
   topic,
   trust,
@@ -90,6 +114,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   stop,
   doctor,
   restore,
+  exportIdentity,
+  importIdentity,
   help,
 ];
 
