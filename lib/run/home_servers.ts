@@ -37,6 +37,14 @@ export interface HomeServersOptions {
   readonly program: string;
 }
 
+const CANNOT = "Cannot start the servers beside this program";
+
+/** Why no process can be started, with the way out where one is known. */
+function whyNot(cause: unknown): string {
+  const text = sentence(cause);
+  return text.includes("--allow-run") ? "Deno may not run them, add --allow-run" : text;
+}
+
 /** See {@linkcode Servers}. */
 export class HomeServers implements Servers {
   readonly #options: HomeServersOptions;
@@ -159,20 +167,14 @@ export class HomeServers implements Servers {
     mkdirSync(join(this.#home, "logs"), { recursive: true, mode: 0o700 });
     const errors = openSync(this.#log, "a", 0o600);
     const { promise: begun, resolve: begin, reject: fail } = Promise.withResolvers<void>();
-    const cannot = "Cannot start the servers beside this program";
-    let child: ChildProcess;
-    try {
-      child = spawn(file, args, {
-        detached: true,
-        stdio: ["pipe", "pipe", errors],
-        ...(cwd === undefined ? {} : { cwd }),
-      });
-    } catch (cause) {
-      if (!/--allow-run/.test(String(cause))) throw cause;
-      throw new FolderUnusable(`${cannot}: Deno may not run them, add --allow-run`, { cause });
-    } finally {
-      closeSync(errors);
-    }
+    const failed = (cause: unknown) =>
+      fail(new FolderUnusable(`${CANNOT}: ${whyNot(cause)}`, { cause }));
+    const child = spawn(file, args, {
+      detached: true,
+      stdio: ["pipe", "pipe", errors],
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    closeSync(errors);
     const over = Promise.withResolvers<void>();
     let held = false;
     const take = (news: ServersNews) => {
@@ -181,12 +183,12 @@ export class HomeServers implements Servers {
       else if ("failure" in news) fail(errorOf(news.failure));
       else held = true;
     };
-    child.once("error", (cause) => fail(new Error(`${cannot}: ${cause.message}`, { cause })));
+    child.once("error", failed);
     child.once("exit", (code, signal) => {
       over.resolve();
       if (held) return begin(); // Another process was faster: that one is asked.
       const how = signal ?? `exit code ${code}`;
-      fail(new Error(`${cannot}: they ended at once (${how}); see ${this.#log}`));
+      fail(new Error(`${CANNOT}: they ended at once (${how}); see ${this.#log}`));
       if (this.#child !== child) return;
       this.#child = undefined;
       if (!this.#closing) this.#tell(this.#gone(how));
