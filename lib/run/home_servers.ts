@@ -20,6 +20,8 @@ import { again } from "./this_program.ts";
 
 export { foldersOf } from "./hosted_file.ts";
 
+/** Servers say each second that they are there; those that are silent for longer hang, ms. */
+const SILENCE = 10_000;
 /** How long servers that were told to end may take, ms; they give up before. */
 const ENDS_WITHIN = 10_000;
 /** How often it is looked whether they have ended, ms. */
@@ -96,8 +98,6 @@ export class HomeServers implements Servers {
 
   async detach(): Promise<void> {
     await this.#demand({ op: "detach" });
-    this.#child?.removeAllListeners("exit");
-    this.#child?.unref();
     this.#child = undefined;
   }
 
@@ -135,7 +135,7 @@ export class HomeServers implements Servers {
 
   /** Asks; undefined where none run. */
   #ask<Reply extends object>(request: ServersRequest): Promise<Reply | undefined> {
-    return ask<Reply>(serversFolder(this.#home), request);
+    return ask<Reply>(serversFolder(this.#home), request, {}, SILENCE);
   }
 
   /** Asks, and starts them where none run. */
@@ -180,11 +180,12 @@ export class HomeServers implements Servers {
     const take = (news: ServersNews) => {
       if ("ready" in news) begin();
       else if ("trouble" in news) this.#tell(news.trouble);
+      else if ("background" in news) this.#child = undefined;
       else if ("failure" in news) fail(errorOf(news.failure));
       else held = true;
     };
     child.once("error", failed);
-    child.once("exit", (code, signal) => {
+    child.once("close", (code, signal) => {
       over.resolve();
       if (held) return begin(); // Another process was faster: that one is asked.
       const how = signal ?? `exit code ${code}`;

@@ -88,6 +88,25 @@ test("start: who leaves others behind is asked, and the servers go on in the bac
     assert.equal((await world.status()).running, false);
   }));
 
+test("start: servers of a terminal are let go by --detach alone, and ended by stop after that", {
+  skip,
+}, () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const alice = await world.person("alice");
+    const refused = await world.run(["stop"], { code: 1 });
+    assert.match(refused.output, /belong to the terminal that started them[^]* start --detach/);
+    await world.run(["start", "--detach"]);
+    await world.guest("bob");
+    alice.press("ctrl-d");
+    assert.equal(await alice.end(), 0);
+    assert.doesNotMatch(alice.text, /here: Enter/);
+    const { background, groups } = await world.status();
+    assert.deepEqual([background, groups.map(({ connected }) => connected)], [true, [1]]);
+    await world.run(["stop"]);
+    assert.equal((await world.status()).running, false);
+  }));
+
 test("start: Ctrl-C twice, or Enter, ends the servers although others are in them", {
   skip,
 }, () =>
