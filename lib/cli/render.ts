@@ -249,17 +249,28 @@ export async function qrCode(text: string, { columns, rows }: Style): Promise<Qr
 export interface Words {
   readonly join: string;
   readonly list: string;
+  /** What becomes of a message that is kept, where this program ends. */
+  readonly kept?: string;
 }
 
 /** The words of the prompt. */
 export const PROMPT_WORDS: Words = { join: "join_group", list: "list_groups" };
 
 /** The words of the command line. */
-export const COMMAND_WORDS: Words = { join: "user.ts join", list: "user.ts list" };
+export const COMMAND_WORDS: Words = {
+  join: "user.ts join",
+  list: "user.ts list",
+  kept:
+    "the message is kept in the outbox of this folder and goes out with the next command that " +
+    "opens it: user.ts flush, or the prompt (--wait waits here)",
+};
 
 /** The same about a message: one that no group has refused is in the outbox. */
 export function explainSend(error: unknown, words: Words, target?: string): string {
   const said = explain(error, words, target);
+  if (error instanceof Unreachable && words.kept) {
+    return said.replace(/the message is kept and goes out .*$/, words.kept);
+  }
   if (error instanceof DiskFull) return `${said}; the message is not sent, send it again then`;
   const kept = error instanceof IdentityChanged || error instanceof BadReply;
   return kept ? `${said}; the message is kept for the group that you know` : said;

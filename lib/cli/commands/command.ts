@@ -3,7 +3,7 @@
 import { UsageError } from "../../errors.ts";
 import { safeJson } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { JoinedGroup, Receipt } from "../../user/types.ts";
+import type { JoinedGroup, Receipt, SendOptions } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
 import type { Family, Usage } from "../help.ts";
@@ -69,7 +69,7 @@ export interface Context {
    * Resolves when the group has it; without a receipt when it has not, and that was said. Otherwise
    * it rejects with the sentence that a person is told.
    */
-  send(group: GroupRef, text: string): Promise<Receipt | undefined>;
+  send(group: GroupRef, text: string, options?: SendOptions): Promise<Receipt | undefined>;
   /** Shows what long work has come to; undefined where nobody would see it. */
   readonly progress?: (soFar: SoFar) => void;
   /** Learns who is in a group, so that entries tell apart those whose names are alike. */

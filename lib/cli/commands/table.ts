@@ -4,10 +4,12 @@
  */
 
 import type { Options } from "../args.ts";
+import { DURATION } from "../../text/time.ts";
 import { actions, ADMIN_OPTIONS, invite, invites, revoke, topic } from "./admin.ts";
 import type { Command, ProgramCommand } from "./command.ts";
 import { create, join, leave, rename, switchGroup, trust } from "./membership.ts";
 import { follow, read, send } from "./messages.ts";
+import { flush, unsend } from "./outbox.ts";
 import { status, stop } from "./servers.ts";
 import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./show.ts";
 
@@ -71,6 +73,8 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   groups,
   read,
   send,
+  unsend,
+  flush,
   create,
   members,
   switchGroup,
@@ -96,6 +100,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   join,
   leave,
   send,
+  flush,
+  unsend,
   read,
   follow,
   members,
@@ -137,5 +143,16 @@ export const COMMAND_OPTIONS: Options = {
   at: { type: "text", value: "SEQ", help: "up to this entry" },
   kept: { type: "flag", help: "what is kept on this disk, without asking the group" },
   lines: { type: "flag", help: "send each line of standard input as one message" },
+  id: {
+    type: "text",
+    value: "UUID",
+    help: "the message's id: sent again with it, it is there once",
+  },
+  wait: {
+    type: "optional",
+    value: "[TIME]",
+    looks: DURATION,
+    help: "until it is sent, or for that long, like 10m",
+  },
   ...ADMIN_OPTIONS,
 };
