@@ -9,6 +9,7 @@ import { checkedName, typedName } from "../../text/names.ts";
 import type { JoinedGroup, Left, Trusted } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
+import { type End, endOf } from "../servers.ts";
 import { type AtPrompt, promptOf, type Row } from "./command.ts";
 import {
   didYouMean,
@@ -139,7 +140,7 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
 /** Gives the group that was started here, then the same one joined. */
 export const create: Row<
   { name: string; address: string | undefined },
-  { readonly address: string } | JoinedGroup
+  { readonly address: string; readonly end: End } | JoinedGroup
 > = {
   names: ["create_group"],
   short: ["create"],
@@ -160,19 +161,24 @@ export const create: Row<
   },
   menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
   async *run(context, { name, address }) {
-    const group = await promptOf(context).servers.host(name, { address });
-    yield { address: group.address };
+    const { servers } = promptOf(context);
+    const group = await servers.host(name, { address });
+    yield { address: group.address, end: await endOf(servers) };
     yield await context.user.join(group.address);
   },
-  text: (created, { style, prompt }, { name }) =>
-    "id" in created ? [success(style)] : [{ remark: hosted(name, created.address, prompt) }],
+  text: (created, { style }, { name }) =>
+    "id" in created ? [success(style)] : [{ remark: hosted(name, created) }],
   after: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
 };
 
-function hosted(name: string, address: string, prompt: AtPrompt | undefined): string {
-  const until = prompt?.servers.own ? "until this program ends" : "in the background";
+function hosted(name: string, { address, end }: { address: string; end: End }): string {
+  const until = {
+    here: "until this program ends",
+    elsewhere: "until another prompt of this folder ends",
+    background: "in the background",
+  }[end];
   return `${safeLine(name)} listens on ${address} ${until}, and comes back with the next start; ` +
-    `stop ${typedName(name)} ends that`;
+    `/stop ${typedName(name)} ends that`;
 }
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
