@@ -254,6 +254,28 @@ export interface InviteTerms {
   readonly role?: "admin" | "member" | "reader";
 }
 
+/** An invite that was made. */
+export interface MadeInvite {
+  /** By which it is revoked: SHA-256 of its token, 64 hex digits; the first 8 are enough to show. */
+  readonly id: string;
+  /** What others join by. */
+  readonly link: string;
+  /** The same without a registry, for a QR code. */
+  readonly short: string;
+  /** How many may still use it. */
+  readonly uses: number;
+  readonly role: "admin" | "member" | "reader";
+  /** When it expires, ms since 1970. */
+  readonly until: number;
+}
+
+/** An invite that still lets somebody in, as admins see it. */
+export interface OpenInvite extends Omit<MadeInvite, "link" | "short"> {
+  /** User id of who made it, and the name it has now. */
+  readonly by: string;
+  readonly name: string;
+}
+
 /** What an admin does; see PROTOCOL.md, `act`. */
 export interface Action {
   readonly action: typeof ACTIONS[number];

@@ -10,7 +10,8 @@ import { fingerprint } from "./fingerprint.ts";
 import { follow } from "./follow.ts";
 import { followOptions } from "./following.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
-import { joinGroup, makeInvite } from "./joining.ts";
+import { Invites } from "./invites.ts";
+import { joinGroup } from "./joining.ts";
 import type { Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
 import { readMembers, readTopic, toAct } from "./members.ts";
@@ -58,6 +59,8 @@ export class User implements AsyncDisposable {
   readonly id: string;
   /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`, as they were given. */
   readonly registries: readonly string[];
+  /** Invites of the groups joined. */
+  readonly invites: Invites;
   readonly #registries: Registries;
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
@@ -89,6 +92,7 @@ export class User implements AsyncDisposable {
     const name = () => this.#name.current;
     const connections = new Connections({ ...options, registries, groups, name, emit });
     this.#connections = connections;
+    this.invites = new Invites((target) => this.#link(target), registries);
     this.#parts = { ...means, registries, groups, connections };
     this.#outbox = new Outbox(groups, connections, store);
   }
@@ -140,16 +144,9 @@ export class User implements AsyncDisposable {
     return this.#connections.info(await joinGroup(target, this.#parts));
   }
 
-  /**
-   * A text by which others can join: it says where the group is, who it is, and lets in so many.
-   *
-   * @param terms by default one member within seven days
-   * @throws {UsageError} terms that cannot be; {Refusal} `forbidden` an admin may, and gives no role
-   * above its own, or the share of open invites is used up; `bad_request` others cannot reach the
-   * group; {Unreachable}
-   */
+  /** The link of a new invite, by which others can join: {@linkcode Invites.make} says more. */
   async invite(target: string, terms: InviteTerms = {}): Promise<string> {
-    return await makeInvite(this.#link(target), terms, this.#registries);
+    return (await this.invites.make(target, terms)).link;
   }
 
   /**

@@ -14,14 +14,21 @@ export type Argument =
   | "time"
   | "name"
   | "word"
+  | "invite"
+  | "subject"
   | "options"
+  | "page"
   | "rest";
 
 /** What arguments can name. */
 export interface Around {
+  /** What help has a page about. */
+  readonly pages: readonly string[];
   readonly known: Known;
   /** Names of members that were seen. */
   readonly members: readonly string[];
+  /** What there is help on. */
+  readonly subjects?: readonly string[];
 }
 
 /** Whether all of this is what a command takes, in this order; each may be left out. */
@@ -46,7 +53,7 @@ const TAKERS: Readonly<
     const isListed = /^\d+$/.test(first) && numbered[Number(first) - 1] !== undefined;
     if (isListed || isAddress(first)) return after(text, first);
     const whole = meant(text, names, (name) => name);
-    if (whole.kind === "none" ? whole.near : text.length > 2) return "";
+    if (whole.kind === "none" ? whole.near : text.length > 1) return "";
     return undefined;
   },
   /** A member that was seen, an id, or in quotes. */
@@ -62,7 +69,16 @@ const TAKERS: Readonly<
   name: (text) =>
     quoted(text) === undefined && !looksLikeAddress(text.split(/\s+/).at(-1)!) ? undefined : "",
   word: (text) => after(text, text.split(/\s/, 1)[0]),
+  /** The first digits of an invite's id. */
+  invite: (text) => after(text, /^(all|#?[0-9a-f]{4,64})(?!\S)/i.exec(text)?.[0]),
+  /** What there is help on. */
+  subject(text, { subjects = [] }) {
+    const word = text.replace(/^\//, "").toLowerCase().replaceAll("-", "_");
+    return subjects.includes(word) ? "" : undefined;
+  },
   options: (text) => text.startsWith("--") ? "" : undefined,
+  page: (text, { pages }) =>
+    pages.includes(text.toLowerCase().replace(/^\//, "").replaceAll("-", "_")) ? "" : undefined,
   /** Anything, behind another argument. */
   rest: (_, __, follows) => follows ? "" : undefined,
 };
