@@ -252,8 +252,8 @@ export class User implements AsyncDisposable {
 
   /**
    * Sends what waits in the outbox, for one group or all: what this program or an earlier one could
-   * not. Answers what became of it in each group that something waited for, when all is out or
-   * nothing was accepted for `within`.
+   * not. Answers what became of it, in the one group or in each that something waited for, when all
+   * is out or nothing was accepted for `within`.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
