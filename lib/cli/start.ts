@@ -53,6 +53,7 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
     run,
     group: group.id,
     say: given.flags.has("say"),
+    yes: given.flags.has("yes"),
   }, doors);
 }
 

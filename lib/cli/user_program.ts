@@ -31,6 +31,7 @@ const OPTIONS: Options = {
   },
   ...COMMAND_OPTIONS,
   say: { type: "flag", help: "a script's lines that are no command are texts" },
+  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
   port: { type: "text", value: "PORT", help: "port of the registry, default 5555" },
   profile: { type: "text", value: "NAME", help: "be another user of this folder" },
   log: { type: "text", value: "URL", help: "a database to look at, postgres://HOST,…/DB" },
@@ -54,6 +55,9 @@ const CONCERNING: Readonly<Record<string, readonly string[]>> = {
   get_messages: ["keep-local"],
   follow: ["keep-local"],
 };
+
+/** Options of what is typed line by line. */
+const LINE_OPTIONS = { say: "lines of a script", yes: "what is pasted at the prompt" } as const;
 
 /** The table, and options, as help shows them on a command line. */
 export const PLACE: Place = {
@@ -128,10 +132,9 @@ export function userProgram(
       await output.print(ABOUT.page(given.positionals).join("\n"));
       return 0;
     }
-    if (given.flags.has("say") && command !== undefined && command !== "start") {
-      throw new UsageError(
-        `Cannot use --say with ${safeLine(command)}: it is for lines of a script`,
-      );
+    for (const [option, use] of Object.entries(LINE_OPTIONS)) {
+      if (!given.flags.has(option) || command === undefined || command === "start") continue;
+      throw new UsageError(`Cannot use --${option} with ${safeLine(command)}: it is for ${use}`);
     }
     const call = { given, home: homeFolder(given), doors, output, run };
     for (const [option, owner] of Object.entries(OWN_OPTIONS)) {
@@ -189,6 +192,7 @@ async function openPrompt({ given, home, doors, output, run }: Call): Promise<nu
     output,
     run,
     say: given.flags.has("say"),
+    yes: given.flags.has("yes"),
   }, doors);
 }
 

@@ -1,12 +1,15 @@
 /** Commands that change where you are and who you are: join, leave, switch, create, trust, rename. */
 
-import { UsageError } from "../../errors.ts";
+import { Refusal, UsageError } from "../../errors.ts";
 import { checkedAddress } from "../../text/addresses.ts";
-import { checkedName } from "../../text/names.ts";
+import { type Meant, meant } from "../../text/meant.ts";
+import { checkedName, typedName } from "../../text/names.ts";
 import type { JoinedGroup, Trusted } from "../../user/types.ts";
+import type { User } from "../../user/user.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
 import { type AtPrompt, promptOf, type Row } from "./command.ts";
 import {
+  didYouMean,
   groupNamed,
   type GroupRef,
   takeNameAndAddress,
@@ -38,10 +41,37 @@ export const join: Row<string, JoinedGroup> = {
     text: "Join a group",
     asks: [{ question: "Group (name, number or IP:PORT)" }],
   },
-  run: ({ user }, target) => user.join(target),
+  run: ({ user }, target) => joinListed(user, target),
   json: (group) => [joinedFields(group)],
   after: enter,
 };
+
+/** Joins; a name that is not found may be one that is listed, in another case or with a slip in it. */
+async function joinListed(user: User, target: string): Promise<JoinedGroup> {
+  try {
+    return await user.join(target);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const all = await user.list().catch(() => []);
+    const listed = [...new Set(all.map(({ name }) => name))];
+    const found = meant(target, listed, (name) => name);
+    if (found.kind === "one" && found.exact && found.one !== target) {
+      return await user.join(found.one);
+    }
+    throw hinted(error, target, found);
+  }
+}
+
+function isNotFound(error: unknown): error is Refusal {
+  return error instanceof Refusal && error.code === "not_found";
+}
+
+/** The refusal of what was not found, with the names that may have been meant. */
+function hinted(error: Refusal, target: string, found: Meant<string>): Refusal {
+  const hint = didYouMean(found, typedName);
+  if (hint === undefined) return error;
+  return new Refusal("not_found", `Cannot find the group "${target}": ${hint}`);
+}
 
 /** Goes to a group that was joined, and shows what comes there. */
 function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
@@ -65,7 +95,7 @@ export const leave: Row<GroupRef, void> = {
     usage: "leave G",
     example: 'leave "Cool Group"',
     words: [1, 1],
-    read: ({ words: [group] }) => groupNamed(group),
+    read: ({ words: [group], joined }) => groupNamed(group, { joined }),
   },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
   run: ({ user }, { id }) => user.leave(id),
@@ -83,7 +113,9 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
     usage: "/switch G",
     example: "/switch Cool Group",
     read: (rest, prompt) =>
-      wholeJoined(rest, prompt, "Cannot switch: expected a joined group, switch NAME"),
+      wholeJoined(rest, prompt, "Cannot switch: expected a joined group, switch NAME", {
+        loosely: true,
+      }),
   },
   run: (_, group) => group,
   text: ({ name }) => [{ remark: `plain text goes to ${name} now` }],
@@ -149,7 +181,10 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
   },
   async run({ user }, target) {
     const before = user.joined();
-    const trusted = await user.trust(target);
+    const names = before.map(({ name }) => name);
+    const trusted = await user.trust(target).catch((error: unknown) => {
+      throw isNotFound(error) ? hinted(error, target, meant(target, names, (name) => name)) : error;
+    });
     const still = new Set(user.joined().map(({ id }) => id));
     return { trusted, gone: before.filter(({ id }) => !still.has(id)) };
   },

@@ -14,17 +14,11 @@ import {
 } from "../commands/command.ts";
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
+import { historyOf } from "../commands/history.ts";
 import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
-import {
-  Authors,
-  entryLine,
-  explain,
-  explainSend,
-  failed,
-  notice,
-  PROMPT_WORDS,
-} from "../render.ts";
-import type { Screen } from "./console.ts";
+import { entryLine, explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
+import { People } from "../people.ts";
+import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { Watches } from "./watches.ts";
 
@@ -57,7 +51,8 @@ export class Prompt implements AtPrompt {
   readonly seenNames = new Set<string>();
   readonly #context: Context;
   readonly #signal: AbortSignal;
-  readonly #authors = new Map<string, Authors>();
+  /** Who is in each group, once it has told. */
+  readonly #people = new Map<string, People>();
   readonly #pending = new Pending();
   readonly #watches: Watches;
   readonly #unread = new Map<string, number>();
@@ -80,7 +75,14 @@ export class Prompt implements AtPrompt {
       marksRead: false, // the live feed does
       prompt: this,
       send: (group, text) => this.send(group, text),
+      meet: (group) => this.#meet(group),
       entry: (group, entry) => this.#line(group, entry),
+      paging: screen.page && {
+        get rows() {
+          return (screen.rows ?? 24) - 2;
+        },
+        page: (source) => screen.page!(source),
+      },
     };
     this.#watches = new Watches(user, {
       show: (group, entry) => this.#show(group, entry),
@@ -156,8 +158,26 @@ export class Prompt implements AtPrompt {
   }
 
   /** Once for each group; a script shows none. */
-  watch(group: JoinedGroup): Promise<void> {
-    return this.live ? this.#watches.open(group) : Promise.resolve();
+  async watch(group: JoinedGroup): Promise<void> {
+    if (!this.live) return;
+    await this.#meet(group);
+    if (!this.#signal.aborted) await this.#watches.open(group);
+  }
+
+  /** Learns who is in a group; one that does not answer is asked when it does. */
+  async #meet({ id }: GroupRef): Promise<void> {
+    if (this.#people.has(id)) return;
+    const members = await this.user.members(id).catch(() => undefined);
+    if (!members) return;
+    this.#people.set(id, new People(members));
+    this.saw(members.map(({ name }) => name));
+  }
+
+  /** Shows the history of the current group, from its end. */
+  async page(): Promise<void> {
+    const group = this.current;
+    if (!group) return this.say("you are in no group: join_group G shows its history here");
+    await this.screen.page?.(historyOf(group, this.#context));
   }
 
   switchTo(group: JoinedGroup | undefined): void {
@@ -169,6 +189,7 @@ export class Prompt implements AtPrompt {
   /** After leaving: no more of its messages, and another current group if it was that one. */
   left(group: GroupRef): void {
     this.#watches.stop(group.id);
+    this.#people.delete(group.id);
     this.#unread.delete(group.id);
     this.#pending.drop((item) => item.group === group.id);
     if (this.#current === group.id) this.switchTo(this.joined[0]);
@@ -215,12 +236,10 @@ export class Prompt implements AtPrompt {
 
   /** An entry as lines, with the group's name where several are shown. */
   #line(group: GroupRef, entry: GroupEntry): string {
-    const authors = this.#authors.get(group.id) ?? new Authors();
-    this.#authors.set(group.id, authors);
     if (entry.kind !== "founded") this.seenNames.add(entry.name);
     const several = this.live && this.joined.length > 1;
     return entryLine(entry, this.screen.style, {
-      label: authors.label(entry),
+      people: this.#people.get(group.id),
       ...(several ? { group: group.name } : {}),
     });
   }
@@ -251,6 +270,7 @@ export class Prompt implements AtPrompt {
       this.#unread.set(group.id, (this.#unread.get(group.id) ?? 0) + 1);
     }
     this.#notTyping(safeLine(entry.name));
+    this.#people.get(group.id)?.apply(entry);
     this.print(this.#line(group, entry));
     this.refresh();
   }
@@ -286,6 +306,8 @@ export class Prompt implements AtPrompt {
       return;
     }
     this.#away.delete(group);
+    const back = this.joined.find(({ name }) => name === group);
+    if (back) void this.#meet(back);
     if (away !== "told") clearTimeout(away);
     else if (this.#isJoined(group)) this.say(`${group} is back`);
   }
