@@ -23,6 +23,8 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   members: ["Lab"],
   fingerprint: ["Lab"],
   invite: ["Lab", "--qr"],
+  invites: ["Lab"],
+  revoke: ["Lab", "all"],
   promote: ["Lab", "bob", "admin"],
   demote: ["Lab", "bob", "member"],
   mute: ["Lab", "bob", "--for", "1h"],
@@ -34,6 +36,8 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   trust: ["Lab"],
   rename: ["alan"],
   whoami: [],
+  status: [],
+  stop: [],
   "export-identity": ["FILE"],
   "import-identity": ["FILE"],
   leave_group: ["Other"],
@@ -99,7 +103,16 @@ test("--json: what fails and what is typed wrong leave standard output empty, wi
     const registry = keep(await Registry.start({ port: 0 }));
     const place = ["--registry", registry.address, "--home", home, "--json"];
     // Of nothing they need, these say nothing and are done.
-    const easy = ["list_groups", "show_groups", "rename", "whoami", "doctor", "restore"];
+    const easy = [
+      "list_groups",
+      "show_groups",
+      "rename",
+      "whoami",
+      "doctor",
+      "restore",
+      "status",
+      "stop",
+    ];
     for (const [name, words] of Object.entries(TYPED)) {
       if (easy.includes(name)) continue;
       const typed = words.map((word) => word === "FILE" ? join(home, "nowhere", word) : word);
