@@ -67,6 +67,8 @@ const FIELDS: Readonly<Record<Op, object>> = {
   unsubscribe: {},
   typing: {},
   invite: { uses: 1, for: 1_000, role: "member" },
+  invites: { after: "" },
+  revoke: { invite: "all" },
   act: { action: "topic", topic: "t" },
 };
 
@@ -100,7 +102,7 @@ test("operations: two may be asked by anyone, two by who is no member, and all e
   const ops = Object.keys(OPERATIONS) as Op[];
   const of = (who: string) => ops.filter((op) => OPERATIONS[op].who === who);
   assert.deepEqual([of("anyone"), of("user")], [["prove", "ping"], ["join", "unsubscribe"]]);
-  assert.deepEqual(of("admin"), ["act"]);
+  assert.deepEqual(of("admin"), ["invites", "revoke", "act"]);
 });
 
 test("operations: a request costs what its row says, each user and connection its own", async () => {

@@ -2,9 +2,11 @@
 
 import { Refusal, UsageError } from "../../errors.ts";
 import { checkedAddress } from "../../text/addresses.ts";
+import { counted } from "../../text/counted.ts";
+import { safeLine } from "../../text/filter.ts";
 import { type Meant, meant } from "../../text/meant.ts";
 import { checkedName, typedName } from "../../text/names.ts";
-import type { JoinedGroup, Trusted } from "../../user/types.ts";
+import type { JoinedGroup, Left, Trusted } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
 import { type AtPrompt, promptOf, type Row } from "./command.ts";
@@ -79,7 +81,7 @@ function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
   return prompt.watch(group);
 }
 
-export const leave: Row<GroupRef, void> = {
+export const leave: Row<GroupRef, Left> = {
   names: ["leave_group"],
   short: ["leave"],
   takes: ["group"],
@@ -99,7 +101,19 @@ export const leave: Row<GroupRef, void> = {
   },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
   run: ({ user }, { id }) => user.leave(id),
-  json: (_, { name }) => [{ left: name }],
+  text({ told, unsent }, { style }, { name }) {
+    const them = counted(unsent, "message");
+    return [
+      ...(told
+        ? []
+        : [{ remark: `${name} does not answer: it is told that you left when it does` }]),
+      ...(unsent > 0
+        ? [{ remark: `${them} for ${name} not sent; unsend shows and drops what waits` }]
+        : []),
+      success(style),
+    ];
+  },
+  json: ({ told, unsent }, { name }) => [{ left: name, told, unsent }],
   after: (prompt, _, group) => prompt.left(group),
 };
 
@@ -124,38 +138,42 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
 
 /** Gives the group that was started here, then the same one joined. */
 export const create: Row<
-  { name: string; address: string },
+  { name: string; address: string | undefined },
   { readonly address: string } | JoinedGroup
 > = {
   names: ["create_group"],
   short: ["create"],
   takes: ["name"],
   family: "groups",
-  help: "start a group in this program and join it",
+  help: "start a group beside this program and join it",
   prompt: {
     usage: "/create NAME [IP:PORT]",
     example: "/create Cool Group",
     read(rest) {
-      const { name, address = "127.0.0.1:0" } = takeNameAndAddress(rest);
+      const { name, address } = takeNameAndAddress(rest);
       if (name === "") throw new UsageError("Cannot create a group: expected create_group NAME");
       return {
         name: checkedName(name),
-        address: checkedAddress("the address", address, { free: true }),
+        address: address && checkedAddress("the address", address, { free: true }),
       };
     },
   },
   menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
   async *run(context, { name, address }) {
-    const group = await promptOf(context).host(name, address);
+    const group = await promptOf(context).servers.host(name, { address });
     yield { address: group.address };
     yield await context.user.join(group.address);
   },
-  text: (created, { style }, { name }) =>
-    "id" in created
-      ? [success(style)]
-      : [{ remark: `${name} listens on ${created.address} for as long as this program runs` }],
+  text: (created, { style, prompt }, { name }) =>
+    "id" in created ? [success(style)] : [{ remark: hosted(name, created.address, prompt) }],
   after: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
 };
+
+function hosted(name: string, address: string, prompt: AtPrompt | undefined): string {
+  const until = prompt?.servers.own ? "until this program ends" : "in the background";
+  return `${safeLine(name)} listens on ${address} ${until}, and comes back with the next start; ` +
+    `stop ${typedName(name)} ends that`;
+}
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
   names: ["trust"],

@@ -2,8 +2,8 @@
 
 import { edits, nearest } from "../../text/nearest.ts";
 import { areArguments, type Argument, type Around } from "../commands/arguments.ts";
-import { typedName } from "../../text/names.ts";
 import { FAMILIES } from "../help.ts";
+import { typedName } from "../../text/names.ts";
 
 /** What the parser needs of a command. */
 export interface Names {

@@ -18,18 +18,16 @@ import { historyOf } from "../commands/history.ts";
 import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
 import { entryLine, explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
 import { People } from "../people.ts";
+import type { Servers } from "../servers.ts";
 import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { Watches } from "./watches.ts";
-
-/** Starts a group in this process. */
-export type Host = AtPrompt["host"];
 
 export interface PromptOptions {
   readonly user: User;
   readonly home: string;
   readonly screen: Screen;
-  readonly host: Host;
+  readonly servers: Servers;
   readonly signal: AbortSignal;
 }
 
@@ -43,7 +41,7 @@ export class Prompt implements AtPrompt {
   readonly user: User;
   readonly screen: Screen;
   readonly commands = PROMPT_COMMANDS;
-  readonly host: Host;
+  readonly servers: Servers;
   ended = false;
   /** Names or addresses in the order of the last list. */
   listed: readonly string[] = [];
@@ -62,10 +60,11 @@ export class Prompt implements AtPrompt {
   #current: string | undefined;
   #all: readonly string[] = [];
 
-  constructor({ user, home, screen, host, signal }: PromptOptions) {
+  constructor({ user, home, screen, servers, signal }: PromptOptions) {
     this.user = user;
     this.screen = screen;
-    this.host = host;
+    this.servers = servers;
+    servers.onTrouble((text) => this.fail(text));
     this.#signal = signal;
     this.#context = {
       user,
@@ -89,8 +88,12 @@ export class Prompt implements AtPrompt {
       missed: (group, count, shown) => this.#missed(group, count, shown),
       failed: (group, error) => {
         const member = this.joined.some(({ id }) => id === group.id);
-        const ended = !member && error instanceof Refusal && error.code === "not_member";
-        const why = ended ? "you are no member any more" : this.#why(error, group.name);
+        const code = !member && error instanceof Refusal ? error.code : undefined;
+        const why = code === "not_member"
+          ? "you are no member any more"
+          : code === "banned"
+          ? "you are banned from it"
+          : this.#why(error, group.name);
         this.say(`${group.name}: ${why}`);
         if (!member) this.left(group); // What is typed goes elsewhere.
       },

@@ -11,21 +11,26 @@ import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, paint, PLAIN, success } from "../render.ts";
 import { fullLabel } from "../people.ts";
+import type { Servers } from "../servers.ts";
 import type { Output } from "../streams.ts";
 import { Console } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
 import { pasteQuestion, tooLong } from "./paste.ts";
-import { type Host, Prompt } from "./prompt.ts";
+import { Prompt } from "./prompt.ts";
 import type { Screen } from "./screen.ts";
 
 export interface RunPromptOptions {
   readonly user: User;
   readonly home: string;
-  readonly host: Host;
+  readonly servers: Servers;
   readonly output: Output;
   readonly run: Run;
-  /** A joined group to begin in; default the first. */
-  readonly group?: string;
+  /** A joined group to begin in; default the first, and none in a script. */
+  readonly group?: string | undefined;
+  /** A line that is run first. */
+  readonly begin?: string | undefined;
+  /** Remarks that come later. */
+  readonly news?: Promise<readonly string[]>;
   /** A long paste is sent without a question. */
   readonly yes?: boolean;
   /** Of a script: lines that are no command go to the current group. */
@@ -34,7 +39,7 @@ export interface RunPromptOptions {
 
 /** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
 export async function runPrompt(options: RunPromptOptions): Promise<number> {
-  const { user, home, host, output, run } = options;
+  const { user, home, servers, output, run } = options;
   const stop = new AbortController();
   run.onClose(() => stop.abort());
   const history = await openHistory(home);
@@ -59,7 +64,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   });
   run.onClose(() => screen.close());
   run.signal.addEventListener("abort", () => screen.close(), { once: true });
-  const prompt: Prompt = new Prompt({ user, home, screen, host, signal: stop.signal });
+  const prompt: Prompt = new Prompt({ user, home, screen, servers, signal: stop.signal });
 
   const joined = user.joined();
   screen.print(firstScreen(user, output.style));
@@ -71,6 +76,8 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   }
   for (const group of joined) void prompt.watch(group);
   void listed(prompt);
+  void options.news?.then((texts) => texts.forEach((text) => prompt.say(text)));
+  if (options.begin !== undefined) await runLine(prompt, options.begin);
 
   await Promise.race([runTyped(prompt, screen, options.yes), screen.interrupted]);
   const waiting = unsent(user);
@@ -151,14 +158,14 @@ async function listed(prompt: Prompt): Promise<void> {
   }
 }
 
-export interface ScriptOptions extends Omit<RunPromptOptions, "run" | "group"> {
+export interface ScriptOptions extends Omit<RunPromptOptions, "run"> {
   readonly lines: AsyncGenerator<string>;
   readonly signal: AbortSignal;
 }
 
 /** Runs every line; 1 if any failed. */
 export async function runScript(options: ScriptOptions): Promise<number> {
-  const { user, home, host, output, lines, signal, say = false } = options;
+  const { user, home, servers, output, lines, signal, say = false } = options;
   let code = 0;
   let written: Promise<void> = Promise.resolve();
   const next = async () => {
@@ -182,8 +189,11 @@ export async function runScript(options: ScriptOptions): Promise<number> {
   };
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
-  const prompt = new Prompt({ user, home, screen, host, signal: either });
+  const prompt = new Prompt({ user, home, screen, servers, signal: either });
+  prompt.switchTo(user.joined().find(({ id }) => id === options.group));
   try {
+    for (const text of await options.news ?? []) prompt.say(text); // A script can rely on it.
+    if (options.begin !== undefined) await runLine(prompt, options.begin);
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
       if (line === undefined) break;
