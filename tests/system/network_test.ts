@@ -191,7 +191,7 @@ test(
       // The same, and the registry's key.
       const words = wordsOf(second).slice(3).join(" ");
       assert.match(line, new RegExp(`start ${words}#\\S+$`));
-      const said = await told(b.type(second)!, "members", "send_message hi");
+      const said = await told(b.type(second)!, "members", "send_message Lobby hi");
       assert.match(said, /joined Lobby 192\.168\.3\.97:\d+ /);
       assert.match(said, /^SUCCESS$/m);
     }),
