@@ -4,12 +4,14 @@
  */
 
 import { sentence, UsageError } from "../errors.ts";
+import type { SealedFile } from "../protocol/kept.ts";
 import type { Level, Logger } from "../structures/logger.ts";
 import { safeJson } from "../text/filter.ts";
 import type { User } from "../user/user.ts";
 import type { Hold } from "./home.ts";
 import { COMMON, type Given, type Options, readArgs } from "./args.ts";
 import { failed } from "./render.ts";
+import type { Servers } from "./servers.ts";
 import type { Ask, Bytes, Output } from "./streams.ts";
 
 /** The version that `--version` shows; a test compares it with deno.json. */
@@ -81,6 +83,8 @@ export interface LogSink extends Logger {
 /** A server that runs in this process. */
 export interface Running {
   readonly address: string;
+  /** Addresses that others reach a registry by which listens on all of its machine's. */
+  readonly others?: readonly string[];
   readonly name?: string;
   /** Public key that it proves. */
   readonly key: string;
@@ -182,7 +186,17 @@ export interface OpenGroupOptions {
   readonly log?: LogSink;
 }
 
-/** What composition starts for a server's program, and for `start`. */
+/** Of which folder servers are, and how they are started where they do not run. */
+export interface ServersOptions {
+  readonly home: string;
+  /** Where groups are listed. */
+  readonly registries: readonly string[];
+  readonly transport: string | undefined;
+  /** Where groups listen that nobody gives an address; default `127.0.0.1`. */
+  readonly host?: string | undefined;
+}
+
+/** What composition starts for a server's program. */
 export interface ServerDoors {
   readonly openLog: OpenLog;
   readonly openRegistry: (options: OpenRegistryOptions) => Promise<Running>;
@@ -192,7 +206,7 @@ export interface ServerDoors {
 }
 
 /** What the user program needs of composition. */
-export interface UserDoors extends ServerDoors {
+export interface UserDoors extends Pick<ServerDoors, "ask"> {
   /** Opens this home's user. */
   readonly openUser: (options: OpenUserOptions) => Promise<User>;
   /** This home's user, or a fresh one, to look at servers: nothing is sent, nothing kept. */
@@ -202,13 +216,36 @@ export interface UserDoors extends ServerDoors {
     home: string,
     options: { readonly newUser: boolean; readonly name?: string | undefined },
   ) => Promise<readonly string[]>;
+  /** The user of a home as the text of an identity file; the passphrase is asked when it is needed. */
+  readonly exportIdentity: (
+    home: string,
+    passphrase: () => Promise<string>,
+  ) => Promise<IdentityMoved & { readonly text: string }>;
+  /** Makes the user of an identity file that of a home. */
+  readonly importIdentity: (
+    home: string,
+    from: { readonly file: SealedFile; readonly what: string; readonly replace: boolean },
+    passphrase: string,
+  ) => Promise<IdentityMoved>;
+  /** Keeps a text in a file that is not there yet. */
+  readonly saveNew: (path: string, text: string) => Promise<void>;
+  /** Asks on the terminal, and shows nothing of what is typed; undefined when stdin is none. */
+  readonly askSecret?: (question: string) => Promise<string>;
   /** See {@linkcode Hold}. */
   readonly hold: Hold;
   /** What this machine gives a user of a home. */
   readonly machine: (home: string, transport?: string) => Promise<Machine>;
   /** What a database is that keeps groups. @throws {UsageError} it is no URL of one */
   readonly database: (url: string) => Promise<DatabaseFound>;
-  /** The name kept in a home; undefined on the first run. */
+  /** The servers beside the screens of a folder. */
+  readonly servers: (options: ServersOptions) => Promise<Servers>;
+  /** A home, and the folders of its profiles. */
+  readonly foldersOf: (home: string) => Promise<readonly string[]>;
+  /** The addresses of this machine, without a zone. */
+  readonly addresses: () => string[];
+  /** What a person types to run a command of this program, in the form that was used here. */
+  readonly typed: (command: string) => string;
+  /** The name that somebody chose in a home; undefined before. */
   readonly keptName: (home: string) => Promise<string | undefined>;
   /** The name of the system's user. */
   readonly systemName: () => Promise<string>;
@@ -217,6 +254,22 @@ export interface UserDoors extends ServerDoors {
   readonly stdin: Bytes;
   /** Bytes of standard input where it is a file. */
   readonly stdinSize?: () => number | undefined;
+}
+
+/** A user who was taken to a file, or from one. */
+export interface IdentityMoved {
+  readonly name: string;
+  readonly id: string;
+  /** Names of those joined. */
+  readonly groups: readonly string[];
+  /** `HOST:PORT` of those whose key is known. */
+  readonly registries: readonly string[];
+  /** Names of groups that were joined by it. */
+  readonly joined?: readonly string[];
+  /** Names that other groups have here, which stay. */
+  readonly others?: readonly string[];
+  /** The folder in which the former user of the home is. */
+  readonly aside?: string;
 }
 
 /** What was found about this machine. */

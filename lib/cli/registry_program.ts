@@ -65,8 +65,10 @@ export function registryProgram(
       given,
       openLog,
       (log) => openRegistry({ home, host, port, log, transport }),
-      ({ address, key }) =>
-        `Registry listens on ${address} (short key ${shortKey(key)}; Ctrl-C stops it)`,
+      ({ address, others = [], key }) =>
+        `Registry listens on ${address}` +
+        (others.length > 0 ? `, for others ${others.join(" or ")}` : "") +
+        ` (short key ${shortKey(key)}; Ctrl-C stops it)`,
       output,
       run,
     );

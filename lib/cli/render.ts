@@ -5,6 +5,7 @@
 
 import { styleText } from "node:util";
 import { BadReply, DiskFull, IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
+import { shortId } from "../identity/ids.ts";
 import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
 import { formatLocal } from "../text/time.ts";
@@ -13,7 +14,9 @@ import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";
+import { either } from "../text/meant.ts";
 import { displayWidth, wrap } from "../text/width.ts";
+import { fullLabel, People, quotedName } from "./people.ts";
 
 /** Where lines go: without colour and columns they are plain text for a file or a pipe. */
 export interface Style {
@@ -30,24 +33,27 @@ export const PLAIN: Style = { colour: false };
 /** How far a line of a message stands in when it is not the first. */
 const INDENT = "    ";
 
-/** An entry as one or more lines. `group` puts the group's name before it. */
+/** An entry as one or more lines. `group` puts the group's name before it, `people` says who is in it. */
 export function entryLine(
   entry: GroupEntry,
   style: Style = PLAIN,
-  { group, label }: { group?: string; label?: string } = {},
+  { group, people = NOBODY }: { group?: string | undefined; people?: People } = {},
 ): string {
   const where = group === undefined ? "" : `[${safeLine(group)}] `;
+  const mark = MARKS[entry.signature] ?? "";
   if (entry.kind !== "message") {
-    const mark = MARKS[entry.signature] ?? "";
-    return paint(style, "gray", `${where}* ${actionText(entry)}${mark}`);
+    return paint(style, "gray", `${where}* ${actionText(entry, people)}${mark}`);
   }
-  const [time, author] = [`[${formatLocal(entry.at)}] `, label ?? authorLabel(entry)];
+  const [time, author] = [`[${formatLocal(entry.at)}] `, authorOf(entry, people) + mark];
   const width = displayWidth(`${where}${time}${author}: `);
   const head = paint(style, "cyan", where) + paint(style, "gray", time) +
     paint(style, "bold", author) + ": ";
   const [first, ...rest] = textRows(entry.text, style, width);
   return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
+
+/** A group of which nobody is known. */
+const NOBODY = new People();
 
 /** A map: a group may name a kind `constructor`. */
 const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
@@ -64,20 +70,21 @@ const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
-function actionText(entry: GroupEntry): string {
+function actionText(entry: GroupEntry, people: People): string {
   const kind = kindOf(entry);
-  const { name } = entry;
+  const { author, name } = entry;
   const body: Readonly<Record<string, unknown>> = entry.body ?? {};
-  const who = quotedName(name);
+  const who = kind === "founded" ? quotedName(name) : authorOf(entry, people);
   if (kind === "topic") {
     const topic = safeLine(String(body.topic ?? ""));
     return topic === "" ? `${who} took the topic away` : `${who} set the topic: ${topic}`;
   }
-  const whom = typeof body.name === "string"
-    ? ` ${quotedName(body.name)}`
-    : typeof body.user === "string"
-    ? ` ${safeLine(body.user.slice(0, 8))}`
-    : "";
+  if (kind === "join") return `${who} joined${alikeText(entry, people)}`;
+  if (kind === "rename") {
+    const before = people.label({ user: author, name: String(body.before ?? "") });
+    return `${before} is now called ${who}${alikeText(entry, people)}`;
+  }
+  const whom = typeof body.user === "string" ? ` ${personText(body, people)}` : "";
   const until = kind === "mute" && typeof body.until === "number" && body.until > 0 &&
       body.until < 8.64e15
     ? ` until ${formatLocal(body.until)}`
@@ -86,13 +93,22 @@ function actionText(entry: GroupEntry): string {
   return `${who} ${ACTION_VERBS.get(kind) ?? safeLine(kind)}${whom}${role}${until}`;
 }
 
-/**
- * The author of an entry: quoted where the name could be read as part of the line, with the first
- * digits of the id where two users have the same name, and a warning where the signature fails.
- */
-function authorLabel(entry: GroupEntry, sameName = false): string {
-  const id = sameName ? `#${safeLine(entry.author.slice(0, 4))}` : "";
-  return quotedName(entry.name) + id + (MARKS[entry.signature] ?? "");
+function authorOf({ author, name }: GroupEntry, people: People): string {
+  return people.label({ user: author, name });
+}
+
+/** Whom an action is about; logs of older versions do not always have the name. */
+function personText(body: Readonly<Record<string, unknown>>, people: People): string {
+  const user = String(body.user);
+  return typeof body.name === "string"
+    ? people.label({ user, name: body.name })
+    : safeLine(shortId(user));
+}
+
+/** Whose name the one of a newcomer looks like. */
+function alikeText({ author, name }: GroupEntry, people: People): string {
+  const alike = people.alike({ user: author, name }).map(fullLabel);
+  return alike.length === 0 ? "" : `; the name looks like that of ${either(alike, 3)}`;
 }
 
 /** What stands behind an author whose signature says something. */
@@ -100,25 +116,6 @@ const MARKS: Readonly<Record<string, string>> = {
   invalid: " [NOT VERIFIED]",
   unsigned: " [unsigned]",
 };
-
-function quotedName(typed: string): string {
-  const name = safeLine(typed);
-  return /[:"[\]]|^\*|\s{2}|^$/.test(name) ? `"${name.replaceAll('"', "'")}"` : name;
-}
-
-/** Remembers who wrote under which name, and tells two of the same name apart. */
-export class Authors {
-  readonly #names = new Map<string, Set<string>>();
-
-  /** The label of an entry's author. */
-  label(entry: GroupEntry): string {
-    const key = entry.name.toLowerCase();
-    const ids = this.#names.get(key);
-    if (!ids) this.#names.set(key, new Set([entry.author]));
-    else if (ids.size < 100) ids.add(entry.author);
-    return authorLabel(entry, (ids?.size ?? 1) > 1);
-  }
-}
 
 function textRows(text: string, { columns }: Style, first: number): string[] {
   const lines = safeText(text).split("\n");
@@ -171,14 +168,14 @@ export function joinedLine(
   return notes.length === 0 ? line : line + paint(style, "gray", ` (${notes.join(", ")})`);
 }
 
-/** A member, with the role where it is not the usual one. */
+/** A member, with its short id, and the role where it is not the usual one. */
 export function memberLine(member: MemberInfo, style: Style = PLAIN): string {
   const notes = [
     ...(member.role === "member" ? [] : [safeLine(member.role)]),
     ...(member.present ? ["here"] : []),
   ];
-  const id = paint(style, "gray", ` ${safeLine(member.user)}`);
-  return safeLine(member.name) + (notes.length === 0 ? "" : ` (${notes.join(", ")})`) + id;
+  const label = fullLabel(member);
+  return notes.length === 0 ? label : label + paint(style, "gray", ` (${notes.join(", ")})`);
 }
 
 /** What a script gets of a joined group; `unread` is null where nobody can tell. */
@@ -252,17 +249,28 @@ export async function qrCode(text: string, { columns, rows }: Style): Promise<Qr
 export interface Words {
   readonly join: string;
   readonly list: string;
+  /** What becomes of a message that is kept, where this program ends. */
+  readonly kept?: string;
 }
 
 /** The words of the prompt. */
 export const PROMPT_WORDS: Words = { join: "join_group", list: "list_groups" };
 
 /** The words of the command line. */
-export const COMMAND_WORDS: Words = { join: "user.ts join", list: "user.ts list" };
+export const COMMAND_WORDS: Words = {
+  join: "user.ts join",
+  list: "user.ts list",
+  kept:
+    "the message is kept in the outbox of this folder and goes out with the next command that " +
+    "opens it: user.ts flush, or the prompt (--wait waits here)",
+};
 
 /** The same about a message: one that no group has refused is in the outbox. */
 export function explainSend(error: unknown, words: Words, target?: string): string {
   const said = explain(error, words, target);
+  if (error instanceof Unreachable && words.kept) {
+    return said.replace(/the message is kept and goes out .*$/, words.kept);
+  }
   if (error instanceof DiskFull) return `${said}; the message is not sent, send it again then`;
   const kept = error instanceof IdentityChanged || error instanceof BadReply;
   return kept ? `${said}; the message is kept for the group that you know` : said;
@@ -272,12 +280,12 @@ export function explainSend(error: unknown, words: Words, target?: string): stri
 export function explain(error: unknown, { join, list }: Words, target?: string): string {
   const said = sentence(error).replace(/\.$/, "");
   if (error instanceof Unreachable) {
-    return /kept|is it (running|zgroup)|check how/.test(said)
+    return /kept|is it (running|zgroup)|check how|; ask who runs it/.test(said)
       ? said
       : `${said}; check that it runs and try again`;
   }
   if (error instanceof IdentityChanged) return `${said}; ask its owner whether it was set up anew`;
-  if (!(error instanceof Refusal)) return said;
+  if (!(error instanceof Refusal) || said.endsWith("?")) return said;
   switch (error.code) {
     case "not_member":
       return target === undefined

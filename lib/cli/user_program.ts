@@ -5,15 +5,17 @@ import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import { atMost, COMMON, type Options, valueOf } from "./args.ts";
+import { status, stop } from "./background.ts";
 import { type Command, type ProgramCommand, refuseOthers } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { doctor } from "./doctor.ts";
 import { type Entry, familyRows, optionRows, pageAbout, type Place } from "./help.ts";
 import { homeFolder, keepLocalOf, whereOf } from "./home.ts";
+import { exportIdentity, importIdentity } from "./identity.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
 import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
-import { hosting, start, talk } from "./start.ts";
+import { chosenName, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -26,25 +28,41 @@ const OPTIONS: Options = {
   "keep-local": {
     type: "text",
     value: "N",
-    help: "entries a group that are kept on this disk when read, default 10,000; 0 removes them",
+    help: "entries of each group that stay on this disk, default 10,000 (else $ZGROUP_KEEP_LOCAL)",
   },
   ...COMMAND_OPTIONS,
   say: { type: "flag", help: "a script's lines that are no command are texts" },
+  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
   port: { type: "text", value: "PORT", help: "port of the registry, default 5555" },
+  host: { type: "text", value: "IP", help: "serve others at this address of the machine" },
+  detach: { type: "flag", help: "in the background; status shows it, stop ends it" },
   profile: { type: "text", value: "NAME", help: "be another user of this folder" },
   log: { type: "text", value: "URL", help: "a database to look at, postgres://HOST,…/DB" },
   "single-copy": { type: "flag", help: "one copy of each group in it is enough" },
   "new-user": { type: "flag", help: "begin as a new user, where the key is lost" },
+  replace: { type: "flag", help: "set the user of this folder aside" },
 };
 
 /** Options of one command that opens no user before. */
 const OWN_OPTIONS: Readonly<Record<string, string>> = {
   port: "start",
+  host: "start",
+  detach: "start",
   profile: "start",
   log: "doctor",
   "single-copy": "doctor",
   "new-user": "restore",
+  replace: "import-identity",
 };
+
+/** Options of every command that concern these above all. */
+const CONCERNING: Readonly<Record<string, readonly string[]>> = {
+  get_messages: ["keep-local"],
+  follow: ["keep-local"],
+};
+
+/** Options of what is typed line by line. */
+const LINE_OPTIONS = { say: "lines of a script", yes: "what is pasted at the prompt" } as const;
 
 /** The table, and options, as help shows them on a command line. */
 export const PLACE: Place = {
@@ -60,7 +78,7 @@ function onceEntry(command: Command | ProgramCommand): Entry {
   const { usage, example, help: own = help } = (once ?? program)!;
   const [name] = command.names;
   const all = once
-    ? onceOptions(command)
+    ? [...onceOptions(command), ...CONCERNING[name] ?? []]
     : [...options, ...Object.keys(OWN_OPTIONS).filter((one) => OWN_OPTIONS[one] === name)];
   return {
     names: onceNames(command),
@@ -119,10 +137,9 @@ export function userProgram(
       await output.print(ABOUT.page(given.positionals).join("\n"));
       return 0;
     }
-    if (given.flags.has("say") && command !== undefined && command !== "start") {
-      throw new UsageError(
-        `Cannot use --say with ${safeLine(command)}: it is for lines of a script`,
-      );
+    for (const [option, use] of Object.entries(LINE_OPTIONS)) {
+      if (!given.flags.has(option) || command === undefined || command === "start") continue;
+      throw new UsageError(`Cannot use --${option} with ${safeLine(command)}: it is for ${use}`);
     }
     const call = { given, home: homeFolder(given), doors, output, run };
     for (const [option, owner] of Object.entries(OWN_OPTIONS)) {
@@ -131,8 +148,12 @@ export function userProgram(
       }
     }
     if (command === "start") return await start(call);
+    if (command === "status") return await status(call);
+    if (command === "stop") return await stop(call);
     if (command === "doctor") return await doctor(call);
     if (command === "restore") return await restore(call);
+    if (command === "export-identity") return await exportIdentity(call);
+    if (command === "import-identity") return await importIdentity(call);
     return command === undefined ? await openPrompt(call) : await oneCommand(call);
   });
 }
@@ -161,39 +182,26 @@ async function oneCommand(call: Call): Promise<number> {
   return await runOnce(command, user, call);
 }
 
-async function openPrompt({ given, home, doors, output, run }: Call): Promise<number> {
+async function openPrompt(call: Call): Promise<number> {
+  const { given, home, doors, output, run } = call;
   const where = whereOf(given, home);
   atMost(given.positionals, 0);
   for (const option of [...given.flags, ...given.texts.keys()]) {
     if (!Object.hasOwn(COMMAND_OPTIONS, option)) continue;
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
-  const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
+  const name = await chosenName(call, home);
   const user = await doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) });
   run.onClose(() => user.close());
+  const servers = await doors.servers(where);
+  run.onClose(() => servers.close());
   return await talk({
     user,
     home,
-    host: hosting(where, doors, run),
+    servers,
     output,
     run,
     say: given.flags.has("say"),
-  }, doors);
-}
-
-async function firstName(home: string, { ask, keptName, systemName }: UserDoors) {
-  if (!ask || await keptName(home) !== undefined) return undefined;
-  const standard = safeLine(await systemName());
-  const [name] = await ask([{
-    text: "Your name, as others see it",
-    standard,
-    problem: (typed) => {
-      try {
-        checkedName(typed);
-      } catch (error) {
-        return (error as Error).message;
-      }
-    },
-  }]);
-  return checkedName(name);
+    yes: given.flags.has("yes"),
+  }, call);
 }

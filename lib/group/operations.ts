@@ -131,7 +131,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
   act: { who: "admin", budget: "others", line: "ACT REQUEST", decide: decideAct },
 };
 
-/** The rule of who may ask, as the state is now. @throws {Refusal} `not_member`, `forbidden` */
+/** The rule of who may ask, as the state is now. @throws {Refusal} `not_member`, `banned`, `forbidden` */
 export function permit<K extends Op>(
   state: GroupState,
   request: Request<K>,

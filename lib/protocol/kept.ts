@@ -4,12 +4,16 @@
  */
 
 import * as v from "valibot";
-import { count, key, name, problemOf } from "./fields.ts";
+import { address, count, id, key, listOf, name, problemOf } from "./fields.ts";
+import { MAX_SERVERS } from "./limits.ts";
 
 /** `identity.json`: who a user is. */
 export interface UserFile {
   readonly name: string;
-  /** When the name was chosen, ms since 1970; absent in what version 0.1 wrote. */
+  /**
+   * When the name was chosen, ms since 1970; 0 where nobody did, and it is that of the system's user.
+   * Absent in what version 0.1 wrote.
+   */
   readonly named?: number;
   /** Raw private key, base64url, 43 characters. */
   readonly secretKey: string;
@@ -35,6 +39,15 @@ export interface GroupFile {
 /** `ports.json`: where a group was served last. */
 export interface PortsFile {
   readonly main: number;
+}
+
+/** `hosted.json`: the groups that were made at a prompt of this home, and come back with it. */
+export interface HostedFile {
+  readonly groups: readonly {
+    readonly name: string;
+    /** `HOST:PORT` that was asked for; absent: any. */
+    readonly address?: string;
+  }[];
 }
 
 /** `moved.json`: the group of this folder is kept somewhere else. */
@@ -68,8 +81,44 @@ export interface KnownFile {
   readonly sum: string;
 }
 
+/** What travels sealed in an identity file: who a user is, and whom it knows. */
+export interface IdentityFile extends UserFile {
+  /** Those joined. */
+  readonly groups: readonly Omit<KnownGroup, "joined">[];
+  /** Address of a registry → its key. */
+  readonly pins: Readonly<Record<string, string>>;
+}
+
+/** An identity file: what opens it, and what is sealed in it. */
+export interface SealedFile {
+  readonly format: string;
+  readonly version: number;
+  readonly cipher: "aes-256-gcm";
+  /** 12 bytes, base64url. */
+  readonly nonce: string;
+  readonly scrypt: {
+    readonly n: number;
+    readonly r: number;
+    readonly p: number;
+    /** 16 bytes, base64url. */
+    readonly salt: string;
+  };
+  /** An {@linkcode IdentityFile} as JSON, and 16 bytes of its tag, base64url. */
+  readonly sealed: string;
+  /** SHA-256 of all that, hex. */
+  readonly sum: string;
+}
+
 const string = v.string();
-const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
+const group = {
+  id: string,
+  name: string,
+  address: string,
+  servers: v.optional(v.array(string)),
+  key: string,
+  role: string,
+} as const;
+const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known] = [
   v.object({ name, named: v.optional(count), secretKey: key }),
   v.object({ secretKey: key }),
   v.object({
@@ -81,26 +130,43 @@ const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
     sum: v.optional(v.number()),
   }),
   v.object({ main: v.pipe(count, v.maxValue(65_535)) }),
+  v.object({ groups: v.array(v.object({ name, address: v.optional(string) })) }),
   v.object({ to: string }),
   v.record(string, key),
   v.object({
     owner: string,
     generation: count,
-    groups: v.array(
-      v.object({
-        id: string,
-        name: string,
-        address: string,
-        servers: v.optional(v.array(string)),
-        key: string,
-        joined: v.boolean(),
-        role: string,
-      }),
-    ),
+    groups: v.array(v.object({ ...group, joined: v.boolean() })),
     pins: v.record(string, string),
     sum: string,
   }),
 ];
+
+const identityFile = v.object({
+  ...userFile.entries,
+  groups: v.array(
+    v.object({
+      ...group,
+      id,
+      name,
+      address,
+      servers: v.optional(listOf(address, MAX_SERVERS)),
+      key: v.union([key, v.literal("")]),
+    }),
+  ),
+  pins: v.record(address, key),
+});
+const bytes = (characters: number) =>
+  v.pipe(v.string(), v.length(characters), v.regex(/^[A-Za-z0-9_-]*$/));
+const sealedFile = v.object({
+  format: string,
+  version: count,
+  cipher: v.literal("aes-256-gcm"),
+  nonce: bytes(16),
+  scrypt: v.object({ n: count, r: count, p: count, salt: bytes(22) }),
+  sealed: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]*$/)),
+  sum: string,
+});
 
 /** Why a value cannot be what is kept under this name; undefined when it can. */
 export function keptProblem(what: keyof typeof KEPT, value: unknown): string | undefined {
@@ -111,4 +177,7 @@ export function keptProblem(what: keyof typeof KEPT, value: unknown): string | u
   return `${path === null ? "" : `${path}: `}${problemOf(issue)}`;
 }
 
-const KEPT = { userFile, keyFile, groupFile, portsFile, movedFile, pins, known } as const;
+const KEPT = {
+  ...{ userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known },
+  ...{ identityFile, sealedFile },
+} as const;

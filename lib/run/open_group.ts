@@ -17,11 +17,13 @@ import {
   checkedHost,
   checkedRegistry,
   DEFAULT_REGISTRY,
+  isEveryAddress,
   parseAddress,
   type RegistryAddress,
 } from "../text/addresses.ts";
 import { checkedName } from "../text/names.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
+import { ownAddresses } from "../transport/own_addresses.ts";
 import { Copies } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { databaseGroup } from "./group_database.ts";
@@ -62,7 +64,7 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   if (folder && shared) makeFolder(folder);
   const key = signingKey(secretKey);
   const id = groupId(key.publicKey, name, nonce);
-  const access = options.private ? "private" : "open";
+  const access: GroupServerOptions["identity"]["access"] = options.private ? "private" : "open";
   warnOfFew(logger);
   if (plain) {
     logger.warn(
@@ -74,15 +76,12 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   // The port that was free at the last start, so that what members remember stays true.
   const before = folder && anyPort ? keptPort(folder) : undefined;
   const stored = folder !== undefined && !memory && !shared;
-  const log = shared?.log ??
-    (stored ? groupLog(folder, file, (text) => logger.warn(text)) : memoryLog());
-  const group = await named(name, folder, {
+  const newLog = () => stored ? groupLog(folder, file, (text) => logger.warn(text)) : memoryLog();
+  const serving = {
     transport,
-    log,
     identity: { id, name, key: key.publicKey, nonce, founder, access },
     key,
     relayOnly: options.relayOnly ?? false,
-    address: before === undefined ? address : address.slice(0, -1) + before,
     bounds: boundsHere(DEFAULT_BOUNDS, options.memoryLimit),
     pins: folder ? filePins(join(folder, "registries.json")) : new Map<string, string>(),
     registries: options.unlisted ? [] : registries,
@@ -91,12 +90,21 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     rates: rate === undefined ? undefined : ratesFor(rate),
     keep: { entries: keep, time: keepFor },
     logger,
-  });
+  };
+  const at = (address: string) =>
+    named(name, folder, { ...serving, address, log: shared?.log ?? newLog() });
+  const group = before === undefined
+    ? await at(address)
+    : await at(address.slice(0, -1) + before).catch((error: unknown) => {
+      if (!(error instanceof Refusal && error.code === "address_taken")) throw error;
+      logger.warn(`Port ${before}, where "${name}" was before, is taken: it gets another one`);
+      return at(address);
+    });
   const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
   if (folder && !shared && port !== undefined && port !== before) keepPort(folder, port);
   if (stored) {
     // Does for other programs what only the holder of the folder can do.
-    const held = { log, folder, pause: () => group.group.pause() };
+    const held = { log: group.group.log, folder, pause: () => group.group.pause() };
     const handle: Handle = (request, watch) => copies.handle(held, request, watch);
     const holder = new Holder(groupRequest, handle, () => {
       const problem = movedProblem(folder);
@@ -124,6 +132,14 @@ function checked(options: OpenGroupOptions): { name: string; registries: Registr
     );
   }
   if (advertise !== undefined) checkedHost(advertise);
+  const host = advertise ?? parseAddress(address)?.host;
+  if (host !== undefined && isEveryAddress(host)) {
+    const [own = "HOST"] = ownAddresses();
+    throw new UsageError(
+      `Cannot start the group: ${host} is every address of this machine, and none that others can ` +
+        `connect to; tell them one with --advertise ${own}`,
+    );
+  }
   if (options.database === undefined && (options.relayOnly || options.singleCopy)) {
     throw new UsageError(
       "Cannot start the group: --relay-only and --single-copy are for a log of several servers, " +
@@ -132,11 +148,6 @@ function checked(options: OpenGroupOptions): { name: string; registries: Registr
   }
   if (options.database !== undefined) {
     if (options.memory) throw new UsageError("Cannot start the group: leave out --memory or --log");
-    if (/^(0\.0\.0\.0|\[::\]):/.test(address) && advertise === undefined) {
-      throw new UsageError(
-        "Cannot start the group: its other servers must reach this one, add --advertise HOST",
-      );
-    }
   }
   return { name, registries: known };
 }

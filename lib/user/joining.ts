@@ -1,13 +1,14 @@
 /** Becoming a member of a group. */
 
-import { Refusal, UsageError } from "../errors.ts";
+import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { type Invite, looksLikeInvite, parseInvite } from "../protocol/invite.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
-import { splitRegistry } from "../text/addresses.ts";
+import { isOwnOnly, parseAddress, splitRegistry } from "../text/addresses.ts";
 import { formatLocal } from "../text/time.ts";
 import type { Parts } from "./connections.ts";
 import { findGroup } from "./finding.ts";
 import { checkPin } from "./identity.ts";
+import type { Registries } from "./registries.ts";
 
 /**
  * Joins the group of a name, an `IP:PORT` or an invite.
@@ -35,6 +36,8 @@ export async function joinGroup(
     groups.enter(link.target, role, epoch);
     groups.admitted(link.target.id, link.ticket);
     if (!connections.get(link.target.id)) connections.adopt(link);
+  } catch (error) {
+    throw whereItIs(found, registries) ?? error;
   } finally {
     if (connections.get(link.target.id)?.link !== link) await link.close();
   }
@@ -42,6 +45,25 @@ export async function joinGroup(
   const { address, key } = invite ? splitRegistry(invite.registry) ?? {} : {};
   if (address && key && !pins.get(address)) pins.set(address, key);
   return groups.get(link.target.id)!;
+}
+
+/**
+ * What is wrong when a group that could not be joined says that it is at an address which each
+ * machine has for itself, and who lists it is on another one.
+ */
+function whereItIs(
+  { name, address }: { readonly name: string; readonly address: string },
+  { all }: Registries,
+): Unreachable | undefined {
+  const isOwn = (address: string) => isOwnOnly(parseAddress(address)?.host ?? "127.0.0.1");
+  if (!isOwn(address) || all.length === 0 || all.some(({ address }) => isOwn(address))) {
+    return undefined;
+  }
+  return new Unreachable(
+    address,
+    `Cannot reach the group "${name}": it is at ${address}, which is its machine's own; ask who ` +
+      "runs it to start it with an address that others reach",
+  );
 }
 
 /** The group that an invite leads to. */

@@ -257,7 +257,8 @@ test("trust: a healthy group stays what it is, also where a look-alike was met",
     const imposter = keep(await lookAlike());
     await assert.rejects(alice.join(imposter.address), IdentityChanged);
     const found = await alice.trust("Lab");
-    assert.deepEqual(found, { what: 'the group "Lab"', before: key, now: key, changed: false });
+    const same = { what: 'the group "Lab"', before: key, now: key };
+    assert.deepEqual(found, { ...same, changed: false, member: true });
     assert.equal(alice.joined()[0].role, "member");
     await alice.send("Lab", "still here");
     await lab.close();
@@ -281,6 +282,7 @@ test("trust: another group in the place of a known one is known from then on, an
       before: key,
       now,
       changed: true,
+      member: false,
       unsent: 1,
     });
     assert.deepEqual(alice.joined(), [], "nobody is a member by trusting");

@@ -4,10 +4,13 @@
  */
 
 import type { Options } from "../args.ts";
+import { DURATION } from "../../text/time.ts";
 import { actions, ADMIN_OPTIONS, invite, invites, revoke, topic } from "./admin.ts";
 import type { Command, ProgramCommand } from "./command.ts";
 import { create, join, leave, rename, switchGroup, trust } from "./membership.ts";
 import { follow, read, send } from "./messages.ts";
+import { flush, unsend } from "./outbox.ts";
+import { status, stop } from "./servers.ts";
 import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./show.ts";
 
 const start: ProgramCommand = {
@@ -15,7 +18,10 @@ const start: ProgramCommand = {
   most: 0,
   help: "a registry, the group Lobby and the prompt",
   instead: "this prompt runs already; create_group NAME starts a group here",
-  program: { usage: "start [--port PORT] [--profile NAME]", example: "start" },
+  program: {
+    usage: "start [--registry ADDR] [--host IP] [--detach]",
+    example: "start --host 192.168.3.97",
+  },
   family: "program",
 };
 
@@ -39,6 +45,26 @@ const restore: ProgramCommand = {
   options: ["json"],
 };
 
+const exportIdentity: ProgramCommand = {
+  names: ["export-identity"],
+  most: 1,
+  help: "you, as a file that a passphrase opens, for another machine",
+  instead: "it asks for a passphrase: run user.ts export-identity FILE in another terminal",
+  program: { usage: "export-identity FILE", example: "export-identity alice.json" },
+  family: "files",
+  options: ["json"],
+};
+
+const importIdentity: ProgramCommand = {
+  names: ["import-identity"],
+  most: 1,
+  help: "be the user of such a file here, too",
+  instead: "it needs a folder of its own: run user.ts import-identity FILE --home DIR",
+  program: { usage: "import-identity FILE [--replace]", example: "import-identity alice.json" },
+  family: "files",
+  options: ["json"],
+};
+
 /** The rows of the prompt and of scripts, in the order of its help. */
 export const PROMPT_COMMANDS: readonly Command[] = [
   list,
@@ -47,6 +73,8 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   groups,
   read,
   send,
+  unsend,
+  flush,
   create,
   members,
   switchGroup,
@@ -59,6 +87,8 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   fingerprint,
   rename,
   whoami,
+  status,
+  stop,
   menu,
   help,
   exit,
@@ -70,6 +100,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   join,
   leave,
   send,
+  flush,
+  unsend,
   read,
   follow,
   members,
@@ -84,8 +116,12 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   rename,
   whoami,
   start,
+  status,
+  stop,
   doctor,
   restore,
+  exportIdentity,
+  importIdentity,
   help,
 ];
 
@@ -107,5 +143,16 @@ export const COMMAND_OPTIONS: Options = {
   at: { type: "text", value: "SEQ", help: "up to this entry" },
   kept: { type: "flag", help: "what is kept on this disk, without asking the group" },
   lines: { type: "flag", help: "send each line of standard input as one message" },
+  id: {
+    type: "text",
+    value: "UUID",
+    help: "the message's id: sent again with it, it is there once",
+  },
+  wait: {
+    type: "optional",
+    value: "[TIME]",
+    looks: DURATION,
+    help: "until it is sent, or for that long, like 10m",
+  },
   ...ADMIN_OPTIONS,
 };

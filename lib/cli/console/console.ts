@@ -1,37 +1,16 @@
-/** Where commands of the prompt are typed: a screen, and the terminal that is one. */
+/** The terminal where commands of the prompt are typed. */
 
-import { columnsOf, truncate } from "../../text/width.ts";
+import { columnsOf, displayWidth, foldedRows, truncate } from "../../text/width.ts";
 import type { History } from "../home.ts";
 import { counted } from "../../text/counted.ts";
-import { notice, type Style } from "../render.ts";
+import { folded, notice, type Style } from "../render.ts";
 import { Bottom } from "./bottom.ts";
 import { Editor } from "./editor.ts";
 import type { Key } from "./keys.ts";
 import { Pager, type PageSource } from "./pager.ts";
+import type { Screen } from "./screen.ts";
 import { HistorySearch } from "./search.ts";
 import { Terminal } from "./terminal.ts";
-
-/** A terminal with a prompt, or a script without one. */
-export interface Screen {
-  readonly style: Style;
-  /** True where a person sits in front of it. */
-  readonly live: boolean;
-  /** Resolves, where it says when, as soon as more may come. */
-  print(text: string): void | Promise<void>;
-  /** A sentence that something failed; a script ends with exit code 1 then. */
-  fail(text: string): void;
-  /** The next line that is typed, with its own prompt; undefined when there is none. */
-  nextLine(prompt: string): Promise<string | undefined>;
-  /** Lines directly above the prompt that change: what is pending, who is typing. */
-  status(lines: readonly string[]): void;
-  /** What stands before the line being typed. */
-  prompt(text: string): void;
-  /**
-   * Shows a history on the whole screen; resolves when the person leaves it. Absent where there is no
-   * screen for it.
-   */
-  page?(source: PageSource): Promise<void>;
-}
 
 /** Lines closer together than this are one paste, ms; nobody presses Enter twice in it. */
 const BURST = 15;
@@ -57,6 +36,8 @@ export interface ConsoleOptions {
   typing(line: string): void;
   /** Whether a line will be shown as a message, so that what was typed need not stay. */
   isText(line: string): boolean;
+  /** Ctrl-C, where no command asks: stops what runs; false when nothing does. */
+  stop(): boolean;
 }
 
 /**
@@ -120,6 +101,11 @@ export class Console implements Screen {
   }
 
   print(text: string): void {
+    const lines = text.split("\n").flatMap((line) => foldedRows(line, this.#columns));
+    this.#printLines(lines.join("\n"));
+  }
+
+  #printLines(text: string): void {
     if (this.#burst.length > 0 || this.#pager) return this.#printLater(text);
     const shown = this.#bottom.shown;
     this.#bottom.hide();
@@ -148,6 +134,10 @@ export class Console implements Screen {
     const typed = this.#typed.shift();
     if (typed || this.#closed) return Promise.resolve(typed);
     return new Promise((resolve) => this.#waiting = resolve);
+  }
+
+  get rows(): number {
+    return this.#terminal.size.rows;
   }
 
   /** Lines that are to be taken before all others. */
@@ -280,8 +270,12 @@ export class Console implements Screen {
     else if (lines) this.#typed.push(lines);
   }
 
-  /** Ctrl-C: clears what is typed; on an empty line it ends the question or the program. */
+  /**
+   * Ctrl-C: stops what runs; else it clears what is typed; on an empty line it ends the question or
+   * the program.
+   */
   #interrupt(): void {
+    if (this.#question === undefined && this.#options.stop()) return;
     const empty = this.#editor.text === "" && this.#held.length === 0;
     if (empty && this.#question === undefined) {
       this.#interrupted.resolve();
@@ -318,13 +312,8 @@ export class Console implements Screen {
   #complete(): void {
     const { text, cursor } = this.#editor;
     const [found, part] = this.#options.complete(text.slice(0, cursor));
-    const common = commonBegin(found);
-    if (common.length > part.length || (found.length === 1 && common !== part)) {
-      const begin = text.slice(0, cursor - part.length) + common;
-      this.#editor.set(begin + text.slice(cursor), begin.length);
-    } else if (found.length > 1) {
-      this.print(columnsOf(found, this.#columns).join("\n"));
-    }
+    if (this.#editor.complete(found, part) || found.length < 2) return;
+    this.print(columnsOf(found, this.#columns).join("\n"));
   }
 
   #hint(): void {
@@ -375,7 +364,8 @@ export class Console implements Screen {
     if (!this.#opened || this.#closed || this.#pager || this.#burst.length > 0) return;
     const pasted = counted(this.#held.length, "line");
     const held = `${pasted} pasted: Enter sends all with this one, Ctrl-C drops all`;
-    const status = [...this.#status, ...(this.#held.length > 0 ? [held] : [])];
+    const asked = this.#long ? folded(this.#question!.trim(), this.style, 0).split("\n") : [];
+    const status = [...this.#status, ...(this.#held.length > 0 ? [held] : []), ...asked];
     this.#bottom.draw({ status, ...this.#line() });
   }
 
@@ -390,19 +380,16 @@ export class Console implements Screen {
   }
 
   #label(): string {
-    return truncate(this.#question ?? this.#prompt, Math.max(12, this.#columns >> 1));
+    if (this.#long) return "> ";
+    return this.#question ?? truncate(this.#prompt, Math.max(12, this.#columns >> 1));
+  }
+
+  /** Whether a question leaves too little room for an answer behind it. */
+  get #long(): boolean {
+    return displayWidth(this.#question ?? "") > this.#columns - 10;
   }
 
   get #columns(): number {
     return this.#terminal.size.columns;
   }
-}
-
-/** What all begin with. */
-function commonBegin([first = "", ...others]: readonly string[]): string {
-  let length = first.length;
-  for (const other of others) {
-    while (!other.startsWith(first.slice(0, length))) length--;
-  }
-  return first.slice(0, length);
 }

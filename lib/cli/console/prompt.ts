@@ -14,28 +14,20 @@ import {
 } from "../commands/command.ts";
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
+import { historyOf } from "../commands/history.ts";
 import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
-import {
-  Authors,
-  entryLine,
-  explain,
-  explainSend,
-  failed,
-  notice,
-  PROMPT_WORDS,
-} from "../render.ts";
-import type { Screen } from "./console.ts";
+import { entryLine, explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
+import { People } from "../people.ts";
+import type { Servers } from "../servers.ts";
+import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { Watches } from "./watches.ts";
-
-/** Starts a group in this process. */
-export type Host = AtPrompt["host"];
 
 export interface PromptOptions {
   readonly user: User;
   readonly home: string;
   readonly screen: Screen;
-  readonly host: Host;
+  readonly servers: Servers;
   readonly signal: AbortSignal;
 }
 
@@ -49,7 +41,7 @@ export class Prompt implements AtPrompt {
   readonly user: User;
   readonly screen: Screen;
   readonly commands = PROMPT_COMMANDS;
-  readonly host: Host;
+  readonly servers: Servers;
   ended = false;
   /** Names or addresses in the order of the last list. */
   listed: readonly string[] = [];
@@ -57,7 +49,8 @@ export class Prompt implements AtPrompt {
   readonly seenNames = new Set<string>();
   readonly #context: Context;
   readonly #signal: AbortSignal;
-  readonly #authors = new Map<string, Authors>();
+  /** Who is in each group, once it has told. */
+  readonly #people = new Map<string, People>();
   readonly #pending = new Pending();
   readonly #watches: Watches;
   readonly #unread = new Map<string, number>();
@@ -67,10 +60,11 @@ export class Prompt implements AtPrompt {
   #current: string | undefined;
   #all: readonly string[] = [];
 
-  constructor({ user, home, screen, host, signal }: PromptOptions) {
+  constructor({ user, home, screen, servers, signal }: PromptOptions) {
     this.user = user;
     this.screen = screen;
-    this.host = host;
+    this.servers = servers;
+    servers.onTrouble((text) => this.fail(text));
     this.#signal = signal;
     this.#context = {
       user,
@@ -80,15 +74,26 @@ export class Prompt implements AtPrompt {
       marksRead: false, // the live feed does
       prompt: this,
       send: (group, text) => this.send(group, text),
+      meet: (group) => this.#meet(group),
       entry: (group, entry) => this.#line(group, entry),
+      paging: screen.page && {
+        get rows() {
+          return (screen.rows ?? 24) - 2;
+        },
+        page: (source) => screen.page!(source),
+      },
     };
     this.#watches = new Watches(user, {
       show: (group, entry) => this.#show(group, entry),
       missed: (group, count, shown) => this.#missed(group, count, shown),
       failed: (group, error) => {
         const member = this.joined.some(({ id }) => id === group.id);
-        const ended = !member && error instanceof Refusal && error.code === "not_member";
-        const why = ended ? "you are no member any more" : this.#why(error, group.name);
+        const code = !member && error instanceof Refusal ? error.code : undefined;
+        const why = code === "not_member"
+          ? "you are no member any more"
+          : code === "banned"
+          ? "you are banned from it"
+          : this.#why(error, group.name);
         this.say(`${group.name}: ${why}`);
         if (!member) this.left(group); // What is typed goes elsewhere.
       },
@@ -156,8 +161,26 @@ export class Prompt implements AtPrompt {
   }
 
   /** Once for each group; a script shows none. */
-  watch(group: JoinedGroup): Promise<void> {
-    return this.live ? this.#watches.open(group) : Promise.resolve();
+  async watch(group: JoinedGroup): Promise<void> {
+    if (!this.live) return;
+    await this.#meet(group);
+    if (!this.#signal.aborted) await this.#watches.open(group);
+  }
+
+  /** Learns who is in a group; one that does not answer is asked when it does. */
+  async #meet({ id }: GroupRef): Promise<void> {
+    if (this.#people.has(id)) return;
+    const members = await this.user.members(id).catch(() => undefined);
+    if (!members) return;
+    this.#people.set(id, new People(members));
+    this.saw(members.map(({ name }) => name));
+  }
+
+  /** Shows the history of the current group, from its end. */
+  async page(): Promise<void> {
+    const group = this.current;
+    if (!group) return this.say("you are in no group: join_group G shows its history here");
+    await this.screen.page?.(historyOf(group, this.#context));
   }
 
   switchTo(group: JoinedGroup | undefined): void {
@@ -169,6 +192,7 @@ export class Prompt implements AtPrompt {
   /** After leaving: no more of its messages, and another current group if it was that one. */
   left(group: GroupRef): void {
     this.#watches.stop(group.id);
+    this.#people.delete(group.id);
     this.#unread.delete(group.id);
     this.#pending.drop((item) => item.group === group.id);
     if (this.#current === group.id) this.switchTo(this.joined[0]);
@@ -215,12 +239,10 @@ export class Prompt implements AtPrompt {
 
   /** An entry as lines, with the group's name where several are shown. */
   #line(group: GroupRef, entry: GroupEntry): string {
-    const authors = this.#authors.get(group.id) ?? new Authors();
-    this.#authors.set(group.id, authors);
     if (entry.kind !== "founded") this.seenNames.add(entry.name);
     const several = this.live && this.joined.length > 1;
     return entryLine(entry, this.screen.style, {
-      label: authors.label(entry),
+      people: this.#people.get(group.id),
       ...(several ? { group: group.name } : {}),
     });
   }
@@ -251,6 +273,7 @@ export class Prompt implements AtPrompt {
       this.#unread.set(group.id, (this.#unread.get(group.id) ?? 0) + 1);
     }
     this.#notTyping(safeLine(entry.name));
+    this.#people.get(group.id)?.apply(entry);
     this.print(this.#line(group, entry));
     this.refresh();
   }
@@ -286,6 +309,8 @@ export class Prompt implements AtPrompt {
       return;
     }
     this.#away.delete(group);
+    const back = this.joined.find(({ name }) => name === group);
+    if (back) void this.#meet(back);
     if (away !== "told") clearTimeout(away);
     else if (this.#isJoined(group)) this.say(`${group} is back`);
   }

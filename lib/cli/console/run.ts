@@ -10,26 +10,36 @@ import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, paint, PLAIN, success } from "../render.ts";
+import { fullLabel } from "../people.ts";
+import type { Servers } from "../servers.ts";
 import type { Output } from "../streams.ts";
-import { Console, type Screen } from "./console.ts";
+import { Console } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
-import { type Host, Prompt } from "./prompt.ts";
+import { pasteQuestion, tooLong } from "./paste.ts";
+import { Prompt } from "./prompt.ts";
+import type { Screen } from "./screen.ts";
 
 export interface RunPromptOptions {
   readonly user: User;
   readonly home: string;
-  readonly host: Host;
+  readonly servers: Servers;
   readonly output: Output;
   readonly run: Run;
-  /** A joined group to begin in; default the first. */
-  readonly group?: string;
+  /** A joined group to begin in; default the first, and none in a script. */
+  readonly group?: string | undefined;
+  /** A line that is run first. */
+  readonly begin?: string | undefined;
+  /** Remarks that come later. */
+  readonly news?: Promise<readonly string[]>;
+  /** A long paste is sent without a question. */
+  readonly yes?: boolean;
   /** Of a script: lines that are no command go to the current group. */
   readonly say?: boolean;
 }
 
 /** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
 export async function runPrompt(options: RunPromptOptions): Promise<number> {
-  const { user, home, host, output, run } = options;
+  const { user, home, servers, output, run } = options;
   const stop = new AbortController();
   run.onClose(() => stop.abort());
   const history = await openHistory(home);
@@ -42,16 +52,19 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
         groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
         members: [...prompt.seenNames].map(safeLine),
       }),
-    shortcut: () => {},
+    shortcut: (key) => {
+      if (key.kind === "page" && key.direction === "up") void prompt.page();
+    },
     typing: (line) => {
       const group = prompt.current;
       if (group && understand(prompt, line).kind === "text") user.typing(group.id);
     },
+    stop: () => false,
     isText: (line) => understand(prompt, line).kind === "text",
   });
   run.onClose(() => screen.close());
   run.signal.addEventListener("abort", () => screen.close(), { once: true });
-  const prompt: Prompt = new Prompt({ user, home, screen, host, signal: stop.signal });
+  const prompt: Prompt = new Prompt({ user, home, screen, servers, signal: stop.signal });
 
   const joined = user.joined();
   screen.print(firstScreen(user, output.style));
@@ -63,8 +76,10 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   }
   for (const group of joined) void prompt.watch(group);
   void listed(prompt);
+  void options.news?.then((texts) => texts.forEach((text) => prompt.say(text)));
+  if (options.begin !== undefined) await runLine(prompt, options.begin);
 
-  await Promise.race([runTyped(prompt, screen), screen.interrupted]);
+  await Promise.race([runTyped(prompt, screen, options.yes), screen.interrupted]);
   const waiting = unsent(user);
   stop.abort();
   screen.close();
@@ -75,9 +90,10 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
 }
 
 /** Runs what is typed until there is no more. */
-async function runTyped(prompt: Prompt, screen: Console): Promise<void> {
+async function runTyped(prompt: Prompt, screen: Console, yes = false): Promise<void> {
   for (let typed = await screen.take(); typed !== undefined; typed = await screen.take()) {
-    if (typed.length === 1) await runLine(prompt, typed[0]);
+    if (!await mayRun(prompt, screen, typed, yes)) screen.restore(typed);
+    else if (typed.length === 1) await runLine(prompt, typed[0]);
     else await runPaste(prompt, screen, typed);
     if (prompt.ended) return;
   }
@@ -99,6 +115,17 @@ async function runPaste(prompt: Prompt, screen: Console, lines: readonly string[
   await runLine(prompt, lines[0]);
 }
 
+/** Whether what was typed may go out; false for a text that is too long, or that nobody meant. */
+async function mayRun(prompt: Prompt, screen: Console, lines: readonly string[], yes: boolean) {
+  const group = prompt.current;
+  if (!group || !lines.some((line) => understand(prompt, line).kind === "text")) return true;
+  const problem = tooLong(lines);
+  if (problem) prompt.fail(problem);
+  if (problem || yes) return !problem;
+  const question = pasteQuestion(lines, safeLine(group.name));
+  return !question || /^y(es)?$/i.test((await screen.nextLine(question))?.trim() ?? "");
+}
+
 function firstScreen(user: User, style: Output["style"]): string {
   const joined = user.joined();
   const groups = joined.length === 0
@@ -107,7 +134,7 @@ function firstScreen(user: User, style: Output["style"]): string {
   return [
     paint(style, "bold", `zgroup ${VERSION}`),
     ...columns([
-      ["you", `${paint(style, "bold", safeLine(user.name))} (${user.id.slice(0, 8)})`],
+      ["you", paint(style, "bold", fullLabel({ user: user.id, name: user.name }))],
       ["registry", user.registries.join(", ")],
       ["groups", groups],
     ]),
@@ -131,14 +158,14 @@ async function listed(prompt: Prompt): Promise<void> {
   }
 }
 
-export interface ScriptOptions extends Omit<RunPromptOptions, "run" | "group"> {
+export interface ScriptOptions extends Omit<RunPromptOptions, "run"> {
   readonly lines: AsyncGenerator<string>;
   readonly signal: AbortSignal;
 }
 
 /** Runs every line; 1 if any failed. */
 export async function runScript(options: ScriptOptions): Promise<number> {
-  const { user, home, host, output, lines, signal, say = false } = options;
+  const { user, home, servers, output, lines, signal, say = false } = options;
   let code = 0;
   let written: Promise<void> = Promise.resolve();
   const next = async () => {
@@ -162,8 +189,11 @@ export async function runScript(options: ScriptOptions): Promise<number> {
   };
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
-  const prompt = new Prompt({ user, home, screen, host, signal: either });
+  const prompt = new Prompt({ user, home, screen, servers, signal: either });
+  prompt.switchTo(user.joined().find(({ id }) => id === options.group));
   try {
+    for (const text of await options.news ?? []) prompt.say(text); // A script can rely on it.
+    if (options.begin !== undefined) await runLine(prompt, options.begin);
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
       if (line === undefined) break;
@@ -204,12 +234,9 @@ async function runLine(prompt: Prompt, typed: string, says = true): Promise<void
       return prompt.fail(`Cannot run ${safeLine(word)} here: ${command.instead}`);
     }
     case "unsure":
-      if (prompt.live) return await ask(prompt, line);
-      return says ? await runText(prompt, line.text) : prompt.fail(notSaid(line.text));
     case "unknown": {
       if (prompt.live && prompt.current) return await ask(prompt, line);
-      const group = prompt.current ? "" : "; to send plain text, join_group G first";
-      return prompt.fail(noSuchCommand(line) + group);
+      return prompt.fail(`${whatItIs(line)}; ${wayOut(prompt, line, says)}`);
     }
   }
 }
@@ -226,24 +253,28 @@ type Doubtful = Extract<Line<Command | ProgramCommand>, { kind: "unsure" | "unkn
 
 /** Asks before anything is sent. An answer that is none is the next line. */
 async function ask(prompt: Prompt, line: Doubtful): Promise<void> {
-  prompt.say(
-    line.kind === "unsure"
-      ? `"${safeLine(line.word)}" is a command, ${usageOf(line.command)}, and this may be a text`
-      : noSuchCommand(line),
-  );
+  prompt.say(whatItIs(line));
   const answer = await prompt.nextLine("Send it as a message (y/N)? ");
   if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text);
-  prompt.say("not sent: / before it makes it a command, a space a message; Up brings it back");
+  prompt.say(`not sent; ${wayOut(prompt, line)}`);
   if (answer !== undefined && !/^\s*(no?)?\s*$/i.test(answer)) await runLine(prompt, answer);
 }
 
-function noSuchCommand({ word, near }: Extract<Doubtful, { kind: "unknown" }>): string {
-  const hint = near ? `did you mean ${near}?` : "help shows what there is";
-  return `There is no command "${safeLine(word)}": ${hint}`;
+function whatItIs(line: Doubtful): string {
+  if (line.kind === "unsure") {
+    const { prompt, names } = line.command;
+    return `"${safeLine(line.text)}" begins like the command ${prompt?.usage ?? names[0]}`;
+  }
+  const hint = line.near ? `did you mean ${line.near}?` : "help shows what there is";
+  return `There is no command "${safeLine(line.word)}": ${hint}`;
 }
 
-function usageOf({ prompt, names }: Command | ProgramCommand): string {
-  return prompt?.usage ?? names[0];
+function wayOut({ current }: Prompt, line: Doubtful, says = true): string {
+  if (!current) return "to send plain text, join_group G first";
+  return [
+    ...(line.kind === "unsure" ? ["/ before it makes it a command"] : []),
+    says ? "a space before it makes it a message" : "send_message G TEXT sends a text",
+  ].join(", ");
 }
 
 /** A text for the current group. A person does not wait for it, a script does. */
