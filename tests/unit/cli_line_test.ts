@@ -67,6 +67,7 @@ test("an ordinary word is a command where what follows is what it takes", () => 
       ["members Cool Group", "members", "Cool Group"],
       ["create Own Room 127.0.0.1:0", "create_group", "Own Room 127.0.0.1:0"],
       ["invite --uses 2", "invite", "--uses 2"],
+      ["create Own Room --private", "create_group", "Own Room --private"],
       ["revoke 1a2b3c4d", "revoke", "1a2b3c4d"],
       ["help talk", "help", "talk"],
       ["help get-messages", "help", "get-messages"],

@@ -69,9 +69,12 @@ const TAKERS: Readonly<
   role: (text) => after(text, /^(reader|member|admin)(?!\S)/i.exec(text)?.[0]),
   time: (text) =>
     after(text, [/^\S+\s+\S+/, /^\S+/].map((words) => words.exec(text)?.[0]).find(isTime)),
-  /** A new name: in quotes, or before an address. */
-  name: (text) =>
-    quoted(text) === undefined && !looksLikeAddress(text.split(/\s+/).at(-1)!) ? undefined : "",
+  /** A new name: in quotes, or before an address or options. */
+  name: (text) => {
+    const last = text.split(/\s+/).at(-1)!;
+    const isName = quoted(text) !== undefined || looksLikeAddress(last) || last.startsWith("--");
+    return isName ? "" : undefined;
+  },
   word: (text) => after(text, text.split(/\s/, 1)[0]),
   /** The first digits of an invite's id. */
   invite: (text) => after(text, /^(all|#?[0-9a-f]{4,64})(?!\S)/i.exec(text)?.[0]),
