@@ -1,7 +1,7 @@
 /** Commands that read and send: get_messages, follow, send_message. */
 
 import { UsageError } from "../../errors.ts";
-import { parseEnd, parseTime } from "../../text/time.ts";
+import { parseEnd, parseSpan, parseTime } from "../../text/time.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import type { ReadOptions, Receipt, SendOptions } from "../../user/types.ts";
 import { type Given, valueOf, wholeNumber } from "../args.ts";
@@ -37,9 +37,9 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   family: "talk",
   help: "entries of a group's log",
   prompt: {
-    usage: "/read [G] [TIME]",
+    usage: "/read [G] [FROM] [TO]",
     example: "/read Cool Group 2h",
-    help: "messages, all or from a time on",
+    help: "messages, the last or of a time",
     read: groupAndTime,
   },
   once: {
@@ -95,7 +95,7 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   json: (found) => (isKept(found) ? found.kept : [found]).map(entryFields),
 };
 
-/** `[G] [TIME]`; without TIME the last hundred for a person, all for a script. */
+/** `[G] [FROM] [TO]`; without a time the last hundred for a person, all for a script. */
 function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt): Reading {
   const all = live ? { limit: SHOWN, last: true } : {};
   const taken = takeTarget(rest, known);
@@ -106,13 +106,13 @@ function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt):
   if (current && !known.names.includes(taken.target)) {
     // A TIME alone is one of the current group.
     try {
-      return { group: current, range: { since: parseTime(rest) } };
+      return { group: current, range: parseSpan(rest) };
     } catch {
       // No TIME: a group, which the next line looks for.
     }
   }
   const group = joinedGroup(taken.target, { joined, loosely: true });
-  return { group, range: taken.rest === "" ? all : { since: parseTime(taken.rest) } };
+  return { group, range: taken.rest === "" ? all : parseSpan(taken.rest) };
 }
 
 function groupAndRange({ words: [group], given, joined, now }: OnceArgs): Reading {
