@@ -7,7 +7,7 @@ import { styleText } from "node:util";
 import { BadReply, DiskFull, IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
-import { formatLocal } from "../text/time.ts";
+import { formatClock, formatDay, formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
@@ -27,23 +27,50 @@ export const PLAIN: Style = { colour: false };
 /** How far a line of a message stands in when it is not the first. */
 const INDENT = "    ";
 
-/** An entry as one or more lines. `group` puts the group's name before it. */
+/** How an entry is shown. */
+interface EntryShown {
+  /** The group's name stands before it. */
+  readonly group?: string;
+  /** The author. */
+  readonly label?: string;
+  /** The time alone: the date stands in a line of its own. */
+  readonly clock?: boolean;
+  /** It mentions who reads it. */
+  readonly mention?: boolean;
+}
+
+/** An entry as one or more lines. */
 export function entryLine(
   entry: GroupEntry,
   style: Style = PLAIN,
-  { group, label }: { group?: string; label?: string } = {},
+  { group, label, clock = false, mention = false }: EntryShown = {},
 ): string {
-  const where = group === undefined ? "" : `[${safeLine(group)}] `;
+  const where = (mention ? "@ " : "") + (group === undefined ? "" : `[${safeLine(group)}] `);
   if (entry.kind !== "message") {
     const mark = MARKS[entry.signature] ?? "";
     return paint(style, "gray", `${where}* ${actionText(entry)}${mark}`);
   }
-  const [time, author] = [`[${formatLocal(entry.at)}] `, label ?? authorLabel(entry)];
+  const time = `[${clock ? formatClock(entry.at) : formatLocal(entry.at)}] `;
+  const author = label ?? authorLabel(entry);
   const width = displayWidth(`${where}${time}${author}: `);
-  const head = paint(style, "cyan", where) + paint(style, "gray", time) +
+  const head = paint(style, mention ? MENTION : "cyan", where) + paint(style, "gray", time) +
     paint(style, "bold", author) + ": ";
-  const [first, ...rest] = textRows(entry.text ?? "", style, width);
+  const [first, ...rest] = textRows(entry.text ?? "", style, width)
+    .map((row) => mention ? paint(style, MENTION, row) : row);
   return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
+}
+
+/** What mentions who reads it. */
+const MENTION: Parameters<typeof styleText>[0] = ["bold", "yellow"];
+
+/** `— Fri 20 Nov 2026 —`, before the first entry of a day. */
+export function dayLine(at: number, style: Style): string {
+  return paint(style, "gray", `— ${formatDay(at)} —`);
+}
+
+/** Stands where somebody stopped reading. */
+export function newLine(style: Style): string {
+  return paint(style, MENTION, "— new —");
 }
 
 /** A map: a group may name a kind `constructor`. */

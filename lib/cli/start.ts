@@ -9,9 +9,9 @@ import { Unreachable } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
 import { checkedName } from "../text/names.ts";
 import type { User } from "../user/user.ts";
-import { atMost, wholeNumber } from "./args.ts";
+import { atMost, type Given, type Options, wholeNumber } from "./args.ts";
 import type { Host } from "./console/prompt.ts";
-import { runPrompt, runScript } from "./console/run.ts";
+import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
 import { takeProfile, type Where } from "./home.ts";
 import type { Call, OpenLog, Run, Running, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
@@ -45,7 +45,8 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
       "program; start it again in another terminal to talk to yourself"
     : `joined ${lobby} of the registry ${registry}, which runs already`;
   await output.print(notice(how, output.style));
-  return await talk({ user, home: folder, host, output, run, group: group.id }, doors);
+  const screen = { ...screenOptions(given), group: group.id };
+  return await talk({ user, home: folder, host, output, run, ...screen }, doors);
 }
 
 /** Starts a registry unless one is there; undefined when it was not started. */
@@ -84,9 +85,19 @@ async function enterLobby(user: User, host: Host, registry: string) {
   return await user.join(address);
 }
 
+/** Options of the prompt. */
+export const SCREEN_OPTIONS: Options = {
+  all: { type: "flag", help: "prompt: show the messages of every group as they come" },
+  "no-bell": { type: "flag", help: "prompt: no bell, no notice on the desktop at a mention" },
+};
+
+export function screenOptions({ flags }: Given): Pick<RunPromptOptions, "all" | "bell"> {
+  return { all: flags.has("all"), bell: !flags.has("no-bell") };
+}
+
 /** Runs the prompt on a terminal, otherwise the commands of standard input; the exit code. */
 export async function talk(
-  options: Parameters<typeof runPrompt>[0],
+  options: RunPromptOptions,
   { ask, stdin }: UserDoors,
 ): Promise<number> {
   if (ask) return await runPrompt(options);

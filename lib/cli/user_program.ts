@@ -12,7 +12,7 @@ import { homeFolder, whereOf } from "./home.ts";
 import { findCommand, runOnce } from "./once.ts";
 import { type About, type Call, helpText, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
-import { hosting, start, talk } from "./start.ts";
+import { hosting, SCREEN_OPTIONS, screenOptions, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -23,6 +23,7 @@ const OPTIONS: Options = {
   },
   name: { type: "text", value: "NAME", help: "the name that others see; it is kept" },
   ...COMMAND_OPTIONS,
+  ...SCREEN_OPTIONS,
   port: { type: "text", value: "PORT", help: "start: port of the registry, default 5555" },
   profile: { type: "text", value: "NAME", help: "start: be another user of this folder" },
   log: { type: "text", value: "URL" },
@@ -91,6 +92,10 @@ export function userProgram(
         throw new UsageError(`Cannot use --${option}: it belongs to user.ts ${owner}`);
       }
     }
+    for (const option of Object.keys(SCREEN_OPTIONS)) {
+      if (command === undefined || command === "start" || !given.flags.has(option)) continue;
+      throw new UsageError(`Cannot use --${option} with ${command}: it belongs to the prompt`);
+    }
     if (command === "start") return await start(call);
     if (command === "doctor") return await doctor(call);
     if (command === "restore") return await restore(call);
@@ -131,7 +136,8 @@ async function openPrompt({ given, home, doors, output, run }: Call): Promise<nu
   const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
   const user = await doors.openUser({ ...where, name });
   run.onClose(() => user.close());
-  return await talk({ user, home, host: hosting(where, doors, run), output, run }, doors);
+  const host = hosting(where, doors, run);
+  return await talk({ user, home, host, output, run, ...screenOptions(given) }, doors);
 }
 
 async function firstName(home: string, { ask, keptName, systemName }: UserDoors) {

@@ -110,7 +110,7 @@ export class User implements AsyncDisposable {
 
   /**
    * Changes the name that other members see. Resolves when every joined group that answers knows it,
-   * after 4.5 s at most; the others hear it later.
+   * after 4.5 s at most; the others, and those that are known to be away, hear it later.
    *
    * @param name 1 to 64 characters, no controls; spaces around it are dropped
    * @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept
@@ -122,7 +122,8 @@ export class User implements AsyncDisposable {
     await Promise.all(
       this.#links().map((link) => {
         link.renew();
-        return link.join().catch(() => {}); // One that does not answer hears it later.
+        const told = link.join().catch(() => {}); // One that does not answer hears it later.
+        return isAway(link) ? undefined : told;
       }),
     );
   }
@@ -200,10 +201,17 @@ export class User implements AsyncDisposable {
     return await readTopic(this.#link(target));
   }
 
-  /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
+  /**
+   * What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most;
+   * those that are known to be away are not waited for.
+   */
   async check(): Promise<readonly JoinedGroup[]> {
-    // Where no answer comes, the link's state tells.
-    await Promise.all(this.#links().map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
+    await Promise.all(
+      this.#links().map((link) => {
+        const answered = link.ping(CHECK_WITHIN).catch(() => {}); // The link's state tells.
+        return isAway(link) ? undefined : answered;
+      }),
+    );
     return this.joined();
   }
 
@@ -317,10 +325,12 @@ export class User implements AsyncDisposable {
     const { link } = this.#connections.open(group.id);
     const { cursor: after, epoch, base, tip } = this.#groups.cursor(group);
     const fromCursor = range.after === undefined && range.since === undefined;
+    // What was seen proves also what comes behind the cursor.
+    const isBehind = fromCursor || (range.epoch === epoch && (range.after ?? -1) >= after);
     const checked = (epoch: string, proof: Proof) => this.#groups.checked(group, epoch, proof);
-    const own = { after, epoch, proof: { base, tip }, checked, signal: range.signal };
     return {
-      ...(fromCursor ? own : range),
+      ...(fromCursor ? { after, epoch, signal: range.signal } : range),
+      ...(isBehind ? { proof: { base, tip }, checked } : {}),
       link,
       note: (note) => {
         if (note.type === "typing" && note.user === this.id) return;
@@ -391,4 +401,8 @@ export class User implements AsyncDisposable {
   #links(): Link[] {
     return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
   }
+}
+
+function isAway({ state }: Link): boolean {
+  return state === "unreachable";
 }

@@ -168,7 +168,7 @@ async function prompt(command: Command) {
     live: true,
     print: (text: string) => void lines.push(...text.split("\n")),
     fail: (text: string) => assert.fail(text),
-    nextLine: () => Promise.resolve(undefined),
+    ask: () => Promise.resolve(undefined),
     status: () => {},
     prompt: () => {},
   };
@@ -235,7 +235,9 @@ for (const command of new Set([...PROMPT_COMMANDS, ...ONCE])) {
       ...(command.prompt ? [await prompt(command), await script(command)] : []),
       ...(command.once ? [await once(command)] : []),
     ];
-    for (const { asked } of places) assert.deepEqual(asked, places[0].asked);
+    // A person's prompt also learns who is in the group that it goes to.
+    const own = places.map(({ asked }) => asked.filter((one) => one === name || one !== "members"));
+    for (const asked of own) assert.deepEqual(asked, own[0]);
     const silent = ["menu", "exit"].includes(name);
     if (!silent) { for (const { lines } of places.slice(1)) assert.notEqual(lines.length, 0); }
   });
@@ -283,7 +285,7 @@ test("SUCCESS is printed before what comes with the same answer", async () => {
       live: true,
       print: (text: string) => void lines.push(text),
       fail: (text: string) => assert.fail(text),
-      nextLine: () => Promise.resolve(undefined),
+      ask: () => Promise.resolve(undefined),
       status: () => {},
       prompt: () => {},
     };

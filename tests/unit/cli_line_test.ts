@@ -100,7 +100,10 @@ test("Tab completes commands, groups and members", () => {
   const what = {
     commands: COMMANDS.flatMap(({ names }) => names),
     groups: ["Lobby", "Cool Group"],
-    members: ["alice", "Al Bundy"],
+    members: [
+      { user: "11111111-0000-8000-8000-000000000000", name: "alice" },
+      { user: "22222222-0000-8000-8000-000000000000", name: "Al Bundy" },
+    ],
   };
   assert.deepEqual(completions("jo", what), [["join_group "], "jo"]);
   assert.deepEqual(completions("/jo", what), [["/join_group "], "/jo"]);
@@ -109,6 +112,7 @@ test("Tab completes commands, groups and members", () => {
   assert.deepEqual(completions('join_group "Cool G', what), [['"Cool Group"'], '"Cool G']);
   assert.deepEqual(completions("ali", what), [["alice: "], "ali"]);
   assert.deepEqual(completions("hello @ali", what), [["@alice "], "@ali"]);
+  assert.deepEqual(completions("hello @al B", what), [["@Al Bundy "], "@al B"]);
   assert.deepEqual(completions("hello ", what), [[], "hello "]);
 });
 

@@ -30,6 +30,7 @@ export const join: Row<string, JoinedGroup> = {
     text: "Join a group",
     asks: [{ question: "Group (name, number or IP:PORT)" }],
   },
+  pace: "first",
   run: ({ user }, target) => user.join(target),
   json: (group) => [joinedFields(group)],
   after: enter,
@@ -52,6 +53,7 @@ export const leave: Row<GroupRef, void> = {
   },
   once: { usage: "leave G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
+  pace: "first",
   run: ({ user }, { id }) => user.leave(id),
   json: (_, { name }) => [{ left: name }],
   after: (prompt, _, group) => prompt.left(group),
@@ -66,6 +68,7 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
     read: (rest, prompt) =>
       wholeJoined(rest, prompt, "Cannot switch: expected a joined group, switch NAME"),
   },
+  pace: "at once",
   run: (_, group) => group,
   text: ({ name }) => [{ remark: `plain text goes to ${name} now` }],
   after: (prompt, group) => prompt.switchTo(group),
@@ -91,6 +94,7 @@ export const create: Row<
     },
   },
   menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
+  pace: "first",
   async *run(context, { name, address }) {
     const group = await promptOf(context).host(name, address);
     yield { address: group.address };
@@ -117,6 +121,7 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
       ),
   },
   once: { usage: "trust G|HOST:PORT", words: [1, 1], read: ({ words: [target] }) => target },
+  pace: "first",
   async run({ user }, target) {
     const before = user.joined();
     const trusted = await user.trust(target);

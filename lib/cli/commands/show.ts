@@ -60,7 +60,10 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
     if (joined.length > 0) {
       const current = prompt?.live ? prompt.current?.id : undefined;
       return numbered(
-        joined.map((group) => joinedLine(group, style) + (group.id === current ? " *" : "")),
+        joined.map((group) => {
+          const unread = prompt?.unread(group) ?? group.unread;
+          return joinedLine({ ...group, unread }, style) + (group.id === current ? " *" : "");
+        }),
         prompt,
       );
     }
@@ -87,7 +90,7 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
   run: ({ user }, { id }) => user.members(id),
   text: (found, { style }) => found.map((one) => memberLine(one, style)),
   json: (found) => found,
-  after: (prompt, found) => prompt.saw(found.map(({ name }) => name)),
+  after: (prompt, found, group) => prompt.saw(group, found),
 };
 
 export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
@@ -116,6 +119,7 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
   help: "your name, id, folder and registries",
   prompt: { usage: "whoami", help: "your name and id", read: () => {} },
   once: { usage: "whoami", words: [0, 0], read: () => {} },
+  pace: "at once",
   run: ({ user: { id, name, registries }, home }) => ({ id, name, home, registries }),
   text: ({ id, name, home, registries }, { prompt }) =>
     prompt ? [`${safeLine(name)} ${id}`] : [
@@ -134,6 +138,7 @@ export const help: Row<void, void> = {
   help: "this text",
   prompt: { usage: "help", read: () => {} },
   program: { usage: "help" },
+  pace: "at once",
   run: () => {},
   text: (_, context) =>
     [
@@ -153,6 +158,7 @@ export const menu: Row<void, void> = {
   most: 0,
   help: "numbered choices",
   prompt: { usage: "menu", read: () => {} },
+  pace: "first",
   run: (context) => choose(promptOf(context)),
   text: () => [],
 };
@@ -195,6 +201,7 @@ export const exit: Row<void, void> = {
   help: "leave the program (also Ctrl-D)",
   prompt: { usage: "exit", read: () => {} },
   menu: { number: 9, text: "Exit", asks: [] },
+  pace: "at once",
   run: (context) => void (promptOf(context).ended = true),
   text: () => [],
 };

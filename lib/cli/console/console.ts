@@ -16,12 +16,16 @@ export interface Screen {
   print(text: string): void | Promise<void>;
   /** A sentence that something failed; a script ends with exit code 1 then. */
   fail(text: string): void;
-  /** The next line that is typed, with its own prompt; undefined when there is none. */
-  nextLine(prompt: string): Promise<string | undefined>;
+  /** Asks: the next line that is typed, or the lines of a paste; undefined when there is none. */
+  ask(question: string): Promise<readonly string[] | undefined>;
   /** Lines directly above the prompt that change: what is pending, who is typing. */
   status(lines: readonly string[]): void;
   /** What stands before the line being typed. */
   prompt(text: string): void;
+  /** Rows of the terminal; absent where there is none. */
+  readonly rows?: number;
+  /** Calls for attention: a bell, or a sequence that nobody sees on the screen. */
+  alert?(sequence: string): void;
 }
 
 /** Lines closer together than this are one paste, ms; nobody presses Enter twice in it. */
@@ -45,6 +49,8 @@ export interface ConsoleOptions {
   typing(line: string): void;
   /** Whether a line will be shown as a message, so that what was typed need not stay. */
   isText(line: string): boolean;
+  /** Ctrl-C, where no command asks: stops what runs; false when nothing does. */
+  stop(): boolean;
 }
 
 /** What readline says of a key. */
@@ -84,12 +90,18 @@ export class Console implements Screen {
   /** Lines of a burst that is not over, and the rows they take. */
   #burst: string[] = [];
   #burstRows = 0;
+  /** It answers a question. */
+  #burstAnswers = false;
   #held: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Printed while a burst is not over. */
   #later: string[] = [];
   readonly #typed: string[][] = [];
   #waiting: ((lines: string[] | undefined) => void) | undefined;
+  /** Who asked the question that is shown: what is typed next is the answer. */
+  #asking: ((lines: string[] | undefined) => void) | undefined;
+  /** Ends with the last question that was asked. */
+  #answered: Promise<unknown> = Promise.resolve();
   #closed = false;
   #hinted = 0;
 
@@ -152,22 +164,36 @@ export class Console implements Screen {
     return new Promise((resolve) => this.#waiting = resolve);
   }
 
-  /** Lines that are to be taken before all others. */
-  putBack(lines: readonly string[]): void {
-    if (lines.length > 0) this.#typed.unshift([...lines]);
+  /** One question after the other. A line that was begun before is put aside meanwhile. */
+  ask(question: string): Promise<string[] | undefined> {
+    const answer = this.#answered.then(async () => {
+      if (this.#closed) return undefined;
+      const begun = this.#change(question, "");
+      const typed = await new Promise<string[] | undefined>((give) => this.#asking = give);
+      this.#change(undefined, begun);
+      return typed;
+    });
+    this.#answered = answer;
+    return answer;
   }
 
-  async nextLine(question: string): Promise<string | undefined> {
+  /** Another question, and another line behind it; the former line. */
+  #change(question: string | undefined, line: string): string {
+    const [reader, shown] = [this.#reader, this.#shown];
+    this.#hide();
     this.#question = question;
-    this.#redraw();
-    try {
-      const typed = await this.take();
-      if (typed && typed.length > 1) this.putBack(typed.slice(1));
-      return typed?.[0];
-    } finally {
-      this.#question = undefined;
-      this.#redraw();
-    }
+    const before = reader?.line ?? "";
+    if (reader) [reader.line, reader.cursor] = [line, line.length];
+    if (shown) this.#show();
+    return before;
+  }
+
+  get rows(): number {
+    return process.stdout.rows || 24;
+  }
+
+  alert(sequence: string): void {
+    process.stdout.write(sequence);
   }
 
   close(): void {
@@ -178,15 +204,17 @@ export class Console implements Screen {
     process.stdout.off("resize", this.#resized);
     this.#hide();
     this.#reader?.close();
+    this.#answer(undefined);
     this.#give(undefined);
   }
 
   #line(line: string): void {
     const before = this.#burst.length === 0 ? this.#reader!.getPrompt() : "";
+    if (this.#burst.length === 0) this.#burstAnswers = this.#question !== undefined;
     this.#burst.push(line);
     this.#burstRows += rowsOf(before + line, this.#columns);
     this.#shown = false;
-    if (this.#question === undefined) this.#options.history.add(line);
+    if (!this.#burstAnswers) this.#options.history.add(line);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#burstOver(), BURST);
   }
@@ -196,8 +224,7 @@ export class Console implements Screen {
     if (this.#closed) return;
     const lines = [...this.#held, ...this.#burst];
     const rest = this.#reader!.line;
-    const asked = this.#question !== undefined;
-    const text = !asked &&
+    const text = !this.#burstAnswers &&
       lines.some((line) => line.trim() !== "" && this.#options.isText(line));
     this.#held = text && rest !== "" ? lines : [];
     if (text || rest !== "") this.#erase(rest);
@@ -207,7 +234,8 @@ export class Console implements Screen {
       if (rest !== "" && !text) {
         for (const line of lines) process.stdout.write(`${this.#label()}${line}\n`);
       }
-      this.#give(lines);
+      if (this.#burstAnswers) this.#answer(lines);
+      else this.#give(lines);
     }
     for (const printed of this.#later.splice(0)) process.stdout.write(printed + "\n");
     this.#show();
@@ -228,8 +256,18 @@ export class Console implements Screen {
     else if (lines) this.#typed.push(lines);
   }
 
-  /** Ctrl-C: clears what is typed; on an empty line it ends the question or the program. */
+  #answer(lines: string[] | undefined): void {
+    const asking = this.#asking;
+    this.#asking = undefined;
+    asking?.(lines);
+  }
+
+  /**
+   * Ctrl-C: stops what runs; else it clears what is typed; on an empty line it ends the question or
+   * the program.
+   */
   #interrupt(): void {
+    if (this.#question === undefined && this.#options.stop()) return;
     const reader = this.#reader!;
     const empty = reader.line === "" && this.#held.length === 0;
     if (empty && this.#question === undefined) {
@@ -240,7 +278,7 @@ export class Console implements Screen {
     reader.line = "";
     reader.cursor = 0;
     this.#held = [];
-    if (empty) this.#give(undefined);
+    if (empty) this.#answer(undefined);
     this.#show();
   }
 

@@ -2,6 +2,7 @@
 
 import { nearest } from "../../text/nearest.ts";
 import { typedName } from "../render.ts";
+import { completeMention, type Mentionable } from "./mentions.ts";
 
 /** What the parser needs of a command. */
 export interface Names {
@@ -61,7 +62,7 @@ export function readLine<C extends Names>(
 export interface Completable {
   readonly commands: readonly string[];
   readonly groups: readonly string[];
-  readonly members: readonly string[];
+  readonly members: readonly Mentionable[];
 }
 
 /**
@@ -88,10 +89,11 @@ export function completions(
     const found = groups.filter((name) => name.toLowerCase().startsWith(bare));
     if (found.length > 0) return [found.map(typedName), typed];
   }
+  const mention = completeMention(line, members);
+  if (mention) return mention;
   const [word] = /\S*$/.exec(line)!;
-  const bare = word.replace(/^@/, "");
-  if (bare === "") return [[], line];
-  const at = word.slice(0, word.length - bare.length);
-  const found = members.filter((name) => name.toLowerCase().startsWith(bare.toLowerCase()));
-  return [found.map((name) => at + name + (line === word ? ": " : " ")), word];
+  if (word === "") return [[], line];
+  const names = [...new Set(members.map(({ name }) => name))];
+  const found = names.filter((name) => name.toLowerCase().startsWith(word.toLowerCase()));
+  return [found.map((name) => name + (line === word ? ": " : " ")), word];
 }

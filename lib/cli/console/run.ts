@@ -1,5 +1,6 @@
 /** Runs what is typed at a prompt, or stands line by line in a file or a pipe. */
 
+import process from "node:process";
 import { looksLikeAddress } from "../../text/addresses.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { User } from "../../user/user.ts";
@@ -10,9 +11,11 @@ import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, paint, PLAIN, success } from "../render.ts";
 import type { Output } from "../streams.ts";
-import { Console, type Screen } from "./console.ts";
+import { Alerts } from "./alert.ts";
+import { Console, type Screen, type Shortcut } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
 import { type Host, Prompt } from "./prompt.ts";
+import { type Pace, type Turn, Turns } from "./turns.ts";
 
 export interface RunPromptOptions {
   readonly user: User;
@@ -22,11 +25,18 @@ export interface RunPromptOptions {
   readonly run: Run;
   /** A joined group to begin in; default the first. */
   readonly group?: string;
+  /** Shows the messages of every group as they come, and not of the current one alone. */
+  readonly all?: boolean;
+  /** Rings, and tells the desktop, at a mention; default true. */
+  readonly bell?: boolean;
 }
+
+/** How long the groups have at the start to say what is unread, ms. */
+const UNREAD_WITHIN = 2_000;
 
 /** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
 export async function runPrompt(options: RunPromptOptions): Promise<number> {
-  const { user, home, host, output, run } = options;
+  const { user, home, host, output, run, all, bell = true } = options;
   const stop = new AbortController();
   run.onClose(() => stop.abort());
   const history = await openHistory(home);
@@ -37,9 +47,10 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
       completions(line, {
         commands: prompt.commands.flatMap(({ names }) => names),
         groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
-        members: [...prompt.seenNames].map(safeLine),
+        members: prompt.members.map(({ user, name }) => ({ user, name: safeLine(name) })),
       }),
-    shortcut: () => {},
+    shortcut: (key) => followShortcut(prompt, key),
+    stop: () => prompt.stop(),
     typing: (line) => {
       const group = prompt.current;
       if (group && understand(prompt, line).kind === "text") user.typing(group.id);
@@ -48,7 +59,13 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   });
   run.onClose(() => screen.close());
   run.signal.addEventListener("abort", () => screen.close(), { once: true });
-  const prompt: Prompt = new Prompt({ user, home, screen, host, signal: stop.signal });
+  const alerts = bell ? new Alerts(process.env) : undefined;
+  const { signal } = stop;
+  const prompt: Prompt = new Prompt({ user, home, screen, host, signal, all, alerts });
+  const turns: Turns = new Turns({
+    run: (turn) => runTurn(prompt, turn),
+    changed: () => prompt.waits(turns.waiting),
+  });
 
   const joined = user.joined();
   screen.print(firstScreen(user, output.style));
@@ -58,42 +75,75 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   for (const { name, waiting } of joined) {
     if (waiting > 0) prompt.say(`${name}: ${counted(waiting, "message")} not sent yet`);
   }
-  for (const group of joined) void prompt.watch(group);
+  const shown = Promise.all(joined.map((group) => prompt.watch(group)));
+  void Promise.race([shown, pause(UNREAD_WITHIN)]).then(() => prompt.tellUnread());
   void listed(prompt);
 
-  await Promise.race([runTyped(prompt, screen), screen.interrupted]);
+  await Promise.race([takeTyped(prompt, screen, turns), prompt.over, screen.interrupted]);
   const waiting = unsent(user);
   stop.abort();
   screen.close();
   if (waiting > 0) {
     await output.print(`* ${counted(waiting, "message")} not sent yet: kept for the next time`);
   }
+  for (const line of turns.waiting) await output.print(`* not sent: ${safeLine(line)}`);
   return 0;
 }
 
-/** Runs what is typed until there is no more. */
-async function runTyped(prompt: Prompt, screen: Console): Promise<void> {
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
+
+/** Hands what is typed on until there is no more; what it does goes on beside what is typed next. */
+async function takeTyped(prompt: Prompt, screen: Console, turns: Turns): Promise<void> {
   for (let typed = await screen.take(); typed !== undefined; typed = await screen.take()) {
-    if (typed.length === 1) await runLine(prompt, typed[0]);
-    else await runPaste(prompt, screen, typed);
-    if (prompt.ended) return;
+    turns.take(typed, paceOf(prompt, typed));
   }
+}
+
+/** How typed lines run. Lines that were pasted as commands come before what is typed after them. */
+function paceOf(prompt: Prompt, lines: readonly string[]): Pace {
+  if (isPastedText(prompt, lines)) return "at once";
+  if (lines.length > 1) return "first";
+  const line = understand(prompt, lines[0]);
+  return line.kind === "command" ? line.command.pace ?? "in turn" : "at once";
+}
+
+/** Several lines at once: commands if all of them are (or nothing else is possible), else one text. */
+function isPastedText(prompt: Prompt, lines: readonly string[]): boolean {
+  if (lines.length === 1 || !prompt.current) return false;
+  const kinds = lines.map((line) => understand(prompt, line).kind);
+  return !kinds.every((kind) => kind === "command" || kind === "empty");
+}
+
+/** Runs what was typed at one moment; false when a line of it failed. */
+async function runTurn(prompt: Prompt, { lines, behind }: Turn): Promise<boolean> {
+  const mayText = behind?.ok ?? true;
+  if (isPastedText(prompt, lines)) {
+    const text = lines.splice(0).join("\n").replace(/^\n+|\s+$/g, "");
+    return await runText(prompt, text, mayText);
+  }
+  const before = prompt.pasted;
+  prompt.pasted = lines;
+  let ok = true;
+  while (lines.length > 0 && !prompt.ended) {
+    ok = await runLine(prompt, lines.shift()!, mayText && ok) && ok;
+  }
+  prompt.pasted = before;
+  return ok;
+}
+
+function followShortcut(prompt: Prompt, key: Shortcut): void {
+  if (key.kind === "next") prompt.goToUnread();
+  if (key.kind !== "group") return;
+  const group = prompt.joined[key.number - 1];
+  if (group) prompt.goTo(group);
+  else prompt.say(`there is no group ${key.number}; show_groups numbers them`);
 }
 
 /** Messages of the outbox that no group has acknowledged. */
 function unsent(user: User): number {
   return user.joined().reduce((sum, { waiting }) => sum + waiting, 0);
-}
-
-/** Several lines at once: commands if all of them are (or nothing else is possible), else one text. */
-async function runPaste(prompt: Prompt, screen: Console, lines: readonly string[]) {
-  const kinds = lines.map((line) => understand(prompt, line).kind);
-  const commands = kinds.every((kind) => kind === "command" || kind === "empty");
-  if (prompt.current && !commands) {
-    return await runText(prompt, lines.join("\n").replace(/^\n+|\s+$/g, ""));
-  }
-  screen.putBack(lines.slice(1));
-  await runLine(prompt, lines[0]);
 }
 
 function firstScreen(user: User, style: Output["style"]): string {
@@ -153,7 +203,10 @@ export async function runScript(options: ScriptOptions): Promise<number> {
       code = 1;
       void output.complain(text);
     },
-    nextLine: next,
+    ask: async () => {
+      const line = await next();
+      return line === undefined ? undefined : [line];
+    },
     status: () => {},
     prompt: () => {},
   };
@@ -186,29 +239,45 @@ function understand(prompt: Prompt, typed: string): Line<Command> {
   });
 }
 
-/** Runs one line; whatever fails is said. */
-async function runLine(prompt: Prompt, typed: string): Promise<void> {
+/** Runs one line; false when it failed, which was said. */
+async function runLine(prompt: Prompt, typed: string, mayText = true): Promise<boolean> {
   const line = understand(prompt, typed);
   switch (line.kind) {
     case "empty":
-      return;
+      return true;
     case "text":
-      return await runText(prompt, line.text);
+      return await runText(prompt, line.text, mayText);
     case "command":
       return await prompt.run(line.command, line.rest);
     case "unknown": {
       const hint = line.near ? `did you mean ${line.near}?` : "help shows what there is";
       const group = prompt.current ? "" : "; to send plain text, join_group G first";
-      return prompt.fail(`There is no command "${safeLine(line.word)}": ${hint}${group}`);
+      prompt.fail(`There is no command "${safeLine(line.word)}": ${hint}${group}`);
+      return false;
     }
   }
 }
 
-/** A text for the current group. A person does not wait for it, a script does. */
-async function runText(prompt: Prompt, text: string): Promise<void> {
+/**
+ * A text for the current group. A person does not wait for it, a script does.
+ *
+ * @param may false where what was to choose the group failed: it was meant for another one
+ */
+async function runText(prompt: Prompt, text: string, may: boolean): Promise<boolean> {
   const group = prompt.current;
-  if (!group) return prompt.fail("You are in no group: join_group G first");
+  if (!group) {
+    prompt.fail("You are in no group: join_group G first");
+    return false;
+  }
+  if (!may && prompt.live) {
+    prompt.fail(
+      `Cannot send "${text.slice(0, 60)}": the command before it failed; Up brings it back`,
+    );
+    return false;
+  }
   const sent = prompt.send(group, text);
-  if (prompt.live) return;
-  if (await sent) prompt.print(success(prompt.screen.style));
+  if (prompt.live) return true;
+  if (!await sent) return false;
+  prompt.print(success(prompt.screen.style));
+  return true;
 }
