@@ -100,6 +100,10 @@ export class Console implements Screen {
   #waiting: ((lines: string[] | undefined) => void) | undefined;
   /** Who asked the question that is shown: what is typed next is the answer. */
   #asking: ((lines: string[] | undefined) => void) | undefined;
+  /** The line that was begun before a question. */
+  #begun = "";
+  /** What was typed behind an answer while that was on its way: it answers the next question. */
+  #ahead = "";
   /** Ends with the last question that was asked. */
   #answered: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -168,24 +172,28 @@ export class Console implements Screen {
   ask(question: string): Promise<string[] | undefined> {
     const answer = this.#answered.then(async () => {
       if (this.#closed) return undefined;
-      const begun = this.#change(question, "");
+      const typing = this.#reader?.line ?? "";
+      const isAhead = typing === this.#ahead;
+      if (!isAhead) this.#begun = typing;
+      this.#change(question, isAhead ? typing : "");
       const typed = await new Promise<string[] | undefined>((give) => this.#asking = give);
-      this.#change(undefined, begun);
+      this.#ahead = this.#reader?.line ?? "";
+      const line = this.#ahead || this.#begun;
+      if (line === this.#begun) this.#begun = "";
+      this.#change(undefined, line);
       return typed;
     });
     this.#answered = answer;
     return answer;
   }
 
-  /** Another question, and another line behind it; the former line. */
-  #change(question: string | undefined, line: string): string {
+  /** Another question, and another line behind it. */
+  #change(question: string | undefined, line: string): void {
     const [reader, shown] = [this.#reader, this.#shown];
     this.#hide();
     this.#question = question;
-    const before = reader?.line ?? "";
-    if (reader) [reader.line, reader.cursor] = [line, line.length];
+    if (reader && line !== reader.line) [reader.line, reader.cursor] = [line, line.length];
     if (shown) this.#show();
-    return before;
   }
 
   get rows(): number {
