@@ -8,7 +8,7 @@ import { main } from "./lib/run/main.ts";
 // Loaded when needed: --help answers at once.
 const open = () => import("./lib/run/open_group.ts");
 
-await main((signal, onClose) =>
+await main((signal, onClose, onReopen) =>
   groupProgram(
     process.argv.slice(2),
     {
@@ -19,6 +19,5 @@ await main((signal, onClose) =>
       ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
     },
     processOutput(),
-    { signal, onClose },
-  )
-);
+    { signal, onClose, onReopen },
+  ), { isServer: true });

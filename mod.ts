@@ -224,7 +224,7 @@ export type { LogSink, OpenGroupOptions, OpenRegistryOptions } from "./lib/cli/p
 /** What {@linkcode connect} takes and gives, and what its user gives and takes. */
 export type { OpenUserOptions } from "./lib/cli/program.ts";
 export type { User } from "./lib/user/user.ts";
-export type { Entry, GroupEntry } from "./lib/protocol/batch.ts";
+export type { Entry, EventEntry, GroupEntry, MessageEntry } from "./lib/protocol/batch.ts";
 export type { GroupRecord, ListedServer, Listing } from "./lib/protocol/schema.ts";
 export type {
   Action,

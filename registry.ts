@@ -9,11 +9,10 @@ import { main } from "./lib/run/main.ts";
 const openRegistry: typeof import("./lib/run/open_registry.ts").openRegistry = async (options) =>
   (await import("./lib/run/open_registry.ts")).openRegistry(options);
 
-await main((signal, onClose) =>
+await main((signal, onClose, onReopen) =>
   registryProgram(
     process.argv.slice(2),
     { openRegistry, openLog },
     processOutput(),
-    { signal, onClose },
-  )
-);
+    { signal, onClose, onReopen },
+  ), { isServer: true });

@@ -92,6 +92,9 @@ export class Unreachable extends Error {
 /** What is at an address speaks another protocol, and nothing was said to it. */
 export class Foreign extends Unreachable {}
 
+/** The host of an address is a name that this machine cannot look up. */
+export class UnknownHost extends Unreachable {}
+
 /** A server answered what it may not; asking it again changes nothing. See {@linkcode isRetriable}. */
 export class BadReply extends Error {
   override readonly name = "BadReply";

@@ -30,6 +30,8 @@ const BINS: Readonly<Record<string, string>> = {
   "zgroup-group": "bin/zgroup_group.js",
   "zgroup-user": "bin/zgroup_user.js",
 };
+/** Declarations of a lib that TypeScript does not read for targets up to es2024. */
+const DISPOSABLE = /\bAsyncDisposable\b|\bSymbol\.asyncDispose\b/;
 /** How help texts and examples are spelled where there is no Deno. */
 const SPELLINGS: readonly (readonly [RegExp, string])[] = [
   [/\bdeno task start\b/g, "zgroup start"],
@@ -105,6 +107,9 @@ function spell({ path, data }: TarFile): TarFile {
   let code = Buffer.from(data).toString("utf8");
   if (!executable) code = code.replace(/^#!.*\n/, "");
   for (const [deno, node] of SPELLINGS) code = code.replace(deno, node);
+  if (path.endsWith(".d.ts") && DISPOSABLE.test(code)) {
+    code = `/// <reference lib="esnext.disposable" />\n${code}`;
+  }
   return { path, data: Buffer.from(code), executable };
 }
 

@@ -9,6 +9,8 @@ const SPECIFIER = /(?:\bfrom\s*|\bimport\s*\(?\s*)(["'])([\w@./:-]+)\1/g;
 /** Deno's own name; the readiness file asks for it, and does nothing without it. */
 const DENO = /\bDeno\s*[.[]|globalThis[^\n]*\.Deno\b/;
 const READINESS = "lib/transport/libzmq/readiness.js";
+/** What `deno pack` leaves of a parameter that is taken apart: who calls it reads no names. */
+const NAMELESS = /[(,]\s*(?:\{\}|\[\])\??:/;
 const FORBIDDEN = /(^|\/)(tests?|bench|scripts|node_modules)\/|_test\.|\.lock$|lock\.json$/;
 
 /** What is wrong with the files of a package, as sentences. */
@@ -26,6 +28,9 @@ export function packageProblems(
     if (FORBIDDEN.test(path)) problems.push(`${path} does not belong into the package`);
     if (!/\.(js|d\.ts)$/.test(path)) continue;
     const code = Buffer.from(data).toString("utf8");
+    if (path.endsWith(".d.ts") && NAMELESS.test(code)) {
+      problems.push(`${path} declares a parameter without a name: take it apart in the body`);
+    }
     if (path !== READINESS && DENO.test(code)) problems.push(`${path} uses Deno`);
     const shebang = code.startsWith("#!/usr/bin/env node\n");
     if (bins.includes(path) && !(shebang && executable)) {

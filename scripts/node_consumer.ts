@@ -29,30 +29,86 @@ await group.close();
 await registry.close();
 `;
 
-const TSCONFIG = {
-  compilerOptions: {
-    strict: true,
-    skipLibCheck: false,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
-    verbatimModuleSyntax: true,
-    module: "nodenext",
-    target: "es2022",
-    lib: ["es2023", "esnext.disposable", "dom"],
-    types: [],
-    noEmit: true,
-  },
-  files: ["consumer.ts"],
+/** What types alone decide: an entry is narrowed by its kind, and each option has its name. */
+const TYPED = `
+import type { GroupEntry, Listing, SendOptions, User } from "zgroup";
+
+export function told(entry: GroupEntry): string {
+  if (entry.kind === "message") return entry.text + entry.mid;
+  const none: undefined = entry.text;
+  switch (entry.kind) {
+    case "rename":
+      return entry.body.before + entry.name;
+    case "join":
+      return entry.body.role;
+    case "mute":
+      return entry.body.user + entry.body.until.toFixed();
+    case "other":
+      return entry.what + entry.body["anything"];
+    default:
+      return entry.kind + String(none);
+  }
+}
+
+export async function lines(user: User): Promise<string[]> {
+  const options: SendOptions = { within: 1_000 };
+  await user.send("Lab", "hi", options);
+  // @ts-expect-error There is no such option.
+  await user.send("Lab", "hi", { withn: 1_000 });
+  const groups: readonly Listing[] = await user.list({ prefix: "L" });
+  const { hash }: { hash: string } = await user.fingerprint("Lab", { at: 1 });
+  const texts: string[] = [hash, ...groups.map(({ name }) => name)];
+  for await (const { kind, text } of user.read("Lab")) if (kind === "message") texts.push(text);
+  return texts;
+}
+
+export async function closing(user: User): Promise<void> {
+  const disposable: { [Symbol.asyncDispose](): PromiseLike<void> } = user;
+  await disposable[Symbol.asyncDispose]();
+}
+`;
+
+/** Settings that decide which declarations are read, and with which of TypeScript's own. */
+const SETTINGS = ["es2022", "esnext"].flatMap((target) => [
+  { target, module: "node16", moduleResolution: "node16" },
+  { target, module: "esnext", moduleResolution: "bundler" },
+]);
+const STRICT = {
+  strict: true,
+  skipLibCheck: false,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noPropertyAccessFromIndexSignature: true,
+  verbatimModuleSyntax: true,
+  types: [],
+  noEmit: true,
 };
 
-/** Compiles a strict consumer, with every declaration it reads. @throws {Error} it does not */
-export async function checkTypes(folder: string, node: Node, archive: string): Promise<void> {
+/**
+ * Compiles a strict consumer under each of the settings, with every declaration that it reads; what
+ * they are.
+ *
+ * @throws {Error} it does not compile
+ */
+export async function checkTypes(
+  folder: string,
+  node: Node,
+  archive: string,
+): Promise<readonly string[]> {
   mkdirSync(folder);
   write(folder, "package.json", JSON.stringify({ type: "module", private: true }));
   write(folder, "consumer.ts", CONSUMER);
-  write(folder, "tsconfig.json", JSON.stringify(TSCONFIG));
+  write(folder, "typed.ts", TYPED);
   await npmInstall(folder, node, [archive, "typescript@5"]);
-  await must([node.path, "node_modules/typescript/bin/tsc", "-p", "."], { cwd: folder });
+  return await Promise.all(SETTINGS.map(async (settings) => {
+    const name = `${settings.target} with ${settings.moduleResolution}`;
+    const config = `${name.replaceAll(" ", "_")}.json`;
+    const files = ["consumer.ts", "typed.ts"];
+    write(folder, config, JSON.stringify({ compilerOptions: { ...STRICT, ...settings }, files }));
+    const tsc = [node.path, "node_modules/typescript/bin/tsc", "-p", config];
+    await must(tsc, { cwd: folder, limit: 120_000 });
+    return name;
+  }));
 }
 
 /** Runs the consumer: it must talk, and end by itself when everything is closed. */

@@ -34,8 +34,8 @@ async function main(again: boolean): Promise<Verdict> {
     for (const version of NODES) nodes.push(await fetchNode(version, folder));
     await npmInstall(app, nodes[0], [archive]);
     await installTestPackages(app, nodes[0]);
-    await checkTypes(join(folder, "types"), nodes[0], archive);
-    console.log("types: a strict consumer compiles");
+    const settings = await checkTypes(join(folder, "types"), nodes[0], archive);
+    console.log(`types: a strict consumer compiles for ${settings.join(", ")}`);
     await checkGlobalInstall(join(folder, "global"), nodes[0], archive);
     const tests = addTests(app, join(folder, "types"));
     const verdicts: Verdict[] = [];

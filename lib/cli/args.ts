@@ -26,8 +26,8 @@ export interface Given {
 
 /** Options of every program. */
 export const COMMON: Options = {
-  home: { type: "text", value: "DIR", help: "folder for all that is kept (else $ZGROUP_HOME)" },
-  transport: { type: "text", value: "zmtp|libzmq", help: "else $ZGROUP_TRANSPORT; see README" },
+  home: { type: "text", value: "DIR", help: "folder for all that is kept, else $ZGROUP_HOME" },
+  transport: { type: "text", value: "zmtp|libzmq", help: "what brings the bytes; see README" },
   help: { type: "flag", help: "show this text" },
   version: { type: "flag", help: "show the version" },
 };

@@ -4,7 +4,8 @@ import { statSync } from "node:fs";
 import { UsageError } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
-import type { Given } from "./args.ts";
+import type { Given, Options } from "./args.ts";
+import type { Entry } from "./help.ts";
 import { homeFolder } from "./home.ts";
 import type { Run } from "./program.ts";
 import { Progress } from "./progress.ts";
@@ -60,29 +61,71 @@ export interface CopyDoors {
   readonly groupFolder: (home: string, name: string) => Promise<string>;
 }
 
-/** Lines of help. */
-export const COPY_USAGE: readonly string[] = [
-  "group.ts backup NAME FILE | verify NAME|FILE | restore FILE|DIR NAME | copy NAME",
-];
-export const COPY_TEXT: readonly string[] = [
-  "backup copies a group to one new file, also while it runs. The file holds the group's key: who",
-  "has it can run the group. verify checks every entry of a group or a copy and names the first",
-  "bad one. restore makes the group of a copy again, here or on another machine; members find it",
-  "through the registry. What came after the copy is not in it: members start over. From DIR, a",
-  "group's folder that was moved away, it goes on with what is left there.",
-  "copy NAME --to DIR|URL moves it, from its folder or --from DIR|URL, while members wait.",
-];
-
-const WORDS: Readonly<Record<string, readonly [least: number, most: number, usage: string]>> = {
-  backup: [1, 2, "backup NAME FILE, or backup FILE --data DIR"],
-  verify: [0, 1, "verify NAME, verify FILE, or verify --data DIR"],
-  restore: [1, 2, "restore FILE NAME, or restore FILE --data DIR (or a folder for FILE)"],
-  copy: [0, 1, "copy NAME [--from PLACE] --to PLACE, where a PLACE is a folder or postgres://…"],
+/** Options of `copy` alone. */
+export const COPY_OPTIONS: Options = {
+  from: { type: "text", value: "PLACE", help: "where it is: a folder, or postgres://HOST,…/DB" },
+  to: { type: "text", value: "PLACE", help: "where it goes: a folder, or postgres://HOST,…/DB" },
 };
+
+const OF_DATA: Options = {
+  data: { type: "text", value: "DIR", help: "the group's folder; it needs no NAME then" },
+  log: { type: "text", value: "URL", help: "the database that keeps it, postgres://HOST,…/DB" },
+};
+
+/** A command, with the words that it takes. */
+interface CopyEntry extends Omit<Entry, "family"> {
+  /** Fewest and most of them. */
+  readonly words: readonly [least: number, most: number];
+  /** Every form, where one of them is expected. */
+  readonly forms: string;
+}
+
+/** The commands, as help shows them. */
+export const COPY_ENTRIES: readonly CopyEntry[] = [
+  {
+    names: ["backup"],
+    words: [1, 2],
+    usage: "backup NAME FILE",
+    forms: "backup NAME FILE, or backup FILE --data DIR",
+    help: "copy a group to one new file, also while it runs. The file holds the group's key: who " +
+      "has it can run the group",
+    example: 'backup "Cool Group" copy.db',
+    options: OF_DATA,
+  },
+  {
+    names: ["verify"],
+    words: [0, 1],
+    usage: "verify NAME|FILE",
+    forms: "verify NAME, verify FILE, or verify --data DIR",
+    help: "check every entry of a group or a copy, and name the first bad one",
+    example: "verify copy.db",
+    options: OF_DATA,
+  },
+  {
+    names: ["restore"],
+    words: [1, 2],
+    usage: "restore FILE|DIR NAME",
+    forms: "restore FILE NAME, or restore FILE --data DIR (or a folder for FILE)",
+    help: "make the group of a copy again, here or on another machine; members find it through " +
+      "the registry, and start over: what came after the copy is not in it. From DIR, a group's " +
+      "folder that was moved away, it goes on with what is left there",
+    example: 'restore copy.db "Cool Group" --data /srv/cool',
+    options: OF_DATA,
+  },
+  {
+    names: ["copy"],
+    words: [0, 1],
+    usage: "copy NAME [--from PLACE] --to PLACE",
+    forms: "copy NAME [--from PLACE] --to PLACE, where a PLACE is a folder or postgres://…",
+    help: "move a group, from its folder or another place, while members wait",
+    example: 'copy "Cool Group" --to /srv/cool',
+    options: COPY_OPTIONS,
+  },
+];
 
 /** Whether a command line is one of these commands, and not a group of that name to be started. */
 export function isCopyCommand({ positionals: [command, second, third] }: Given): boolean {
-  if (command === undefined || !Object.hasOwn(WORDS, command)) return false;
+  if (!COPY_ENTRIES.some(({ names }) => names[0] === command)) return false;
   return second === undefined || third !== undefined || !isAddress(second);
 }
 
@@ -109,12 +152,12 @@ async function run(
   watch: Watch,
 ): Promise<string> {
   const [command, ...words] = given.positionals;
-  const [least, most, usage] = WORDS[command];
+  const { words: [least, most], forms } = COPY_ENTRIES.find(({ names }) => names[0] === command)!;
   const kept = given.texts.get("log") ?? given.texts.get("data");
   // A folder has one group, so that nobody has to name it.
   const named = kept === undefined || given.texts.has("log") ? 1 : 0;
   if (words.length < least + named || words.length > Math.max(most, least + named)) {
-    throw new UsageError(`Cannot run ${command}: expected ${usage}`);
+    throw new UsageError(`Cannot run ${command}: expected ${forms}`);
   }
   const placeOf = async (name: string | undefined) =>
     kept ?? await groupFolder(homeFolder(given), name!);
@@ -138,7 +181,7 @@ async function run(
   }
   if (command === "copy") {
     const to = given.texts.get("to");
-    if (to === undefined) throw new UsageError(`Cannot run copy: expected ${usage}`);
+    if (to === undefined) throw new UsageError(`Cannot run copy: expected ${forms}`);
     const [name] = words;
     const from = given.texts.get("from") ?? await placeOf(name);
     const { head, start } = await engine.copy(name, from, { to, singleCopy }, watch);

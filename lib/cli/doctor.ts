@@ -45,7 +45,9 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
   const wrong = findings.filter(({ good }) => !good).length;
   const code = wrong === 0 ? 0 : 1;
   if (given.flags.has("json")) {
-    for (const finding of findings) await output.print(safeJson(finding));
+    for (const { good, text, advice } of findings) {
+      await output.print(safeJson({ good, text, ...(good ? {} : { advice }) }));
+    }
     return code;
   }
   for (const { good, text, advice } of findings) {
@@ -53,8 +55,12 @@ export async function doctor({ given, home, doors, output, run }: Call): Promise
     await output.print(`${mark} ${safeLine(text)}`);
     if (!good && advice) await output.print(`       ${safeLine(advice)}`);
   }
-  await output.print(wrong === 0 ? "All is well" : `${wrong} of ${findings.length} are wrong`);
+  await output.print(wrong === 0 ? "All is well" : wrongOf(wrong, findings.length));
   return code;
+}
+
+function wrongOf(wrong: number, all: number): string {
+  return `${wrong} of ${all} things ${wrong === 1 ? "is" : "are"} wrong`;
 }
 
 function aboutMachine(machine: Machine, home: string): Finding[] {
@@ -87,7 +93,8 @@ function aboutServer(server: ServerFound): Finding {
   const { what, address, problem, took, ahead, key, several } = server;
   const place = `${what} ${address}`;
   if (problem !== undefined) {
-    return { good: false, text: `${place}: ${problem}`, advice: adviceFor(server) };
+    const text = problem.includes(address) ? problem : `${place}: ${problem}`;
+    return { good: false, text, advice: adviceFor(server) };
   }
   const seconds = Math.round(Math.abs(ahead) / 1_000);
   if (Math.abs(ahead) > CLOCK_SLACK) {

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { FolderUnusable, UsageError } from "../errors.ts";
 import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
+import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import type { Given } from "./args.ts";
 
@@ -48,6 +49,29 @@ export function registriesOf(given: Given, { env }: Pick<Environment, "env"> = p
   const what = options ? "--registry" : "$ZGROUP_REGISTRY";
   for (const address of addresses) checkedRegistry(what, address);
   return addresses.length > 0 ? [...new Set(addresses)] : [DEFAULT_REGISTRY];
+}
+
+/** Entries of each group that are kept on one's own disk when nobody says, and at most. */
+const [KEPT, MOST_KEPT] = [10_000, 1_000_000];
+
+/**
+ * How many entries of each group are kept on one's own disk: `--keep-local`, `$ZGROUP_KEEP_LOCAL`, or
+ * 10,000; of what a script reads as JSON none, unless `--keep-local` says so.
+ */
+export function keepLocalOf(
+  { texts, flags }: Given,
+  { env }: Pick<Environment, "env"> = process,
+): number | undefined {
+  const typed = texts.get("keep-local");
+  const said = typed ?? (env.ZGROUP_KEEP_LOCAL || String(KEPT));
+  const entries = /^\d{1,7}$/.test(said) ? Number(said) : NaN;
+  if (!(entries <= MOST_KEPT)) {
+    const what = typed === undefined ? "$ZGROUP_KEEP_LOCAL" : `--keep-local ${safeLine(typed)}`;
+    throw new UsageError(
+      `Cannot use ${what}: expected a whole number up to ${MOST_KEPT.toLocaleString("en-US")}`,
+    );
+  }
+  return flags.has("json") && typed === undefined && entries > 0 ? undefined : entries;
 }
 
 /** Where things are kept, which registries are asked, and by what engine: what opening takes. */

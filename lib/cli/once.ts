@@ -40,7 +40,7 @@ export function onceNames({ names, short = [], once }: Command | ProgramCommand)
 }
 
 /** Options that a command takes beside those of every command. */
-export function onceOptions({ options = [], json }: Command): readonly string[] {
+export function onceOptions({ options = [], json }: Pick<Command, "options" | "json">) {
   return json ? ["json", ...options] : options;
 }
 

@@ -1,12 +1,14 @@
 /**
- * What the three programs have in common: version, help, arguments, how a server waits for its end,
- * and the types of what composition hands in.
+ * What the three programs have in common: version, help, arguments, and the types of what
+ * composition hands in.
  */
 
 import { sentence, UsageError } from "../errors.ts";
+import type { Level, Logger } from "../structures/logger.ts";
+import { safeJson } from "../text/filter.ts";
 import type { User } from "../user/user.ts";
 import type { Hold } from "./home.ts";
-import { columns, COMMON, type Given, type Options, readArgs } from "./args.ts";
+import { COMMON, type Given, type Options, readArgs } from "./args.ts";
 import { failed } from "./render.ts";
 import type { Ask, Bytes, Output } from "./streams.ts";
 
@@ -16,32 +18,9 @@ export const VERSION = "0.1.0";
 /** What a program says of itself. */
 export interface About {
   readonly program: string;
-  readonly usage: readonly string[];
-  readonly text: readonly string[];
   readonly options: Options;
-  readonly examples: readonly string[];
-}
-
-/** The whole help text of a program. */
-export function helpText({ usage, text, options, examples }: About): string {
-  return [
-    ...usage.map((line, i) => `${i === 0 ? "Usage: " : "       "}${line}`),
-    "",
-    ...text,
-    "",
-    "Options:",
-    ...columns(
-      Object.entries({ ...options, ...COMMON }).flatMap(([name, { value, help, type }]) =>
-        help === undefined ? [] : [[
-          value ? `--${name} ${value}` : `--${name}`,
-          type === "list" ? `${help} (may be repeated)` : help,
-        ]]
-      ),
-    ),
-    "",
-    "Examples:",
-    ...examples.map((line) => `  ${line}`),
-  ].join("\n");
+  /** The page of help about what was typed; the first one about nothing. @throws {UsageError} */
+  page(words: readonly string[]): readonly string[];
 }
 
 /**
@@ -57,7 +36,7 @@ export async function withArgs(
   try {
     const given = readArgs(argv, { ...about.options, ...COMMON });
     if (given.flags.has("help")) {
-      await output.print(helpText(about));
+      await output.print(about.page(given.positionals).join("\n"));
       return 0;
     }
     if (given.flags.has("version")) {
@@ -67,55 +46,34 @@ export async function withArgs(
     return await run(given);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    await output.complain(failed(error));
-    await output.complain(`See ${about.program} --help`);
+    const help = `See ${about.program} --help`;
+    if (Object.hasOwn(about.options, "log-json") && argv.includes("--log-json")) {
+      await output.print(jsonLine("error", sentence(error), { help }));
+    } else {
+      await output.complain(failed(error));
+      await output.complain(help);
+    }
     return 2;
   }
 }
 
-/** Options of a server's log. */
-export const LOG_OPTIONS: Options = {
-  quiet: { type: "flag", help: "log warnings only" },
-  "log-json": { type: "flag", help: "log one JSON object a line" },
-};
-
-/**
- * Runs a server until Ctrl-C (exit code 0) or until it stops by itself (1 when its log failed).
- * Everything opened is handed to `run.onClose`.
- */
-export async function serve(
-  { flags }: Given,
-  openLog: OpenLog,
-  open: (log: LogSink) => Promise<Running>,
-  says: (running: Running) => string,
-  output: Output,
-  { signal, onClose }: Run,
-): Promise<number> {
-  const log = openLog({ quiet: flags.has("quiet"), json: flags.has("log-json") });
-  onClose(() => log.close());
-  const running = await open(log);
-  onClose(() => running.close());
-  await output.print(says(running));
-  const interrupted = Promise.withResolvers<undefined>();
-  if (signal.aborted) interrupted.resolve(undefined);
-  signal.addEventListener("abort", () => interrupted.resolve(undefined), { once: true });
-  const stopped = running.stopped.catch((error: unknown) => new Error(sentence(error)));
-  const ended = await Promise.race([interrupted.promise, stopped]);
-  if (!(ended instanceof Error)) return 0;
-  await output.complain(failed(ended));
-  return 1;
+/** A line of a log that programs read. */
+export function jsonLine(level: Level, text: string, fields?: object): string {
+  return safeJson({ at: new Date().toISOString(), level, text, ...fields });
 }
 
 /** What `run/main.ts` gives a program: a signal that Ctrl-C aborts, and the list of what to close. */
 export interface Run {
   readonly signal: AbortSignal;
   readonly onClose: (close: () => Promise<unknown> | void) => void;
+  /** What SIGHUP does to a server whose terminal is still there, or that never had one. */
+  readonly onReopen?: (reopen: () => void) => void;
 }
 
 /** Where a server's log lines go. */
-export interface LogSink {
-  info(text: string, fields?: object): void;
-  warn(text: string, fields?: object): void;
+export interface LogSink extends Logger {
+  /** Writes what is collected, and goes on in the file that is there by now. */
+  reopen?(): void;
   /** Writes what is collected. */
   close(): Promise<void>;
 }
@@ -133,12 +91,14 @@ export interface Running {
 
 /** How log lines are written. */
 export interface LogOptions {
-  /** Only warnings. */
-  readonly quiet?: boolean;
+  /** The least that is written; default `info`. */
+  readonly level?: Level;
   /** One JSON object a line: `at` (ISO 8601), `level`, `text`, and what the line is about. */
   readonly json?: boolean;
   /** A file instead of standard output; put aside, and the oldest removed, when it is large. */
   readonly file?: string;
+  /** How large the file may grow before it is put aside, bytes; default 4 MiB. */
+  readonly size?: number;
 }
 
 /** Opens a sink that writes to standard output or a file. */
@@ -154,6 +114,11 @@ export interface OpenUserOptions {
   readonly name?: string;
   /** What brings the bytes, `zmtp` or `libzmq`; default `$ZGROUP_TRANSPORT`, else `zmtp`. */
   readonly transport?: string;
+  /**
+   * Entries of each group that are kept on one's own disk when they are read, the newest; needs
+   * `home`. Default: none are added, and those that are kept can be read; 0 removes them.
+   */
+  readonly keepLocal?: number | undefined;
   /**
    * True for what ends soon: of a group of several servers it asks the one where it was last.
    * Otherwise it begins at any of them, so that users spread.

@@ -9,6 +9,7 @@ import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
 import { formatClock, formatDay, formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
+import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";
@@ -55,7 +56,7 @@ export function entryLine(
   const width = displayWidth(`${where}${time}${author}: `);
   const head = paint(style, mention ? MENTION : "cyan", where) + paint(style, "gray", time) +
     paint(style, "bold", author) + ": ";
-  const [first, ...rest] = textRows(entry.text ?? "", style, width)
+  const [first, ...rest] = textRows(entry.text, style, width)
     .map((row) => mention ? paint(style, MENTION, row) : row);
   return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
@@ -88,9 +89,15 @@ const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
-function actionText({ kind, name, body = {} }: GroupEntry): string {
+function actionText(entry: GroupEntry): string {
+  const kind = kindOf(entry);
+  const { name } = entry;
+  const body: Readonly<Record<string, unknown>> = entry.body ?? {};
   const who = quotedName(name);
-  if (kind === "topic") return `${who} set the topic: ${safeLine(String(body.topic ?? ""))}`;
+  if (kind === "topic") {
+    const topic = safeLine(String(body.topic ?? ""));
+    return topic === "" ? `${who} took the topic away` : `${who} set the topic: ${topic}`;
+  }
   const whom = typeof body.name === "string"
     ? ` ${quotedName(body.name)}`
     : typeof body.user === "string"
@@ -144,9 +151,15 @@ function textRows(text: string, { columns }: Style, first: number): string[] {
   return lines.flatMap((line, i) => wrap(line, columns, i === 0 ? first : 4, INDENT.length));
 }
 
+/** As it stands in the log. */
+function kindOf(entry: GroupEntry): string {
+  return entry.kind === "other" ? entry.what : entry.kind;
+}
+
 /** What a script gets of an entry. */
 export function entryFields(entry: GroupEntry): object {
-  const { group, epoch, seq, at, kind, author, name, mid, text, body, signature } = entry;
+  const { group, epoch, seq, at, author, name, mid, text, body, signature } = entry;
+  const kind = kindOf(entry);
   const time = new Date(at).toISOString();
   return { group, epoch, seq, at: time, kind, author, name, mid, text, body, signature };
 }
@@ -235,11 +248,6 @@ export function folded(text: string, { columns }: Style, first: number): string 
     : text;
 }
 
-/** A name as it is typed in a command: quoted when it has spaces. */
-export function typedName(name: string): string {
-  return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
-}
-
 /** Colour where there is a terminal for it. */
 export function paint(style: Style, format: Parameters<typeof styleText>[0], text: string): string {
   if (!style.colour || text === "") return text;
@@ -276,7 +284,7 @@ export function explainSend(error: unknown, words: Words, target?: string): stri
 export function explain(error: unknown, { join, list }: Words, target?: string): string {
   const said = sentence(error).replace(/\.$/, "");
   if (error instanceof Unreachable) {
-    return /kept|is it (running|zgroup)/.test(said)
+    return /kept|is it (running|zgroup)|check how/.test(said)
       ? said
       : `${said}; check that it runs and try again`;
   }
@@ -295,7 +303,7 @@ export function explain(error: unknown, { join, list }: Words, target?: string):
         : said;
     case "rate_limited":
     case "busy":
-      return `${said}; wait a moment and send again`;
+      return /again|slow down/.test(said) ? said : `${said}; wait a moment and try again`;
     case "too_large":
       return `${said}; send it in parts`;
     default:

@@ -12,7 +12,7 @@ import type { User } from "../user/user.ts";
 import { atMost, type Given, type Options, wholeNumber } from "./args.ts";
 import type { Host } from "./console/prompt.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
-import { takeProfile, type Where } from "./home.ts";
+import { keepLocalOf, takeProfile, type Where } from "./home.ts";
 import type { Call, OpenLog, Run, Running, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
 import { linesOf } from "./streams.ts";
@@ -35,7 +35,7 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
   const where = { home: folder, registries: [registry], transport: texts.get("transport") };
   const opened = await registryAt(where, doors, run);
   const chosen = name === known ? undefined : checkedName(name);
-  const user = await doors.openUser({ ...where, name: chosen });
+  const user = await doors.openUser({ ...where, name: chosen, keepLocal: keepLocalOf(given) });
   run.onClose(() => user.close());
   const host = hosting(where, doors, run);
   const group = await enterLobby(user, host, registry);
@@ -45,8 +45,15 @@ export async function start({ given, home, doors, output, run }: Call): Promise<
       "program; start it again in another terminal to talk to yourself"
     : `joined ${lobby} of the registry ${registry}, which runs already`;
   await output.print(notice(how, output.style));
-  const screen = { ...screenOptions(given), group: group.id };
-  return await talk({ user, home: folder, host, output, run, ...screen }, doors);
+  return await talk({
+    user,
+    home: folder,
+    host,
+    output,
+    run,
+    group: group.id,
+    ...screenOptions(given),
+  }, doors);
 }
 
 /** Starts a registry unless one is there; undefined when it was not started. */
@@ -89,10 +96,11 @@ async function enterLobby(user: User, host: Host, registry: string) {
 export const SCREEN_OPTIONS: Options = {
   all: { type: "flag", help: "prompt: show the messages of every group as they come" },
   "no-bell": { type: "flag", help: "prompt: no bell, no notice on the desktop at a mention" },
+  say: { type: "flag", help: "a script's lines that are no command are texts" },
 };
 
-export function screenOptions({ flags }: Given): Pick<RunPromptOptions, "all" | "bell"> {
-  return { all: flags.has("all"), bell: !flags.has("no-bell") };
+export function screenOptions({ flags }: Given): Pick<RunPromptOptions, "all" | "bell" | "say"> {
+  return { all: flags.has("all"), bell: !flags.has("no-bell"), say: flags.has("say") };
 }
 
 /** Runs the prompt on a terminal, otherwise the commands of standard input; the exit code. */

@@ -4,13 +4,14 @@ import { UsageError } from "../errors.ts";
 import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
-import { atMost, columns, type Options, valueOf } from "./args.ts";
-import { refuseOthers } from "./commands/command.ts";
+import { atMost, COMMON, type Options, valueOf } from "./args.ts";
+import { type Command, type ProgramCommand, refuseOthers } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { doctor } from "./doctor.ts";
-import { homeFolder, whereOf } from "./home.ts";
-import { findCommand, runOnce } from "./once.ts";
-import { type About, type Call, helpText, type Run, type UserDoors, withArgs } from "./program.ts";
+import { type Entry, familyRows, optionRows, pageAbout, type Place } from "./help.ts";
+import { homeFolder, keepLocalOf, whereOf } from "./home.ts";
+import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
+import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
 import { hosting, SCREEN_OPTIONS, screenOptions, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
@@ -22,51 +23,82 @@ const OPTIONS: Options = {
     help: `registry to ask (else $ZGROUP_REGISTRY), default ${DEFAULT_REGISTRY}`,
   },
   name: { type: "text", value: "NAME", help: "the name that others see; it is kept" },
+  "keep-local": {
+    type: "text",
+    value: "N",
+    help: "entries a group that are kept on this disk when read, default 10,000; 0 removes them",
+  },
   ...COMMAND_OPTIONS,
   ...SCREEN_OPTIONS,
-  port: { type: "text", value: "PORT", help: "start: port of the registry, default 5555" },
-  profile: { type: "text", value: "NAME", help: "start: be another user of this folder" },
-  log: { type: "text", value: "URL" },
-  "single-copy": { type: "flag" },
-  "new-user": { type: "flag", help: "restore: begin as a new user, where the key is lost" },
+  port: { type: "text", value: "PORT", help: "port of the registry, default 5555" },
+  profile: { type: "text", value: "NAME", help: "be another user of this folder" },
+  log: { type: "text", value: "URL", help: "a database to look at, postgres://HOST,…/DB" },
+  "single-copy": { type: "flag", help: "one copy of each group in it is enough" },
+  "new-user": { type: "flag", help: "begin as a new user, where the key is lost" },
 };
 
 /** Options of one command that opens no user before. */
-const OWN_OPTIONS = {
+const OWN_OPTIONS: Readonly<Record<string, string>> = {
   port: "start",
   profile: "start",
   log: "doctor",
   "single-copy": "doctor",
   "new-user": "restore",
-} as const;
+};
 
-/** What `user.ts --help` says; commands come from their table. */
+/** The table, and options, as help shows them on a command line. */
+export const PLACE: Place = {
+  entries: ONCE_COMMANDS.map(onceEntry),
+  program: "user.ts ",
+  run: "deno run -A user.ts ",
+  more: "user.ts help shows the options of every command.",
+};
+
+/** A command as help shows it on a command line. */
+function onceEntry(command: Command | ProgramCommand): Entry {
+  const { family, help, once, program, options = [] } = command;
+  const { usage, example, help: own = help } = (once ?? program)!;
+  const [name] = command.names;
+  const all = once
+    ? onceOptions(command)
+    : [...options, ...Object.keys(OWN_OPTIONS).filter((one) => OWN_OPTIONS[one] === name)];
+  return {
+    names: onceNames(command),
+    family,
+    help: own,
+    usage,
+    example,
+    options: Object.fromEntries(all.map((option) => [option, OPTIONS[option]])),
+  };
+}
+
+/** What `user.ts --help` and `user.ts help` say. */
 export const ABOUT: About = {
   program: "user.ts",
-  usage: [
-    "user.ts                 (the prompt; commands line by line when stdin is no terminal)",
-    "user.ts start           (registry, group and prompt in one: the quickest way to try it)",
-    "user.ts COMMAND …       (one command and out)",
-  ],
-  text: [
-    "Commands:",
-    ...columns(ONCE_COMMANDS.map(({ once, program, help }) => {
-      const { usage, help: own = help } = (once ?? program)!;
-      return [usage, own];
-    })),
-    "",
-    "G is a group's name or its IP:PORT. TIME is HH:MM[:SS] (today), YYYY-MM-DD [HH:MM[:SS]],",
-    "ISO 8601, or an age: 15m, 2h, 3d. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.",
-  ],
   options: OPTIONS,
-  examples: [
-    "deno run -A user.ts",
-    'deno run -A user.ts join "Cool Group"',
-    'deno run -A user.ts send "Cool Group" Hello everybody',
-    'deno run -A user.ts read "Cool Group" --since 2h --json',
-    "sensor | deno run -A user.ts send 127.0.0.1:5560 - --lines",
-  ],
+  page(words) {
+    const [word] = words[0] === "help" ? words.slice(1) : words;
+    return word === undefined ? firstPage() : pageAbout(word, PLACE);
+  },
 };
+
+function firstPage(): string[] {
+  const { registry, name, json } = OPTIONS;
+  return [
+    "Usage: user.ts              the prompt; commands line by line from a pipe",
+    "       user.ts COMMAND …    one command and out",
+    "       user.ts start        registry, group and prompt in one",
+    "",
+    ...familyRows(PLACE.entries),
+    "",
+    "Options of every command:",
+    ...optionRows({ registry, name, json, ...COMMON }),
+    "",
+    "user.ts help FAMILY, or help COMMAND, says more, with examples.",
+    "G is a group's name or IP:PORT. Exit codes: 0 done, 1 refused or failed, 2 wrong",
+    "usage. TIME is HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or 15m, 2h, 3d.",
+  ];
+}
 
 /** Runs the user program; the exit code. */
 export function userProgram(
@@ -83,8 +115,14 @@ export function userProgram(
       refuseOthers(given, COMMAND_OPTIONS, options, { name: command, usage });
     }
     if (command === "help") {
-      await output.print(helpText(ABOUT));
+      atMost(given.positionals, 2);
+      await output.print(ABOUT.page(given.positionals).join("\n"));
       return 0;
+    }
+    if (given.flags.has("say") && command !== undefined && command !== "start") {
+      throw new UsageError(
+        `Cannot use --say with ${safeLine(command)}: it is for lines of a script`,
+      );
     }
     const call = { given, home: homeFolder(given), doors, output, run };
     for (const [option, owner] of Object.entries(OWN_OPTIONS)) {
@@ -117,7 +155,8 @@ async function oneCommand(call: Call): Promise<number> {
   const where = whereOf(given, home);
   const command = findCommand(given);
   const name = valueOf(given, "name", checkedName);
-  const user = await doors.openUser({ ...where, name, stays: true });
+  const keepLocal = keepLocalOf(given);
+  const user = await doors.openUser({ ...where, name, keepLocal, stays: true });
   run.onClose(() => user.close());
   user.on((event) => {
     if (event.type === "warning") void output.complain(notice(event.text));
@@ -134,7 +173,7 @@ async function openPrompt({ given, home, doors, output, run }: Call): Promise<nu
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
   const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
-  const user = await doors.openUser({ ...where, name });
+  const user = await doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) });
   run.onClose(() => user.close());
   const host = hosting(where, doors, run);
   return await talk({ user, home, host, output, run, ...screenOptions(given) }, doors);

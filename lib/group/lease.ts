@@ -3,7 +3,8 @@
 import { Closed, IdentityChanged, Refusal, sentence } from "../errors.ts";
 import { shortKey, type SigningKey } from "../identity/keys.ts";
 import { CLOCK_SLACK, RECORD_LIFE } from "../protocol/limits.ts";
-import type { RegistryAddress } from "../text/addresses.ts";
+import { formatAddress, isOwnOnly, parseAddress, type RegistryAddress } from "../text/addresses.ts";
+import { typedName } from "../text/names.ts";
 import { signRecord, unregisterText } from "../protocol/record.ts";
 import type { GroupRecord } from "../protocol/schema.ts";
 import {
@@ -54,6 +55,8 @@ export class Lease {
   #own: GroupRecord | undefined;
   /** The registry's clock less ours, where it matters, ms. */
   #ahead = 0;
+  /** What others cannot reach, and why, as it was told. */
+  #unreached = "";
   /** How far ahead of its clock the version must be, because a greater one was seen there, ms. */
   #extra = 0;
   /** Not asked before, by `performance.now()`. */
@@ -72,10 +75,11 @@ export class Lease {
     try {
       const { plain } = this.#options;
       const record = this.#current();
-      await this.#ask("register", { record, ...(plain && { plain }) }, 1_500);
+      const seen = await this.#ask("register", { record, ...(plain && { plain }) }, 1_500);
       this.#taken = record;
       this.#extra = 0;
       this.#say("registered", this.#registered());
+      this.#sayReach(seen);
       return undefined;
     } catch (error) {
       return await this.#failed(error);
@@ -111,6 +115,15 @@ export class Lease {
     const { registry: { address }, pins } = this.#options;
     const key = pins.get(address);
     return `Registered at ${address}${key ? `, whose key is ${shortKey(key)}` : ""}`;
+  }
+
+  /** Says once what keeps others from coming, as this registry sees it. */
+  #sayReach(seen: RegistryReply<"register">): void {
+    const { announcement, registry, warn } = this.#options;
+    const problem = reachProblem(announcement, registry.address, seen) ?? "";
+    if (problem === this.#unreached) return;
+    this.#unreached = problem;
+    if (problem) warn(problem);
   }
 
   #say(state: string, text: string, warning = false): void {
@@ -194,4 +207,23 @@ export class Lease {
     }
     await this.#disconnect();
   }
+}
+
+/** Why others cannot reach a group that registered, and what to do; undefined where nothing is known. */
+function reachProblem(
+  { name, address }: Announcement,
+  registry: string,
+  { from, reached }: RegistryReply<"register">,
+): string | undefined {
+  const endpoint = parseAddress(address);
+  if (!endpoint || from === undefined || isOwnOnly(from)) return undefined;
+  const { host, port } = endpoint;
+  if (isOwnOnly(host)) {
+    const there = formatAddress({ host: from, port });
+    return `Others cannot reach ${address}, which is this machine's own; start it as ` +
+      `group.ts ${typedName(name)} ${there}`;
+  }
+  if (reached !== false) return undefined;
+  return `Others may not reach ${address}: the registry ${registry} cannot connect to port ${port} ` +
+    `of ${from}; let TCP port ${port} in at this machine's firewall, then start it again`;
 }

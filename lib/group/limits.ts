@@ -2,6 +2,7 @@
 
 import { Refusal } from "../errors.ts";
 import { Buckets } from "../structures/buckets.ts";
+import { inSeconds } from "../text/counted.ts";
 
 /** Budgets of one identity; Infinity for no limit. */
 export interface Rates {
@@ -60,14 +61,16 @@ export class Limits {
   take(budget: Budget, who: string, n: number, now: number): void {
     const wait = this.#buckets[budget].take(who, n, now);
     if (wait === 0) return;
-    throw new Refusal("rate_limited", `Cannot do that now: wait ${wait} ms`, { retryAfter: wait });
+    throw new Refusal("rate_limited", `Cannot do that so fast: try again in ${inSeconds(wait)}`, {
+      retryAfter: wait,
+    });
   }
 
   /** Before ids of a user's messages are looked up. @throws {Refusal} `rate_limited`: that took too long */
   lookUp(user: string, now: number): void {
     const wait = this.#lookUps.take(user, 0, now);
     if (wait === 0) return;
-    const message = `Cannot look up more of your ids now: wait ${wait} ms`;
+    const message = `Cannot look up more of your ids now: try again in ${inSeconds(wait)}`;
     throw new Refusal("rate_limited", message, { retryAfter: wait });
   }
 

@@ -20,8 +20,10 @@ interface Rules<K extends Op> {
   readonly budget: Budget;
   /** What it takes; default 1. */
   readonly cost?: number | ((request: Request<K>) => number);
-  /** Logged as `<line> FROM <user id>`. */
+  /** Logged as `<line> FROM <name>#<short id> (<group>)`. */
   readonly line?: string;
+  /** It comes all the time: its line is written at `debug` only. */
+  readonly isFrequent?: true;
   /** Answered for each connection one after the other, and only while it takes what it has. */
   readonly paced?: true;
 }
@@ -76,6 +78,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     budget: "messages",
     cost: ({ messages }) => messages.length,
     line: "MESSAGE SEND",
+    isFrequent: true,
     suspects,
     decide: decideSend,
   },
@@ -83,6 +86,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     who: "member",
     budget: "reads",
     line: "MESSAGE REQUEST",
+    isFrequent: true,
     paced: true,
     needs: "fresh",
     query: query.read,
@@ -91,6 +95,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     who: "member",
     budget: "reads",
     line: "MESSAGE REQUEST",
+    isFrequent: true,
     paced: true,
     needs: "fresh",
     query: query.history,
@@ -118,6 +123,19 @@ export function permit<K extends Op>(
   const user = request.actor?.user ?? "";
   if (who === "member") requireMember(state, user);
   if (who !== "admin" || atLeast(state.members.get(user)?.role ?? "reader", "admin")) return;
-  const what = request.op === "act" ? (request as Request<"act">).action : request.op;
+  const what = DOES[request.op === "act" ? (request as Request<"act">).action : request.op] ??
+    "do that";
   throw new Refusal("forbidden", `Cannot ${what} in "${state.name}": only admins may`);
 }
+
+/** What somebody who is no admin wanted, in words. */
+const DOES: Readonly<Record<string, string>> = {
+  promote: "promote members",
+  demote: "demote members",
+  remove: "remove members",
+  ban: "ban users",
+  unban: "lift bans",
+  mute: "mute members",
+  unmute: "let members speak again",
+  topic: "set the topic",
+};

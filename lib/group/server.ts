@@ -9,6 +9,7 @@ import type { Pins } from "../session/registry_client.ts";
 import { SessionServer } from "../session/server.ts";
 import { Tickets } from "../session/ticket.ts";
 import { everyStep, within } from "../structures/closing.ts";
+import { harmless, type Logger } from "../structures/logger.ts";
 import { parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
 import type { Accounts, Bounds, Transport } from "../transport/transport.ts";
@@ -21,12 +22,6 @@ import type { GroupIdentity } from "./identity.ts";
 import type { Keep, Rates } from "./limits.ts";
 import { Servers } from "./servers.ts";
 import { Standing } from "./standing.ts";
-
-/** Where log lines go. */
-export interface GroupLogger {
-  info(text: string, fields?: object): void;
-  warn(text: string, fields?: object): void;
-}
 
 export interface GroupServerOptions {
   readonly transport: Transport;
@@ -48,10 +43,13 @@ export interface GroupServerOptions {
   readonly keep?: Keep;
   /** What peers may hold: `total` and `connections` are the machine's. Default `DEFAULT_BOUNDS`. */
   readonly bounds?: Bounds;
-  readonly logger: GroupLogger;
+  readonly logger: Logger;
   /** The clock, ms; default `Date.now`. */
   readonly now?: () => number;
 }
+
+/** With a logger that has every level. */
+type Whole = GroupServerOptions & { readonly logger: Required<Logger> };
 
 /** What a server needs where there are others of its group. */
 export interface Shared {
@@ -75,7 +73,7 @@ export class GroupServer implements AsyncDisposable {
   /** Resolves when the server is closed: with the error that stopped it, if one did. */
   readonly stopped: Promise<Error | undefined>;
   readonly group: Group;
-  readonly #options: GroupServerOptions;
+  readonly #options: Whole;
   readonly #sessions: SessionServer;
   readonly #announcer: Announcer;
   /** Of a log that several servers share. */
@@ -97,7 +95,7 @@ export class GroupServer implements AsyncDisposable {
     const share = log.power("share");
     const start = await (share ? share.follow() : log.open());
     let server: GroupServer | undefined;
-    const failed = (error: unknown) => logger.warn(failure(error));
+    const failed = (error: unknown) => logger.error(failure(error));
     const group = new Group({
       identity,
       log,
@@ -106,7 +104,7 @@ export class GroupServer implements AsyncDisposable {
       ...(rates ? { rates } : {}),
       ...(keep ? { keep } : {}),
       encode: (packet) => server!.#sessions.encodeFeed(packet),
-      line: (text) => logger.info(text),
+      line: (level, text, fields) => logger[level](text, { group: identity.name, ...fields }),
       failed,
       broken: (error) => {
         if (server) server.#broken(error);
@@ -158,7 +156,7 @@ export class GroupServer implements AsyncDisposable {
   }
 
   private constructor(
-    options: GroupServerOptions,
+    options: Whole,
     group: Group,
     sessions: SessionServer,
     share: Share | undefined,
@@ -234,7 +232,7 @@ export class GroupServer implements AsyncDisposable {
   /** Stops because of a failed log. */
   fail(error: unknown): void {
     this.#failure = error instanceof Error ? error : new Error(String(error));
-    this.#options.logger.warn(`Stopping: ${this.#failure.message}`);
+    this.#options.logger.error(`Stopping: ${this.#failure.message}`);
     void this.close();
   }
 
@@ -283,19 +281,4 @@ function boundsFor({ bounds = DEFAULT_BOUNDS, plain = false }: GroupServerOption
 
 function failure(error: unknown): string {
   return `A request failed: ${(error as Error)?.stack ?? error}`;
-}
-
-/** The same logger, whose own faults end nothing here. */
-function harmless(logger: GroupLogger): GroupLogger {
-  const attempt = (work: () => void) => {
-    try {
-      work();
-    } catch {
-      // Where could it be told?
-    }
-  };
-  return {
-    info: (text, fields) => attempt(() => logger.info(text, fields)),
-    warn: (text, fields) => attempt(() => logger.warn(text, fields)),
-  };
 }

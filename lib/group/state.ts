@@ -68,6 +68,11 @@ export function apply(state: GroupState, batch: Batch): void {
       state.values.delete(leftAdminKey(author));
       return;
     }
+    case "rename": {
+      const member = state.members.get(author);
+      if (member) state.members.set(author, { ...member, name });
+      return;
+    }
     case "leave":
       if (state.members.get(author)?.role === "admin") state.values.set(leftAdminKey(author), "");
       state.members.delete(author);
@@ -123,6 +128,8 @@ export function touched({ kind, author, body }: Batch): {
     case "join":
     case "leave":
       return { users: [author], values: [leftAdminKey(author)] };
+    case "rename":
+      return { users: [author], values: [] };
     case "topic":
       return { users: [], values: ["topic"] };
     case "ban":

@@ -20,8 +20,12 @@ export const ACTIONS = [
   "topic",
 ] as const;
 
-/** What an entry can be. Stored and on the wire: add, never rename. */
-type Kind = "message" | "founded" | "join" | "leave" | typeof ACTIONS[number];
+/** Every kind of entry beside `message`. Stored and on the wire: add, never rename. */
+const EVENT_KINDS = ["founded", "join", "leave", "rename", ...ACTIONS] as const;
+const EVENTS: ReadonlySet<string> = new Set(EVENT_KINDS);
+
+/** What an entry can be. */
+type Kind = "message" | typeof EVENT_KINDS[number];
 
 /** First character of an id that a dialect only claims. */
 export const CLAIM = "~";
@@ -53,30 +57,65 @@ export interface Batch {
   readonly hash?: string;
 }
 
-/** One record of a group's log, as a reader gets it. */
-export interface Entry {
+/** What every entry has. */
+interface AnyEntry {
   readonly seq: number;
+  /** The group's clock, ms since 1970; never less than that of the entry before. */
   readonly at: number;
-  readonly kind: Kind;
+  /** User id. */
   readonly author: string;
+  /** The author's name when it was written. */
   readonly name: string;
-  /** For a message. */
-  readonly mid?: string;
-  /** For a message. */
-  readonly text?: string;
-  /** For other kinds. */
-  readonly body?: Readonly<Record<string, unknown>>;
   /** `valid`: signed by the author; `unsigned`: a claimed id of a dialect; `invalid`: forged. */
   readonly signature: "valid" | "unsigned" | "invalid" | "none";
 }
 
+/** A message: who wrote what. */
+export interface MessageEntry extends AnyEntry {
+  readonly kind: "message";
+  /** Message id, a version 7 UUID; one author has each once. */
+  readonly mid: string;
+  readonly text: string;
+  readonly body?: undefined;
+}
+
+/** An entry that is no message: its `body` says what happened. */
+export interface EventEntry<K extends string, B> extends AnyEntry {
+  readonly kind: K;
+  readonly body: B;
+  readonly mid?: undefined;
+  readonly text?: undefined;
+}
+
+/** Whom an action is about; the name where the group knew it. */
+type About = { readonly user: string; readonly name?: string };
+
+/**
+ * One record of a group's log, as a reader gets it; `kind` says which.
+ *
+ * The author of `join`, `leave` and `rename` is who came, went, or has another name; that of an
+ * action is the admin, and `body.user` the id of whom it is about. A mute ends at `until`, ms since
+ * 1970; 0: when it is taken back. What a later version of a group writes is of the kind `other`, and
+ * `what` its own kind.
+ */
+export type Entry =
+  | MessageEntry
+  | EventEntry<"founded" | "leave", Readonly<Record<string, unknown>>>
+  | EventEntry<"join", { readonly role: string }>
+  | EventEntry<"rename", { readonly before: string }>
+  | EventEntry<"promote" | "demote", About & { readonly role: string }>
+  | EventEntry<"remove" | "ban" | "unban" | "unmute", About>
+  | EventEntry<"mute", About & { readonly until: number }>
+  | EventEntry<"topic", { readonly topic: string }>
+  | (EventEntry<"other", Readonly<Record<string, unknown>>> & { readonly what: string });
+
 /** An entry, with the group it belongs to. */
-export interface GroupEntry extends Entry {
+export type GroupEntry = Entry & {
   /** Name of the group. */
   readonly group: string;
   /** Random id of the log; another epoch is another history. */
   readonly epoch: string;
-}
+};
 
 /** The JSON text of a batch, without its hash. Field order is fixed. */
 export function encodeBatch(batch: Batch): string {
@@ -160,8 +199,15 @@ export function entriesOf(
   group: string,
   epoch: string,
 ): GroupEntry[] {
-  const { first, at, kind, author, name, messages, body = {} } = batch;
-  if (!messages) return [{ group, epoch, seq: first, at, kind, author, name, body, signature }];
+  const { first, at, author, name, messages, body = {} } = batch;
+  if (!messages) {
+    const kind = EVENTS.has(batch.kind)
+      ? { kind: batch.kind }
+      : { kind: "other", what: batch.kind };
+    // That the body fits the kind was looked at where it came from, in `batchProblem`.
+    return [{ group, epoch, seq: first, at, ...kind, author, name, body, signature } as GroupEntry];
+  }
+  const kind = "message";
   return messages.map(([mid, text], i) => {
     return { group, epoch, seq: first + i, at, kind, author, name, mid, text, signature };
   });

@@ -11,6 +11,19 @@ import { MAX_MESSAGES, MAX_TIME } from "./limits.ts";
 const [ID, ROLE, TOPIC] = [80, 32, 256];
 /** Kinds of later versions are words, too. */
 const KIND = /^[a-z][a-z0-9_]{0,31}$/;
+/** What the body of a kind says at least. */
+const NEEDED: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ["join", ["role"]],
+  ["rename", ["before"]],
+  ["promote", ["user", "role"]],
+  ["demote", ["user", "role"]],
+  ["remove", ["user"]],
+  ["ban", ["user"]],
+  ["unban", ["user"]],
+  ["mute", ["user", "until"]],
+  ["unmute", ["user"]],
+  ["topic", ["topic"]],
+]);
 
 /** The first field that a reader looks at and that is not what it must be; undefined when all are. */
 export function batchProblem(value: unknown): string | undefined {
@@ -34,7 +47,7 @@ export function batchProblem(value: unknown): string | undefined {
     return areMessages(messages, count) ? undefined : `messages: expected ${count} of [mid, text]`;
   }
   if (messages !== undefined || count !== 1) return "messages: expected none beside another kind";
-  return body === undefined ? undefined : bodyProblem(body);
+  return bodyProblem(kind, body);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -50,15 +63,21 @@ function isAbsentOr(value: unknown, is: (text: string) => boolean): boolean {
 }
 
 /**
- * Whatever the kind: these fields mean the same wherever they stand. Whom an action is about need not
+ * Whatever the kind: these fields mean the same wherever they stand, and must stand where
+ * {@linkcode NEEDED} says so. Whom an action is about need not
  * be anybody's id: nothing but the text of a ban has to fit.
  */
-function bodyProblem(body: unknown): string | undefined {
+function bodyProblem(kind: string, body: unknown = {}): string | undefined {
   if (!isObject(body)) return "body: expected an object";
-  const { user, name, role, topic, until } = body;
+  const missing = NEEDED.get(kind)?.find((field) => body[field] === undefined);
+  if (missing !== undefined) return `body.${missing}: expected in an entry of kind ${kind}`;
+  const { user, name, before, role, topic, until } = body;
   if (!isAbsentOr(user, (text) => text.length <= ID)) return "body.user: expected an id";
   if (!isAbsentOr(name, isPlainName)) {
     return "body.name: expected a name of one line, without controls";
+  }
+  if (!isAbsentOr(before, isPlainName)) {
+    return "body.before: expected a name of one line, without controls";
   }
   if (!isAbsentOr(role, (text) => text.length <= ROLE)) return "body.role: expected a role";
   if (!isAbsentOr(topic, (text) => text.length <= TOPIC)) return "body.topic: expected a text";

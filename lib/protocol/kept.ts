@@ -9,6 +9,8 @@ import { count, key, name, problemOf } from "./fields.ts";
 /** `identity.json`: who a user is. */
 export interface UserFile {
   readonly name: string;
+  /** When the name was chosen, ms since 1970; absent in what version 0.1 wrote. */
+  readonly named?: number;
   /** Raw private key, base64url, 43 characters. */
   readonly secretKey: string;
 }
@@ -68,7 +70,7 @@ export interface KnownFile {
 
 const string = v.string();
 const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
-  v.object({ name, secretKey: key }),
+  v.object({ name, named: v.optional(count), secretKey: key }),
   v.object({ secretKey: key }),
   v.object({
     name: string,

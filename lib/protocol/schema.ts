@@ -127,7 +127,7 @@ export const REGISTRY_OPS = {
 /** What a registry answers to each. */
 export const REGISTRY_REPLIES = {
   ping: v.object({ at: time }),
-  register: v.object({}),
+  register: v.object({ from: v.optional(text(80)), reached: v.optional(v.boolean()) }),
   unregister: v.object({}),
   list: v.object({ groups: listOf(listing, MAX_LIST), more: v.boolean() }),
   resolve: v.object({ group: listing }),

@@ -21,6 +21,8 @@ export interface Lease {
   readonly probed: boolean;
   /** Without a key: whether a connection could be made lately. */
   reachable: boolean;
+  /** With a key: whether a connection could be made when it was taken; undefined: not tried. */
+  reached?: boolean;
 }
 
 /** One that is held here. */

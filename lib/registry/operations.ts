@@ -1,10 +1,18 @@
 /** THE table of a registry's operations: what each costs, what is logged, how it is answered. Pure. */
 
+import { isIP } from "node:net";
 import { Refusal } from "../errors.ts";
 import { verifies } from "../identity/keys.ts";
 import { unregisterText } from "../protocol/record.ts";
-import type { REGISTRY_REPLIES, RegistryRequest, ReplyOf } from "../protocol/schema.ts";
+import type {
+  GroupRecord,
+  REGISTRY_REPLIES,
+  RegistryRequest,
+  ReplyOf,
+} from "../protocol/schema.ts";
 import type { TakenName } from "../store/name_store.ts";
+import { formatAddress, isAt, isOwnOnly, parseAddress, plainIp } from "../text/addresses.ts";
+import { typedName } from "../text/names.ts";
 import { FREE_AFTER, GROUPS_A_REQUEST } from "./bounds.ts";
 import type { RegistryState } from "./state.ts";
 
@@ -55,11 +63,22 @@ export interface Outcome<R> {
   readonly name?: string;
   /** What it costs as well, requests. */
   readonly cost?: number;
+  /** Logged as a warning: somebody has to do something about it. */
+  readonly warning?: string;
+  /** Where the registry sees for itself whether others can connect. */
+  readonly place?: Place;
+}
+
+/** A lease that was taken, and where it was taken from. */
+export interface Place {
+  readonly record: GroupRecord;
+  /** `HOST:PORT`: the IP of who asked, and no other, with the port of the record. */
+  readonly address: string;
 }
 
 /** One operation's row. Beside what it says a request costs its IP 1. */
 export interface Operation<K extends Op> {
-  /** Logged whatever it comes to. */
+  /** Logged whatever it comes to, at `debug`: it comes all the time. */
   line?(request: Request<K>): string;
   /** Logged with the code where it is refused. */
   refused?(request: Request<K>): string;
@@ -87,11 +106,19 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     answer(state, { record, plain, ip }, { clock, date }) {
       const { name, key } = record;
       const outcome = state.register(record, ip, clock, date, plain);
+      const from = ip === "" ? {} : { from: plainIp(ip) };
+      if (outcome === "renewed") {
+        const reached = state.isReached(record);
+        return { reply: { ...from, ...(reached === undefined ? {} : { reached }) }, name };
+      }
+      const place = placeOf(record, ip);
       return {
-        reply: {},
+        reply: from,
         name,
-        ...(outcome === "renewed" ? {} : { line: joinLine(record) }),
+        line: joinLine(record),
         ...(outcome === "taken" ? { taken: { name, key, seen: date } } : {}),
+        ...(isOutOfReach(record, ip) ? { warning: outOfReach(record, ip) } : {}),
+        ...(place ? { place } : {}),
       };
     },
   },
@@ -103,7 +130,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
         throw new Refusal("bad_signature", "Cannot unregister: the signature does not verify");
       }
       if (!state.unregister(group, version, server)) return { reply: {} };
-      return { reply: {}, line: `LEAVE REQUEST FROM ${record.address}` };
+      return { reply: {}, line: `LEAVE REQUEST FROM ${record.address} (${record.name})` };
     },
   },
   list: {
@@ -117,6 +144,7 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     },
   },
   resolve: {
+    line: ({ ip, group }) => `GROUP REQUEST FROM ${ip || "unknown"} (${group})`,
     answer(state, { group }, { clock }) {
       const listing = state.resolve(group, clock);
       if (listing) return { reply: { group: listing } };
@@ -128,11 +156,35 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     refused: joinLine,
     answer(state, { name, address, ip }, { clock }) {
       state.registerKeyless(name, address, ip, clock);
-      return { reply: {}, name, line: joinLine({ address }) };
+      return { reply: {}, name, line: joinLine({ name, address }) };
     },
   },
 };
 
-function joinLine({ address }: { readonly address: string }): string {
-  return `JOIN REQUEST FROM ${address}`;
+/** Whether a group says that it is at an address that its own machine has for itself. */
+function isOutOfReach({ address }: GroupRecord, ip: string): boolean {
+  const host = parseAddress(address)?.host;
+  return host !== undefined && isOwnOnly(host) && ip !== "" && !isOwnOnly(ip);
+}
+
+function outOfReach({ name, address }: GroupRecord, ip: string): string {
+  const { port } = parseAddress(address)!;
+  const reached = formatAddress({ host: plainIp(ip), port });
+  return `Others cannot reach ${name}: it says that it is at ${address}, which is its own machine's ` +
+    `alone; start it there as group.ts ${typedName(name)} ${reached}`;
+}
+
+/**
+ * Where to try a connection: at the IP that asked, never elsewhere because somebody said so. A group
+ * at its own machine, or one at another IP than it asks from, is not tried.
+ */
+function placeOf(record: GroupRecord, ip: string): Place | undefined {
+  const endpoint = parseAddress(record.address);
+  if (!endpoint || ip === "" || isOwnOnly(ip) || isOwnOnly(endpoint.host)) return undefined;
+  if (isIP(endpoint.host) !== 0 && !isAt(record.address, ip)) return undefined;
+  return { record, address: formatAddress({ host: plainIp(ip), port: endpoint.port }) };
+}
+
+function joinLine({ name, address }: { readonly name: string; readonly address: string }): string {
+  return `JOIN REQUEST FROM ${address} (${name})`;
 }

@@ -6,6 +6,7 @@
 import { Refusal } from "../errors.ts";
 import type { NameStore } from "../store/name_store.ts";
 import { Buckets } from "../structures/buckets.ts";
+import type { Logger } from "../structures/logger.ts";
 import { networkOf } from "../text/addresses.ts";
 import { NEW_NAMES, REQUESTS } from "./bounds.ts";
 import { Keeper } from "./keeper.ts";
@@ -13,6 +14,7 @@ import {
   type Op,
   type Operation,
   OPERATIONS,
+  type Place,
   type Reply,
   type Request,
   type Time,
@@ -25,7 +27,9 @@ export interface RegistryOptions {
   readonly limits?: RegistryLimits;
   /** What one IP may ask, a second and at once; default {@linkcode REQUESTS}. */
   readonly requests?: { readonly rate: number; readonly burst: number };
-  readonly logger: { info(text: string): void; warn(text: string): void };
+  readonly logger: Required<Logger>;
+  /** A lease was taken: called to see whether others can connect there. */
+  look?(place: Place): void;
   /** The date, ms since 1970. */
   readonly now: () => number;
 }
@@ -60,14 +64,20 @@ export class Registry {
       const operation = OPERATIONS[request.op as K] as Operation<K>;
       const time = this.#time();
       if (!operation.isFree?.(state, request, time)) this.#charge(request, operation, time);
-      if (operation.line) logger.info(operation.line(request));
-      const { reply, line, taken, name, cost } = this.#answer(request, operation, time);
+      if (operation.line) logger.debug(operation.line(request));
+      const { reply, line, taken, name, cost, warning, place } = this.#answer(
+        request,
+        operation,
+        time,
+      );
       if (cost) this.#requests.charge(networkOf(request.ip), cost, time.clock);
       if (taken) this.#keeper.keep(taken);
       this.#keeper.keepPlaces();
       const kept = name === undefined ? undefined : this.#keeper.kept(name);
       const done = () => {
         if (line) logger.info(line);
+        if (warning) logger.warn(warning);
+        if (place) this.#options.look?.(place);
         return reply;
       };
       return kept

@@ -4,10 +4,12 @@ import type { SigningKey } from "../identity/keys.ts";
 import { SessionServer } from "../session/server.ts";
 import { type NameStore, NO_NAMES } from "../store/name_store.ts";
 import { everyStep } from "../structures/closing.ts";
+import { harmless, type Logger } from "../structures/logger.ts";
 import type { Accounts, Bounds, Peer, Transport } from "../transport/transport.ts";
 import { IDLE_AFTER, REGISTRY_BOUNDS } from "./bounds.ts";
 import { dialectFront, ownFront } from "./fronts.ts";
 import { isListening } from "./probe.ts";
+import type { Place } from "./operations.ts";
 import { Registry, type RegistryOptions } from "./registry.ts";
 import type { RegistryLimits, RegistryState } from "./state.ts";
 
@@ -31,7 +33,7 @@ export interface RegistryServerOptions {
   readonly requests?: RegistryOptions["requests"];
   /** A connection on which nothing was asked for this long is ended, ms; default a minute. */
   readonly idleAfter?: number;
-  readonly logger: { info(text: string): void; warn(text: string): void };
+  readonly logger: Logger;
   /** The date, ms since 1970; default `Date.now`. */
   readonly now?: () => number;
 }
@@ -50,12 +52,15 @@ export class RegistryServer implements AsyncDisposable {
   #stop!: (error: Error | undefined) => void;
   #timer: ReturnType<typeof setInterval>;
   #probing: Promise<void> | undefined;
+  readonly #looks = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
   /** Binds and answers from then on. @throws {Error} the address cannot be bound */
   static async start(options: RegistryServerOptions): Promise<RegistryServer> {
     const { transport, address, key, names = NO_NAMES, bounds = REGISTRY_BOUNDS } = options;
-    const { logger, limits, requests, now = Date.now } = options;
+    const { limits, requests, now = Date.now } = options;
+    const logger = harmless(options.logger);
+    let server: RegistryServer | undefined;
     try {
       const registry = new Registry({
         names,
@@ -63,9 +68,10 @@ export class RegistryServer implements AsyncDisposable {
         ...(requests ? { requests } : {}),
         logger,
         now,
+        look: (place) => server ? server.#look(place) : undefined,
       });
       const failed = (error: unknown) =>
-        logger.warn(`A request failed: ${(error as Error)?.stack ?? error}`);
+        logger.error(`A request failed: ${(error as Error)?.stack ?? error}`);
       const asked = new Map<Peer, number>();
       const heard = (peer: Peer) => {
         peer.admit(); // It is a stranger no more, and not idle.
@@ -87,7 +93,7 @@ export class RegistryServer implements AsyncDisposable {
         onLeft: (peer) => asked.delete(peer),
         warn: (text) => logger.warn(text),
       });
-      return new RegistryServer(options, registry, sessions, asked);
+      return server = new RegistryServer(options, registry, sessions, asked);
     } catch (error) {
       names.close();
       throw error;
@@ -161,6 +167,24 @@ export class RegistryServer implements AsyncDisposable {
     }
   }
 
+  /**
+   * Tries a connection to a group that just registered, once; it hears of it with its next renewal.
+   * Who comes beside too many others is not tried.
+   */
+  #look({ record, address }: Place): void {
+    if (this.#looks.size >= PROBES || this.#closing) return;
+    const look = isListening(address).then((reached) => {
+      this.#looks.delete(look);
+      this.#registry.state.reached(record, reached);
+      if (reached) return;
+      this.#options.logger.warn(
+        `Cannot connect to ${record.name} at ${address}: who asks here may not reach it either; ` +
+          "a firewall there must let that port in",
+      );
+    });
+    this.#looks.add(look);
+  }
+
   /** Unbinds; groups and users go on talking without it. Never rejects: see `stopped`. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
@@ -171,6 +195,7 @@ export class RegistryServer implements AsyncDisposable {
     const failed = await everyStep(
       () => this.#server.close(),
       () => this.#probing,
+      () => Promise.all(this.#looks).then(() => {}),
       () => this.#registry.close(),
     );
     for (const { message } of failed) this.#options.logger.warn(`Closing: ${message}`);

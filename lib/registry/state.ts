@@ -89,6 +89,17 @@ export class RegistryState {
     return this.#held(record)?.seen;
   }
 
+  /** Whether a connection could be made to where this record was registered; undefined: not tried yet. */
+  isReached(record: GroupRecord): boolean | undefined {
+    return this.#held(record)?.reached;
+  }
+
+  /** What came of the try to connect. */
+  reached(record: GroupRecord, reached: boolean): void {
+    const lease = this.#held(record);
+    if (lease) lease.reached = reached;
+  }
+
   /** The lease of just this record: to register it again only renews it. */
   #held(record: GroupRecord): Lease | undefined {
     return this.#leases.of(record.name).find(({ record: held }) =>

@@ -1,21 +1,24 @@
-/** A command asks the holder of a group's folder; see `requests.ts`. */
+/** Asks the process that holds a folder; see `requests.ts`. */
 
 import { connect } from "node:net";
 import { rightsProblem } from "../disk/rights.ts";
 import { FolderUnusable } from "../errors.ts";
 import type { Watch } from "../log/log.ts";
-import {
-  type Answer,
-  errorOf,
-  type HolderReplies,
-  type HolderRequest,
-  MAX_LINE,
-  note,
-  toLine,
-} from "./requests.ts";
+import type { HolderReplies, HolderRequest } from "./group_requests.ts";
+import { type Answer, errorOf, MAX_ANSWER, note, toLine } from "./requests.ts";
 
 /** A holder speaks each second; one that is silent for longer than this hangs, ms. */
 const SILENCE = 60_000;
+
+/** Asks the holder of a group's folder; see {@linkcode ask}. */
+export function askHolder<Request extends HolderRequest>(
+  folder: string,
+  request: Request,
+  watch?: Watch,
+  silence?: number,
+): Promise<HolderReplies[Request["op"]] | undefined> {
+  return ask(folder, request, watch, silence);
+}
 
 /**
  * Asks the holder of a folder, and ends the request when the signal does. Undefined where nobody
@@ -24,12 +27,12 @@ const SILENCE = 60_000;
  * @throws what the holder threw, as it threw it; {FolderUnusable} it hangs, it ended meanwhile, or
  * it may not be asked
  */
-export async function askHolder<Request extends HolderRequest>(
+export async function ask<Reply extends object>(
   folder: string,
-  request: Request,
+  request: object,
   { signal, progress }: Watch = {},
   silence: number = SILENCE,
-): Promise<HolderReplies[Request["op"]] | undefined> {
+): Promise<Reply | undefined> {
   const { socket: path, token } = note(folder) ?? {};
   if (path === undefined || token === undefined) return undefined;
   signal?.throwIfAborted();
@@ -67,7 +70,7 @@ export async function askHolder<Request extends HolderRequest>(
     const lines = (said + text).split("\n");
     said = lines.pop()!;
     try {
-      if (said.length > MAX_LINE) throw new RangeError("the line does not end");
+      if (said.length > MAX_ANSWER) throw new RangeError("the line does not end");
       for (const line of lines) take(JSON.parse(line));
     } catch (cause) {
       reject(new FolderUnusable(`${cannot}: it does not speak as a holder does`, { cause }));
@@ -81,7 +84,7 @@ export async function askHolder<Request extends HolderRequest>(
   });
   socket.write(toLine({ token, request }));
   try {
-    return await promise as HolderReplies[Request["op"]] | undefined;
+    return await promise as Reply | undefined;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", aborted);

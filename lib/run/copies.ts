@@ -25,6 +25,12 @@ import { DiskFull, FolderUnusable, LogDamaged, sentence, UsageError } from "../e
 import { type Checked, type Log, requirePower, type Watch } from "../log/log.ts";
 import { askHolder } from "./ask_holder.ts";
 import {
+  groupRequest,
+  type Handle,
+  type HolderReplies,
+  type HolderRequest,
+} from "./group_requests.ts";
+import {
   IDENTITY_FILE,
   LOG_FILE,
   parseGroupFile,
@@ -38,7 +44,7 @@ import { backUpFrom, moveFrom, putInto, verifyIn } from "./database_copies.ts";
 import { type Database, DatabaseTarget, withPassword } from "./database_place.ts";
 import { Holder } from "./holder.ts";
 import { isDatabase, move, type Moved, type Place, type Source, type Target } from "./moving.ts";
-import { type Handle, type HolderReplies, type HolderRequest, noteFile } from "./requests.ts";
+import { noteFile } from "./requests.ts";
 
 /** What copies need of the log's engine. */
 export interface CopyEngine extends FolderEngine {
@@ -313,7 +319,7 @@ export class Copies {
     const log = this.#engine.kept(folder);
     const pause = () => Promise.resolve(() => Promise.resolve()); // Nobody decides anything here.
     const handle: Handle = (request, watch) => this.handle({ log, folder, pause }, request, watch);
-    const holder = new Holder(handle);
+    const holder = new Holder(groupRequest, handle);
     try {
       await log.open();
       await holder.listen(folder).catch(() => {}); // Others will be told that it is held.

@@ -1,6 +1,6 @@
-/** Whether this process was started to outlast its terminal, as nohup does. */
+/** What a SIGHUP means: whether this process has a terminal, and was started to outlast it. */
 
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import process from "node:process";
 
@@ -15,6 +15,19 @@ export function startedIgnoringHangup(): boolean {
       basename(process.env._ ?? "") === "nohup";
   } catch {
     return false; // Deno without a permission: it says so where the program needs it more.
+  }
+}
+
+/**
+ * Whether a terminal controls this process. One that was closed does no longer, and then SIGHUP
+ * says so; what a service manager starts never had one, and SIGHUP asks it to open its logs anew.
+ */
+export function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-/** The holder of a group's folder answers requests, one after the other; see `requests.ts`. */
+/** The holder of a folder answers requests, one after the other; see `requests.ts`. */
 
 import { randomUUID, timingSafeEqual } from "node:crypto";
 import { chmodSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
@@ -11,13 +11,12 @@ import { Closed, UsageError } from "../errors.ts";
 import { randomToken } from "../identity/keys.ts";
 import type { Watch } from "../log/log.ts";
 import { unlessAborted } from "../transport/waiting.ts";
-import { isDatabase } from "./moving.ts";
 import {
   type Answer,
+  type Check,
   failureOf,
   type Handle,
-  type HolderRequest,
-  MAX_LINE,
+  MAX_QUESTION,
   type Note,
   note,
   noteFile,
@@ -42,8 +41,9 @@ const MAX_PATH = 100;
 const ELSEWHERE = "zgroup-holder-";
 
 /** Answers the requests about one folder until it is closed. */
-export class Holder {
-  readonly #handle: Handle;
+export class Holder<Request extends object> {
+  readonly #check: Check<Request>;
+  readonly #handle: Handle<Request>;
   readonly #answered: () => void;
   readonly #token = randomToken();
   readonly #server: Server;
@@ -55,7 +55,12 @@ export class Holder {
   #leave: () => void = () => {};
 
   /** @param answered called when a request is done, and who asked has its answer or left */
-  constructor(handle: Handle, answered: () => void = () => {}) {
+  constructor(
+    check: Check<Request>,
+    handle: Handle<Request>,
+    answered: () => void = () => {},
+  ) {
+    this.#check = check;
     this.#handle = handle;
     this.#answered = answered;
     this.#server = createServer((socket) => this.#accept(socket));
@@ -85,7 +90,7 @@ export class Holder {
   }
 
   /** Does what is asked when all that was asked before is done. @throws {Closed} */
-  submit(request: HolderRequest, watch: Watch): ReturnType<Handle> {
+  submit(request: Request, watch: Watch): Promise<object> {
     const work = this.#last.then(async () => {
       if (this.#stop.signal.aborted) throw new Closed("Cannot do it: the folder is let go");
       watch.signal?.throwIfAborted();
@@ -144,7 +149,7 @@ export class Holder {
       if (!this.#silent.has(socket)) return; // It has asked; there is nothing more to say.
       said += text;
       const end = said.indexOf("\n");
-      if (end < 0 && said.length <= MAX_LINE) return;
+      if (end < 0 && said.length <= MAX_QUESTION) return;
       clearTimeout(late);
       this.#silent.delete(socket);
       void this.#answer(socket, said.slice(0, Math.max(0, end)));
@@ -162,7 +167,7 @@ export class Holder {
     };
     const ticking = setInterval(() => say(state), SAYS_EVERY);
     this.#requests++;
-    let work: ReturnType<Handle> | undefined;
+    let work: Promise<object> | undefined;
     try {
       const request = this.#checked(line);
       if (this.#requests > MAX_REQUESTS) {
@@ -190,7 +195,7 @@ export class Holder {
   }
 
   /** The request of a line. @throws {UsageError} it is none, or whoever sent it may not read the folder */
-  #checked(line: string): HolderRequest {
+  #checked(line: string): Request {
     let asked: Partial<Question> | null;
     try {
       asked = JSON.parse(line);
@@ -200,19 +205,11 @@ export class Holder {
     if (!sameText(asked?.token, this.#token)) {
       throw new UsageError("Cannot take the request: it does not come from the folder's owner");
     }
-    const request = asked?.request;
-    if (request?.op === "verify") return { op: "verify" };
-    if (request?.op === "backup") {
-      const { file, part } = request;
-      if (isPath(file) && isPath(part)) return { op: "backup", file, part };
-    }
-    if (request?.op === "move") {
-      const { to, singleCopy } = request;
-      const isPlace = isPath(to) || (typeof to === "string" && isDatabase(to));
-      if (isPlace && typeof singleCopy === "boolean") return { op: "move", to, singleCopy };
-    }
+    const request = this.#check(asked?.request);
+    if (request) return request;
     throw new UsageError(
-      "Cannot take the request: the group runs another version of zgroup, which does not know it",
+      "Cannot take the request: what runs is another version of zgroup, which does not know it; " +
+        "end that and start it again",
     );
   }
 }
@@ -226,11 +223,6 @@ async function taken(socket: Socket): Promise<void> {
   const late = setTimeout(() => socket.destroy(), SILENT_FOR);
   await promise;
   clearTimeout(late);
-}
-
-/** A path from the root on. */
-function isPath(value: unknown): value is string {
-  return typeof value === "string" && value.length <= 4_096 && resolve(value) === value;
 }
 
 function sameText(given: unknown, wanted: string): boolean {

@@ -19,6 +19,7 @@ const LOCKED_FOR = 10_000;
 
 /** Bounds of a log file. */
 export interface LogFileOptions {
+  /** Bytes; `Infinity` leaves it to others to put files aside. */
   readonly size?: number;
   readonly kept?: number;
 }
@@ -52,6 +53,11 @@ export class LogFile {
       this.#tryReopen(); // It was removed.
     }
     return this.#fd;
+  }
+
+  /** Goes on in the file that is at the path by now: the one before was moved away, or removed. */
+  reopen(): void {
+    this.#tryReopen();
   }
 
   close(): void {

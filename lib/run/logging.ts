@@ -2,6 +2,7 @@
 
 import { writeSync } from "node:fs";
 import type { LogOptions, LogSink } from "../cli/program.ts";
+import { type Level, LEVELS } from "../structures/logger.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
 import { formatLocal } from "../text/time.ts";
 import { LogFile } from "./log_file.ts";
@@ -14,9 +15,24 @@ const DELAY = 50;
 /** Lines collected beyond this are written at once, UTF-16 units. */
 const FULL = 65_536;
 
-/** A sink on standard output or a file; what would be obeyed is shown. Lines read `2026-11-20 23:57:15 JOIN REQUEST FROM …`. */
-export function openLog({ quiet = false, json = false, file }: LogOptions = {}): LogSink {
-  const kept = file ? new LogFile(file) : undefined;
+/** What a line begins with, after its time. */
+const MARKS: Readonly<Record<Level, string>> = {
+  error: "ERROR: ",
+  warn: "WARNING: ",
+  info: "",
+  debug: "",
+};
+
+/**
+ * A sink on standard output or a file; what would be obeyed is shown. Lines read
+ * `2026-11-20 23:57:15 JOIN REQUEST FROM alice#1a2b3c4d (Lab)`.
+ *
+ * @throws what the system says where the file cannot be opened
+ */
+export function openLog({ level: most = "info", json = false, file, size }: LogOptions = {}) {
+  const kept = file === undefined
+    ? undefined
+    : new LogFile(file, size === undefined ? {} : { size });
   let collected = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
   let second = 0;
@@ -47,7 +63,7 @@ export function openLog({ quiet = false, json = false, file }: LogOptions = {}):
       }
     }
   }
-  function line(level: "info" | "warn", text: string, fields: object | undefined): void {
+  function line(level: Level, text: string, fields: object | undefined): void {
     const now = Date.now();
     if (json) {
       collected += safeJson({ at: new Date(now).toISOString(), level, text, ...fields }) + "\n";
@@ -56,18 +72,28 @@ export function openLog({ quiet = false, json = false, file }: LogOptions = {}):
         second = Math.floor(now / 1000);
         stamp = formatLocal(now);
       }
-      collected += `${stamp} ${level === "warn" ? "WARNING: " : ""}${safeLine(text)}\n`;
+      collected += `${stamp} ${MARKS[level]}${safeLine(text)}\n`;
     }
     if (collected.length > FULL) flush();
     else timer ??= setTimeout(flush, DELAY);
   }
+  const at = (level: Level) =>
+    LEVELS.indexOf(level) <= LEVELS.indexOf(most)
+      ? (text: string, fields?: object) => line(level, text, fields)
+      : () => {};
   return {
-    info: (text, fields) => quiet || line("info", text, fields),
-    warn: (text, fields) => line("warn", text, fields),
+    error: at("error"),
+    warn: at("warn"),
+    info: at("info"),
+    debug: at("debug"),
+    reopen() {
+      flush();
+      kept?.reopen();
+    },
     close() {
       flush();
       kept?.close();
       return Promise.resolve();
     },
-  };
+  } satisfies LogSink;
 }

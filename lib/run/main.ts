@@ -4,7 +4,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { sentence, UsageError } from "../errors.ts";
-import { startedIgnoringHangup } from "./hangup.ts";
+import { hasTerminal, startedIgnoringHangup } from "./hangup.ts";
 import { safeLine, safeText } from "../text/filter.ts";
 
 /** Closing takes at most this long, ms; then the process ends without it. */
@@ -20,20 +20,32 @@ type Close = () => Promise<unknown> | void;
  *
  * Ctrl-C, SIGTERM and a closed terminal (unless nohup was to ignore it) abort the signal; whatever
  * `onClose` was given is closed in reverse order, within two seconds; a second Ctrl-C ends at once
- * with 130. An error is printed as a sentence (with its stack when ZGROUP_DEBUG=1): code 2 for wrong
+ * with 130. SIGHUP otherwise, to a server, calls what `onReopen` was given. An error is printed as a sentence (with its stack when ZGROUP_DEBUG=1): code 2 for wrong
  * usage, otherwise 1.
  */
 export async function main(
-  work: (signal: AbortSignal, onClose: (close: Close) => void) => Promise<number>,
+  work: (
+    signal: AbortSignal,
+    onClose: (close: Close) => void,
+    onReopen: (reopen: () => void) => void,
+  ) => Promise<number>,
+  { isServer = false }: { readonly isServer?: boolean } = {},
 ): Promise<never> {
   const stop = new AbortController();
   const closes: Close[] = [];
+  const reopens: (() => void)[] = [];
   const interrupt = () => {
     if (stop.signal.aborted) process.exit(INTERRUPTED);
     stop.abort();
   };
   // Deno forgets what was ignored with the first signal that is listened to.
-  const hangup = startedIgnoringHangup() ? () => {} : interrupt;
+  const outlasts = startedIgnoringHangup();
+  const hadTerminal = hasTerminal();
+  const hangup = () => {
+    const isClosed = !isServer || (hadTerminal && !hasTerminal());
+    if (isClosed && !outlasts) return interrupt();
+    for (const reopen of reopens) reopen();
+  };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
   if (process.platform !== "win32") process.on("SIGHUP", hangup);
@@ -42,7 +54,11 @@ export async function main(
   const aborted = once(stop.signal, "abort");
   const done = (async () => {
     try {
-      code = await work(stop.signal, (close) => closes.push(close));
+      code = await work(
+        stop.signal,
+        (close) => closes.push(close),
+        (reopen) => reopens.push(reopen),
+      );
     } catch (error) {
       code = stop.signal.aborted ? INTERRUPTED : report(error);
     }

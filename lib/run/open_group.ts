@@ -36,10 +36,10 @@ import {
   readGroupFile,
   withWayOut,
 } from "./group_folder.ts";
+import { groupRequest, type Handle } from "./group_requests.ts";
 import { Holder } from "./holder.ts";
 import { SILENT } from "./logging.ts";
 import { filePins } from "./pins.ts";
-import type { Handle } from "./requests.ts";
 import { idOf, userFile } from "./user_file.ts";
 
 /**
@@ -98,7 +98,7 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     // Does for other programs what only the holder of the folder can do.
     const held = { log, folder, pause: () => group.group.pause() };
     const handle: Handle = (request, watch) => copies.handle(held, request, watch);
-    const holder = new Holder(handle, () => {
+    const holder = new Holder(groupRequest, handle, () => {
       const problem = movedProblem(folder);
       if (problem !== undefined) {
         group.fail(new FolderUnusable(`Cannot go on with the group: ${problem}`));

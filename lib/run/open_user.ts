@@ -6,6 +6,7 @@ import { signingKey } from "../identity/keys.ts";
 import { midMaker } from "../identity/mids.ts";
 import type { UserFile } from "../protocol/kept.ts";
 import { memoryStore } from "../store/memory_user_store.ts";
+import { sqliteKeptStore } from "../store/sqlite_kept_store.ts";
 import { lookAtStore, storeOwner } from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
 import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
@@ -19,17 +20,19 @@ export { keptName, systemName } from "./user_file.ts";
 /**
  * Opens a user: its identity is made on the first call for a `home`.
  *
- * @throws {FolderUnusable} `home` cannot be used; {DiskFull}; {LogDamaged}; {UsageError} the name
- * cannot be used
+ * @throws {FolderUnusable} `home` cannot be used; {DiskFull}; {LogDamaged}; {UsageError} the name,
+ * or how much is to be kept, cannot be used
  */
 export async function openUser(options: OpenUserOptions = {}): Promise<User> {
-  const { home, name } = options;
+  const { home, name, keepLocal } = options;
   const parts = await partsFor(options);
   const file = userFile(home, storeOwner, name);
+  const kept = home ? sqliteKeptStore(home, keepLocal) : undefined;
   const store = home ? sqliteStore(home, idOf(file)) : memoryStore();
-  const renamed = (name: string) => home && save(identityPath(home), { ...file, name });
+  const renamed = (name: string, named: number) =>
+    home && save(identityPath(home), { ...file, name, named });
   try {
-    return new User({ ...parts, ...who(file), store, renamed });
+    return new User({ ...parts, ...who(file), store, kept, renamed });
   } catch (error) {
     store.close(); // What waits in the outbox is not what was written.
     throw error;
@@ -56,6 +59,6 @@ async function partsFor(options: OpenUserOptions) {
   return { registries, transport: await transportFor(transport, SILENT), mid: midMaker(), stays };
 }
 
-function who({ secretKey, name }: UserFile) {
-  return { key: signingKey(secretKey), name };
+function who({ secretKey, name, named }: UserFile) {
+  return { key: signingKey(secretKey), name, named };
 }

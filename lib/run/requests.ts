@@ -1,52 +1,35 @@
 /**
- * What a command asks of the holder, the process that has a group's folder open: the lock on the
- * log is exclusive, so nobody else can do the work. They talk over a socket of this machine that
- * the folder's owner alone may use: one request a connection, as one line of JSON, and lines of
- * JSON until it is answered. `holder.ts` answers, `ask_holder.ts` asks.
+ * How one process asks another of this machine that holds a folder: over a socket that the folder's
+ * owner alone may use, one request a connection, as one line of JSON, and lines of JSON until it is
+ * answered. `holder.ts` answers, `ask_holder.ts` asks; what can be asked is in `group_requests.ts`
+ * and `servers_requests.ts`.
  */
 
 import { join } from "node:path";
 import { load } from "../disk/files.ts";
 import {
+  type Code,
   DiskFull,
   FolderUnusable,
   LogDamaged,
   LogFailed,
+  Refusal,
   sentence,
   UsageError,
 } from "../errors.ts";
-import type { Checked, Watch } from "../log/log.ts";
-import type { Moved, Place } from "./moving.ts";
+import type { Watch } from "../log/log.ts";
 
-/** What can be asked. */
-export type HolderRequest =
-  | {
-    readonly op: "backup";
-    /** Whole paths of the copy, and of the file that it is written to before it has its name. */
-    readonly file: string;
-    readonly part: string;
-  }
-  | { readonly op: "verify" }
-  | Place & { readonly op: "move" };
-
-/** What is answered, by `op`. */
-export interface HolderReplies {
-  readonly backup: { readonly head: number };
-  readonly verify: Checked;
-  readonly move: Moved;
-}
+/** Makes a request of what came; undefined where it is none. */
+export type Check<Request> = (value: unknown) => Request | undefined;
 
 /** Does what is asked. */
-export type Handle = (
-  request: HolderRequest,
-  watch: Watch,
-) => Promise<HolderReplies[HolderRequest["op"]]>;
+export type Handle<Request> = (request: Request, watch: Watch) => Promise<object>;
 
 /** A request as it travels. */
 export interface Question {
   /** What only who can read the folder's note knows. */
   readonly token: string;
-  readonly request: HolderRequest;
+  readonly request: object;
 }
 
 /** What the holder says: each second until the answer, which is the last. */
@@ -63,6 +46,8 @@ export interface Failure {
   /** Of damage. */
   readonly file?: string;
   readonly seq?: number;
+  /** Of a refusal. */
+  readonly code?: Code;
 }
 
 /** Where the holder of a folder listens, kept in the folder and readable by its owner alone. */
@@ -86,8 +71,10 @@ export function note(folder: string): Note | undefined {
   }
 }
 
-/** Longest line of either side, bytes: a path is at most 4,096. */
-export const MAX_LINE = 65_536;
+/** Longest question, bytes: a path is at most 4,096. */
+export const MAX_QUESTION = 65_536;
+/** Longest line of an answer, UTF-16 units: a few thousand groups. */
+export const MAX_ANSWER = 1_048_576;
 /** How often the holder says how far it is, ms. */
 export const SAYS_EVERY = 1_000;
 
@@ -97,12 +84,14 @@ const KINDS = { UsageError, DiskFull, FolderUnusable, LogFailed } as const;
 export function failureOf(error: unknown): Failure {
   const { name } = error as { name?: unknown };
   const known = typeof name === "string" ? name : "Error";
+  if (error instanceof Refusal) return { name: known, message: error.message, code: error.code };
   if (!(error instanceof LogDamaged)) return { name: known, message: sentence(error) };
   return { name: known, message: error.message, file: error.file, seq: error.seq };
 }
 
 /** The error of a failure. */
-export function errorOf({ name, message, file = "", seq = 0 }: Failure): Error {
+export function errorOf({ name, message, file = "", seq = 0, code }: Failure): Error {
+  if (name === "Refusal" && code) return new Refusal(code, message);
   if (name === "LogDamaged") return new LogDamaged(file, seq, message);
   const Kind = Object.hasOwn(KINDS, name) ? KINDS[name as keyof typeof KINDS] : Error;
   return new Kind(message);

@@ -44,6 +44,7 @@ export function userFile(
   const name = wanted === undefined ? undefined : checkedName(wanted);
   const make = (): UserFile => ({
     name: name ?? systemName(),
+    named: Date.now(),
     secretKey: newSigningKey().secretKey,
   });
   if (!home) return make();
@@ -55,7 +56,7 @@ export function userFile(
   const path = identityPath(home);
   const file = loadOrMake(path, make, expectedIn(home));
   if (!name || name === file.name) return file;
-  const renamed = { ...file, name };
+  const renamed = { ...file, name, named: Date.now() };
   save(path, renamed);
   return renamed;
 }

@@ -1,6 +1,6 @@
 /** The client's side of a session: who answers is proved first, then requests, pushes and the feed. */
 
-import { BadReply, Closed, Refusal, sentence, Unreachable } from "../errors.ts";
+import { BadReply, Closed, Refusal, sentence, UnknownHost, Unreachable } from "../errors.ts";
 import {
   BadRequest,
   checkReply,
@@ -11,6 +11,7 @@ import {
   type Reply,
 } from "../protocol/codec.ts";
 import { MAX_FRAME } from "../protocol/limits.ts";
+import { inSeconds } from "../text/counted.ts";
 import {
   type FeedFrame,
   GROUP_REPLIES,
@@ -80,6 +81,8 @@ export interface SessionClientOptions<T extends Ops> {
 const MAX_WAITING = 10_000;
 /** Somebody is there who does not speak as a server of this version does. */
 const FOREIGN = /speak this protocol|no answer within .*ECONNRESET/;
+/** What the system says of a name that no address belongs to. */
+const UNKNOWN_HOST = /ENOTFOUND|EAI_AGAIN|EAI_NONAME|EAI_NODATA/;
 /** How long the reply to the proof may take, ms. */
 const PROVE_WITHIN = 5_000;
 
@@ -188,10 +191,16 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
   #wait(pending: Pending, timeout: number): void {
     this.#requests.add(pending, timeout, () => {
       if (this.#renewal) queueMicrotask(() => this.#renew());
-      const why = this.#opened || !this.#why ? "" : ` (${this.#why})`;
-      const seconds = Math.max(0.1, Math.round(timeout / 100) / 10);
-      return this.#unreachable(`no answer within ${seconds} s${why}`);
+      const why = this.#opened ? "" : this.#why;
+      if (UNKNOWN_HOST.test(why)) return this.#unknownHost();
+      return this.#unreachable(`no answer within ${inSeconds(timeout)}${why && ` (${why})`}`);
     });
+  }
+
+  #unknownHost(): Unreachable {
+    const { what, address } = this.#options;
+    const why = "no host of this name is known; check how it is written, or use its IP";
+    return new UnknownHost(address, `Cannot reach ${what} at ${address}: ${why}`);
   }
 
   #unreachable(why: string): Unreachable {

@@ -91,6 +91,17 @@ export function networkOf(ip: string): string {
   return `${groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(":")}::/64`;
 }
 
+/** True for a host, or an IP, that each machine has for itself alone: no other one reaches it there. */
+export function isOwnOnly(host: string): boolean {
+  const plain = plainIp(host);
+  return plain === "localhost" || plain === "::1" || /^127\./.test(plain);
+}
+
+/** True for what stands for every address of a machine: it can be listened on, and not be reached. */
+export function isEveryAddress(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
 /** True if the host of `HOST:PORT` is this very IP, written out. */
 export function isAt(address: string, ip: string): boolean {
   const host = parseAddress(address)?.host;

@@ -58,3 +58,8 @@ export function checkedName(typed: string): string {
   if (problem === undefined) return name;
   throw new UsageError(`Cannot use the name "${safeLine(typed)}": ${problem}`);
 }
+
+/** A name as it is typed in a command: quoted when it has spaces. */
+export function typedName(name: string): string {
+  return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
+}

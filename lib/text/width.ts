@@ -1,5 +1,7 @@
 /** How many columns a text takes on a terminal, and where to break it. */
 
+import { safeText } from "./filter.ts";
+
 /** Unicode 16, East Asian Width W and F, and what is drawn as a picture. */
 const WIDE =
   /^[\u1100-\u115f\u2329\u232a\u2630-\u2637\u268a-\u268f\u2e80-\u303e\u3041-\u3247\u3250-\u4dff\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1afff}\u{1b000}-\u{1b2ff}\u{1d300}-\u{1d376}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|^\p{Emoji_Presentation}|^\p{Extended_Pictographic}\ufe0f|^\p{Regional_Indicator}{2}/u;
@@ -76,18 +78,113 @@ export function wrap(line: string, columns: number, first: number, indent: numbe
   return rows;
 }
 
-/** Rows that a line takes on a terminal that wraps it: a wide character is never cut in two. */
-export function rowsOf(line: string, columns: number): number {
-  let rows = 1;
-  let column = 0;
+/** A line as a terminal of some columns shows it. */
+export interface Rows {
+  readonly rows: readonly string[];
+  /** Where the cursor is, from 0. */
+  readonly row: number;
+  readonly column: number;
+}
+
+/**
+ * The rows of a line on a terminal that wraps it, and where the cursor is that stands before
+ * character `cursor` of it. A wide character is never cut in two, what a terminal would obey is
+ * visible, and behind a row that is full there is another one, for the cursor.
+ */
+export function rowsOf(line: string, columns: number, cursor = line.length): Rows {
+  if (PLAIN.test(line)) return plainRows(line, columns, cursor);
+  const rows: string[] = [];
+  let row = "";
+  let [width, at] = [0, 0];
+  let place: [row: number, column: number] | undefined;
+  const next = () => {
+    rows.push(row);
+    row = "";
+    width = 0;
+  };
   for (const { segment } of segments(line)) {
-    const size = displayWidth(segment);
-    if (column + size > columns) {
-      rows++;
-      column = 0;
+    const shown = segment === "\t" ? " ".repeat(8 - width % 8) : safeText(segment);
+    const size = displayWidth(shown);
+    // An escape of several columns goes over the end of a row as any text.
+    const parts = size <= 2 || width + size <= columns ? [shown] : [...shown];
+    if (width + displayWidth(parts[0]) > columns) next();
+    if (at >= cursor) place ??= [rows.length, width];
+    for (const part of parts) {
+      const size = displayWidth(part);
+      if (width + size > columns) next();
+      row += part;
+      width += size;
     }
-    column += size;
+    if (width === columns) next();
+    at += segment.length;
   }
-  // readline puts the cursor on a new row when the last one is full.
-  return column === columns ? rows + 1 : rows;
+  rows.push(row);
+  const [cursorRow, column] = place ?? [rows.length - 1, width];
+  return { rows, row: cursorRow, column };
+}
+
+/** The same of characters that take one column each, without looking at each. */
+function plainRows(line: string, columns: number, cursor: number): Rows {
+  const rows: string[] = [];
+  for (let at = 0; at <= line.length; at += columns) rows.push(line.slice(at, at + columns));
+  return { rows, row: Math.floor(cursor / columns), column: cursor % columns };
+}
+
+/** How far a character reaches that a person sees as one, UTF-16; longer ones are cut. */
+const GRAPHEME = 64;
+
+/** Where the character before `at` begins. */
+export function graphemeStart(text: string, at: number): number {
+  const before = text.slice(Math.max(0, at - GRAPHEME), at);
+  return at - ([...segments(before)].at(-1)?.segment.length ?? 0);
+}
+
+/** Where the character behind `at` ends. */
+export function graphemeEnd(text: string, at: number): number {
+  const [first] = segments(text.slice(at, at + GRAPHEME));
+  return at + (first?.segment.length ?? 0);
+}
+
+/** Names side by side in columns of one width, as many as fit. */
+export function columnsOf(names: readonly string[], columns: number): string[] {
+  const width = Math.max(...names.map(displayWidth)) + 2;
+  const each = Math.max(1, Math.floor(columns / width));
+  return Array.from(
+    { length: Math.ceil(names.length / each) },
+    (_, row) =>
+      names.slice(row * each, (row + 1) * each)
+        .map((name) => name + " ".repeat(width - displayWidth(name))).join("").trimEnd(),
+  );
+}
+
+// deno-lint-ignore no-control-regex -- colours are such
+const COLOURS = /(\x1b\[[\d;]*m)/;
+
+/** A line with colours in rows that are no wider than `columns`. */
+export function cutRows(line: string, columns: number): string[] {
+  if (line.length <= columns) {
+    if (displayWidth(line) <= columns) return [line];
+  }
+  const rows: string[] = [];
+  let row = "";
+  let width = 0;
+  for (const part of line.split(COLOURS)) {
+    if (COLOURS.test(part)) {
+      row += part;
+      continue;
+    }
+    for (const { segment } of segments(part)) {
+      const shown = segment === "\t" ? " ".repeat(8 - width % 8) : segment;
+      const size = displayWidth(shown);
+      if (width + size > columns) {
+        rows.push(row);
+        row = "";
+        width = 0;
+      }
+      row += shown;
+      width += size;
+    }
+  }
+  rows.push(row);
+  return rows;
 }

@@ -1,6 +1,13 @@
 /** What a user can find out about the servers it talks to. */
 
-import { BadReply, Foreign, IdentityChanged, sentence, Unreachable } from "../errors.ts";
+import {
+  BadReply,
+  Foreign,
+  IdentityChanged,
+  sentence,
+  UnknownHost,
+  Unreachable,
+} from "../errors.ts";
 import type { Parts } from "./connections.ts";
 import { recognize } from "./identity.ts";
 import type { Link } from "./link.ts";
@@ -61,7 +68,8 @@ async function found(
   } catch (error) {
     const took = performance.now() - begin;
     const another = error instanceof IdentityChanged || error instanceof BadReply;
-    const silent = error instanceof Unreachable && !(error instanceof Foreign);
+    const clear = error instanceof Foreign || error instanceof UnknownHost;
+    const silent = error instanceof Unreachable && !clear;
     const why = silent ? "silent" : another ? "another" : "unusable";
     return { what, address, took, ahead: 0, problem: sentence(error), why };
   }

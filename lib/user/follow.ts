@@ -23,6 +23,8 @@ export interface FollowOptions extends FollowRange {
   readonly link: Link;
   /** Of a place at or below `after`. */
   readonly proof?: Proof;
+  /** Told of the entries of a batch when it is reached. */
+  read?(group: string, entries: readonly GroupEntry[]): void;
   /** What proves from now on that the log goes on from what was shown. */
   checked?(epoch: string, proof: Proof): void;
   /** Waits before another look for entries that the group says it has; the first attempt is 0. */
@@ -248,7 +250,9 @@ class Following implements FeedListener {
     trail.shown(endOf(batch));
     const signature = trail.broken ? "invalid" : checkSignature(id, batch);
     const entries = entriesOf(batch, signature, name, this.#epoch);
-    return this.#mids.marked(known > 0 ? entries.slice(known) : entries);
+    const marked = this.#mids.marked(known > 0 ? entries.slice(known) : entries);
+    this.#options.read?.(id, marked);
+    return marked;
   }
 
   /** Does what the trail says, about an entry of this seq or those after it. */

@@ -3,7 +3,9 @@
 import { Refusal } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
 import { normalName } from "../text/names.ts";
+import type { GroupEntry } from "../protocol/batch.ts";
 import type { Checkpoint } from "../protocol/chain.ts";
+import type { KeptRange, KeptStore } from "../store/kept_store.ts";
 import type { GroupTarget, Proof, StoredGroup, UserStore } from "../store/user_store.ts";
 
 /** How long a cursor may wait to be kept, ms. */
@@ -35,6 +37,7 @@ export interface Checked {
 /** Read from the folder again after each change: other programs may share it. */
 export class KnownGroups {
   readonly #store: UserStore;
+  readonly #kept: KeptStore | undefined;
   #all: StoredGroup[];
   /** By group id: moved often, put on disk a moment later. */
   readonly #moved = new Map<string, Cursor>();
@@ -42,8 +45,10 @@ export class KnownGroups {
   readonly #proofs = new Map<string, { readonly epoch: string; all: Proof[] }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(store: UserStore) {
+  /** @param kept where entries that were read are kept; absent: nowhere */
+  constructor(store: UserStore, kept?: KeptStore) {
     this.#store = store;
+    this.#kept = kept;
     this.#all = store.groups();
   }
 
@@ -93,8 +98,19 @@ export class KnownGroups {
     this.#save({ ...target, joined: false, role: "" });
   }
 
-  /** What was seen of a group, and what proves it, counts no longer. */
+  /** Entries of one batch were read. */
+  keep(id: string, entries: readonly GroupEntry[]): void {
+    this.#kept?.keep(id, entries);
+  }
+
+  /** What is kept of what was read. */
+  kept(group: GroupTarget, range: KeptRange): GroupEntry[] {
+    return this.#kept?.read(group, range) ?? [];
+  }
+
+  /** What was seen of a group, what proves it and what is kept of it counts no longer. */
   beginAnew({ id }: GroupTarget): void {
+    this.#kept?.forget(id);
     this.#moved.delete(id);
     this.#proofs.delete(id);
     this.#store.moveCursor(id, "", 0);
@@ -114,6 +130,7 @@ export class KnownGroups {
   }
 
   forget(id: string): void {
+    this.#kept?.forget(id);
     this.#store.forget(id);
     this.#reload();
   }
@@ -203,6 +220,7 @@ export class KnownGroups {
   /** Puts the cursors on disk, and closes the folder. */
   close(): void {
     this.#keepCursors();
+    this.#kept?.close();
     this.#store.close();
   }
 }

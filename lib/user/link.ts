@@ -119,7 +119,7 @@ export class Link {
     return new SessionClient({
       transport,
       address,
-      what: `the group "${group}"`,
+      what: group === address ? "the group" : `the group "${group}"`,
       replies: GROUP_REPLIES,
       check: (identity) => {
         const found = recognize(this.target, identity);

@@ -1,6 +1,7 @@
 /** Every page of a list that a server gives in its order, from one that may never want to end it. */
 
 import { BadReply } from "../errors.ts";
+import { inSeconds } from "../text/counted.ts";
 
 /** Most that any list holds: what an honest registry does, and more members than a group has had. */
 const MOST = 100_000;
@@ -48,7 +49,9 @@ export async function* allPages<P extends { readonly more: boolean }>(
     if (pages === MAX_PAGES) {
       throw refuse(`has more than ${MAX_PAGES.toLocaleString("en-US")} pages`);
     }
-    if (performance.now() > end) throw refuse(`has not come to its end within ${within / 1_000} s`);
+    if (performance.now() > end) {
+      throw refuse(`has not come to its end within ${inSeconds(within)}`);
+    }
     after = last;
   }
 }

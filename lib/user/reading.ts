@@ -9,16 +9,24 @@ import type { Page } from "../protocol/schema.ts";
 import type { Link } from "./link.ts";
 import type { ReadOptions } from "./types.ts";
 
+/** Told of the entries of a batch. */
+type Read = (group: string, entries: readonly GroupEntry[]) => void;
+
 /**
  * Entries of a range, ascending. The next page is asked for while this one is taken.
  *
  * @param open asked when the first entry is wanted
+ * @param read told of each batch when it is reached
  * @throws {Refusal} `not_member`; {Unreachable}
  */
-export async function* readLog(open: () => Link, options: ReadOptions): AsyncGenerator<GroupEntry> {
+export async function* readLog(
+  open: () => Link,
+  options: ReadOptions,
+  read: Read,
+): AsyncGenerator<GroupEntry> {
   const link = open();
   if (options.last) {
-    for (const entry of await readLast(link, options)) yield entry;
+    for (const entry of await readLast(link, options, read)) yield entry;
     return;
   }
   // One level of generators only: each costs as much as all else that is done for an entry.
@@ -26,7 +34,7 @@ export async function* readLog(open: () => Link, options: ReadOptions): AsyncGen
   let [left, last] = [limit, after];
   /** Of what is there now; what comes meanwhile is for who follows. */
   let end: number | undefined;
-  const range = new Range(link);
+  const range = new Range(link, read);
   let next = left > 0 ? readPage(link, { ...options, after, limit: left }) : undefined;
   while (next) {
     const page: Page = await next;
@@ -74,7 +82,7 @@ function readPage(link: Link, options: ReadOptions): Promise<Page> {
   return link.ask("read", range);
 }
 
-async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]> {
+async function readLast(link: Link, options: ReadOptions, read: Read): Promise<GroupEntry[]> {
   let { limit: left = MAX_READ, before } = options;
   const found: Page[] = [];
   while (left > 0) {
@@ -91,20 +99,22 @@ async function readLast(link: Link, options: ReadOptions): Promise<GroupEntry[]>
     if (!page.more) break;
     before = page.batches[0].first;
   }
-  const range = new Range(link);
+  const range = new Range(link, read);
   return found.flatMap((page) => page.batches.flatMap((batch) => range.entries(page, batch)));
 }
 
 /** Entries that were read one after the other, and whether they go on from one another. */
 class Range {
   readonly #link: Link;
+  readonly #read: Read;
   #epoch = "";
   /** Where the last batch ended that was whole; none at the start, and behind one that was cut. */
   #end: Checkpoint | undefined;
   #broken = false;
 
-  constructor(link: Link) {
+  constructor(link: Link, read: Read) {
     this.#link = link;
+    this.#read = read;
   }
 
   entries({ epoch, tail }: Page, batch: Batch): GroupEntry[] {
@@ -122,6 +132,8 @@ class Range {
     }
     this.#end = batch.hash === undefined ? undefined : checkpointOf(batch);
     const signature = this.#broken ? "invalid" : checkSignature(target.id, batch);
-    return entriesOf(batch, signature, target.name, epoch);
+    const entries = entriesOf(batch, signature, target.name, epoch);
+    this.#read(target.id, entries);
+    return entries;
   }
 }

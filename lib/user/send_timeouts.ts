@@ -1,6 +1,7 @@
 /** How long the callers of a send are left waiting: one timer for all of them. */
 
 import { Unreachable } from "../errors.ts";
+import { inSeconds } from "../text/counted.ts";
 import type { Link } from "./link.ts";
 
 /** A caller who waits. */
@@ -56,7 +57,7 @@ export class SendTimeouts {
   #giveUp(waiting: Waiting): void {
     const { name, address } = this.#link.target;
     const message = `Cannot reach the group "${name}" at ${address}: no answer within ` +
-      `${waiting.timeout / 1000} s; the message is kept and goes out when the group answers`;
+      `${inSeconds(waiting.timeout)}; the message is kept and goes out when the group answers`;
     waiting.timeout = Infinity;
     waiting.reject(new Unreachable(address, message));
   }

@@ -5,8 +5,8 @@ import { type SigningKey, userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
+import type { KeptStore } from "../store/kept_store.ts";
 import type { Proof, UserStore } from "../store/user_store.ts";
-import { checkedName } from "../text/names.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connections, type Parts } from "./connections.ts";
 import { diagnose } from "./diagnosis.ts";
@@ -18,6 +18,7 @@ import type { Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
 import { readMembers, readTopic, toAct } from "./members.ts";
 import { readLog } from "./reading.ts";
+import { OwnName } from "./own_name.ts";
 import { Registries } from "./registries.ts";
 import { trust } from "./trust.ts";
 import type {
@@ -40,15 +41,19 @@ import type {
 interface UserOptions {
   readonly transport: Transport;
   readonly store: UserStore;
+  /** Where entries that were read are kept, too; absent: nowhere. */
+  readonly kept?: KeptStore | undefined;
   readonly key: SigningKey;
   readonly name: string;
+  /** When that was chosen, ms since 1970; another device of this user may choose another one. */
+  readonly named?: number | undefined;
   /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`. */
   readonly registries: readonly string[];
   readonly mid: () => string;
   /** Begins at the server of a group where it was last; otherwise at any of them. */
   readonly stays?: boolean;
   /** Keeps a changed name. */
-  renamed?(name: string): void;
+  renamed?(name: string, named: number): void;
 }
 
 /** What a group answers to one who is no member any more. */
@@ -76,18 +81,20 @@ export class User implements AsyncDisposable {
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
   readonly #parts: Parts;
-  readonly #renamed: UserOptions["renamed"];
   readonly #listeners: Listeners;
-  #name: string;
+  readonly #name: OwnName;
   #closing: Promise<void> | undefined;
 
   /** For {@linkcode connect} alone. */
   constructor(options: UserOptions) {
     const { transport, store } = options;
-    this.#name = options.name;
-    this.#renamed = options.renamed;
     const { emit } = this.#listeners = new Listeners(store.warnings);
-    this.id = userId(options.key.publicKey);
+    const id = this.id = userId(options.key.publicKey);
+    const heard = (name: string) => {
+      for (const link of this.#links()) link.renew();
+      emit({ type: "warning", text: `you are ${name} now: so another program of yours chose` });
+    };
+    this.#name = new OwnName({ ...options, id, heard });
     this.registries = options.registries;
     const pins: Pins = {
       get: (address) => store.pinned(address),
@@ -96,8 +103,8 @@ export class User implements AsyncDisposable {
     const warn = (text: string) => emit({ type: "warning", text });
     const means = { transport, pins };
     const registries = this.#registries = new Registries(options.registries, means, warn);
-    const groups = this.#groups = new KnownGroups(store);
-    const name = () => this.#name;
+    const groups = this.#groups = new KnownGroups(store, options.kept);
+    const name = () => this.#name.current;
     const connections = new Connections({ ...options, registries, groups, name, emit });
     this.#connections = connections;
     this.#parts = { ...means, registries, groups, connections };
@@ -105,7 +112,7 @@ export class User implements AsyncDisposable {
 
   /** The name other members see; 1 to 64 characters. */
   get name(): string {
-    return this.#name;
+    return this.#name.current;
   }
 
   /**
@@ -116,9 +123,7 @@ export class User implements AsyncDisposable {
    * @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept
    */
   async rename(name: string): Promise<void> {
-    const checked = checkedName(name);
-    this.#renamed?.(checked);
-    this.#name = checked;
+    this.#name.choose(name);
     await Promise.all(
       this.#links().map((link) => {
         link.renew();
@@ -136,8 +141,8 @@ export class User implements AsyncDisposable {
    * @throws {Unreachable} no registry answers within 3 s; {IdentityChanged} it has another key;
    * {BadReply} its list goes back, or is longer than 100,000 groups or a minute
    */
-  list({ prefix }: { prefix?: string } = {}): Promise<Listing[]> {
-    return this.#registries.list(prefix);
+  list(options: { readonly prefix?: string } = {}): Promise<Listing[]> {
+    return this.#registries.list(options.prefix);
   }
 
   /**
@@ -261,7 +266,17 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`; {Unreachable}
    */
   read(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
-    return readLog(() => this.#link(target), options);
+    return readLog(() => this.#link(target), options, this.#read);
+  }
+
+  /**
+   * Entries of a group as {@linkcode read} gives them, of those that were read or followed before and
+   * are kept on this user's own disk; also while the group does not answer. There may be holes.
+   *
+   * @throws {Refusal} `not_member`
+   */
+  async *kept(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
+    yield* this.#groups.kept(this.#groups.member(target), options);
   }
 
   /**
@@ -272,10 +287,10 @@ export class User implements AsyncDisposable {
    * @throws {LogDamaged} it is not what its hashes say, not what was followed here, or holds a message
    * twice; {Refusal} `not_member`; {Unreachable}
    */
-  async fingerprint(target: string, { at }: { at?: number } = {}): Promise<Fingerprint> {
+  async fingerprint(target: string, options: { readonly at?: number } = {}): Promise<Fingerprint> {
     const group = this.#groups.member(target);
     const { link } = this.#connections.open(group.id);
-    return await fingerprint(link, this.#groups.seenOf(group), { at });
+    return await fingerprint(link, this.#groups.seenOf(group), options);
   }
 
   /**
@@ -320,6 +335,12 @@ export class User implements AsyncDisposable {
     return follow(() => this.#followOptions(target, options));
   }
 
+  /** Entries of one batch were read. */
+  readonly #read = (group: string, entries: readonly GroupEntry[]): void => {
+    this.#groups.keep(group, entries);
+    this.#name.read(entries);
+  };
+
   #followOptions(target: string, range: FollowRange): FollowOptions {
     const group = this.#groups.member(target);
     const { link } = this.#connections.open(group.id);
@@ -332,6 +353,7 @@ export class User implements AsyncDisposable {
       ...(fromCursor ? { after, epoch, signal: range.signal } : range),
       ...(isBehind ? { proof: { base, tip }, checked } : {}),
       link,
+      read: this.#read,
       note: (note) => {
         if (note.type === "typing" && note.user === this.id) return;
         this.#listeners.emit({ ...note, group: group.name });

@@ -12,7 +12,8 @@ import { DiskFull, LogDamaged } from "../../lib/errors.ts";
 import type { Watch } from "../../lib/log/log.ts";
 import { askHolder } from "../../lib/run/ask_holder.ts";
 import { Holder } from "../../lib/run/holder.ts";
-import { type Handle, note, noteFile } from "../../lib/run/requests.ts";
+import { groupRequest, type Handle, type HolderRequest } from "../../lib/run/group_requests.ts";
+import { note, noteFile } from "../../lib/run/requests.ts";
 import { closing, until } from "../support.ts";
 import { inFolder } from "./log_support.ts";
 
@@ -21,8 +22,11 @@ const CHECKED = { entries: 1, batches: 1, head: 1 };
 const WINDOWS = process.platform === "win32";
 
 /** A holder of a folder that listens, and is closed at the end. */
-async function listening(folder: string, handle: Handle): Promise<Holder & AsyncDisposable> {
-  const holder = new Holder(handle);
+async function listening(
+  folder: string,
+  handle: Handle,
+): Promise<Holder<HolderRequest> & AsyncDisposable> {
+  const holder = new Holder(groupRequest, handle);
   await holder.listen(folder);
   return Object.assign(holder, { [Symbol.asyncDispose]: () => holder.close() });
 }
@@ -97,7 +101,7 @@ test("holder tells how far it is, and ends the work of an asker who leaves, and 
 test("holder that ends tells whoever it works for, and lets those who wait try themselves", () =>
   inFolder(async (folder) => {
     const work = new Work();
-    const holder = new Holder(work.handle);
+    const holder = new Holder(groupRequest, work.handle);
     await holder.listen(folder);
     const first = askHolder(folder, VERIFY);
     const begun = assert.rejects(first, { name: "FolderUnusable", message: /ended before/ });
@@ -233,7 +237,7 @@ test("holder refuses requests beyond its bound, and answers those before", () =>
 
 test("nobody is asked by a note that makes no sense", () =>
   inFolder(async (folder) => {
-    const holder = new Holder(() => Promise.resolve(CHECKED));
+    const holder = new Holder(groupRequest, () => Promise.resolve(CHECKED));
     await holder.listen(folder);
     const kept = readFileSync(noteFile(folder), "utf8");
     assert.match(kept, /"token"/);
@@ -249,7 +253,7 @@ test("holder says when a request is done and its asker has the answer, or left b
     closing(async (keep) => {
       const work = new Work();
       let answered = 0;
-      const holder = new Holder(work.handle, () => answered++);
+      const holder = new Holder(groupRequest, work.handle, () => answered++);
       await holder.listen(folder);
       keep({ [Symbol.asyncDispose]: () => holder.close() });
       const asked = askHolder(folder, VERIFY);
@@ -260,7 +264,7 @@ test("holder says when a request is done and its asker has the answer, or left b
       const done = Promise.withResolvers<typeof CHECKED>();
       const noticed = Promise.withResolvers<void>();
       // Work that is past the point where it could be ended.
-      const stays = new Holder((_, { signal }) => {
+      const stays = new Holder(groupRequest, (_, { signal }) => {
         signal!.addEventListener("abort", () => noticed.resolve());
         return done.promise;
       }, () => answered++);

@@ -170,7 +170,7 @@ const BOUNDS: Readonly<Record<keyof typeof DOCS, readonly string[]>> = {
     `By connection: ${DEFAULT_RATES.others} \`prove\` and \`ping\` a second`,
     `By user: ${kept("group/presence.ts", "MAX_CONNECTIONS")} connections`,
     `counts as ${kept("group/operations.ts", "COMING_AND_GOING")} requests`,
-    `joins and leaves may be told up to ${
+    `joins, renames and leaves may be told up to ${
       kept("group/feed.ts", "MAX_WAIT") === 2_000 ? "two seconds" : "another time"
     } late`,
     `At most the newest ${many(ALL_MESSAGES)} messages come back, and of them as many as ` +

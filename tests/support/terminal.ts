@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import process from "node:process";
+import { until } from "../support.ts";
 import { Process } from "./process.ts";
 import { ScreenModel } from "./screen.ts";
 
@@ -162,6 +163,17 @@ export class Terminal implements AsyncDisposable {
     return code;
   }
 
+  /** The program's process id, once it has begun. */
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  /** Closes the terminal, as a person does with its window; resolves when the program has ended. */
+  async hangUp(ms = SHOWN_WITHIN): Promise<void> {
+    await this.#process.kill();
+    await until(() => !isRunning(this.#pid!), ms, "the end of the program");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#process.over && this.#pid !== undefined) {
       try {
@@ -171,5 +183,14 @@ export class Terminal implements AsyncDisposable {
       }
     }
     await this.#process.kill();
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -191,7 +191,7 @@ test("attack: a join that a member forges on the path, with the right hash, is t
     const shown = new Map(ear.heard.map(({ seq, kind, text }) => [seq, text ?? kind]));
     const logged = new Map<number, string>();
     for await (const { seq, kind, text } of user.read("Lab")) logged.set(seq, text ?? kind);
-    const seen = ear.heard.filter(({ kind, body }) => kind === "join" && body?.role === "admin");
+    const seen = ear.heard.filter((entry) => entry.kind === "join" && entry.body.role === "admin");
     const counts = { forged, shown: seen.length, "taken back": taken };
     row("joins forged by a member on the path, with the right hash", counts);
     assert.ok(taken > 0 && seen.length <= forged);

@@ -9,6 +9,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { sqliteLog } from "../../lib/log/sqlite.ts";
 import { askHolder } from "../../lib/run/ask_holder.ts";
+import { groupRequest } from "../../lib/run/group_requests.ts";
 import { Holder } from "../../lib/run/holder.ts";
 import { Group } from "../support/inside.ts";
 import { closing } from "../support.ts";
@@ -129,7 +130,7 @@ test("a command that is interrupted ends its own request and itself, with 130", 
     const begun = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
     const log = sqliteLog(place.data);
-    const holder = new Holder((_, { signal }) => {
+    const holder = new Holder(groupRequest, (_, { signal }) => {
       begun.resolve();
       signal!.addEventListener("abort", () => ended.resolve());
       return ended.promise.then(() => Promise.reject(signal!.reason));

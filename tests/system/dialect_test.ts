@@ -265,12 +265,12 @@ test(
       assert.deepEqual(await client.ask(at, list), ["Far - 10.0.0.1:1", "Next - 10.0.0.1:2"]);
       // What is repeated is not written again; a refusal is told as one.
       assert.equal(await client.text(at, { json: register("Far", "10.0.0.1:1") }), "SUCCESS");
-      await second.line(/JOIN REQUEST FROM 10\.0\.0\.1:1$/);
+      await second.line(/JOIN REQUEST FROM 10\.0\.0\.1:1 \(.+\)$/);
       keep(await Group.start({ name: "Lab", registries: [at] }));
-      await second.line(/JOIN REQUEST FROM 127\.0\.0\.1:\d+$/);
+      await second.line(/JOIN REQUEST FROM 127\.0\.0\.1:\d+ \(.+\)$/);
       assert.deepEqual(await client.ask(at, register("Lab", "10.0.0.1:3")), FAILED);
-      await second.line(/JOIN REQUEST FROM 10\.0\.0\.1:3 refused: name_taken$/);
+      await second.line(/JOIN REQUEST FROM 10\.0\.0\.1:3 \(.+\) refused: name_taken$/);
       await assert.rejects(Group.start({ name: "Lab", registries: [at] }), { code: "name_taken" });
-      await second.line(/JOIN REQUEST FROM 127\.0\.0\.1:\d+ refused: name_taken$/);
+      await second.line(/JOIN REQUEST FROM 127\.0\.0\.1:\d+ \(.+\) refused: name_taken$/);
     }),
 );

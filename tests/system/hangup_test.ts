@@ -1,11 +1,14 @@
 /** What the programs do when their terminal goes away. */
 
 import assert from "node:assert/strict";
+import { existsSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { startedIgnoringHangup } from "../../lib/run/hangup.ts";
 import { connect, Group } from "../../mod.ts";
-import { closing } from "../support.ts";
+import { closing, until } from "../support.ts";
+import { NO_TERMINAL, Terminal } from "../support/terminal.ts";
 import { ours, Process } from "./processes.ts";
 import { Folder } from "./world.ts";
 
@@ -89,7 +92,7 @@ for (const [way, started] of Object.entries(IGNORING)) {
 }
 
 test(
-  "the three programs end well at a SIGHUP that nobody told them to ignore",
+  "a user's program ends well at a SIGHUP that nobody told it to ignore, and servers go on",
   { skip: skip || (startedIgnoringHangup() && "the tests were told to ignore it, as by nohup") },
   () =>
     closing(async (keep) => {
@@ -99,17 +102,43 @@ test(
       const joining = keep(new Process(ours("user.ts", "join", group.address, ...own)));
       joining.finish();
       assert.equal((await joining.end(15_000)).code, 0, joining.output);
-      const programs: [string[], RegExp, number][] = [
-        [ours("registry.ts", "--port", "0", ...own), /listens on/, 0],
-        [ours("group.ts", "Loo", "127.0.0.1:0", "--unlisted", ...own), /listens on/, 0],
-        [ours("user.ts", "follow", group.address, "--after", "0", ...own), /joined|Lab/, 0],
+      const follow = ours("user.ts", "follow", group.address, "--after", "0", ...own);
+      const user = keep(new Process(follow));
+      await user.line(/joined|Lab/);
+      user.signal("SIGHUP");
+      assert.deepEqual(await user.end(10_000), { code: 0, signal: null }, user.output);
+      const servers = [
+        ours("registry.ts", "--port", "0", ...own),
+        ours("group.ts", "Loo", "127.0.0.1:0", "--unlisted", ...own),
       ];
-      for (const [command, ready, wanted] of programs) {
-        const program = keep(new Process(command));
-        await program.line(ready);
-        program.signal("SIGHUP");
-        assert.deepEqual(await program.end(10_000), { code: wanted, signal: null }, program.output);
-        assert.equal(program.errors, "");
+      for (const command of servers) {
+        const server = keep(new Process(command));
+        await server.line(/listens on/);
+        server.signal("SIGHUP");
+        await server.line(/SIGHUP: goes on/);
+        server.signal("SIGTERM");
+        assert.deepEqual(await server.end(10_000), { code: 0, signal: null }, server.output);
+        assert.equal(server.errors, "");
       }
+    }),
+);
+
+test(
+  "a server goes on in a new log file at SIGHUP, and ends with the terminal it was started in",
+  { skip: NO_TERMINAL },
+  () =>
+    closing(async (keep) => {
+      const { path } = keep(new Folder());
+      const log = join(path, "lab.log");
+      const logged = (what: RegExp) =>
+        until(() => existsSync(log) && what.test(readFileSync(log, "utf8")), 10_000, String(what));
+      const place = ["127.0.0.1:0", "--unlisted", "--home", path, "--log-file", log];
+      const terminal = keep(new Terminal(ours("group.ts", "Lab", ...place)));
+      await terminal.shows(/listens on/);
+      await logged(/ Group Lab listens on/);
+      renameSync(log, `${log}.1`);
+      process.kill(terminal.pid!, "SIGHUP");
+      await logged(/^\S+ \S+ SIGHUP: goes on/);
+      await terminal.hangUp();
     }),
 );

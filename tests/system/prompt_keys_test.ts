@@ -212,7 +212,9 @@ test("prompt: 40 columns are enough", { skip }, () =>
       /bob: and an answer that goes\n {4}[^]*漢字\nLab> words that go over the end of a row\n, 漢字漢字$/,
     );
     alice.press("enter");
-    const shown = await alice.shows(/alice: words that go over the\n {4}end of a row, 漢字漢字\nLab>$/);
+    const shown = await alice.shows(
+      /alice: words that go over the\n {4}end of a row, 漢字漢字\nLab>$/,
+    );
     for (const word of ["list_groups", "completes", "joins"]) {
       assert.match(shown, new RegExp(`\\b${word}\\b`), "a word of the first screen is cut in two");
     }

@@ -95,7 +95,7 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["rename", "/rename Alicia", "SUCCESS"],
   ["whoami", "whoami", /^Alicia [0-9a-f-]{36}$/m],
   ["trust", "/trust Cool Group", /the group "Cool Group" is the one you know, its key is/],
-  ["help", "help", /^ *exit +leave the program/m],
+  ["help", "help program", /^ *\/exit +leave the program/m],
   ["leave_group", "leave_group Cool Group", "SUCCESS"],
   ["menu", "menu", MENU],
   ["menu", "", /^My Room> *$/m],

@@ -17,7 +17,7 @@ export const transport = zmtpTransport();
 export function kept() {
   const said: string[] = [];
   const say = (text: string) => void said.push(text);
-  return { said, info: say, warn: say };
+  return { said, debug: say, info: say, warn: say };
 }
 
 /** A registry, and what it logs. */

@@ -128,7 +128,18 @@ test("doctor names what is wrong, says what to do, and ends with 1", async () =>
     const { code, text } = await says(machine, [server]);
     assert.equal(code, 1, text);
     assert.match(text, wanted);
-    assert.match(text, /^1 of \d+ are wrong$/m);
+    assert.match(text, /^1 of \d+ things is wrong$/m);
+  }
+});
+
+test("doctor --json prints one object a line and nothing else, with the way out where it is wrong", async () => {
+  const { code, text } = await says({}, [{}, { problem: "no answer" }], undefined, "json");
+  assert.equal(code, 1);
+  const found = text.split("\n").map((line) => JSON.parse(line));
+  assert.equal(found.filter(({ good }) => !good).length, 1);
+  for (const { good, text, advice } of found) {
+    assert.equal(typeof text, "string");
+    assert.equal(typeof advice === "string", !good, text);
   }
 });
 
@@ -203,14 +214,14 @@ test("doctor names what is wrong with a database, says what to do, and ends with
     });
     assert.equal(code, 1, text);
     assert.match(text, wanted);
-    assert.match(text, /^1 of \d+ are wrong$/m);
+    assert.match(text, /^1 of \d+ things is wrong$/m);
   }
   const [first] = HOSTS;
   const silent = [first, { address: "h2:5432", problem: "connect ECONNREFUSED" }];
   const one = await says({}, [], { hosts: silent, primary: PRIMARY });
   assert.match(one.text, /WRONG +database h2:5432: connect ECONNREFUSED\n +start it, or check/);
   const none = await says({}, [], { hosts: silent.slice(1) });
-  assert.match(none.text, /^2 of \d+ are wrong$/m);
+  assert.match(none.text, /^2 of \d+ things are wrong$/m);
   const enough = { ...PRIMARY, ...setting("synchronous_standby_names", "") };
   assert.equal((await says({}, [], { hosts: HOSTS, primary: enough }, "single-copy")).code, 0);
 });

@@ -5,39 +5,109 @@ import { takeNameAndAddress, takeTarget, wholeTarget } from "../../lib/cli/comma
 import { completions, readLine } from "../../lib/cli/console/line.ts";
 import { linesOf, wholeText } from "../../lib/cli/streams.ts";
 
-const isGroup = (name: string) => ["Lobby", "Cool Group"].includes(name);
-const inGroup = (typed: string) => readLine(typed, COMMANDS, { current: true, isGroup });
-const nowhere = (typed: string) => readLine(typed, COMMANDS, { current: false, isGroup });
+const around = {
+  known: { names: ["Lobby", "Cool Group", "127.0.0.1:5560"], numbered: ["Lobby"] },
+  members: ["alice", "Al Bundy"],
+};
+const inGroup = (typed: string) => readLine(typed, COMMANDS, { current: true, ...around });
+const nowhere = (typed: string) => readLine(typed, COMMANDS, { current: false, ...around });
+const names = COMMANDS.flatMap(({ names, short = [] }) => [...names, ...short]);
 
 function runs(line: ReturnType<typeof inGroup>, name: string, rest = ""): void {
-  assert.equal(line.kind, "command");
+  assert.equal(line.kind, "command", JSON.stringify(line));
   if (line.kind !== "command") return;
   assert.equal(line.command.names[0], name);
   assert.equal(line.rest, rest);
 }
 
-test("a command is understood with - and _, with / and in any case", () => {
-  for (
-    const typed of ["join_group Lobby", "join-group Lobby", "/join_group Lobby", "JOIN_GROUP Lobby"]
-  ) {
-    runs(inGroup(typed), "join_group", "Lobby");
+test("every name of the table is understood with - and _, with / and in any case", () => {
+  for (const name of names) {
+    for (const typed of [name, name.replaceAll("_", "-"), `/${name}`, name.toUpperCase()]) {
+      assert.equal(inGroup(typed).kind, "command", typed);
+      assert.equal(nowhere(typed).kind, "command", typed);
+    }
+    const withText = `${name.includes("_") ? "" : "/"}${name} whatever it is that follows`;
+    assert.equal(inGroup(withText).kind, "command", withText);
   }
+  runs(inGroup("join-group Lobby"), "join_group", "Lobby");
   runs(inGroup("get_group_list"), "list_groups");
 });
 
-test("short names work after / and where there is no current group", () => {
-  runs(inGroup("/join Lobby"), "join_group", "Lobby");
-  runs(nowhere("join Lobby"), "join_group", "Lobby");
-  runs(inGroup("join Lobby"), "join_group", "Lobby");
-  assert.equal(inGroup("join us tomorrow").kind, "text");
+test("an ordinary word is a command where what follows is what it takes", () => {
+  for (
+    const [typed, name, rest = ""] of [
+      ["groups", "show_groups"],
+      ["list zzz", "list_groups", "zzz"],
+      ["read 5m", "get_messages", "5m"],
+      ["read Lobby 5m", "get_messages", "Lobby 5m"],
+      ["read cool group 2026-11-20 23:00", "get_messages", "cool group 2026-11-20 23:00"],
+      ["join Nope", "join_group", "Nope"],
+      ["join Cool Group", "join_group", "Cool Group"],
+      ["leave", "leave_group"],
+      ["leave 1", "leave_group", "1"],
+      ["leave 127.0.0.1:9", "leave_group", "127.0.0.1:9"],
+      ["send Lobby what I think", "send_message", "Lobby what I think"],
+      ['send "Own Room" hi', "send_message", '"Own Room" hi'],
+      ["switch Lobyb", "switch", "Lobyb"],
+      ["switch cool", "switch", "cool"],
+      ["members Cool Group", "members", "Cool Group"],
+      ["create Own Room 127.0.0.1:0", "create_group", "Own Room 127.0.0.1:0"],
+      ["invite --uses 2", "invite", "--uses 2"],
+      ["ban alice", "ban", "alice"],
+      ["mute Lobby al bundy --for 1h", "mute", "Lobby al bundy --for 1h"],
+      ["unmute #1a2b3c4d", "unmute", "#1a2b3c4d"],
+      ["promote alice admin", "promote", "alice admin"],
+      ["topic Lobby what we do", "topic", "Lobby what we do"],
+      ["rename alan", "rename", "alan"],
+    ] as const
+  ) {
+    runs(inGroup(typed), name, rest);
+  }
 });
 
-test("ordinary words with more behind them are text", () => {
-  assert.equal(inGroup("help me please").kind, "text");
-  assert.equal(inGroup("members of the club meet at six").kind, "text");
-  runs(inGroup("members Cool Group"), "members", "Cool Group");
-  runs(inGroup("switch Lobyb"), "switch", "Lobyb");
-  runs(inGroup("help"), "help");
+test("a line that begins like a command and is none is asked about", () => {
+  for (
+    const [typed, name] of [
+      ["join us for lunch", "join_group"],
+      ["Read the paper", "get_messages"],
+      ["read this", "get_messages"],
+      ["list zzz yyy", "list_groups"],
+      ["leave it", "leave_group"],
+      ["send me that", "send_message"],
+      ["create it", "create_group"],
+      ["ban him", "ban"],
+    ] as const
+  ) {
+    const line = inGroup(typed);
+    assert.equal(line.kind, "unsure", typed);
+    if (line.kind !== "unsure") continue;
+    assert.deepEqual([line.command.names[0], line.text], [name, typed]);
+  }
+});
+
+test("what cannot be meant as a command is text, without a question", () => {
+  for (
+    const typed of [
+      "I read the list",
+      "help me please",
+      "topic of today is lunch",
+      "members of the club meet at six",
+      "groups of people were there",
+      "exit through the door",
+      "read what I sent you yesterday, please",
+      "join us tomorrow at noon, will you?",
+      "ban the bomb",
+      "menu: fish",
+      "a gruops of typos",
+      "member",
+      "removed",
+      "sent",
+      "quite",
+      "snake_case is a word",
+    ]
+  ) {
+    assert.deepEqual(inGroup(typed), { kind: "text", text: typed });
+  }
 });
 
 test("a line that begins with a space is text", () => {
@@ -45,13 +115,20 @@ test("a line that begins with a space is text", () => {
 });
 
 test("typos of commands are not sent to the group", () => {
-  assert.deepEqual(inGroup("jion_group Lobby"), {
-    kind: "unknown",
-    word: "jion_group",
-    near: "join_group",
-  });
-  assert.deepEqual(inGroup("/hlep"), { kind: "unknown", word: "/hlep", near: "help" });
-  assert.equal(inGroup("snake_case is a word").kind, "text");
+  for (
+    const [typed, word, near] of [
+      ["jion_group Lobby", "jion_group", "join_group"],
+      ["/jion Lab", "/jion", "join"],
+      ["/hlep", "/hlep", "help"],
+      ["gruops", "gruops", "groups"],
+      ["memebrs", "memebrs", "members"],
+      ["jion Lobby", "jion", "join"],
+    ] as const
+  ) {
+    const line = inGroup(typed);
+    assert.deepEqual(line, { kind: "unknown", word, near, text: typed });
+  }
+  assert.equal(inGroup("/etc/passwd").kind, "unknown");
   assert.equal(nowhere("hello").kind, "unknown");
   assert.equal(nowhere("  ").kind, "empty");
 });
@@ -94,6 +171,19 @@ test("a new group has a name and perhaps an address", () => {
     name: "My Room",
     address: "127.0.0.1:5560",
   });
+  assert.deepEqual(takeNameAndAddress('"Other 999"'), { name: "Other 999" });
+  assert.deepEqual(takeNameAndAddress("Room7"), { name: "Room7" });
+});
+
+test("a new group's name that ends with what may be an address says what is expected", () => {
+  for (const typed of ["Other 999", "Other :5560", "My Room 192.168.3.97", "Other 999:"]) {
+    const last = typed.split(" ").at(-1);
+    assert.throws(() => takeNameAndAddress(typed), {
+      name: "UsageError",
+      message: `Cannot create "${typed}": ${last} is no address, expected IP:PORT such as ` +
+        `127.0.0.1:5560; where it belongs to the name, put that in quotes: "${typed}"`,
+    });
+  }
 });
 
 test("Tab completes commands, groups and members", () => {

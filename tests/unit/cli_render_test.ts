@@ -16,8 +16,8 @@ import {
   notice,
   PROMPT_WORDS,
   trustedLine,
-  typedName,
 } from "../../lib/cli/render.ts";
+import { typedName } from "../../lib/text/names.ts";
 import type { GroupEntry } from "../../lib/protocol/batch.ts";
 import type { GroupRecord, Listing } from "../../lib/protocol/schema.ts";
 import { safeJson } from "../../lib/text/filter.ts";
@@ -27,7 +27,7 @@ import { displayWidth, rowsOf, truncate, wrap } from "../../lib/text/width.ts";
 
 const AT = new Date(2026, 10, 20, 23, 57, 15, 253).getTime();
 
-function message(text: string, more: Partial<GroupEntry> = {}): GroupEntry {
+function message(text: string, more: object = {}): GroupEntry {
   return {
     group: "Cool Group",
     epoch: "e",
@@ -94,12 +94,12 @@ test("a forged message says so", () => {
 });
 
 test("entries that are no messages are notices", () => {
-  const entry = (kind: GroupEntry["kind"], body = {}) =>
-    entryLine(message("", { kind, body, signature: "none" }));
+  const entry = (kind: GroupEntry["kind"], more = {}) =>
+    entryLine(message("", { kind, body: {}, signature: "none", ...more }));
   assert.equal(entry("join"), "* alice joined");
   assert.equal(entry("leave"), "* alice left");
   assert.equal(entry("founded"), "* alice was founded");
-  assert.equal(entry("hidden" as GroupEntry["kind"]), "* alice hidden");
+  assert.equal(entry("other", { what: "hidden" }), "* alice hidden");
   assert.equal(
     entryLine(message("", { kind: "join" }), undefined, { group: "G" }),
     "[G] * alice joined",
@@ -233,11 +233,11 @@ test("rows break between words and keep long words whole", () => {
 });
 
 test("rows of a typed line follow the terminal's own wrapping", () => {
-  assert.equal(rowsOf("", 10), 1);
-  assert.equal(rowsOf("123456789", 10), 1);
-  assert.equal(rowsOf("1234567890", 10), 2);
-  assert.equal(rowsOf("12345678901", 10), 2);
-  assert.equal(rowsOf("123456789漢", 10), 2);
+  assert.equal(rowsOf("", 10).rows.length, 1);
+  assert.equal(rowsOf("123456789", 10).rows.length, 1);
+  assert.equal(rowsOf("1234567890", 10).rows.length, 2);
+  assert.equal(rowsOf("12345678901", 10).rows.length, 2);
+  assert.equal(rowsOf("123456789漢", 10).rows.length, 2);
 });
 
 test("a status line is cut to its columns", () => {

@@ -12,7 +12,7 @@ const operations = fc.array(
   fc.record({
     kind: fc.constantFrom<Batch["kind"][]>(
       ...["message", "message", "join", "join", "leave", "promote", "demote"] as const,
-      ...["remove", "ban", "unban", "mute", "unmute", "topic"] as const,
+      ...["remove", "ban", "unban", "mute", "unmute", "topic", "rename"] as const,
     ),
     author: users,
     user: users,

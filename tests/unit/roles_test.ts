@@ -368,7 +368,7 @@ test("a private group lets in its founder, its members, and who is invited", () 
   assert.throws(() => join(state, actor("stranger")), refused("forbidden"));
   invited(state, "admin", { role: "reader" });
   assert.equal(join(state, actor("stranger"), "token")?.body?.role, "reader");
-  assert.equal(join(state, { user: "member", name: "renamed" })?.body?.role, "member");
+  assert.equal(join(state, { user: "member", name: "renamed" })?.kind, "rename");
   state.members.delete("founder");
   assert.equal(join(state, actor("founder"))?.body?.role, "founder");
 });
@@ -532,6 +532,18 @@ test("invites: those that count no more are found, however they came to be", () 
   keep(state, withoutDeadInvites(state, NOW + 1));
   assert.equal(state.values.invites, 1);
   assert.equal(openInvite(state, "good", NOW + 1).by, "admin");
+});
+
+test("a member who joins under another name is renamed, and keeps role, key and seq", () => {
+  const state = group();
+  const before = state.members.get("admin")!;
+  const renamed = join(state, { user: "admin", name: "boss" })!;
+  assert.deepEqual([renamed.kind, renamed.name, renamed.body], ["rename", "boss", {
+    before: "admin",
+  }]);
+  apply(state, place(state, renamed, NOW));
+  assert.deepEqual(state.members.get("admin"), { ...before, name: "boss" });
+  assert.equal(join(state, { user: "admin", name: "boss" }), undefined);
 });
 
 test("a join is answered with a head that holds it", () => {

@@ -35,7 +35,7 @@ test("pages end with a sentence when their time is over", async () => {
     assert.ok(error instanceof BadReply);
     assert.equal(
       error.message,
-      "Cannot use the list: it has not come to its end within 0 s; ask another",
+      "Cannot use the list: it has not come to its end within 0.1 s; ask another",
     );
     return true;
   });

@@ -18,29 +18,42 @@ import {
 
 /** Options of `invite` and of the actions. */
 export const ADMIN_OPTIONS: Options = {
-  uses: { type: "text", value: "N", help: "invite: how many may use it, default 1" },
-  for: { type: "text", value: "TIME", help: "invite, mute: how long, like 1h or 7d" },
-  role: { type: "text", value: "ROLE", help: "invite: reader, member or admin; default member" },
-  qr: { type: "flag", help: "invite: also as a QR code" },
+  uses: { type: "text", value: "N", help: "how many may use it, default 1" },
+  for: {
+    type: "text",
+    value: "TIME",
+    help: "how long, like 1h or 2d; default: an invite 7d, a mute until unmute",
+  },
+  role: { type: "text", value: "ROLE", help: "reader, member or admin; default member" },
+  qr: { type: "flag", help: "also as a QR code" },
 };
 
 /** Arguments that begin with a group. */
 type InGroup<A> = A & { readonly group: GroupRef };
 
+/** What stands behind the name and the group of a command, and how it is read. */
+interface Behind<A> {
+  /** As help writes it, and what an example has there. */
+  readonly takes: readonly [usage: string, example: string];
+  /** Fewest and most words. */
+  readonly words: readonly [least: number, most: number];
+  readonly options: readonly string[];
+  read(words: readonly string[], given: Given): A;
+}
+
 /** A row that takes a group, then words and options: `/NAME [G] …`, and `NAME G …` on a command line. */
 function inGroup<A extends object>(
   name: string,
-  takes: string,
-  [least, most]: readonly [least: number, most: number],
-  options: readonly string[],
-  read: (words: readonly string[], given: Given) => A,
-): Pick<Row<InGroup<A>, never>, "names" | "most" | "prompt" | "once" | "options"> {
-  const usage = `/${name} [G] ${takes}`;
+  { takes: [takes, example], words: [least, most], options, read }: Behind<A>,
+): Pick<Row<InGroup<A>, never>, "names" | "takes" | "most" | "prompt" | "once" | "options"> {
+  const usage = `/${name} [G] ${takes}`.trimEnd();
   return {
     names: [name],
-    most: 0,
+    takes: least === 0 ? ["group", "options"] : ["group", "user", "role", "options"],
+    most: 1,
     prompt: {
       usage,
+      example: `/${name} ${example}`.trimEnd(),
       read(typed, prompt) {
         const { group, rest } = groupAndRest(typed, prompt);
         const given = readArgs(splitWords(rest), ADMIN_OPTIONS);
@@ -49,7 +62,8 @@ function inGroup<A extends object>(
       },
     },
     once: {
-      usage: `${name} G ${takes}`,
+      usage: `${name} G ${takes}`.trimEnd(),
+      example: `${name} "Cool Group" ${example}`.trimEnd(),
       words: [least + 1, most + 1],
       read: ({ words: [group, ...words], given }) => ({
         group: groupNamed(group),
@@ -63,12 +77,11 @@ function inGroup<A extends object>(
 type Inviting = InGroup<{ readonly terms: InviteTerms; readonly qr: boolean }>;
 
 export const invite: Row<Inviting, { link: string; qr?: string }> = {
-  ...inGroup(
-    "invite",
-    "[--uses N] [--for TIME] [--role ROLE] [--qr]",
-    [0, 0],
-    Object.keys(ADMIN_OPTIONS),
-    ([extra], given) => {
+  ...inGroup("invite", {
+    takes: ["[--uses N] [--for TIME] [--role ROLE] [--qr]", "--uses 5 --for 2d"],
+    words: [0, 0],
+    options: Object.keys(ADMIN_OPTIONS),
+    read([extra], given) {
       if (extra !== undefined) {
         throw new UsageError(`Cannot use "${safeLine(extra)}": expected options`);
       }
@@ -79,7 +92,8 @@ export const invite: Row<Inviting, { link: string; qr?: string }> = {
       };
       return { terms, qr: given.flags.has("qr") };
     },
-  ),
+  }),
+  family: "groups",
   help: "a link by which others can join",
   async run({ user }, { group, terms, qr }) {
     const link = await user.invite(group.id, terms);
@@ -111,14 +125,21 @@ export const actions: readonly Row<InGroup<{ readonly action: Action }>, number>
     const usage = takes ? `USER ${takes}` : "USER";
     const most = takes === "[ROLE]" ? 2 : 1;
     const options = takes === "[--for TIME]" ? ["for"] : [];
+    const example = name === "promote" ? "bob admin" : name === "mute" ? "bob --for 1h" : "bob";
     return {
-      ...inGroup(name, usage, [1, most], options, (words, given) => {
-        const [user, role] = words;
-        if (!user) throw new UsageError(`Cannot ${name}: expected ${name} G ${usage}`);
-        atMost(words, most);
-        const time = valueOf(given, "for", parseDuration);
-        return { action: { action: name, user, role: roleOf(role), for: time } };
+      ...inGroup(name, {
+        takes: [usage, example],
+        words: [1, most],
+        options,
+        read(words, given) {
+          const [user, role] = words;
+          if (!user) throw new UsageError(`Cannot ${name}: expected ${name} G ${usage}`);
+          atMost(words, most);
+          const time = valueOf(given, "for", parseDuration);
+          return { action: { action: name, user, role: roleOf(role), for: time } };
+        },
       }),
+      family: "people",
       help,
       run: ({ user }, { group, action }) => user.act(group.id, action),
       json: (seq) => [{ seq }],
@@ -135,10 +156,13 @@ function roleOf(typed: string | undefined): Action["role"] {
 /** Without a topic it is shown; an empty one takes it away. */
 export const topic: Row<InGroup<{ readonly topic?: string }>, number | string> = {
   names: ["topic"],
-  most: 0,
+  takes: ["group", "rest"],
+  most: 1,
+  family: "people",
   help: "show or set what a group is about",
   prompt: {
     usage: "/topic [G] [TEXT]",
+    example: "/topic Cool Group what we do here",
     read(typed, prompt) {
       const { group, rest } = groupAndRest(typed, prompt);
       if (rest === "") return { group };
@@ -148,6 +172,7 @@ export const topic: Row<InGroup<{ readonly topic?: string }>, number | string> =
   },
   once: {
     usage: "topic G [TEXT…]",
+    example: 'topic "Cool Group" what we do here',
     words: [1, Infinity],
     read: ({ words: [group, ...texts] }) => ({
       group: groupNamed(group),

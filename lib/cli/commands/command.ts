@@ -6,9 +6,11 @@ import type { GroupEntry } from "../../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Receipt } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
+import type { Family, Usage } from "../help.ts";
 import type { SoFar } from "../progress.ts";
 import { type Style, success } from "../render.ts";
 import type { Bytes } from "../streams.ts";
+import type { Argument } from "./arguments.ts";
 import type { GroupRef, Known } from "./targets.ts";
 
 /** What a command shows: lines, or remarks of the program itself. */
@@ -85,22 +87,21 @@ export interface OnceArgs {
   readonly now: number;
 }
 
-/** How a command is called in one place, and what its help says there. */
-interface Usage {
-  readonly usage: string;
-  /** Where it differs from the row's. */
-  readonly help?: string;
-}
-
 /** What every row has. */
 interface Head {
   /** Names at the prompt, with `_`; the first one is the command's own. */
   readonly names: readonly string[];
-  /** Understood at the prompt after `/` and where there is no current group; first on a command line. */
+  /** Understood like the names; first on a command line. */
   readonly short?: readonly string[];
-  /** Ordinary words: with more words behind them than this they are a text at the prompt. */
+  /** What follows an ordinary word of the prompt; see `Names` of console/line.ts. */
+  readonly takes?: readonly Argument[];
   readonly most?: number;
+  /** The page of help that it is on. */
+  readonly family: Family;
+  /** One line of explanation; {@linkcode Usage} has what differs in one place. */
   readonly help: string;
+  /** Where it is no command of the prompt: what is done there instead, as a sentence. */
+  readonly instead?: string;
   /** As `user.ts COMMAND …`, done by the program itself: it opens no user before. */
   readonly program?: Usage;
 }
@@ -235,4 +236,15 @@ export function refuseOthers(
     if (!Object.hasOwn(table, option) || own.includes(option)) continue;
     throw new UsageError(`Cannot use --${option} with ${name}: expected ${usage}`);
   }
+}
+
+/** Refuses an option first where a command of the prompt takes none. @throws {UsageError} */
+export function refuseOption({ prompt }: Command, rest: string): void {
+  const [option] = /^--[a-z][\w-]*/.exec(rest) ?? [];
+  if (option === undefined || prompt!.usage.includes("--")) return;
+  throw new UsageError(
+    `Cannot use ${option} at the prompt: expected ${
+      prompt!.usage
+    }; options are for user.ts COMMAND`,
+  );
 }

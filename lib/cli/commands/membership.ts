@@ -17,14 +17,22 @@ import {
 export const join: Row<string, JoinedGroup> = {
   names: ["join_group"],
   short: ["join"],
+  takes: ["group", "word"],
+  family: "groups",
   help: "become a member",
   prompt: {
-    usage: "join_group G|zgroup://…",
+    usage: "/join G|zgroup://…",
+    example: "/join Cool Group",
     help: "become a member and go there",
     read: (rest, { known }) =>
       wholeTarget(rest, known, "Cannot join: expected a group, join_group NAME or IP:PORT"),
   },
-  once: { usage: "join G|zgroup://…", words: [1, 1], read: ({ words: [target] }) => target },
+  once: {
+    usage: "join G|zgroup://…",
+    example: 'join "Cool Group"',
+    words: [1, 1],
+    read: ({ words: [target] }) => target,
+  },
   menu: {
     number: 2,
     text: "Join a group",
@@ -45,13 +53,21 @@ function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
 export const leave: Row<GroupRef, void> = {
   names: ["leave_group"],
   short: ["leave"],
+  takes: ["group"],
+  family: "groups",
   help: "be a member no more",
   prompt: {
-    usage: "leave_group G",
+    usage: "/leave G",
+    example: "/leave Cool Group",
     read: (rest, prompt) =>
       wholeJoined(rest, prompt, "Cannot leave: expected a group, leave_group NAME or IP:PORT"),
   },
-  once: { usage: "leave G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
+  once: {
+    usage: "leave G",
+    example: 'leave "Cool Group"',
+    words: [1, 1],
+    read: ({ words: [group] }) => groupNamed(group),
+  },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
   pace: "first",
   run: ({ user }, { id }) => user.leave(id),
@@ -61,10 +77,13 @@ export const leave: Row<GroupRef, void> = {
 
 export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
   names: ["switch"],
+  takes: ["group"],
   most: 1,
+  family: "talk",
   help: "send plain text to that group",
   prompt: {
-    usage: "switch G",
+    usage: "/switch G",
+    example: "/switch Cool Group",
     read: (rest, prompt) =>
       wholeJoined(rest, prompt, "Cannot switch: expected a joined group, switch NAME"),
   },
@@ -81,9 +100,12 @@ export const create: Row<
 > = {
   names: ["create_group"],
   short: ["create"],
+  takes: ["name"],
+  family: "groups",
   help: "start a group in this program and join it",
   prompt: {
-    usage: "create_group NAME [IP:PORT]",
+    usage: "/create NAME [IP:PORT]",
+    example: "/create Cool Group",
     read(rest) {
       const { name, address = "127.0.0.1:0" } = takeNameAndAddress(rest);
       if (name === "") throw new UsageError("Cannot create a group: expected create_group NAME");
@@ -109,10 +131,13 @@ export const create: Row<
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
   names: ["trust"],
-  most: 0,
+  takes: ["group"],
+  most: 1,
+  family: "groups",
   help: "accept who is there now as that group or registry",
   prompt: {
     usage: "/trust G|HOST:PORT",
+    example: "/trust Cool Group",
     read: (rest, { known }) =>
       wholeTarget(
         rest,
@@ -120,7 +145,12 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
         "Cannot trust: expected a group or a registry, trust NAME or HOST:PORT",
       ),
   },
-  once: { usage: "trust G|HOST:PORT", words: [1, 1], read: ({ words: [target] }) => target },
+  once: {
+    usage: "trust G|HOST:PORT",
+    example: 'trust "Cool Group"',
+    words: [1, 1],
+    read: ({ words: [target] }) => target,
+  },
   pace: "first",
   async run({ user }, target) {
     const before = user.joined();
@@ -139,16 +169,24 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
 
 export const rename: Row<string, void> = {
   names: ["rename"],
+  takes: ["word"],
   most: 1,
+  family: "program",
   help: "change the name that others see",
   prompt: {
     usage: "/rename NAME",
+    example: "/rename Alice",
     read(rest) {
       if (rest !== "") return rest;
       throw new UsageError("Cannot rename: expected a name, rename NAME");
     },
   },
-  once: { usage: "rename NAME", words: [1, 1], read: ({ words: [name] }) => name },
+  once: {
+    usage: "rename NAME",
+    example: "rename Alice",
+    words: [1, 1],
+    read: ({ words: [name] }) => name,
+  },
   run: ({ user }, name) => user.rename(name),
   json: (_, name) => [{ name }],
   after: (prompt) => prompt.refresh(),

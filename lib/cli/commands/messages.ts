@@ -9,6 +9,7 @@ import { counted } from "../../text/counted.ts";
 import { entryFields, success } from "../render.ts";
 import { linesOf, wholeText } from "../streams.ts";
 import type { AtPrompt, OnceArgs, Row } from "./command.ts";
+import { fromDisk, isKept, type Kept, keptRemark, readOrKept } from "./kept.ts";
 import { type Lines, sendLines } from "./lines.ts";
 import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
@@ -20,21 +21,36 @@ interface Reading {
   readonly range: ReadOptions;
 }
 
-export const read: Row<Reading, GroupEntry> = {
+interface ReadingOnce extends Reading {
+  /** Of what is kept on this disk, without asking the group. */
+  readonly kept?: boolean;
+  /** A script is told of a group that does not answer, and gets nothing in its place. */
+  readonly json?: boolean;
+}
+
+export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   names: ["get_messages"],
   short: ["read"],
+  takes: ["group", "time", "time"],
+  family: "talk",
   help: "entries of a group's log",
   prompt: {
-    usage: "get_messages [G] [TIME]",
+    usage: "/read [G] [TIME]",
+    example: "/read Cool Group 2h",
     help: "messages, all or from a time on",
     read: groupAndTime,
   },
   once: {
-    usage: "read G [--since|--until TIME] [--after|--before SEQ] [--limit|--last N]",
+    usage: "read G [--since|--until TIME] [--after|--before SEQ] [--limit|--last N] [--kept]",
+    example: 'read "Cool Group" --since 2h --json',
     words: [1, 1],
-    read: groupAndRange,
+    read: (typed) => ({
+      ...groupAndRange(typed),
+      kept: typed.given.flags.has("kept"),
+      json: typed.given.flags.has("json"),
+    }),
   },
-  options: ["since", "until", "after", "before", "limit", "last"],
+  options: ["since", "until", "after", "before", "limit", "last", "kept"],
   menu: {
     number: 5,
     text: "Get messages",
@@ -43,25 +59,32 @@ export const read: Row<Reading, GroupEntry> = {
       { question: "From when (Enter: all)", optional: true },
     ],
   },
-  async *run({ user, marksRead }, { group, range }) {
+  async *run({ user, marksRead, prompt }, { group, range, kept, json }) {
+    if (kept) return yield await fromDisk(user, group, range);
     let last: GroupEntry | undefined;
-    for await (const entry of user.read(group.id, range)) {
-      yield entry;
-      last = entry;
+    for await (const found of json ? user.read(group.id, range) : readOrKept(user, group, range)) {
+      yield found;
+      if (!isKept(found)) last = found;
+      else if (!prompt && found.away) throw found.away;
     }
     if (last && marksRead) user.seen(group.id, last.seq, last.epoch);
   },
-  text: (entry, context, { group, range }, index) => [
-    ...(context.prompt && range.last && index === 0 && entry.seq > 1
-      ? [{ remark: `the last ${SHOWN} of ${group.name}; get_messages G TIME shows older ones` }]
-      : []),
-    context.entry(group, entry),
-  ],
+  text(found, context, { group, range }, index) {
+    if (isKept(found)) {
+      return [
+        { remark: keptRemark(group, found) },
+        ...found.kept.map((entry) => context.entry(group, entry)),
+      ];
+    }
+    const isCut = context.prompt && range.last && index === 0 && found.seq > 1;
+    const older = `the last ${SHOWN} of ${group.name}; get_messages G TIME shows older ones`;
+    return [...(isCut ? [{ remark: older }] : []), context.entry(group, found)];
+  },
   end: (count, { prompt }, { group, range }) =>
     prompt && count === 0
       ? [{ remark: `${group.name} has no messages${range.since ? " since then" : ""}` }]
       : [],
-  json: (entry) => [entryFields(entry)],
+  json: (found) => (isKept(found) ? found.kept : [found]).map(entryFields),
 };
 
 /** `[G] [TIME]`; without TIME the last hundred for a person, all for a script. */
@@ -106,8 +129,17 @@ export function rangeOf(given: Given, now: number): ReadOptions {
 
 export const follow: Row<Reading, GroupEntry> = {
   names: ["follow"],
+  takes: ["group"],
+  most: 1,
+  instead: "messages are shown here as they come; switch G goes to one of your groups",
+  family: "talk",
   help: "entries as they come, until Ctrl-C",
-  once: { usage: "follow G [--since TIME] [--after SEQ]", words: [1, 1], read: groupAndRange },
+  once: {
+    usage: "follow G [--since TIME] [--after SEQ]",
+    example: 'follow "Cool Group" --json',
+    words: [1, 1],
+    read: groupAndRange,
+  },
   options: ["since", "after"],
   atOnce: true,
   async *run({ user, signal }, { group, range }) {
@@ -135,9 +167,12 @@ interface Sending {
 export const send: Row<Sending, Receipt | undefined> = {
   names: ["send_message"],
   short: ["send"],
+  takes: ["group", "rest"],
+  family: "talk",
   help: "send a message; - takes standard input",
   prompt: {
-    usage: "send_message G [TEXT]",
+    usage: "/send G [TEXT]",
+    example: "/send Cool Group Hello everybody",
     help: "send; without TEXT the lines up to END",
     async read(rest, prompt) {
       const taken = takeTarget(rest, prompt.known);
@@ -148,6 +183,7 @@ export const send: Row<Sending, Receipt | undefined> = {
   },
   once: {
     usage: "send G TEXT… | send G - [--lines]",
+    example: 'send "Cool Group" Hello everybody',
     words: [2, Infinity],
     async read({ words: [name, ...texts], given, input, inputSize: size }) {
       const group = groupNamed(name);

@@ -4,7 +4,8 @@ import type { Listing } from "../../protocol/schema.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { Fingerprint, JoinedGroup, MemberInfo } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
-import { columns, wholeNumber } from "../args.ts";
+import { wholeNumber } from "../args.ts";
+import { type Entry, entryRows, familyRows, pageAbout, type Place } from "../help.ts";
 import {
   folded,
   joinedFields,
@@ -13,20 +14,30 @@ import {
   listingLine,
   memberLine,
   paint,
+  type Style,
 } from "../render.ts";
-import { type Ask, type AtPrompt, promptOf, type Row } from "./command.ts";
+import { ADMIN_OPTIONS } from "./admin.ts";
+import { type Ask, type AtPrompt, type Command, promptOf, type Row } from "./command.ts";
 import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 
 export const list: Row<string | undefined, readonly Listing[]> = {
   names: ["list_groups", "get_group_list"],
   short: ["list"],
+  takes: ["word"],
+  family: "groups",
   help: "the groups that the registries know",
   prompt: {
-    usage: "list_groups [PREFIX]",
+    usage: "/list [PREFIX]",
+    example: "/list Cool",
     help: "the groups that the registry knows",
     read: (rest) => rest || undefined,
   },
-  once: { usage: "list [PREFIX]", words: [0, 1], read: ({ words: [prefix] }) => prefix },
+  once: {
+    usage: "list [PREFIX]",
+    example: "list",
+    words: [0, 1],
+    read: ({ words: [prefix] }) => prefix,
+  },
   menu: { number: 1, text: "List groups", asks: [] },
   run: ({ user }, prefix) => user.list({ prefix }),
   text(found, { prompt, style, user }, prefix) {
@@ -51,9 +62,11 @@ export const list: Row<string | undefined, readonly Listing[]> = {
 export const groups: Row<void, readonly JoinedGroup[]> = {
   names: ["show_groups"],
   short: ["groups"],
+  most: 0,
+  family: "groups",
   help: "the groups you have joined",
-  prompt: { usage: "show_groups", read: () => {} },
-  once: { usage: "groups", words: [0, 0], read: () => {} },
+  prompt: { usage: "/groups", example: "/groups", read: () => {} },
+  once: { usage: "groups", example: "groups --json", words: [0, 0], read: () => {} },
   menu: { number: 6, text: "Show my groups", asks: [] },
   run: ({ user }) => user.check(),
   text(joined, { prompt, style }) {
@@ -76,16 +89,24 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
 
 export const members: Row<GroupRef, readonly MemberInfo[]> = {
   names: ["members"],
+  takes: ["group"],
   most: 1,
+  family: "people",
   help: "who is in a group",
   prompt: {
-    usage: "members [G]",
+    usage: "/members [G]",
+    example: "/members Cool Group",
     read: (rest, prompt) =>
       rest === "" && prompt.current
         ? prompt.current
         : wholeJoined(rest, prompt, "Cannot show members: expected a joined group, members NAME"),
   },
-  once: { usage: "members G", words: [1, 1], read: ({ words: [group] }) => groupNamed(group) },
+  once: {
+    usage: "members G",
+    example: 'members "Cool Group"',
+    words: [1, 1],
+    read: ({ words: [group] }) => groupNamed(group),
+  },
   menu: { number: 7, text: "Members of a group", asks: [{ question: "Group", quoted: true }] },
   run: ({ user }, { id }) => user.members(id),
   text: (found, { style }) => found.map((one) => memberLine(one, style)),
@@ -95,9 +116,25 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
 
 export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
   names: ["fingerprint"],
+  takes: ["group"],
+  most: 1,
+  family: "files",
   help: "the hash of all you are shown, to compare with another member's",
+  prompt: {
+    usage: "/fingerprint [G]",
+    help: "the hash of all you are shown",
+    example: "/fingerprint",
+    read: (rest, prompt) => ({
+      group: rest === "" && prompt.current ? prompt.current : wholeJoined(
+        rest,
+        prompt,
+        "Cannot take a fingerprint: expected a joined group, fingerprint NAME",
+      ),
+    }),
+  },
   once: {
     usage: "fingerprint G [--at SEQ]",
+    example: 'fingerprint "Cool Group" --at 1000',
     words: [1, 1],
     read: ({ words: [group], given }) => ({
       group: groupNamed(group),
@@ -116,9 +153,10 @@ export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
 export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home: string }> = {
   names: ["whoami"],
   most: 0,
+  family: "program",
   help: "your name, id, folder and registries",
-  prompt: { usage: "whoami", help: "your name and id", read: () => {} },
-  once: { usage: "whoami", words: [0, 0], read: () => {} },
+  prompt: { usage: "/whoami", example: "/whoami", help: "your name and id", read: () => {} },
+  once: { usage: "whoami", example: "whoami", words: [0, 0], read: () => {} },
   pace: "at once",
   run: ({ user: { id, name, registries }, home }) => ({ id, name, home, registries }),
   text: ({ id, name, home, registries }, { prompt }) =>
@@ -131,33 +169,67 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
   json: (found) => [found],
 };
 
-export const help: Row<void, void> = {
+/** A page: the families, or what a word of theirs is about. */
+export const help: Row<string, void> = {
   names: ["help"],
   short: ["h", "?"],
-  most: 0,
-  help: "this text",
-  prompt: { usage: "help", read: () => {} },
-  program: { usage: "help" },
+  most: 1,
+  family: "program",
+  help: "what there is, a family of it, or one command",
+  prompt: { usage: "/help [FAMILY|COMMAND]", example: "/help talk", read: (rest) => rest },
+  program: { usage: "help [FAMILY|COMMAND]", example: "help talk" },
   pace: "at once",
   run: () => {},
-  text: (_, context) =>
-    [
-      ...columns(
-        promptOf(context).commands.map(({ prompt, help }) => [prompt!.usage, prompt!.help ?? help]),
-      ),
-      "",
-      "Any other line goes to the current group (the one before >). Begin it with a space when its",
-      "first word is a command. Paste several lines: they are one message.",
-      "G is a group's name, its IP:PORT, or its number in the last list; - and _ are alike, and /",
-      "may stand before a command. TIME is HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or 15m, 2h, 3d.",
-    ].map((line) => folded(line, context.style, 0)),
+  text: (_, context, word) => promptHelp(promptOf(context).commands, context.style, word),
 };
+
+/** A page of the prompt's help, about a command or a family; without a word the first one. */
+export function promptHelp(commands: readonly Command[], style: Style, word: string): string[] {
+  const place: Place = { entries: commands.map(promptEntry), program: "", run: "" };
+  const page = word === "" ? firstPage(place) : pageAbout(word, place);
+  return page.map((line) => folded(line, style, 0));
+}
+
+function firstPage({ entries }: Place): string[] {
+  return [
+    "What you type goes to the current group, the one before >. Commands:",
+    "",
+    ...familyRows(entries),
+    "",
+    ...entryRows([
+      ["help FAMILY", "what the commands of a family do: help groups"],
+      ["help COMMAND", "one of them, with an example: help join, or /join --help"],
+    ]),
+    "",
+    "G is a group's name, its IP:PORT, or its number in the last list. TIME is",
+    "HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or an age: 15m, 2h, 3d.",
+    "Begin a line with a space to send it when its first word is a command.",
+  ];
+}
+
+/** A command as help shows it at the prompt. */
+function promptEntry(command: Command): Entry {
+  const { names, short = [], family, help, prompt } = command;
+  const { usage, example } = prompt!;
+  // The short name of a long one: `/list` for `list_groups`.
+  const [first, ...others] = names[0].includes("_") ? [...short, ...names] : [...names, ...short];
+  const own = Object.entries(ADMIN_OPTIONS).filter(([name]) => usage.includes(`--${name}`));
+  return {
+    names: [`/${first}`, ...others],
+    family,
+    help: prompt!.help ?? help,
+    usage,
+    example,
+    options: Object.fromEntries(own),
+  };
+}
 
 export const menu: Row<void, void> = {
   names: ["menu"],
   most: 0,
+  family: "program",
   help: "numbered choices",
-  prompt: { usage: "menu", read: () => {} },
+  prompt: { usage: "/menu", example: "/menu", read: () => {} },
   pace: "first",
   run: (context) => choose(promptOf(context)),
   text: () => [],
@@ -198,8 +270,9 @@ export const exit: Row<void, void> = {
   names: ["exit"],
   short: ["quit", "q"],
   most: 0,
+  family: "program",
   help: "leave the program (also Ctrl-D)",
-  prompt: { usage: "exit", read: () => {} },
+  prompt: { usage: "/exit", example: "/exit", read: () => {} },
   menu: { number: 9, text: "Exit", asks: [] },
   pace: "at once",
   run: (context) => void (promptOf(context).ended = true),

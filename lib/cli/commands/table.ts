@@ -12,21 +12,30 @@ import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./
 
 const start: ProgramCommand = {
   names: ["start"],
+  most: 0,
   help: "a registry, the group Lobby and the prompt",
-  program: { usage: "start [--port PORT] [--profile NAME]" },
+  instead: "this prompt runs already; create_group NAME starts a group here",
+  program: { usage: "start [--port PORT] [--profile NAME]", example: "start" },
+  family: "program",
 };
 
 const doctor: ProgramCommand = {
   names: ["doctor"],
+  most: 0,
   help: "what is wrong here, and what to do",
-  program: { usage: "doctor [--log URL]" },
+  instead: "it looks from outside: run user.ts doctor in another terminal",
+  program: { usage: "doctor [--log URL]", example: "doctor" },
+  family: "program",
   options: ["json"],
 };
 
 const restore: ProgramCommand = {
   names: ["restore"],
+  most: 0,
   help: "make a damaged folder whole again, and say what is lost",
-  program: { usage: "restore [--new-user]" },
+  instead: "it needs the folder for itself: exit, then run user.ts restore",
+  program: { usage: "restore [--new-user]", example: "restore" },
+  family: "files",
   options: ["json"],
 };
 
@@ -45,6 +54,7 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   ...actions,
   topic,
   trust,
+  fingerprint,
   rename,
   whoami,
   menu,
@@ -75,6 +85,12 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   help,
 ];
 
+/** What a line of the prompt can begin with. */
+export const TYPED_COMMANDS: readonly (Command | ProgramCommand)[] = [
+  ...PROMPT_COMMANDS,
+  ...ONCE_COMMANDS.filter(({ instead }) => instead !== undefined),
+];
+
 /** Options of single commands, in the order of help. */
 export const COMMAND_OPTIONS: Options = {
   json: { type: "flag", help: "one JSON object a line" },
@@ -85,6 +101,7 @@ export const COMMAND_OPTIONS: Options = {
   limit: { type: "text", value: "N", help: "at most the first N" },
   last: { type: "text", value: "N", help: "the last N" },
   at: { type: "text", value: "SEQ", help: "up to this entry" },
+  kept: { type: "flag", help: "what is kept on this disk, without asking the group" },
   lines: { type: "flag", help: "send each line of standard input as one message" },
   ...ADMIN_OPTIONS,
 };

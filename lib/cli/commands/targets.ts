@@ -64,7 +64,11 @@ export function wholeTarget(typed: string, known: Known, missing: string): strin
   return typed.trim();
 }
 
-/** `NAME [IP:PORT]` of a new group; the name may stand in quotes. */
+/**
+ * `NAME [IP:PORT]` of a new group; the name may stand in quotes.
+ *
+ * @throws {UsageError} without quotes it ends with a number, which may have been meant as an address
+ */
 export function takeNameAndAddress(typed: string): { name: string; address?: string } {
   const text = typed.trim();
   const quoted = takeQuoted(text);
@@ -72,7 +76,12 @@ export function takeNameAndAddress(typed: string): { name: string; address?: str
     return { name: quoted.target, ...(quoted.rest === "" ? {} : { address: quoted.rest }) };
   }
   const [, name, last] = /^(.*\S)\s+(\S+)$/s.exec(text) ?? [];
-  return last !== undefined && parseAddress(last) ? { name, address: last } : { name: text };
+  if (last !== undefined && parseAddress(last)) return { name, address: last };
+  if (last === undefined || !/^[\d.:]+$/.test(last)) return { name: text };
+  throw new UsageError(
+    `Cannot create "${safeLine(text)}": ${last} is no address, expected IP:PORT such as ` +
+      `127.0.0.1:5560; where it belongs to the name, put that in quotes: "${safeLine(text)}"`,
+  );
 }
 
 /** Text in quotes at the front. @throws {UsageError} its end is missing */
@@ -122,7 +131,8 @@ export function joinedGroup(target: string, joined: readonly JoinedGroup[]): Joi
   );
 }
 
-function longest(text: string, names: readonly string[]): string | undefined {
+/** The longest of several names that a text begins with, in any case. */
+export function longest(text: string, names: readonly string[]): string | undefined {
   const fits = (name: string) =>
     text.slice(0, name.length).toLowerCase() === name.toLowerCase() &&
     (text.length === name.length || /\s/.test(text[name.length]));

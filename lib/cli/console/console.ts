@@ -1,11 +1,15 @@
 /** Where commands of the prompt are typed: a screen, and the terminal that is one. */
 
-import process from "node:process";
-import * as readline from "node:readline";
-import { rowsOf, truncate } from "../../text/width.ts";
+import { columnsOf, truncate } from "../../text/width.ts";
 import type { History } from "../home.ts";
 import { counted } from "../../text/counted.ts";
-import { paint, type Style } from "../render.ts";
+import { notice, type Style } from "../render.ts";
+import { Bottom } from "./bottom.ts";
+import { Editor } from "./editor.ts";
+import type { Key } from "./keys.ts";
+import { Pager, type PageSource } from "./pager.ts";
+import { HistorySearch } from "./search.ts";
+import { Terminal } from "./terminal.ts";
 
 /** A terminal with a prompt, or a script without one. */
 export interface Screen {
@@ -26,12 +30,19 @@ export interface Screen {
   readonly rows?: number;
   /** Calls for attention: a bell, or a sequence that nobody sees on the screen. */
   alert?(sequence: string): void;
+  /**
+   * Shows a history on the whole screen; resolves when the person leaves it. Absent where there is no
+   * screen for it.
+   */
+  page?(source: PageSource): Promise<void>;
 }
 
 /** Lines closer together than this are one paste, ms; nobody presses Enter twice in it. */
 const BURST = 15;
 /** How often a hint that somebody types is given, ms. */
 const TYPING_EVERY = 3_000;
+/** Most that is kept to be printed when the pager is left. */
+const LATER = 1_000;
 
 /** A key that is no part of a line. */
 export type Shortcut =
@@ -42,6 +53,7 @@ export type Shortcut =
 export interface ConsoleOptions {
   readonly style: Style;
   readonly history: History;
+  /** What can stand at the end of a line, and the part of it that each would replace. */
   complete(line: string): [string[], string];
   /** Alt-1 to Alt-9, Tab on an empty line, Page Up and Page Down; not while a command asks. */
   shortcut(key: Shortcut): void;
@@ -51,19 +63,6 @@ export interface ConsoleOptions {
   isText(line: string): boolean;
   /** Ctrl-C, where no command asks: stops what runs; false when nothing does. */
   stop(): boolean;
-}
-
-/** What readline says of a key. */
-interface PressedKey {
-  readonly name?: string;
-  readonly meta?: boolean;
-}
-
-/** The parts of readline's interface that its type leaves out. */
-interface Reader extends readline.Interface {
-  prevRows: number;
-  line: string;
-  cursor: number;
 }
 
 /**
@@ -76,26 +75,30 @@ export class Console implements Screen {
   readonly live = true;
   /** Resolves at Ctrl-C on an empty line: nobody waits for what is being done. */
   readonly interrupted: Promise<void>;
+  /** Absent on a terminal that cannot take back what it shows. */
+  readonly page?: (source: PageSource) => Promise<void>;
   readonly #interrupted = Promise.withResolvers<void>();
   readonly #options: ConsoleOptions;
-  /** A terminal that cannot take back what it shows; readline goes by the same word. */
-  readonly #dumb = process.env.TERM === "dumb";
-  #reader: Reader | undefined;
+  readonly #terminal: Terminal;
+  readonly #editor: Editor;
+  readonly #bottom: Bottom;
+  #search: HistorySearch | undefined;
+  #pager: Pager | undefined;
   #prompt = "> ";
   /** A question of a command, in place of the prompt. */
   #question: string | undefined;
   #status: readonly string[] = [];
-  #statusRows = 0;
-  #shown = false;
-  /** Lines of a burst that is not over, and the rows they take. */
+  #opened = false;
+  /** Lines of a burst that is not over, which the screen does not show yet. */
   #burst: string[] = [];
-  #burstRows = 0;
   /** It answers a question. */
   #burstAnswers = false;
+  /** Lines of a paste whose last one waits for Enter. */
   #held: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Printed while a burst is not over. */
+  /** Printed while a burst is not over, or the pager is open. */
   #later: string[] = [];
+  #laterLost = 0;
   readonly #typed: string[][] = [];
   #waiting: ((lines: string[] | undefined) => void) | undefined;
   /** Who asked the question that is shown: what is typed next is the answer. */
@@ -113,36 +116,31 @@ export class Console implements Screen {
     this.#options = options;
     this.style = options.style;
     this.interrupted = this.#interrupted.promise;
+    this.#editor = new Editor(options.history.lines);
+    this.#terminal = new Terminal({
+      keys: (keys) => this.#keys(keys),
+      resized: () => this.#pager ? this.#pager.redraw() : this.#redraw(),
+      resumed: () => this.#resumed(),
+      ended: () => this.close(),
+    });
+    this.#bottom = new Bottom(this.#terminal, options.style);
+    if (!this.#terminal.dumb) this.page = (source) => this.#page(source);
   }
 
   /** Shows the prompt and begins to read. */
   open(): void {
     if (this.#closed) return;
-    const reader = readline.createInterface({
-      input: process.stdin,
-      output: process.stdout,
-      terminal: true,
-      prompt: this.#prompt,
-      history: this.#options.history.lines,
-      historySize: 1_000,
-      removeHistoryDuplicates: true,
-      completer: (line: string) => line === "" ? [[], line] : this.#options.complete(line),
-    }) as Reader;
-    this.#reader = reader;
-    reader.on("line", (line) => this.#line(line));
-    reader.on("SIGINT", () => this.#interrupt());
-    reader.on("close", () => this.close());
-    process.stdin.on("keypress", this.#keypress);
-    process.stdout.on("resize", this.#resized);
-    this.#show();
+    this.#opened = true;
+    this.#terminal.open();
+    this.#draw();
   }
 
   print(text: string): void {
-    if (this.#burst.length > 0) return void this.#later.push(text);
-    const shown = this.#shown;
-    this.#hide();
-    process.stdout.write(text + "\n");
-    if (shown) this.#show();
+    if (this.#burst.length > 0 || this.#pager) return this.#printLater(text);
+    const shown = this.#bottom.shown;
+    this.#bottom.hide();
+    this.#terminal.write(text + "\n");
+    if (shown) this.#draw();
   }
 
   fail(text: string): void {
@@ -152,7 +150,7 @@ export class Console implements Screen {
   status(lines: readonly string[]): void {
     if (lines.join("\n") === this.#status.join("\n")) return;
     this.#status = lines;
-    if (!this.#dumb) this.#redraw();
+    if (!this.#terminal.dumb) this.#redraw();
   }
 
   prompt(text: string): void {
@@ -168,16 +166,24 @@ export class Console implements Screen {
     return new Promise((resolve) => this.#waiting = resolve);
   }
 
+  /** Lines that are in the line being typed again, before what stands there: Enter gives them anew. */
+  restore(lines: readonly string[]): void {
+    const text = this.#editor.text;
+    this.#held = [...lines, ...this.#held];
+    if (text === "") this.#editor.set(this.#held.pop() ?? "");
+    this.#redraw();
+  }
+
   /** One question after the other. A line that was begun before is put aside meanwhile. */
   ask(question: string): Promise<string[] | undefined> {
     const answer = this.#answered.then(async () => {
       if (this.#closed) return undefined;
-      const typing = this.#reader?.line ?? "";
-      const isAhead = typing === this.#ahead;
-      if (!isAhead) this.#begun = typing;
-      this.#change(question, isAhead ? typing : "");
+      const { text } = this.#editor;
+      const isAhead = text === this.#ahead;
+      if (!isAhead) this.#begun = text;
+      this.#change(question, isAhead ? text : "");
       const typed = await new Promise<string[] | undefined>((give) => this.#asking = give);
-      this.#ahead = this.#reader?.line ?? "";
+      this.#ahead = this.#editor.text;
       const line = this.#ahead || this.#begun;
       if (line === this.#begun) this.#begun = "";
       this.#change(undefined, line);
@@ -189,40 +195,96 @@ export class Console implements Screen {
 
   /** Another question, and another line behind it. */
   #change(question: string | undefined, line: string): void {
-    const [reader, shown] = [this.#reader, this.#shown];
-    this.#hide();
     this.#question = question;
-    if (reader && line !== reader.line) [reader.line, reader.cursor] = [line, line.length];
-    if (shown) this.#show();
+    if (line !== this.#editor.text) this.#editor.set(line);
+    this.#redraw();
   }
 
   get rows(): number {
-    return process.stdout.rows || 24;
+    return this.#terminal.size.rows;
   }
 
   alert(sequence: string): void {
-    process.stdout.write(sequence);
+    this.#terminal.write(sequence);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
-    process.stdin.off("keypress", this.#keypress);
-    process.stdout.off("resize", this.#resized);
-    this.#hide();
-    this.#reader?.close();
+    this.#pager?.close();
+    this.#bottom.hide();
+    this.#terminal.close();
     this.#answer(undefined);
     this.#give(undefined);
   }
 
-  #line(line: string): void {
-    const before = this.#burst.length === 0 ? this.#reader!.getPrompt() : "";
-    if (this.#burst.length === 0) this.#burstAnswers = this.#question !== undefined;
+  #keys(keys: readonly Key[]): void {
+    const before = this.#editor.text;
+    for (const key of keys) {
+      if (this.#closed) return;
+      if (this.#pager) this.#pager.press(key);
+      else if (this.#search) this.#searched(this.#search, key);
+      else this.#press(key, keys.length > 1);
+    }
+    // What stands on a dumb terminal cannot be gone back over.
+    if (this.#terminal.dumb) this.#editor.press("end");
+    this.#redraw();
+    if (this.#editor.text !== before) this.#hint();
+  }
+
+  /** @param together it came with other keys, as a paste does */
+  #press(key: Key, together: boolean): void {
+    if ("text" in key) return this.#editor.insert(key.text);
+    const { name } = key;
+    if (name === "enter") return this.#enter();
+    if (name === "ctrl-c") return this.#interrupt();
+    if (name === "ctrl-d" && this.#editor.text === "") return this.close();
+    if (name === "ctrl-z") return this.#stop();
+    if (name === "tab" && together) return this.#editor.insert("\t");
+    const shortcut = this.#shortcutOf(name);
+    if (shortcut) return this.#options.shortcut(shortcut);
+    if (name === "tab") return this.#complete();
+    if (name === "ctrl-r") return void (this.#search = new HistorySearch(this.#editor.history));
+    if (name === "ctrl-l" && !this.#terminal.dumb) return this.#clear();
+    this.#editor.press(name);
+  }
+
+  /** A key while a line is searched for. */
+  #searched(search: HistorySearch, key: Key): void {
+    if ("text" in key) return search.type(key.text);
+    const { name } = key;
+    if (name === "ctrl-r") return search.older();
+    if (name === "ctrl-s") return search.newer();
+    if (name === "backspace") return search.backspace();
+    this.#search = undefined;
+    if (name === "ctrl-c" || name === "escape" || name === "ctrl-g") return;
+    if (search.found !== "") this.#editor.set(search.found, search.cursor);
+    // Enter takes the line, so that it can be looked at before it goes out.
+    if (name === "enter") this.#editor.press("end");
+    else this.#press(key, false);
+  }
+
+  #shortcutOf(name: string): Shortcut | undefined {
+    if (this.#question !== undefined || this.#burst.length > 0) return undefined;
+    const [, digit] = /^alt-([1-9])$/.exec(name) ?? [];
+    if (digit) return { kind: "group", number: Number(digit) as 1 };
+    if (name === "tab" && this.#editor.text === "") return { kind: "next" };
+    if (name === "page-up") return { kind: "page", direction: "up" };
+    if (name === "page-down") return { kind: "page", direction: "down" };
+  }
+
+  #enter(): void {
+    if (this.#terminal.dumb) {
+      this.#draw();
+      this.#terminal.write("\n");
+      this.#bottom.forget();
+    }
+    const asked = this.#question !== undefined;
+    if (this.#burst.length === 0) this.#burstAnswers = asked;
+    const line = this.#editor.take(!asked);
     this.#burst.push(line);
-    this.#burstRows += rowsOf(before + line, this.#columns);
-    this.#shown = false;
-    if (!this.#burstAnswers) this.#options.history.add(line);
+    if (!asked) this.#options.history.add(line);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#burstOver(), BURST);
   }
@@ -231,30 +293,19 @@ export class Console implements Screen {
   #burstOver(): void {
     if (this.#closed) return;
     const lines = [...this.#held, ...this.#burst];
-    const rest = this.#reader!.line;
     const text = !this.#burstAnswers &&
       lines.some((line) => line.trim() !== "" && this.#options.isText(line));
-    this.#held = text && rest !== "" ? lines : [];
-    if (text || rest !== "") this.#erase(rest);
-    this.#burst = [];
-    this.#burstRows = 0;
-    if (this.#held.length === 0) {
-      if (rest !== "" && !text) {
-        for (const line of lines) process.stdout.write(`${this.#label()}${line}\n`);
-      }
-      if (this.#burstAnswers) this.#answer(lines);
-      else this.#give(lines);
+    this.#held = text && this.#editor.text !== "" ? lines : [];
+    this.#bottom.hide();
+    // A text is shown again as a message.
+    if (!text && !this.#terminal.dumb) {
+      this.#terminal.write(lines.map((line) => `${this.#label()}${line}\n`).join(""));
     }
-    for (const printed of this.#later.splice(0)) process.stdout.write(printed + "\n");
-    this.#show();
-  }
-
-  /** Takes what was typed off the screen: it is shown again as a message. */
-  #erase(rest: string): void {
-    if (this.#dumb) return;
-    const more = rest === "" ? 0 : rowsOf(rest, this.#columns) - 1;
-    const rows = this.#burstRows + more + this.#statusRows;
-    process.stdout.write(`\x1b[${rows}A\r\x1b[J`);
+    this.#burst = [];
+    if (this.#burstAnswers) this.#answer(lines);
+    else if (this.#held.length === 0) this.#give(lines);
+    this.#printLatest();
+    this.#draw();
   }
 
   #give(lines: string[] | undefined): void {
@@ -276,85 +327,111 @@ export class Console implements Screen {
    */
   #interrupt(): void {
     if (this.#question === undefined && this.#options.stop()) return;
-    const reader = this.#reader!;
-    const empty = reader.line === "" && this.#held.length === 0;
+    const empty = this.#editor.text === "" && this.#held.length === 0;
     if (empty && this.#question === undefined) {
       this.#interrupted.resolve();
       return this.close();
     }
-    this.#hide();
-    reader.line = "";
-    reader.cursor = 0;
+    this.#editor.set("");
     this.#held = [];
     if (empty) this.#answer(undefined);
-    this.#show();
   }
 
-  #keypress = (_: unknown, key: PressedKey | undefined): void => {
-    const shortcut = key && this.#shortcutOf(key);
-    if (shortcut) return this.#options.shortcut(shortcut);
+  /** Ctrl-Z. */
+  #stop(): void {
+    this.#bottom.hide();
+    const problem = this.#terminal.stop();
+    if (problem === undefined) return;
+    this.#draw();
+    this.print(notice(
+      `Ctrl-Z cannot stop this program: ${problem}; type exit, or go on in another terminal`,
+      this.style,
+    ));
+  }
+
+  #resumed(): void {
+    this.#bottom.forget();
+    if (this.#pager) this.#pager.resume();
+    else this.#draw();
+  }
+
+  #clear(): void {
+    this.#bottom.forget();
+    this.#terminal.write("\x1b[H\x1b[2J");
+  }
+
+  #complete(): void {
+    const { text, cursor } = this.#editor;
+    const [found, part] = this.#options.complete(text.slice(0, cursor));
+    const common = commonBegin(found);
+    if (common.length > part.length || (found.length === 1 && common !== part)) {
+      const begin = text.slice(0, cursor - part.length) + common;
+      this.#editor.set(begin + text.slice(cursor), begin.length);
+    } else if (found.length > 1) {
+      this.print(columnsOf(found, this.#columns).join("\n"));
+    }
+  }
+
+  #hint(): void {
     const now = Date.now();
-    if (key?.name === "return" || now - this.#hinted < TYPING_EVERY) return;
-    const line = this.#reader?.line ?? "";
+    const line = this.#editor.text;
     if (line.length < 2 || this.#question !== undefined) return;
+    if (now - this.#hinted < TYPING_EVERY) return;
     this.#hinted = now;
     this.#options.typing(line);
-  };
+  }
 
-  #shortcutOf({ name = "", meta }: PressedKey): Shortcut | undefined {
-    if (this.#question !== undefined || this.#burst.length > 0) return undefined;
-    if (meta && /^[1-9]$/.test(name)) {
-      return { kind: "group", number: Number(name) as 1 };
+  async #page(source: PageSource): Promise<void> {
+    if (this.#pager || this.#closed) return;
+    this.#bottom.hide();
+    const pager = new Pager(source, this.#terminal, this.style);
+    this.#pager = pager;
+    try {
+      await pager.left;
+    } finally {
+      this.#pager = undefined;
+      if (!this.#closed) {
+        this.#printLatest();
+        this.#draw();
+      }
     }
-    if (name === "tab" && this.#reader?.line === "") return { kind: "next" };
-    if (name === "pageup") return { kind: "page", direction: "up" };
-    if (name === "pagedown") return { kind: "page", direction: "down" };
   }
 
-  #resized = (): void => {
-    // Rows that wrap otherwise cannot be counted any more; what stands above stays.
-    this.#statusRows = 0;
-  };
+  #printLater(text: string): void {
+    this.#later.push(text);
+    if (this.#later.length > LATER) this.#laterLost += this.#later.splice(0, 1).length;
+    this.#pager?.arrived();
+  }
 
+  #printLatest(): void {
+    const lost = this.#laterLost;
+    this.#laterLost = 0;
+    const more = `${counted(lost, "line")} more came meanwhile; get_messages shows them`;
+    const all = [...(lost > 0 ? [notice(more, this.style)] : []), ...this.#later.splice(0)];
+    if (all.length > 0) this.#terminal.write(all.join("\n") + "\n");
+  }
+
+  /** Shows what changed, where anything is shown. */
   #redraw(): void {
-    if (!this.#shown || this.#burst.length > 0) return;
-    this.#hide();
-    this.#show();
+    if (this.#bottom.shown) this.#draw();
   }
 
-  /** Takes status and prompt off the screen; the cursor is where they began. */
-  #hide(): void {
-    const reader = this.#reader;
-    if (!this.#shown || !reader) return;
-    this.#shown = false;
-    if (this.#dumb) return void process.stdout.write("\n");
-    const up = reader.getCursorPos().rows + this.#statusRows;
-    process.stdout.write(`${up > 0 ? `\x1b[${up}A` : ""}\r\x1b[J`);
-    this.#statusRows = 0;
+  #draw(): void {
+    if (!this.#opened || this.#closed || this.#pager || this.#burst.length > 0) return;
+    const pasted = counted(this.#held.length, "line");
+    const held = `${pasted} pasted: Enter sends all with this one, Ctrl-C drops all`;
+    const status = [...this.#status, ...(this.#held.length > 0 ? [held] : [])];
+    this.#bottom.draw({ status, ...this.#line() });
   }
 
-  #show(): void {
-    const reader = this.#reader;
-    if (!reader || this.#closed) return;
-    this.#shown = true;
-    if (this.#dumb) return this.#showDumb(reader);
-    const held = this.#held.length === 0 ? [] : [
-      `${
-        counted(this.#held.length, "line")
-      } pasted: Enter sends all with this one, Ctrl-C drops all`,
-    ];
-    const rows = [...this.#status, ...held].map((row) => truncate(row, this.#columns - 1));
-    for (const row of rows) process.stdout.write(paint(this.style, "gray", row) + "\n");
-    this.#statusRows = rows.length;
-    reader.setPrompt(this.#label());
-    reader.prevRows = 0; // nothing of the last prompt is on the screen
-    reader.prompt(true);
-  }
-
-  #showDumb(reader: Reader): void {
-    reader.setPrompt(this.#label());
-    reader.prompt(true);
-    process.stdout.write(reader.line);
+  /** What stands in the line. */
+  #line(): { label: string; text: string; cursor: number } {
+    const search = this.#search;
+    if (!search) {
+      return { label: this.#label(), text: this.#editor.text, cursor: this.#editor.cursor };
+    }
+    const label = truncate(search.label, Math.max(12, this.#columns - 10));
+    return { label, text: search.found, cursor: search.cursor };
   }
 
   #label(): string {
@@ -362,6 +439,15 @@ export class Console implements Screen {
   }
 
   get #columns(): number {
-    return this.style.columns ?? 80;
+    return this.#terminal.size.columns;
   }
+}
+
+/** What all begin with. */
+function commonBegin([first = "", ...others]: readonly string[]): string {
+  let length = first.length;
+  for (const other of others) {
+    while (!other.startsWith(first.slice(0, length))) length--;
+  }
+  return first.slice(0, length);
 }

@@ -125,7 +125,8 @@ export class Conversations {
     const wanted = isNew || all ? LAST : Math.max(LAST, fresh + BEFORE);
     const shown = this.#fitting(group, entries.slice(-wanted), (screen.rows ?? 24) - ROWS_LEFT);
     if (fresh > shown.length) say(moreThan(group, fresh, shown.length, isNew));
-    const first = fresh >= shown.length ? undefined : shown.find((entry) => view.isFresh(entry));
+    const isNews = (entry: GroupEntry) => view.isFresh(entry) && entry.author !== user.id;
+    const first = fresh >= shown.length ? undefined : shown.find(isNews);
     for (const entry of shown) {
       if (entry === first) print(newLine(screen.style));
       print(this.line(group, entry));

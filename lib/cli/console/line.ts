@@ -1,16 +1,22 @@
 /** What a typed line is: a command, or text for the current group; and what Tab makes of it. Pure. */
 
-import { nearest } from "../../text/nearest.ts";
-import { typedName } from "../render.ts";
+import { edits, nearest } from "../../text/nearest.ts";
+import { areArguments, type Argument, type Around } from "../commands/arguments.ts";
+import { typedName } from "../../text/names.ts";
 import { completeMention, type Mentionable } from "./mentions.ts";
 
 /** What the parser needs of a command. */
 export interface Names {
   /** Understood anywhere. */
   readonly names: readonly string[];
-  /** Understood after `/`, and bare while there is no current group. */
+  /** Understood like the names, also where one of these is an ordinary word. */
   readonly short?: readonly string[];
-  /** Ordinary words: with more words behind them than this they are a text. */
+  /**
+   * Behind an ordinary word (a name without `_`): what makes the line this command, in this order,
+   * each of which may be left out; default nothing.
+   */
+  readonly takes?: readonly Argument[];
+  /** Behind an ordinary word: at most so many others are asked about, more are a text; default 3. */
   readonly most?: number;
 }
 
@@ -19,43 +25,73 @@ export type Line<C extends Names> =
   | { readonly kind: "empty" }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "command"; readonly command: C; readonly word: string; readonly rest: string }
-  | { readonly kind: "unknown"; readonly word: string; readonly near?: string };
+  /** It begins like a command, and may be a text. */
+  | { readonly kind: "unsure"; readonly command: C; readonly word: string; readonly text: string }
+  /** A command that there is not. */
+  | {
+    readonly kind: "unknown";
+    readonly word: string;
+    readonly near?: string;
+    readonly text: string;
+  };
 
 /** What surrounds the line. */
-export interface Setting {
+export interface Setting extends Around {
   /** There is a group that plain text goes to. */
   readonly current: boolean;
-  /** True for a name or address of a group joined or listed. */
-  readonly isGroup: (name: string) => boolean;
 }
 
 /**
  * Understands one line. `-` and `_` are alike in a command, `/` may stand before it. A line that
- * begins with a space is always text.
+ * begins with a space is always text. An ordinary word such as `read` begins a command where what
+ * follows is what the command takes; where it could be meant so, that is for the person to say.
  */
 export function readLine<C extends Names>(
   typed: string,
   commands: readonly C[],
-  { current, isGroup }: Setting,
+  setting: Setting,
 ): Line<C> {
   if (typed.trim() === "") return { kind: "empty" };
+  const { current } = setting;
   if (/^\s/.test(typed) && current) return { kind: "text", text: typed.trim() };
-  const [, slash, word, rest] = /^(\/?)(\S*)\s*(.*)$/s.exec(typed.trim())!;
-  const name = word.toLowerCase().replaceAll("-", "_");
-  const command = commands.find((command) => {
-    if (command.names.includes(name)) {
-      const words = rest.split(/\s+/).filter(Boolean).length;
-      return slash || !current || words <= (command.most ?? Infinity) || isGroup(rest);
-    }
-    return command.short?.includes(name) && (slash || !current || isGroup(rest));
-  });
-  if (command) return { kind: "command", command, word: slash + word, rest: rest.trim() };
-  if (slash || !current || name.includes("_")) {
-    const near = nearest(name, commands.flatMap(({ names, short = [] }) => [...names, ...short]));
-    const isText = current && !slash && near === undefined;
-    if (!isText) return { kind: "unknown", word: slash + word, ...(near ? { near } : {}) };
+  const text = typed.trimEnd();
+  const [, slash, bare, rest] = /^(\/?)(\S*)\s*(.*)$/s.exec(typed.trim())!;
+  const word = slash + bare;
+  const name = bare.toLowerCase().replaceAll("-", "_");
+  const command = commands.find(({ names, short }) => [...names, ...short ?? []].includes(name));
+  if (command) {
+    const certain = slash || !current || name.includes("_") ||
+      areArguments(rest, command.takes ?? [], setting);
+    if (certain) return { kind: "command", command, word, rest };
+    const asked = wordsIn(rest) <= (command.most ?? 3);
+    return asked ? { kind: "unsure", command, word, text } : { kind: "text", text };
   }
-  return { kind: "text", text: typed.trimEnd() };
+  const all = commands.flatMap(({ names, short = [] }) => [...names, ...short]);
+  if (slash || !current || name.includes("_")) {
+    const near = nearest(name, all);
+    if (near !== undefined) return { kind: "unknown", word, near, text };
+    return slash || !current ? { kind: "unknown", word, text } : { kind: "text", text };
+  }
+  const near = all.find((one) => isSlip(name, one));
+  return near !== undefined && wordsIn(rest) <= 1
+    ? { kind: "unknown", word, near, text }
+    : { kind: "text", text };
+}
+
+function wordsIn(text: string): number {
+  return text.split(/\s+/).filter(Boolean).length;
+}
+
+/**
+ * Whether a word is a command with a slip of the finger: two letters swapped or, in a longer word, one
+ * too many, too few or wrong. Other forms of the word (`removed`) are none.
+ */
+function isSlip(word: string, command: string): boolean {
+  if (word.startsWith(command) || command.startsWith(word) || edits(word, command) !== 1) {
+    return false;
+  }
+  const letters = (text: string) => [...text].sort().join("");
+  return word.length >= 6 || (word.length >= 4 && letters(word) === letters(command));
 }
 
 /** What can be completed. */

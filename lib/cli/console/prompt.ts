@@ -5,7 +5,14 @@ import { safeLine } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Receipt, UserEvent } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
-import { type AtPrompt, type Command, type Context, runCommand } from "../commands/command.ts";
+import {
+  type AtPrompt,
+  type Command,
+  type Context,
+  refuseOption,
+  runCommand,
+} from "../commands/command.ts";
+import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
 import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
 import { explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
@@ -151,6 +158,11 @@ export class Prompt implements AtPrompt {
   }
 
   async #work(command: Command, rest: string, { signal }: Running): Promise<void> {
+    if (/^(--help|-h)$/.test(rest)) {
+      const page = promptHelp(this.commands, this.screen.style, command.names[0]);
+      return this.print(page.join("\n"));
+    }
+    refuseOption(command, rest);
     const args = await command.prompt!.read(rest, this);
     await runCommand(command, { ...this.#context, signal }, args, {
       print: (text) => signal.aborted ? undefined : this.screen.print(text),

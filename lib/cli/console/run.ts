@@ -5,7 +5,8 @@ import { looksLikeAddress } from "../../text/addresses.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { User } from "../../user/user.ts";
 import { columns } from "../args.ts";
-import type { Command } from "../commands/command.ts";
+import type { Command, ProgramCommand } from "../commands/command.ts";
+import { TYPED_COMMANDS } from "../commands/table.ts";
 import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
@@ -29,6 +30,8 @@ export interface RunPromptOptions {
   readonly all?: boolean;
   /** Rings, and tells the desktop, at a mention; default true. */
   readonly bell?: boolean;
+  /** Of a script: lines that are no command go to the current group. */
+  readonly say?: boolean;
 }
 
 /** How long the groups have at the start to say what is unread, ms. */
@@ -106,7 +109,8 @@ function paceOf(prompt: Prompt, lines: readonly string[]): Pace {
   if (isPastedText(prompt, lines)) return "at once";
   if (lines.length > 1) return "first";
   const line = understand(prompt, lines[0]);
-  return line.kind === "command" ? line.command.pace ?? "in turn" : "at once";
+  if (line.kind !== "command" || !line.command.prompt) return "at once";
+  return line.command.pace ?? "in turn";
 }
 
 /** Several lines at once: commands if all of them are (or nothing else is possible), else one text. */
@@ -118,16 +122,16 @@ function isPastedText(prompt: Prompt, lines: readonly string[]): boolean {
 
 /** Runs what was typed at one moment; false when a line of it failed. */
 async function runTurn(prompt: Prompt, { lines, behind }: Turn): Promise<boolean> {
-  const mayText = behind?.ok ?? true;
+  const moved = behind?.ok ?? true;
   if (isPastedText(prompt, lines)) {
     const text = lines.splice(0).join("\n").replace(/^\n+|\s+$/g, "");
-    return await runText(prompt, text, mayText);
+    return await runText(prompt, text, { moved });
   }
   const before = prompt.pasted;
   prompt.pasted = lines;
   let ok = true;
   while (lines.length > 0 && !prompt.ended) {
-    ok = await runLine(prompt, lines.shift()!, mayText && ok) && ok;
+    ok = await runLine(prompt, lines.shift()!, { moved: moved && ok }) && ok;
   }
   prompt.pasted = before;
   return ok;
@@ -185,7 +189,7 @@ export interface ScriptOptions extends Omit<RunPromptOptions, "run" | "group"> {
 
 /** Runs every line; 1 if any failed. */
 export async function runScript(options: ScriptOptions): Promise<number> {
-  const { user, home, host, output, lines, signal } = options;
+  const { user, home, host, output, lines, signal, say = false } = options;
   let code = 0;
   let written: Promise<void> = Promise.resolve();
   const next = async () => {
@@ -217,7 +221,7 @@ export async function runScript(options: ScriptOptions): Promise<number> {
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
       if (line === undefined) break;
-      await runLine(prompt, line);
+      await runLine(prompt, line, { says: say });
       await written;
     }
   } finally {
@@ -227,53 +231,93 @@ export async function runScript(options: ScriptOptions): Promise<number> {
 }
 
 /** What a typed line is, at this moment. */
-function understand(prompt: Prompt, typed: string): Line<Command> {
-  return readLine(typed, prompt.commands, {
-    current: prompt.current !== undefined,
-    isGroup: (name) => {
-      const { names, numbered } = prompt.known;
-      const bare = name.replace(/^(["'])(.*)\1$/, "$2").toLowerCase();
-      return names.some((known) => known.toLowerCase() === bare) ||
-        (/^\d+$/.test(name) && numbered[Number(name) - 1] !== undefined);
-    },
+function understand(prompt: Prompt, typed: string): Line<Command | ProgramCommand> {
+  const { current, known, members } = prompt;
+  return readLine(typed, TYPED_COMMANDS, {
+    current: current !== undefined,
+    known,
+    members: members.map(({ name }) => name),
   });
 }
 
+/** What a line may be beside a command. */
+interface Allowed {
+  /** What is no command is a text for the current group. */
+  readonly says?: boolean;
+  /** What was to choose the group did so, and a text is for it. */
+  readonly moved?: boolean;
+}
+
 /** Runs one line; false when it failed, which was said. */
-async function runLine(prompt: Prompt, typed: string, mayText = true): Promise<boolean> {
+async function runLine(prompt: Prompt, typed: string, allowed: Allowed = {}): Promise<boolean> {
+  const { says = true } = allowed;
   const line = understand(prompt, typed);
   switch (line.kind) {
     case "empty":
       return true;
     case "text":
-      return await runText(prompt, line.text, mayText);
-    case "command":
-      return await prompt.run(line.command, line.rest);
+      return says ? await runText(prompt, line.text, allowed) : refuse(prompt, notSaid(line.text));
+    case "command": {
+      const { command, word, rest } = line;
+      if (command.prompt) return await prompt.run(command, rest);
+      return refuse(prompt, `Cannot run ${safeLine(word)} here: ${command.instead}`);
+    }
+    case "unsure":
+      if (prompt.live) return await ask(prompt, line, allowed);
+      return says ? await runText(prompt, line.text, allowed) : refuse(prompt, notSaid(line.text));
     case "unknown": {
-      const hint = line.near ? `did you mean ${line.near}?` : "help shows what there is";
+      if (prompt.live && prompt.current) return await ask(prompt, line, allowed);
       const group = prompt.current ? "" : "; to send plain text, join_group G first";
-      prompt.fail(`There is no command "${safeLine(line.word)}": ${hint}${group}`);
-      return false;
+      return refuse(prompt, noSuchCommand(line) + group);
     }
   }
 }
 
-/**
- * A text for the current group. A person does not wait for it, a script does.
- *
- * @param may false where what was to choose the group failed: it was meant for another one
- */
-async function runText(prompt: Prompt, text: string, may: boolean): Promise<boolean> {
+function refuse(prompt: Prompt, why: string): false {
+  prompt.fail(why);
+  return false;
+}
+
+/** What a script is told of a line that nobody asked to send. */
+function notSaid(text: string): string {
+  return `Cannot run "${
+    safeLine(text)
+  }": it is no command; send_message G TEXT sends a text, and ` +
+    "with --say every line that is no command is one";
+}
+
+type Doubtful = Extract<Line<Command | ProgramCommand>, { kind: "unsure" | "unknown" }>;
+
+/** Asks before anything is sent. An answer that is none is the next line. */
+async function ask(prompt: Prompt, line: Doubtful, allowed: Allowed): Promise<boolean> {
+  prompt.say(
+    line.kind === "unsure"
+      ? `"${safeLine(line.word)}" is a command, ${usageOf(line.command)}, and this may be a text`
+      : noSuchCommand(line),
+  );
+  const answer = await prompt.nextLine("Send it as a message (y/N)? ");
+  if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text, allowed);
+  prompt.say("not sent: / before it makes it a command, a space a message; Up brings it back");
+  if (answer === undefined || /^\s*(no?)?\s*$/i.test(answer)) return false;
+  return await runLine(prompt, answer, allowed);
+}
+
+function noSuchCommand({ word, near }: Extract<Doubtful, { kind: "unknown" }>): string {
+  const hint = near ? `did you mean ${near}?` : "help shows what there is";
+  return `There is no command "${safeLine(word)}": ${hint}`;
+}
+
+function usageOf({ prompt, names }: Command | ProgramCommand): string {
+  return prompt?.usage ?? names[0];
+}
+
+/** A text for the current group. A person does not wait for it, a script does. */
+async function runText(prompt: Prompt, text: string, { moved = true }: Allowed): Promise<boolean> {
   const group = prompt.current;
-  if (!group) {
-    prompt.fail("You are in no group: join_group G first");
-    return false;
-  }
-  if (!may && prompt.live) {
-    prompt.fail(
-      `Cannot send "${text.slice(0, 60)}": the command before it failed; Up brings it back`,
-    );
-    return false;
+  if (!group) return refuse(prompt, "You are in no group: join_group G first");
+  if (!moved && prompt.live) {
+    const begin = `Cannot send "${safeLine(text.slice(0, 60))}"`;
+    return refuse(prompt, `${begin}: the command before it failed; Up brings it back`);
   }
   const sent = prompt.send(group, text);
   if (prompt.live) return true;

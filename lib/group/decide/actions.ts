@@ -55,15 +55,12 @@ function effectOf(state: GroupState, own: Member, act: Act, now: number): Effect
   const member = members.get(user);
   switch (action) {
     case "unban":
-      return values.has(banKey(user)) ? { body: { user } } : undefined;
+      return values.has(banKey(user)) ? named(user, values.get(banKey(user))) : undefined;
     case "unmute":
-      return values.has(muteKey(user)) ? { body: { user } } : undefined;
+      return values.has(muteKey(user)) ? named(user, member?.name) : undefined;
     case "ban":
       if (values.has(banKey(user)) && !member) return undefined;
-      return {
-        body: { user, ...(member ? { name: member.name } : {}) },
-        values: withoutInvites(state, user, undefined),
-      };
+      return { ...named(user, member?.name), values: withoutInvites(state, user, undefined) };
     case "remove":
       if (!member) return undefined;
       return {
@@ -89,6 +86,11 @@ function effectOf(state: GroupState, own: Member, act: Act, now: number): Effect
   }
 }
 
+/** An effect on somebody, by name where the group knows one. */
+function named(user: string, name: string | undefined): Effect {
+  return { body: { user, ...(name ? { name } : {}) } };
+}
+
 /** Whether a mute that there is stands for one that is asked for. */
 function isMuted(there: string | undefined, until: number): boolean {
   if (there === undefined) return false;
@@ -105,12 +107,15 @@ function newRole(own: Member, before: Role, { action, role }: Act): Role {
   }
   const up = action === "promote";
   if (up ? compareRoles(role, before) < 0 : compareRoles(role, before) > 0) {
-    const message = `Cannot ${action}: the member is ${before} now, ${role} is not ` +
-      (up ? "higher" : "lower");
+    const message = `Cannot ${action} to ${role}: that user is ${before} now, and ${role} ` +
+      `is not ${up ? "higher" : "lower"}`;
     throw new Refusal("bad_request", message);
   }
   if (compareRoles(role, own.role) >= 0) {
-    throw new Refusal("forbidden", `Cannot ${action}: only a role below your own can be given`);
+    throw new Refusal(
+      "forbidden",
+      `Cannot ${action} to ${role}: only a role below your own can be given`,
+    );
   }
   return role;
 }
@@ -130,5 +135,5 @@ function judgedRole({ members, values, founder }: GroupState, user: string): Rol
 
 function required(member: Member | undefined, action: string): Member {
   if (member) return member;
-  throw new Refusal("not_found", `Cannot ${action}: no such member`);
+  throw new Refusal("not_found", `Cannot ${action}: that user is no member; members shows who is`);
 }

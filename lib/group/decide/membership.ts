@@ -8,7 +8,8 @@ import { authorOf, type Decide } from "./decision.ts";
 import { openInvite, useInvite, withoutInvites } from "./invites.ts";
 
 /**
- * The entry that lets the actor in; none where it is a member already under this name.
+ * The entry that lets the actor in, or gives a member its new name; none where it is a member already
+ * under this name.
  *
  * Refuses `bad_invite`, `banned`, and `forbidden` in a private group without an invite.
  */
@@ -25,8 +26,11 @@ export const decideJoin: Decide<"join"> = (state, { actor, invite }, _, now) => 
   const role = known?.role ?? newcomersRole(state, actor.user, invited);
   const { head } = state;
   if (known?.name === actor.name) return { drafts: [], reply: () => ({ epoch, head, role }) };
+  const entry = known
+    ? { kind: "rename", body: { before: known.name } } as const
+    : { kind: "join", body: { role } } as const;
   return {
-    drafts: [{ count: 1, kind: "join", ...authorOf(actor), body: { role } }],
+    drafts: [{ count: 1, ...authorOf(actor), ...entry }],
     values: token === undefined ? {} : useInvite(state, token, now),
     reply: ([{ first }]) => ({ epoch, head: first, role }),
   };
@@ -35,7 +39,10 @@ export const decideJoin: Decide<"join"> = (state, { actor, invite }, _, now) => 
 function newcomersRole(state: GroupState, user: string, invited: Role | undefined): Role {
   if (user === state.founder) return "founder";
   if (state.access === "private" && !invited) {
-    throw new Refusal("forbidden", `Cannot join "${state.name}": it is private, ask for an invite`);
+    throw new Refusal(
+      "forbidden",
+      `Cannot join "${state.name}": it is private; ask one of its admins for an invite`,
+    );
   }
   return state.values.has(readerKey(user)) ? "reader" : invited ?? "member";
 }

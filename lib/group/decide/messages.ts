@@ -1,5 +1,6 @@
 /** What is sent. Pure. */
 
+import { counted } from "../../text/counted.ts";
 import { Refusal } from "../../errors.ts";
 import { midTime } from "../../identity/ids.ts";
 import type { Places } from "../../log/log.ts";
@@ -61,13 +62,28 @@ export const decideSend: Decide<"send"> = (state, request, seen, now) => {
   };
 };
 
+/** How long a mute goes on, where it ends by itself. */
+function stillFor(until: string, now: number): string {
+  if (until === "0") return "";
+  const minutes = Math.ceil((Number(until) - now) / 60_000);
+  return `, for ${
+    minutes < 120 ? counted(minutes, "minute") : counted(Math.ceil(minutes / 60), "hour")
+  } more`;
+}
+
 function requireVoice(state: GroupState, { user }: Actor, now: number): void {
   if (requireMember(state, user).role === "reader") {
-    throw new Refusal("forbidden", `Cannot send to "${state.name}": readers may only read`);
+    throw new Refusal(
+      "forbidden",
+      `Cannot send to "${state.name}": you are a reader; ask an admin to promote you`,
+    );
   }
   const until = state.values.get(muteKey(user));
   if (until === undefined || (until !== "0" && Number(until) <= now)) return;
-  throw new Refusal("muted", `Cannot send to "${state.name}": an admin has muted you`);
+  throw new Refusal(
+    "muted",
+    `Cannot send to "${state.name}": an admin has muted you${stillFor(until, now)}`,
+  );
 }
 
 /** What was sent behind a request that was refused does not overtake it. */

@@ -1,0 +1,33 @@
+/** What is logged of a request: who asked, of which group, and whom it is about. Pure. */
+
+import { CLAIM } from "../protocol/batch.ts";
+import type { Known, Op, Request } from "./request.ts";
+import type { GroupState } from "./state.ts";
+
+/** A line for people, and what it says for programs. */
+export interface LogLine {
+  readonly text: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** `JOIN REQUEST FROM alice#1a2b3c4d (Lab)`, and of an admin's acts also on whom. */
+export function requestLine<K extends Op>(
+  state: GroupState,
+  request: Known<K>,
+  words: string,
+): LogLine {
+  const { user, name } = request.actor;
+  const who = called(state, user, name);
+  const fields = { user, name: state.members.get(user)?.name ?? name };
+  if (request.op !== "act") return { text: `${words} FROM ${who} (${state.name})`, fields };
+  const { action, user: on } = request as Request<"act">;
+  const act = `${action.toUpperCase()} REQUEST FROM ${who} (${state.name})`;
+  if (on === undefined) return { text: act, fields: { ...fields, action } };
+  return { text: `${act}: ${called(state, on)}`, fields: { ...fields, action, on } };
+}
+
+/** The name of a user and what its id begins with. */
+function called(state: GroupState, user: string, name = ""): string {
+  const short = user.startsWith(CLAIM) ? ` ${user}` : `#${user.slice(0, 8)}`;
+  return `${state.members.get(user)?.name ?? name}${short}`.trimStart();
+}

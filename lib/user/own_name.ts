@@ -1,0 +1,55 @@
+/** What a user is called. Another device of the same user may change it: its groups tell. */
+
+import type { GroupEntry } from "../protocol/batch.ts";
+import { checkedName } from "../text/names.ts";
+
+interface OwnNameOptions {
+  readonly id: string;
+  readonly name: string;
+  /** When it was chosen, ms since 1970. */
+  readonly named?: number | undefined;
+  /** Keeps a changed name. */
+  renamed?(name: string, named: number): void;
+  /** Another device chose this name. */
+  heard(name: string): void;
+}
+
+/** Of two choices the later one counts. */
+export class OwnName {
+  readonly #options: OwnNameOptions;
+  #name: string;
+  #named: number;
+
+  constructor(options: OwnNameOptions) {
+    this.#options = options;
+    this.#name = options.name;
+    this.#named = options.named ?? 0;
+  }
+
+  get current(): string {
+    return this.#name;
+  }
+
+  /** @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept */
+  choose(name: string): void {
+    this.#set(checkedName(name), Date.now());
+  }
+
+  /** Entries of one batch were read, which may say that we chose another name elsewhere. */
+  readonly read = ([{ kind, author, name, at }]: readonly GroupEntry[]): void => {
+    const isOurs = (kind as string) === "rename" && author === this.#options.id;
+    if (!isOurs || at <= this.#named || name === this.#name) return;
+    try {
+      this.#set(name, at);
+    } catch {
+      return; // It cannot be kept: the next program hears it again.
+    }
+    this.#options.heard(name);
+  };
+
+  #set(name: string, named: number): void {
+    this.#options.renamed?.(name, named);
+    this.#name = name;
+    this.#named = named;
+  }
+}
