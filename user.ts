@@ -2,36 +2,45 @@
 import process from "node:process";
 import { ask, processOutput, stdinSize } from "./lib/cli/streams.ts";
 import { userProgram } from "./lib/cli/user_program.ts";
-import { openLog } from "./lib/run/logging.ts";
 import { isListening } from "./lib/registry/probe.ts";
+import { ownAddresses } from "./lib/run/machine.ts";
 import { main } from "./lib/run/main.ts";
+import { typed } from "./lib/run/this_program.ts";
 
 // Loaded when needed: --help answers at once.
 const open = () => import("./lib/run/open_user.ts");
 const openHome = () => import("./lib/run/open_home.ts");
+const servers = () => import("./lib/run/home_servers.ts");
 
-await main((signal, onClose) =>
-  userProgram(
-    process.argv.slice(2),
+const words = process.argv.slice(2);
+
+await main(async (signal, onClose) => {
+  if (words[0] === "servers") {
+    const { serversProgram } = await import("./lib/run/serve_home.ts");
+    return await serversProgram(words.slice(1), { signal, onClose });
+  }
+  return await userProgram(
+    words,
     {
       openUser: async (options) => (await open()).openUser(options),
       lookingUser: async (options) => (await open()).lookingUser(options),
       restoreHome: async (home, options) => (await openHome()).restoreHome(home, options),
-      openGroup: async (options) => (await import("./lib/run/open_group.ts")).openGroup(options),
-      openRegistry: async (options) =>
-        (await import("./lib/run/open_registry.ts")).openRegistry(options),
+      servers: async (options) =>
+        new (await servers()).HomeServers({ ...options, program: import.meta.url }),
+      foldersOf: async (home) => (await servers()).foldersOf(home),
+      addresses: ownAddresses,
+      typed,
       keptName: async (home) => (await open()).keptName(home),
       systemName: async () => (await open()).systemName(),
       machine: async (home, engine) => (await openHome()).machine(home, engine),
       database: async (url) => (await import("./lib/run/look_database.ts")).lookAtDatabase(url),
       hold: async (folder) => (await import("./lib/run/hold.ts")).holdFolder(folder),
       isListening,
-      openLog,
       stdin: process.stdin,
       stdinSize,
       ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
     },
     processOutput(),
     { signal, onClose },
-  )
-);
+  );
+});

@@ -41,14 +41,29 @@ export function homeFolder(
   return join(userHome, ".local", "share", "zgroup");
 }
 
+/** `--home` once more, for a command line that a person is told; empty where it was not given. */
+export function homeOption(given: Given): string {
+  const home = given.texts.get("home");
+  return home === undefined ? "" : ` --home ${/^[\w./~-]+$/.test(home) ? home : `'${home}'`}`;
+}
+
 /** The registries: every `--registry`, else `$ZGROUP_REGISTRY` (commas), else this machine's. */
-export function registriesOf(given: Given, { env }: Pick<Environment, "env"> = process): string[] {
+export function registriesOf(given: Given, environment?: Pick<Environment, "env">): string[] {
+  const asked = askedRegistries(given, environment);
+  return asked.length > 0 ? asked : [DEFAULT_REGISTRY];
+}
+
+/** The registries that somebody named: every `--registry`, else `$ZGROUP_REGISTRY` (commas). */
+export function askedRegistries(
+  given: Given,
+  { env }: Pick<Environment, "env"> = process,
+): string[] {
   const options = given.lists.get("registry");
   const addresses = options ??
     (env.ZGROUP_REGISTRY ?? "").split(",").map((text) => text.trim()).filter(Boolean);
   const what = options ? "--registry" : "$ZGROUP_REGISTRY";
   for (const address of addresses) checkedRegistry(what, address);
-  return addresses.length > 0 ? [...new Set(addresses)] : [DEFAULT_REGISTRY];
+  return [...new Set(addresses)];
 }
 
 /** Entries of each group that are kept on one's own disk when nobody says, and at most. */

@@ -1,6 +1,6 @@
 /** One command and out: finds the row of a command line and runs it. */
 
-import { Interrupted, UsageError } from "../errors.ts";
+import { BadReply, Interrupted, UsageError } from "../errors.ts";
 import { safeLine } from "../text/filter.ts";
 import { nearest } from "../text/nearest.ts";
 import type { User } from "../user/user.ts";
@@ -13,16 +13,10 @@ import {
   runCommand,
 } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
+import { pagingAlone } from "./console/pager.ts";
 import type { Call } from "./program.ts";
-import {
-  Authors,
-  COMMAND_WORDS,
-  entryLine,
-  explain,
-  explainSend,
-  failed,
-  notice,
-} from "./render.ts";
+import { COMMAND_WORDS, entryLine, explain, explainSend, failed, notice } from "./render.ts";
+import { People } from "./people.ts";
 
 /** A row that is run with a user. */
 export type OnceCommand = Command & { readonly once: NonNullable<Command["once"]> };
@@ -78,10 +72,12 @@ export async function runOnce(
   const words = given.positionals.slice(1);
   const json = given.flags.has("json");
   const onTerminal = output.style.columns !== undefined;
-  const authors = new Authors();
+  let people = new People();
   try {
     const input = { input: stdin, inputSize: stdinSize?.() };
-    const args = await command.once.read({ words, given, ...input, now: Date.now() });
+    const joined = user.joined();
+    const args = await command.once.read({ words, given, joined, ...input, now: Date.now() });
+    const lineOf: Context["entry"] = (_, entry) => entryLine(entry, output.style, { people });
     const context: Context = {
       user,
       home,
@@ -96,7 +92,19 @@ export async function runOnce(
         }),
       // What is printed at the same terminal shows how far it is.
       ...(json && onTerminal ? {} : { progress: (soFar) => output.progress?.(soFar) }),
-      entry: (_, entry) => entryLine(entry, output.style, { label: authors.label(entry) }),
+      ...(json ? {} : { paging: pagingAlone(output.style, signal) }),
+      async meet({ id }) {
+        // What has names alone is read by a person.
+        if (json) return;
+        people = new People(
+          await user.members(id).catch((error: unknown) => {
+            if (error instanceof BadReply) return []; // What it has else may be good.
+            throw error;
+          }),
+        );
+      },
+      entry: lineOf,
+      dated: lineOf,
     };
     await runCommand(command, context, args, {
       json,

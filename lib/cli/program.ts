@@ -10,6 +10,7 @@ import type { User } from "../user/user.ts";
 import type { Hold } from "./home.ts";
 import { COMMON, type Given, type Options, readArgs } from "./args.ts";
 import { failed } from "./render.ts";
+import type { Servers } from "./servers.ts";
 import type { Ask, Bytes, Output } from "./streams.ts";
 
 /** The version that `--version` shows; a test compares it with deno.json. */
@@ -182,7 +183,17 @@ export interface OpenGroupOptions {
   readonly log?: LogSink;
 }
 
-/** What composition starts for a server's program, and for `start`. */
+/** Of which folder servers are, and how they are started where they do not run. */
+export interface ServersOptions {
+  readonly home: string;
+  /** Where groups are listed. */
+  readonly registries: readonly string[];
+  readonly transport: string | undefined;
+  /** Where groups listen that nobody gives an address; default `127.0.0.1`. */
+  readonly host?: string | undefined;
+}
+
+/** What composition starts for a server's program. */
 export interface ServerDoors {
   readonly openLog: OpenLog;
   readonly openRegistry: (options: OpenRegistryOptions) => Promise<Running>;
@@ -192,7 +203,7 @@ export interface ServerDoors {
 }
 
 /** What the user program needs of composition. */
-export interface UserDoors extends ServerDoors {
+export interface UserDoors extends Pick<ServerDoors, "ask"> {
   /** Opens this home's user. */
   readonly openUser: (options: OpenUserOptions) => Promise<User>;
   /** This home's user, or a fresh one, to look at servers: nothing is sent, nothing kept. */
@@ -208,7 +219,15 @@ export interface UserDoors extends ServerDoors {
   readonly machine: (home: string, transport?: string) => Promise<Machine>;
   /** What a database is that keeps groups. @throws {UsageError} it is no URL of one */
   readonly database: (url: string) => Promise<DatabaseFound>;
-  /** The name kept in a home; undefined on the first run. */
+  /** The servers beside the screens of a folder. */
+  readonly servers: (options: ServersOptions) => Promise<Servers>;
+  /** A home, and the folders of its profiles. */
+  readonly foldersOf: (home: string) => Promise<readonly string[]>;
+  /** The addresses of this machine, without a zone. */
+  readonly addresses: () => string[];
+  /** What a person types to run a command of this program, in the form that was used here. */
+  readonly typed: (command: string) => string;
+  /** The name that somebody chose in a home; undefined before. */
   readonly keptName: (home: string) => Promise<string | undefined>;
   /** The name of the system's user. */
   readonly systemName: () => Promise<string>;

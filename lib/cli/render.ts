@@ -5,6 +5,7 @@
 
 import { styleText } from "node:util";
 import { BadReply, DiskFull, IdentityChanged, Refusal, sentence, Unreachable } from "../errors.ts";
+import { shortId } from "../identity/ids.ts";
 import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
 import { formatClock, formatDay, formatLocal } from "../text/time.ts";
@@ -13,7 +14,9 @@ import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { JoinedGroup, MemberInfo, Trusted } from "../user/types.ts";
+import { either } from "../text/meant.ts";
 import { displayWidth, wrap } from "../text/width.ts";
+import { fullLabel, People, quotedName } from "./people.ts";
 
 /** Where lines go: without colour and columns they are plain text for a file or a pipe. */
 export interface Style {
@@ -31,9 +34,9 @@ const INDENT = "    ";
 /** How an entry is shown. */
 interface EntryShown {
   /** The group's name stands before it. */
-  readonly group?: string;
-  /** The author. */
-  readonly label?: string;
+  readonly group?: string | undefined;
+  /** Who is in the group. */
+  readonly people?: People | undefined;
   /** The time alone: the date stands in a line of its own. */
   readonly clock?: boolean;
   /** It mentions who reads it. */
@@ -44,15 +47,15 @@ interface EntryShown {
 export function entryLine(
   entry: GroupEntry,
   style: Style = PLAIN,
-  { group, label, clock = false, mention = false }: EntryShown = {},
+  { group, people = NOBODY, clock = false, mention = false }: EntryShown = {},
 ): string {
   const where = (mention ? "@ " : "") + (group === undefined ? "" : `[${safeLine(group)}] `);
+  const mark = MARKS[entry.signature] ?? "";
   if (entry.kind !== "message") {
-    const mark = MARKS[entry.signature] ?? "";
-    return paint(style, "gray", `${where}* ${actionText(entry)}${mark}`);
+    return paint(style, "gray", `${where}* ${actionText(entry, people)}${mark}`);
   }
   const time = `[${clock ? formatClock(entry.at) : formatLocal(entry.at)}] `;
-  const author = label ?? authorLabel(entry);
+  const author = authorOf(entry, people) + mark;
   const width = displayWidth(`${where}${time}${author}: `);
   const head = paint(style, mention ? MENTION : "cyan", where) + paint(style, "gray", time) +
     paint(style, "bold", author) + ": ";
@@ -73,6 +76,8 @@ export function dayLine(at: number, style: Style): string {
 export function newLine(style: Style): string {
   return paint(style, MENTION, "— new —");
 }
+/** A group of which nobody is known. */
+const NOBODY = new People();
 
 /** A map: a group may name a kind `constructor`. */
 const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
@@ -89,20 +94,21 @@ const ACTION_VERBS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What somebody did, and to whom; a kind of a later version is shown by its name. */
-function actionText(entry: GroupEntry): string {
+function actionText(entry: GroupEntry, people: People): string {
   const kind = kindOf(entry);
-  const { name } = entry;
+  const { author, name } = entry;
   const body: Readonly<Record<string, unknown>> = entry.body ?? {};
-  const who = quotedName(name);
+  const who = kind === "founded" ? quotedName(name) : authorOf(entry, people);
   if (kind === "topic") {
     const topic = safeLine(String(body.topic ?? ""));
     return topic === "" ? `${who} took the topic away` : `${who} set the topic: ${topic}`;
   }
-  const whom = typeof body.name === "string"
-    ? ` ${quotedName(body.name)}`
-    : typeof body.user === "string"
-    ? ` ${safeLine(body.user.slice(0, 8))}`
-    : "";
+  if (kind === "join") return `${who} joined${alikeText(entry, people)}`;
+  if (kind === "rename") {
+    const before = people.label({ user: author, name: String(body.before ?? "") });
+    return `${before} is now called ${who}${alikeText(entry, people)}`;
+  }
+  const whom = typeof body.user === "string" ? ` ${personText(body, people)}` : "";
   const until = kind === "mute" && typeof body.until === "number" && body.until > 0 &&
       body.until < 8.64e15
     ? ` until ${formatLocal(body.until)}`
@@ -111,13 +117,22 @@ function actionText(entry: GroupEntry): string {
   return `${who} ${ACTION_VERBS.get(kind) ?? safeLine(kind)}${whom}${role}${until}`;
 }
 
-/**
- * The author of an entry: quoted where the name could be read as part of the line, with the first
- * digits of the id where two users have the same name, and a warning where the signature fails.
- */
-function authorLabel(entry: GroupEntry, sameName = false): string {
-  const id = sameName ? `#${safeLine(entry.author.slice(0, 4))}` : "";
-  return quotedName(entry.name) + id + (MARKS[entry.signature] ?? "");
+function authorOf({ author, name }: GroupEntry, people: People): string {
+  return people.label({ user: author, name });
+}
+
+/** Whom an action is about; logs of older versions do not always have the name. */
+function personText(body: Readonly<Record<string, unknown>>, people: People): string {
+  const user = String(body.user);
+  return typeof body.name === "string"
+    ? people.label({ user, name: body.name })
+    : safeLine(shortId(user));
+}
+
+/** Whose name the one of a newcomer looks like. */
+function alikeText({ author, name }: GroupEntry, people: People): string {
+  const alike = people.alike({ user: author, name }).map(fullLabel);
+  return alike.length === 0 ? "" : `; the name looks like that of ${either(alike, 3)}`;
 }
 
 /** What stands behind an author whose signature says something. */
@@ -125,25 +140,6 @@ const MARKS: Readonly<Record<string, string>> = {
   invalid: " [NOT VERIFIED]",
   unsigned: " [unsigned]",
 };
-
-function quotedName(typed: string): string {
-  const name = safeLine(typed);
-  return /[:"[\]]|^\*|\s{2}|^$/.test(name) ? `"${name.replaceAll('"', "'")}"` : name;
-}
-
-/** Remembers who wrote under which name, and tells two of the same name apart. */
-export class Authors {
-  readonly #names = new Map<string, Set<string>>();
-
-  /** The label of an entry's author. */
-  label(entry: GroupEntry): string {
-    const key = entry.name.toLowerCase();
-    const ids = this.#names.get(key);
-    if (!ids) this.#names.set(key, new Set([entry.author]));
-    else if (ids.size < 100) ids.add(entry.author);
-    return authorLabel(entry, (ids?.size ?? 1) > 1);
-  }
-}
 
 function textRows(text: string, { columns }: Style, first: number): string[] {
   const lines = safeText(text).split("\n");
@@ -196,14 +192,14 @@ export function joinedLine(
   return notes.length === 0 ? line : line + paint(style, "gray", ` (${notes.join(", ")})`);
 }
 
-/** A member, with the role where it is not the usual one. */
+/** A member, with its short id, and the role where it is not the usual one. */
 export function memberLine(member: MemberInfo, style: Style = PLAIN): string {
   const notes = [
     ...(member.role === "member" ? [] : [safeLine(member.role)]),
     ...(member.present ? ["here"] : []),
   ];
-  const id = paint(style, "gray", ` ${safeLine(member.user)}`);
-  return safeLine(member.name) + (notes.length === 0 ? "" : ` (${notes.join(", ")})`) + id;
+  const label = fullLabel(member);
+  return notes.length === 0 ? label : label + paint(style, "gray", ` (${notes.join(", ")})`);
 }
 
 /** What a script gets of a joined group; `unread` is null where nobody can tell. */
@@ -289,7 +285,7 @@ export function explain(error: unknown, { join, list }: Words, target?: string):
       : `${said}; check that it runs and try again`;
   }
   if (error instanceof IdentityChanged) return `${said}; ask its owner whether it was set up anew`;
-  if (!(error instanceof Refusal)) return said;
+  if (!(error instanceof Refusal) || said.endsWith("?")) return said;
   switch (error.code) {
     case "not_member":
       return target === undefined

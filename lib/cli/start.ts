@@ -1,74 +1,191 @@
 /**
- * `user.ts start`: registry, group `Lobby` and prompt in one process. Where a registry answers
- * already, it joins the Lobby found there, as another user.
+ * `user.ts start`: a registry, the group `Lobby` and a prompt. The servers run in a process beside
+ * it. Where a registry answers already, it joins the Lobby found there, as another user.
  */
 
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { Unreachable } from "../errors.ts";
+import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
+import { DEFAULT_REGISTRY, formatAddress, parseAddress, splitRegistry } from "../text/addresses.ts";
+import { counted } from "../text/counted.ts";
+import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
+import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
 import { atMost, type Given, type Options, wholeNumber } from "./args.ts";
-import type { Host } from "./console/prompt.ts";
+import { nextSteps, summary } from "./background.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
-import { keepLocalOf, takeProfile, type Where } from "./home.ts";
-import type { Call, OpenLog, Run, Running, UserDoors } from "./program.ts";
+import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";
+import type { Call, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
+import type { ServedRegistry, Servers } from "./servers.ts";
 import { linesOf } from "./streams.ts";
 
 /** The group that everybody starts in. */
 const LOBBY = "Lobby";
 
+/** Where one meets others. */
+interface Meeting {
+  readonly registries: readonly string[];
+  /** Where a registry of one's own is to be; undefined where others' were given. */
+  readonly own: string | undefined;
+  /** Where one's own servers listen. */
+  readonly host: string | undefined;
+}
+
 /** Runs `start`; the exit code. */
-export async function start({ given, home, doors, output, run }: Call): Promise<number> {
+export async function start(call: Call): Promise<number> {
+  const { given, home, doors, output, run } = call;
   atMost(given.positionals, 1);
-  const { texts } = given;
-  const registry = `127.0.0.1:${wholeNumber(given, "port", 1, 65_535) ?? 5555}`;
-  const profile = await takeProfile(home, doors.hold, texts.get("profile"));
+  if (given.flags.has("detach")) return await startInBackground(call);
+  const profile = await takeProfile(home, doors.hold, given.texts.get("profile"));
   run.onClose(() => profile.release());
   const { folder, suffix } = profile;
+  const meeting = await meetingOf(call, folder);
+  const { registries, own, host } = meeting;
+  const where = { home: folder, registries, transport: given.texts.get("transport") };
 
-  const known = await doors.keptName(folder);
-  const name = texts.get("name") ?? known ?? texts.get("profile") ??
-    await doors.systemName() + suffix;
-  const where = { home: folder, registries: [registry], transport: texts.get("transport") };
-  const opened = await registryAt(where, doors, run);
-  const chosen = name === known ? undefined : checkedName(name);
-  const user = await doors.openUser({ ...where, name: chosen, keepLocal: keepLocalOf(given) });
+  const name = await chosenName(call, folder, suffix);
+  const servers = await doors.servers({ ...where, host });
+  run.onClose(() => servers.close());
+  const [opened, user] = await Promise.all([
+    own === undefined ? undefined : registryAt(own, servers, doors),
+    doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) }),
+  ]);
   run.onClose(() => user.close());
-  const host = hosting(where, doors, run);
-  const group = await enterLobby(user, host, registry);
-  const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
-  const how = opened
-    ? `registry ${registry} (short key ${shortKey(opened.key)}) and ${lobby} run in this ` +
-      "program; start it again in another terminal to talk to yourself"
-    : `joined ${lobby} of the registry ${registry}, which runs already`;
-  await output.print(notice(how, output.style));
+  const lobby = await lobbyAt(user, servers, meeting);
+  const group = lobby && await user.join(lobby.address ?? LOBBY);
+  await output.print(
+    notice(howItIs({ call, meeting, opened, group, servers }), output.style),
+  );
+  if (opened && host !== undefined) {
+    await output.print(`  on another machine  ${toJoin(call, opened)}`);
+  }
+  const revived = servers.revive();
   return await talk({
     user,
     home: folder,
-    host,
+    servers,
     output,
     run,
-    group: group.id,
+    group: group?.id,
     ...screenOptions(given),
-  }, doors);
+    begin: group ? undefined : "list_groups",
+    news: revived.then(({ groups, troubles }) => [
+      ...groups.map(({ name, address }) => `${safeLine(name)}, made here, is at ${address} again`),
+      ...troubles,
+    ]),
+  }, call);
 }
 
-/** Starts a registry unless one is there; undefined when it was not started. */
+/** What runs where, as the first line says it. */
+function howItIs({ call, meeting, opened, group, servers }: {
+  readonly call: Call;
+  readonly meeting: Meeting;
+  readonly opened: ServedRegistry | undefined;
+  readonly group: JoinedGroup | undefined;
+  readonly servers: Servers;
+}): string {
+  const [address] = meeting.registries.map((typed) => splitRegistry(typed)?.address);
+  if (!group) {
+    return `the registry ${address} lists no ${LOBBY}: join_group G, or create_group NAME`;
+  }
+  const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
+  if (!opened) return `joined ${lobby} of the registry ${address}, which runs already`;
+  const registry = `registry ${address} (short key ${shortKey(opened.key)})`;
+  const until = servers.own ? "run beside this prompt and end with it" : "run in the background";
+  const again = servers.own
+    ? `; ${call.doors.typed(`start${homeOption(call.given)}`)} in another terminal is another user`
+    : "";
+  return `${registry} and ${lobby} ${until}${again}`;
+}
+
+/** `start --detach`: the servers alone, which go on when this ends. */
+async function startInBackground(call: Call): Promise<number> {
+  const { given, home, doors, output, run } = call;
+  const meeting = await meetingOf(call, home);
+  const { registries, own, host } = meeting;
+  const where = { home, registries, transport: given.texts.get("transport") };
+  const servers = await doors.servers({ ...where, host });
+  run.onClose(() => servers.close());
+  const opened = own === undefined ? undefined : await registryAt(own, servers, doors);
+  const looking = await doors.lookingUser(where);
+  run.onClose(() => looking.close());
+  await lobbyAt(looking, servers, meeting);
+  const { troubles } = await servers.revive();
+  for (const trouble of troubles) await output.complain(notice(trouble));
+  const served = await servers.look();
+  if (!served) {
+    const what = `the registry ${registries[0]} runs already, and no group was made here`;
+    await output.print(notice(`nothing to start: ${what}`, output.style));
+    return 0;
+  }
+  await servers.detach();
+  const text = `in the background, pid ${served.pid}: ${summary(served)}`;
+  const joining = opened && host !== undefined
+    ? [`  on another machine  ${toJoin(call, opened)}`]
+    : [];
+  await output.print([notice(text, output.style), ...joining, ...nextSteps(call)].join("\n"));
+  return 0;
+}
+
+/** What a second machine types. */
+function toJoin({ doors }: Call, { address, key }: ServedRegistry): string {
+  return doors.typed(`start --registry ${address}#${key}`);
+}
+
+/** Where to meet: given, else where this folder's servers are, else this machine's own place. */
+async function meetingOf({ given, home, doors }: Call, folder: string): Promise<Meeting> {
+  const host = checkedOwnHost(given.texts.get("host"), doors.addresses);
+  const port = wholeNumber(given, "port", 1, 65_535);
+  const asked = askedRegistries(given);
+  if (asked.length > 0 && (given.lists.has("registry") || (port ?? host) === undefined)) {
+    if (port === undefined) return { registries: asked, own: undefined, host };
+    throw new UsageError(
+      "Cannot use --port with --registry: it is the port of a registry of one's own, leave out one",
+    );
+  }
+  const elsewhere = port === undefined && host === undefined
+    ? await runningRegistry([...new Set([folder, home])], doors)
+    : undefined;
+  const standard = parseAddress(DEFAULT_REGISTRY)!;
+  const own = elsewhere ??
+    formatAddress({ host: host ?? standard.host, port: port ?? standard.port });
+  return { registries: [own], own, host };
+}
+
+/** Where the servers of a folder have a registry; undefined where none run. */
+async function runningRegistry(folders: readonly string[], doors: UserDoors) {
+  for (const home of folders) {
+    const servers = await doors.servers({ home, registries: [], transport: undefined });
+    const served = await servers.look();
+    if (served?.registry) return served.registry.address;
+  }
+  return undefined;
+}
+
+/** An address of this machine, as others reach it. @throws {UsageError} */
+function checkedOwnHost(typed: string | undefined, addresses: () => string[]): string | undefined {
+  if (typed === undefined) return undefined;
+  const host = typed.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  const own = addresses();
+  if (own.includes(host)) return host;
+  throw new UsageError(
+    `Cannot use --host ${safeLine(typed)}: expected an address of this machine, ${own.join(", ")}`,
+  );
+}
+
+/** Serves a registry unless one is there; undefined when it is not this folder's own. */
 async function registryAt(
-  { home, registries: [address], transport }: Where,
-  { openRegistry, openLog, isListening }: UserDoors,
-  { onClose }: Run,
-): Promise<Running | undefined> {
-  if (await isListening(address)) return undefined;
-  const log = await serverLog(home, openLog, onClose);
-  const [host, port] = address.split(":");
+  address: string,
+  servers: Servers,
+  { isListening }: UserDoors,
+): Promise<ServedRegistry | undefined> {
+  if (await isListening(address)) {
+    const { registry } = await servers.look() ?? {};
+    return registry?.address === address ? registry : undefined;
+  }
   try {
-    const registry = await openRegistry({ home, transport, host, port: Number(port), log });
-    onClose(() => registry.close());
-    return registry;
+    return await servers.registry(address);
   } catch (error) {
     // Another start was faster.
     if (await isListening(address)) return undefined;
@@ -76,20 +193,60 @@ async function registryAt(
   }
 }
 
-/** Joins the Lobby that is listed, or hosts it. */
-async function enterLobby(user: User, host: Host, registry: string) {
-  const listed = await user.list({ prefix: LOBBY }).catch((cause: unknown) => {
+/** The Lobby: the one that is listed, else, where the registry is one's own, one that is served. */
+async function lobbyAt(
+  user: User,
+  servers: Servers,
+  { registries, own }: Meeting,
+): Promise<{ readonly address?: string } | undefined> {
+  const isListed = async () => {
+    const listed = await user.list({ prefix: LOBBY });
+    return listed.some(({ name, state }) => name === LOBBY && state === "live");
+  };
+  try {
+    if (await isListed()) return {};
+    return own === undefined ? undefined : await servers.host(LOBBY, { keep: false });
+  } catch (cause) {
+    // Another start was faster.
+    if (cause instanceof Refusal && cause.code === "name_taken" && await isListed()) return {};
     if (!(cause instanceof Unreachable)) throw cause;
     throw new Error(
-      `Cannot start: something listens on ${registry} and does not answer as a registry; ` +
-        "choose another port with --port",
+      own === undefined
+        ? `Cannot start: no registry answers at ${registries.join(", ")}; look whether it runs ` +
+          "and is to be reached from here, or leave out --registry to have one of your own"
+        : `Cannot start: something listens on ${own} and does not answer as a registry; ` +
+          "choose another port with --port",
       { cause },
     );
-  });
-  const there = listed.find(({ name, state }) => name === LOBBY && state === "live");
-  if (there) return await user.join(LOBBY);
-  const { address } = await host(LOBBY, "127.0.0.1:0");
-  return await user.join(address);
+  }
+}
+
+/** The name that was given or is asked for; undefined where the kept one, or the system's, will do. */
+export async function chosenName(
+  { given, doors }: Pick<Call, "given" | "doors">,
+  folder: string,
+  suffix = "",
+): Promise<string | undefined> {
+  const { ask, keptName, systemName } = doors;
+  const typed = given.texts.get("name");
+  if (typed !== undefined) return checkedName(typed);
+  if (await keptName(folder) !== undefined) return undefined;
+  const profile = given.texts.get("profile");
+  if (profile !== undefined) return checkedName(profile);
+  const standard = safeLine(await systemName() + suffix);
+  if (!ask) return suffix === "" ? undefined : standard;
+  const [name] = await ask([{
+    text: "Your name, as others see it",
+    standard,
+    problem: (typed) => {
+      try {
+        checkedName(typed);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    },
+  }]);
+  return checkedName(name);
 }
 
 /** Options of the prompt. */
@@ -97,40 +254,53 @@ export const SCREEN_OPTIONS: Options = {
   all: { type: "flag", help: "prompt: show the messages of every group as they come" },
   "no-bell": { type: "flag", help: "prompt: no bell, no notice on the desktop at a mention" },
   say: { type: "flag", help: "a script's lines that are no command are texts" },
+  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
 };
 
-export function screenOptions({ flags }: Given): Pick<RunPromptOptions, "all" | "bell" | "say"> {
-  return { all: flags.has("all"), bell: !flags.has("no-bell"), say: flags.has("say") };
+export function screenOptions(
+  { flags }: Given,
+): Pick<RunPromptOptions, "all" | "bell" | "say" | "yes"> {
+  return {
+    all: flags.has("all"),
+    bell: !flags.has("no-bell"),
+    say: flags.has("say"),
+    yes: flags.has("yes"),
+  };
 }
 
 /** Runs the prompt on a terminal, otherwise the commands of standard input; the exit code. */
 export async function talk(
   options: RunPromptOptions,
-  { ask, stdin }: UserDoors,
+  call: Pick<Call, "given" | "doors">,
 ): Promise<number> {
-  if (ask) return await runPrompt(options);
+  const { doors: { ask, stdin } } = call;
   const { run: { signal }, ...rest } = options;
-  return await runScript({ ...rest, lines: linesOf(stdin), signal });
+  if (!ask) return await runScript({ ...rest, lines: linesOf(stdin), signal });
+  const code = await runPrompt(options);
+  await askToStay(options, call);
+  return code;
 }
 
-/** Starts a group in this process, its log lines in a file of the home. */
-export function hosting(
-  where: Where,
-  { openGroup, openLog }: UserDoors,
-  { onClose }: Run,
-): Host {
-  return async (name, address) => {
-    const log = await serverLog(where.home, openLog, onClose);
-    const group = await openGroup({ ...where, name, address, log });
-    onClose(() => group.close());
-    return group;
-  };
-}
-
-/** The log of servers beside a prompt, a file of the home. */
-async function serverLog(home: string, openLog: OpenLog, onClose: Run["onClose"]) {
-  await mkdir(join(home, "logs"), { recursive: true, mode: 0o700 });
-  const log = openLog({ file: join(home, "logs", "servers.log") });
-  onClose(() => log.close());
-  return log;
+/** Where others are in the groups that would end with this program, asks whether they are to. */
+async function askToStay(
+  { servers, user, output, run }: RunPromptOptions,
+  call: Pick<Call, "given" | "doors">,
+): Promise<void> {
+  const { ask } = call.doors;
+  if (!ask || !servers.own || run.signal.aborted) return;
+  const { connected = 0, groups = [] } = await servers.look(user.id).catch(() => undefined) ?? {};
+  if (connected === 0) return;
+  const where = groups.filter(({ connected }) => connected > 0).map(({ name }) => safeLine(name));
+  const others = `${counted(connected, "other")} ${connected === 1 ? "is" : "are"}`;
+  const answer = await ask([{
+    text: `${others} in ${where.join(", ")} here: Enter ends it for them too, b lets it go on in ` +
+      "the background",
+    standard: "",
+    problem: (typed) => typed === "" || typed === "b" ? undefined : "expected Enter or b",
+  }]).catch(() => [""]); // Ctrl-C once more.
+  if (answer[0] !== "b") return;
+  await servers.detach();
+  const served = await servers.look();
+  const text = `in the background: ${served ? summary(served) : "nothing"}`;
+  await output.print([notice(text, output.style), ...nextSteps(call)].join("\n"));
 }

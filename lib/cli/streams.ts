@@ -118,6 +118,7 @@ function withoutReturn(line: string): string {
 /** One question. `problem` says why an answer cannot be used. */
 export interface Question {
   readonly text: string;
+  /** What Enter alone means; without it an answer is needed. */
   readonly standard?: string;
   readonly problem?: (answer: string) => string | undefined;
 }
@@ -144,7 +145,8 @@ export async function ask(questions: readonly Question[], signal: AbortSignal): 
       for (;;) {
         const typed = await Promise.race([reader.question(asked, { signal }), left]);
         const answer = typed.trim() || standard || "";
-        const problem = answer === "" ? "an answer is needed" : problemOf?.(answer);
+        const isMissing = answer === "" && standard === undefined;
+        const problem = isMissing ? "an answer is needed" : problemOf?.(answer);
         if (problem === undefined) {
           answers.push(answer);
           break;

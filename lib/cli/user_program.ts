@@ -5,6 +5,7 @@ import { DEFAULT_REGISTRY } from "../text/addresses.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import { atMost, COMMON, type Options, valueOf } from "./args.ts";
+import { status, stop } from "./background.ts";
 import { type Command, type ProgramCommand, refuseOthers } from "./commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { doctor } from "./doctor.ts";
@@ -13,7 +14,7 @@ import { homeFolder, keepLocalOf, whereOf } from "./home.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
 import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
-import { hosting, SCREEN_OPTIONS, screenOptions, start, talk } from "./start.ts";
+import { chosenName, SCREEN_OPTIONS, screenOptions, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -31,6 +32,8 @@ const OPTIONS: Options = {
   ...COMMAND_OPTIONS,
   ...SCREEN_OPTIONS,
   port: { type: "text", value: "PORT", help: "port of the registry, default 5555" },
+  host: { type: "text", value: "IP", help: "serve others at this address of the machine" },
+  detach: { type: "flag", help: "in the background; status shows it, stop ends it" },
   profile: { type: "text", value: "NAME", help: "be another user of this folder" },
   log: { type: "text", value: "URL", help: "a database to look at, postgres://HOST,…/DB" },
   "single-copy": { type: "flag", help: "one copy of each group in it is enough" },
@@ -40,11 +43,16 @@ const OPTIONS: Options = {
 /** Options of one command that opens no user before. */
 const OWN_OPTIONS: Readonly<Record<string, string>> = {
   port: "start",
+  host: "start",
+  detach: "start",
   profile: "start",
   log: "doctor",
   "single-copy": "doctor",
   "new-user": "restore",
 };
+
+/** Options of what is typed line by line. */
+const LINE_OPTIONS = { say: "lines of a script", yes: "what is pasted at the prompt" } as const;
 
 /** The table, and options, as help shows them on a command line. */
 export const PLACE: Place = {
@@ -119,10 +127,9 @@ export function userProgram(
       await output.print(ABOUT.page(given.positionals).join("\n"));
       return 0;
     }
-    if (given.flags.has("say") && command !== undefined && command !== "start") {
-      throw new UsageError(
-        `Cannot use --say with ${safeLine(command)}: it is for lines of a script`,
-      );
+    for (const [option, use] of Object.entries(LINE_OPTIONS)) {
+      if (!given.flags.has(option) || command === undefined || command === "start") continue;
+      throw new UsageError(`Cannot use --${option} with ${safeLine(command)}: it is for ${use}`);
     }
     const call = { given, home: homeFolder(given), doors, output, run };
     for (const [option, owner] of Object.entries(OWN_OPTIONS)) {
@@ -135,6 +142,8 @@ export function userProgram(
       throw new UsageError(`Cannot use --${option} with ${command}: it belongs to the prompt`);
     }
     if (command === "start") return await start(call);
+    if (command === "status") return await status(call);
+    if (command === "stop") return await stop(call);
     if (command === "doctor") return await doctor(call);
     if (command === "restore") return await restore(call);
     return command === undefined ? await openPrompt(call) : await oneCommand(call);
@@ -165,33 +174,25 @@ async function oneCommand(call: Call): Promise<number> {
   return await runOnce(command, user, call);
 }
 
-async function openPrompt({ given, home, doors, output, run }: Call): Promise<number> {
+async function openPrompt(call: Call): Promise<number> {
+  const { given, home, doors, output, run } = call;
   const where = whereOf(given, home);
   atMost(given.positionals, 0);
   for (const option of [...given.flags, ...given.texts.keys()]) {
     if (!Object.hasOwn(COMMAND_OPTIONS, option)) continue;
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
-  const name = valueOf(given, "name", checkedName) ?? await firstName(home, doors);
+  const name = await chosenName(call, home);
   const user = await doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) });
   run.onClose(() => user.close());
-  const host = hosting(where, doors, run);
-  return await talk({ user, home, host, output, run, ...screenOptions(given) }, doors);
-}
-
-async function firstName(home: string, { ask, keptName, systemName }: UserDoors) {
-  if (!ask || await keptName(home) !== undefined) return undefined;
-  const standard = safeLine(await systemName());
-  const [name] = await ask([{
-    text: "Your name, as others see it",
-    standard,
-    problem: (typed) => {
-      try {
-        checkedName(typed);
-      } catch (error) {
-        return (error as Error).message;
-      }
-    },
-  }]);
-  return checkedName(name);
+  const servers = await doors.servers(where);
+  run.onClose(() => servers.close());
+  return await talk({
+    user,
+    home,
+    servers,
+    output,
+    run,
+    ...screenOptions(given),
+  }, call);
 }

@@ -17,6 +17,11 @@ export function isUserId(text: string): boolean {
   return UUID.test(text) || CLAIMED.test(text);
 }
 
+/** The short form of a user id, as people read and type it: `#1a2b3c4d`. */
+export function shortId(user: string): string {
+  return `#${user.slice(0, 8)}`;
+}
+
 /** A message id: a version 7 UUID in lower case, so that text order is time order. */
 export function isMid(text: string): boolean {
   return text.length === 36 && UUID7.test(text);

@@ -9,7 +9,10 @@ import { count, key, name, problemOf } from "./fields.ts";
 /** `identity.json`: who a user is. */
 export interface UserFile {
   readonly name: string;
-  /** When the name was chosen, ms since 1970; absent in what version 0.1 wrote. */
+  /**
+   * When the name was chosen, ms since 1970; 0 where nobody did, and it is that of the system's user.
+   * Absent in what version 0.1 wrote.
+   */
   readonly named?: number;
   /** Raw private key, base64url, 43 characters. */
   readonly secretKey: string;
@@ -35,6 +38,15 @@ export interface GroupFile {
 /** `ports.json`: where a group was served last. */
 export interface PortsFile {
   readonly main: number;
+}
+
+/** `hosted.json`: the groups that were made at a prompt of this home, and come back with it. */
+export interface HostedFile {
+  readonly groups: readonly {
+    readonly name: string;
+    /** `HOST:PORT` that was asked for; absent: any. */
+    readonly address?: string;
+  }[];
 }
 
 /** `moved.json`: the group of this folder is kept somewhere else. */
@@ -69,7 +81,7 @@ export interface KnownFile {
 }
 
 const string = v.string();
-const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
+const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known] = [
   v.object({ name, named: v.optional(count), secretKey: key }),
   v.object({ secretKey: key }),
   v.object({
@@ -81,6 +93,7 @@ const [userFile, keyFile, groupFile, portsFile, movedFile, pins, known] = [
     sum: v.optional(v.number()),
   }),
   v.object({ main: v.pipe(count, v.maxValue(65_535)) }),
+  v.object({ groups: v.array(v.object({ name, address: v.optional(string) })) }),
   v.object({ to: string }),
   v.record(string, key),
   v.object({
@@ -111,4 +124,13 @@ export function keptProblem(what: keyof typeof KEPT, value: unknown): string | u
   return `${path === null ? "" : `${path}: `}${problemOf(issue)}`;
 }
 
-const KEPT = { userFile, keyFile, groupFile, portsFile, movedFile, pins, known } as const;
+const KEPT = {
+  userFile,
+  keyFile,
+  groupFile,
+  portsFile,
+  hostedFile,
+  movedFile,
+  pins,
+  known,
+} as const;

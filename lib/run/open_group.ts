@@ -62,7 +62,7 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   if (folder && shared) makeFolder(folder);
   const key = signingKey(secretKey);
   const id = groupId(key.publicKey, name, nonce);
-  const access = options.private ? "private" : "open";
+  const access: GroupServerOptions["identity"]["access"] = options.private ? "private" : "open";
   warnOfFew(logger);
   if (plain) {
     logger.warn(
@@ -74,15 +74,12 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
   // The port that was free at the last start, so that what members remember stays true.
   const before = folder && anyPort ? keptPort(folder) : undefined;
   const stored = folder !== undefined && !memory && !shared;
-  const log = shared?.log ??
-    (stored ? groupLog(folder, file, (text) => logger.warn(text)) : memoryLog());
-  const group = await named(name, folder, {
+  const newLog = () => stored ? groupLog(folder, file, (text) => logger.warn(text)) : memoryLog();
+  const serving = {
     transport,
-    log,
     identity: { id, name, key: key.publicKey, nonce, founder, access },
     key,
     relayOnly: options.relayOnly ?? false,
-    address: before === undefined ? address : address.slice(0, -1) + before,
     bounds: boundsHere(DEFAULT_BOUNDS, options.memoryLimit),
     pins: folder ? filePins(join(folder, "registries.json")) : new Map<string, string>(),
     registries: options.unlisted ? [] : registries,
@@ -91,12 +88,21 @@ export async function openGroup(options: OpenGroupOptions): Promise<GroupServer>
     rates: rate === undefined ? undefined : ratesFor(rate),
     keep: { entries: keep, time: keepFor },
     logger,
-  });
+  };
+  const at = (address: string) =>
+    named(name, folder, { ...serving, address, log: shared?.log ?? newLog() });
+  const group = before === undefined
+    ? await at(address)
+    : await at(address.slice(0, -1) + before).catch((error: unknown) => {
+      if (!(error instanceof Refusal && error.code === "address_taken")) throw error;
+      logger.warn(`Port ${before}, where "${name}" was before, is taken: it gets another one`);
+      return at(address);
+    });
   const port = parseAddress(group.address)?.port; // None for ipc:///PATH.
   if (folder && !shared && port !== undefined && port !== before) keepPort(folder, port);
   if (stored) {
     // Does for other programs what only the holder of the folder can do.
-    const held = { log, folder, pause: () => group.group.pause() };
+    const held = { log: group.group.log, folder, pause: () => group.group.pause() };
     const handle: Handle = (request, watch) => copies.handle(held, request, watch);
     const holder = new Holder(groupRequest, handle, () => {
       const problem = movedProblem(folder);

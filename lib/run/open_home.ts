@@ -20,6 +20,7 @@ import { storePath } from "../store/user_folder.ts";
 import { counted } from "../text/counted.ts";
 import { engineName } from "./engines.ts";
 import { folderProblems } from "./group_folder.ts";
+import { hostedIn } from "./hosted_file.ts";
 import { machineFor } from "./machine.ts";
 import { loadPins } from "./pins.ts";
 import { checkKeyFile } from "./registry_key.ts";
@@ -46,6 +47,7 @@ export function lookAtHome(home: string): HomeFound {
     ...[own, ...profiles].flatMap(({ problems, losses }) => [...problems, ...losses]),
     ...problemOf(() => checkKeyFile(join(home, "registry"))),
     ...problemOf(() => lookAtNames(join(home, "registry"))),
+    ...problemOf(() => hostedIn(home)),
     ...below(home, "groups").flatMap((group) => [
       ...folderProblems(group),
       ...problemOf(() => loadPins(join(group, "registries.json"))),

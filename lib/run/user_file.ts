@@ -14,9 +14,10 @@ export function keptUser(home: string): UserFile | undefined {
   return load<UserFile>(identityPath(home), expectedIn(home));
 }
 
-/** The name kept in a home; undefined before its first use. @throws {FolderUnusable} */
+/** The name that somebody chose for a home's user; undefined before. @throws {FolderUnusable} */
 export function keptName(home: string): string | undefined {
-  return keptUser(home)?.name;
+  const file = keptUser(home);
+  return file?.named === 0 ? undefined : file?.name;
 }
 
 /** Where a home keeps its user. */
@@ -44,7 +45,7 @@ export function userFile(
   const name = wanted === undefined ? undefined : checkedName(wanted);
   const make = (): UserFile => ({
     name: name ?? systemName(),
-    named: Date.now(),
+    named: name === undefined ? 0 : Date.now(),
     secretKey: newSigningKey().secretKey,
   });
   if (!home) return make();
@@ -55,7 +56,7 @@ export function userFile(
   }
   const path = identityPath(home);
   const file = loadOrMake(path, make, expectedIn(home));
-  if (!name || name === file.name) return file;
+  if (!name || (name === file.name && file.named !== 0)) return file;
   const renamed = { ...file, name, named: Date.now() };
   save(path, renamed);
   return renamed;

@@ -9,6 +9,10 @@ const PLAIN = /^[\x20-\x7e]*$/;
 /** Spaces, and the blank braille cell that looks like one. */
 const BREAKS = /([\p{Zs}\t\u2800]+)/u;
 
+/** Colours of our own, which take no columns. */
+// deno-lint-ignore no-control-regex -- colours are such
+const COLOURS = /(\x1b\[[\d;]*m)/g;
+
 /** Made at its first use: it takes 10 ms. */
 let graphemes: Intl.Segmenter | undefined;
 
@@ -60,7 +64,7 @@ export function wrap(line: string, columns: number, first: number, indent: numbe
   };
   for (const part of line.split(BREAKS)) {
     if (part === "") continue;
-    const size = displayWidth(part);
+    const size = displayWidth(part.replace(COLOURS, ""));
     if (BREAKS.test(part)) {
       if (width + size >= room) next();
       else {
@@ -145,6 +149,15 @@ export function graphemeEnd(text: string, at: number): number {
   return at + (first?.segment.length ?? 0);
 }
 
+/** A line with colours, its words in rows of a width: those behind the first stand in 2 more. */
+export function foldedRows(line: string, columns: number): string[] {
+  if (displayWidth(line.replace(COLOURS, "")) <= columns) return [line];
+  const [indent] = /^ */.exec(line)!;
+  const deeper = indent.length + 2;
+  return wrap(line.slice(indent.length), columns, indent.length, deeper)
+    .map((row, i) => " ".repeat(i === 0 ? indent.length : deeper) + row);
+}
+
 /** Names side by side in columns of one width, as many as fit. */
 export function columnsOf(names: readonly string[], columns: number): string[] {
   const width = Math.max(...names.map(displayWidth)) + 2;
@@ -157,9 +170,6 @@ export function columnsOf(names: readonly string[], columns: number): string[] {
   );
 }
 
-// deno-lint-ignore no-control-regex -- colours are such
-const COLOURS = /(\x1b\[[\d;]*m)/;
-
 /** A line with colours in rows that are no wider than `columns`. */
 export function cutRows(line: string, columns: number): string[] {
   if (line.length <= columns) {
@@ -169,7 +179,7 @@ export function cutRows(line: string, columns: number): string[] {
   let row = "";
   let width = 0;
   for (const part of line.split(COLOURS)) {
-    if (COLOURS.test(part)) {
+    if (part.startsWith("\x1b")) {
       row += part;
       continue;
     }

@@ -1,7 +1,10 @@
 /** Who is in a group, and whom a name means. */
 
 import { Refusal } from "../errors.ts";
-import { isUuid } from "../identity/ids.ts";
+import { isUuid, shortId } from "../identity/ids.ts";
+import { skeleton } from "../text/alike.ts";
+import { either, meant } from "../text/meant.ts";
+import { normalName } from "../text/names.ts";
 import type { GroupReply, Link } from "./link.ts";
 import { allPages } from "./pages.ts";
 import type { Action, MemberInfo } from "./types.ts";
@@ -39,14 +42,21 @@ export async function readTopic(link: Link): Promise<string> {
  * An action as the group is asked for it: whom, and to which role, so that asking again does no more
  * than asking once.
  *
- * @throws {Refusal} `not_found` no member, or several, of that name; `bad_request` no further step
+ * @throws {Refusal} `not_found` nobody, or several, of whom the name may be; `bad_request` no further
+ * step
  */
 export async function toAct(link: Link, action: Action): Promise<Action> {
   if (action.user === undefined) return action;
   const isStep = action.action === "promote" || action.action === "demote";
   const step = isStep && action.role === undefined;
   const known = step || !isUuid(action.user) ? await readMembers(link) : undefined;
-  const user = known && !isUuid(action.user) ? findUser(link, action.user, known) : action.user;
+  const user = known && !isUuid(action.user)
+    ? findUser(action.user, {
+      ...known,
+      group: link.target.name,
+      wholly: WHOLLY.has(action.action),
+    })
+    : action.user;
   if (!step) return { ...action, user };
   const role = known!.members.find((member) => member.user === user)?.role;
   if (role === undefined) {
@@ -66,12 +76,57 @@ const STEPS: Readonly<
   demote: { admin: "member", member: "reader" },
 };
 
-/** The user id that a name means, or the id of a dialect. @throws {Refusal} `not_found` */
-function findUser(link: Link, who: string, { members, banned }: Members): string {
-  const same = [...members, ...banned].filter(({ user, name }) => user === who || name === who);
-  if (same.length === 1) return same[0].user;
-  const problem = same.length === 0
-    ? `no member of ${link.target.name} has this name`
-    : "several have this name";
-  throw new Refusal("not_found", `Cannot find "${who}": ${problem}; members shows the ids`);
+/** Actions that take no part of a name: what they do is not undone by another. */
+const WHOLLY: ReadonlySet<string> = new Set<Action["action"]>(["remove", "ban"]);
+
+type Named = Pick<MemberInfo, "user" | "name">;
+
+/**
+ * The id of whom a person names: `alice`, `alice#1a2b3c4d`, `#1a2b3c4d`, or the id of a dialect. A
+ * name is taken in any case, and by how it begins unless it must be said `wholly`.
+ *
+ * @throws {Refusal} `not_found`, with those who may have been meant
+ */
+export function findUser(
+  who: string,
+  { members, banned, group, wholly }: Members & {
+    readonly group: string;
+    readonly wholly: boolean;
+  },
+): string {
+  const all: readonly Named[] = [
+    ...members,
+    ...banned.filter(({ user }) => members.every((member) => member.user !== user)),
+  ];
+  const typed = normalName(who);
+  const byId = all.find(({ user }) => user === typed) ?? byShortId(typed, all);
+  if (byId) return byId.user;
+  const found = meant(typed, all, ({ name }) => name);
+  if (found.kind === "several") {
+    throw notFound(who, `could be ${either(found.all.map(fullName))}; say which`);
+  }
+  if (found.kind === "one" && (found.exact || !wholly)) return found.one.user;
+  const near = found.kind === "one" ? found.one : found.near;
+  const hint = near ? `did you mean ${near.name}?` : "members shows who is there";
+  throw notFound(who, `no member of ${group} has this name; ${hint}`);
+}
+
+/** Who has this short id; a name before it must look like theirs. */
+function byShortId(typed: string, all: readonly Named[]): Named | undefined {
+  const [, name, digits] = /^(.*)(#[0-9a-f]{8})$/i.exec(typed) ?? [];
+  if (digits === undefined) return undefined;
+  const found = all.filter((one) =>
+    shortId(one.user) === digits.toLowerCase() &&
+    (name === "" || skeleton(one.name) === skeleton(name))
+  );
+  if (found.length < 2) return found[0];
+  throw notFound(typed, `could be ${either(found.map(({ user }) => user))}; say which`);
+}
+
+function fullName({ user, name }: Named): string {
+  return name + shortId(user);
+}
+
+function notFound(who: string, why: string): Refusal {
+  return new Refusal("not_found", `Cannot find "${who}": ${why}`);
 }

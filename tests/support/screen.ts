@@ -14,9 +14,13 @@ export class ScreenModel {
   /** Control sequences that no prompt of ours writes. */
   readonly strange: string[] = [];
   /** Rows that scrolled away, and the ones on the screen. */
-  readonly #rows: Row[] = [[]];
-  readonly #columns: number;
-  readonly #height: number;
+  #rows: Row[] = [[]];
+  /** Rows that go on in the next one. */
+  readonly #wrapped = new WeakSet<Row>();
+  #columns: number;
+  #height: number;
+  /** What stood there before a program took the whole screen. */
+  #before: { rows: Row[]; row: number; column: number } | undefined;
   #row = 0;
   /** The column of the cursor; the width of the screen while the last row is full. */
   #column = 0;
@@ -40,6 +44,39 @@ export class ScreenModel {
   /** Where the cursor is in its row. */
   get column(): number {
     return this.#column;
+  }
+
+  /** True while a program has the whole screen, which is as it was when it gives it back. */
+  get isWhole(): boolean {
+    return this.#before !== undefined;
+  }
+
+  /** Another size: rows that were wrapped are wrapped anew, and the cursor stays in its text. */
+  resize(columns: number, height: number): void {
+    const rows: Row[] = [];
+    let [line, offset]: [Row, number | undefined] = [[], undefined];
+    let place: [row: number, column: number] = [0, 0];
+    for (const [i, row] of this.#rows.entries()) {
+      if (i === this.#row) offset = line.length + this.#column;
+      line = [...line, ...row];
+      if (this.#wrapped.has(row) && i < this.#rows.length - 1) continue;
+      const begin = rows.length;
+      do {
+        const cut = line[columns] === "" ? columns - 1 : columns;
+        const part = line.splice(0, cut);
+        if (line.length > 0) this.#wrapped.add(part);
+        rows.push(part);
+      } while (line.length > 0);
+      if (offset !== undefined) {
+        let at = begin;
+        for (; offset > columns && at < rows.length - 1; at++) offset -= rows[at].length;
+        place = [at, Math.min(offset, columns)];
+      }
+      [line, offset] = [[], undefined];
+    }
+    this.#rows = rows;
+    [this.#row, this.#column] = place;
+    [this.#columns, this.#height] = [columns, height];
   }
 
   write(said: string): void {
@@ -82,6 +119,7 @@ export class ScreenModel {
       return;
     }
     if (this.#column + width > this.#columns) {
+      this.#wrapped.add(row());
       this.#column = 0;
       this.#down();
     }
@@ -107,13 +145,35 @@ export class ScreenModel {
     else if (what === "B") this.#row = Math.min(this.#rows.length - 1, this.#row + count);
     else if (what === "C") this.#column = Math.min(this.#columns - 1, column + count);
     else if (what === "D") this.#column = Math.max(0, column - count);
+    else if (what === "H" && given === undefined) [this.#row, this.#column] = [top, 0];
+    else if (what === "h" && given === "?1049") this.#takeAll();
+    else if (what === "l" && given === "?1049") this.#giveBack();
+    else if (/[hl]/.test(what) && given === "?25") return; // The cursor, seen or not.
     else if (what === "G") this.#column = Math.min(this.#columns, Math.max(1, count)) - 1;
     else if (what === "K" && given === "2") this.#rows[this.#row]?.splice(0);
-    else if (what === "K" && (given ?? "0") === "0") this.#rows[this.#row]?.splice(column);
+    else if (what === "K" && (given ?? "0") === "0") this.#eraseRight();
     else if (what === "J" && (given ?? "0") === "0") {
-      this.#rows[this.#row]?.splice(this.#column);
-      for (const row of this.#rows.slice(this.#row + 1)) row.splice(0);
+      this.#eraseRight();
+      this.#rows.splice(this.#row + 1);
     } else if (what !== "m") this.strange.push(sequence);
+  }
+
+  #eraseRight(): void {
+    const row = this.#rows[this.#row] ??= [];
+    row.splice(this.#column);
+    this.#wrapped.delete(row);
+  }
+
+  #takeAll(): void {
+    this.#before ??= { rows: this.#rows, row: this.#row, column: this.#column };
+    [this.#rows, this.#row, this.#column] = [[[]], 0, 0];
+  }
+
+  #giveBack(): void {
+    if (!this.#before) return;
+    const { rows, row, column } = this.#before;
+    [this.#rows, this.#row, this.#column] = [rows, row, column];
+    this.#before = undefined;
   }
 }
 

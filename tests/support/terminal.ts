@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readlinkSync } from "node:fs";
 import process from "node:process";
 import { until } from "../support.ts";
 import { Process } from "./process.ts";
@@ -28,6 +29,10 @@ const KEYS = {
   backspace: "\x7f",
   "ctrl-c": "\x03",
   "ctrl-d": "\x04",
+  "ctrl-r": "\x12",
+  "ctrl-z": "\x1a",
+  "page-up": "\x1b[5~",
+  "page-down": "\x1b[6~",
 } as const;
 
 interface TerminalOptions {
@@ -144,6 +149,15 @@ export class Terminal implements AsyncDisposable {
   /** Types characters, as fast as a person or, without a pause between lines, as a paste. */
   type(text: string): void {
     this.#process.write(text);
+  }
+
+  /** Makes the window wider or narrower, as a person does with a mouse. */
+  resize(columns: number, rows: number): void {
+    this.screen.resize(columns, rows);
+    const tty = readlinkSync(`/proc/${this.#pid}/fd/0`);
+    const size = ["cols", `${columns}`, "rows", `${rows}`];
+    const { stderr, status } = spawnSync("stty", ["-F", tty, ...size]);
+    assert.equal(status, 0, `${stderr}`);
   }
 
   press(...keys: (keyof typeof KEYS)[]): void {

@@ -33,6 +33,8 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   trust: ["Lab"],
   rename: ["alan"],
   whoami: [],
+  status: [],
+  stop: [],
   leave_group: ["Other"],
 };
 
@@ -94,7 +96,16 @@ test("--json: what fails and what is typed wrong leave standard output empty, wi
     const registry = keep(await Registry.start({ port: 0 }));
     const place = ["--registry", registry.address, "--home", home, "--json"];
     // Of nothing they need, these say nothing and are done.
-    const easy = ["list_groups", "show_groups", "rename", "whoami", "doctor", "restore"];
+    const easy = [
+      "list_groups",
+      "show_groups",
+      "rename",
+      "whoami",
+      "doctor",
+      "restore",
+      "status",
+      "stop",
+    ];
     for (const [name, words] of Object.entries(TYPED)) {
       if (easy.includes(name)) continue;
       const { code, lines, errors } = await run(keep, [name, ...words, ...place]);

@@ -260,8 +260,8 @@ test("prompt: colours where the terminal has them", { skip }, () =>
 test("prompt: without a terminal commands are read line by line, and only results are printed", () =>
   closing(async (keep) => {
     const world = await PromptWorld.start(keep);
-    const program = keep(new Process(world.command("alice")));
-    program.write("join_group Lab\nhello from a pipe\nswitch Nowhere\nget_messages Lab\n");
+    const program = keep(new Process(world.command("alice", "--say")));
+    program.write("join_group Lab\nhello from a pipe\n/switch Nowhere\nget_messages Lab\n");
     program.finish();
     assert.equal((await program.end(20_000)).code, 1);
     assert.match(program.errors, /^FAILED: You are not a member of "Nowhere": join_group Nowhere /);

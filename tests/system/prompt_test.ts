@@ -45,7 +45,7 @@ test(
       await choose("alice: said by the menu", "4", "Cool Group", "said by the menu");
       await choose(/alice: said by the menu[^]*alice: said by the menu/, "5", "Cool Group", "");
       await choose(/^1\. Cool Group - \S+ \*\n2\. Lab - /m, "6");
-      await choose(/^alice \(here\) [0-9a-f-]{36}$/m, "7", "Lab");
+      await choose(/^alice#[0-9a-f]{8} \(here\)$/m, "7", "Lab");
       await choose("* Own Room listens on 127.0.0.1:", "8", "Own Room");
       await choose("SUCCESS", "3", "Cool Group");
       await choose(/^1\. Lab - \S+\n2\. Own Room - \S+ \(founder\) \*$/m, "6");
@@ -76,7 +76,7 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["list_groups", "list_groups", /^1\. Cool Group - \S+\n2\. Lab - /m],
   ["list_groups", "LIST-GROUPS Co", /^1\. Cool Group - \S+$/m],
   ["join_group", 'join_group "Cool Group"', "* alice joined"],
-  ["create_group", "create_group My Room", /^\* My Room listens on 127\.0\.0\.1:\d+ for as long/m],
+  ["create_group", "create_group My Room", /^\* My Room listens on 127\.0\.0\.1:\d+/m],
   ["show_groups", "show_groups", /^1\. Cool Group - \S+\n2\. My Room - \S+ \(founder\) \*$/m],
   ["topic", "/topic what we do here", "* alice set the topic: what we do here"],
   ["topic", "/topic", /^what we do here$/m],
@@ -85,7 +85,7 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["demote", "/demote bob member", "* alice demoted bob to member"],
   ["mute", "/mute bob --for 1h", /\* alice muted bob until 20/],
   ["unmute", "/unmute bob", /\* alice lets speak again: \S+$/m],
-  ["members", "members", /^alice \(founder, here\) [0-9a-f-]{36}$/m],
+  ["members", "members", /^alice#[0-9a-f]{8} \(founder, here\)$/m],
   ["ban", "/ban bob", "* alice banned bob"],
   ["unban", "/unban bob", /\* alice lifted the ban of \S+$/m],
   ["remove", "/remove alice", /FAILED: Cannot remove/],
@@ -93,7 +93,8 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["get_messages", "get_messages Cool Group 1h", /^\[Cool Group\] \[.*\] alice: one line$/m],
   ["switch", 'switch "cool group"', "* plain text goes to Cool Group now"],
   ["rename", "/rename Alicia", "SUCCESS"],
-  ["whoami", "whoami", /^Alicia [0-9a-f-]{36}$/m],
+  ["fingerprint", "fingerprint Cool Group", /^\d+ [\w-]{43}$/m],
+  ["whoami", "whoami", /^Alicia#[0-9a-f]{8} [0-9a-f-]{36}$/m],
   ["trust", "/trust Cool Group", /the group "Cool Group" is the one you know, its key is/],
   ["help", "help program", /^ *\/exit +leave the program/m],
   ["leave_group", "leave_group Cool Group", "SUCCESS"],

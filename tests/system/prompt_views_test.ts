@@ -82,7 +82,8 @@ test(
       // All of it is seen now, and nothing else was.
       const third = await world.person("alice", { rows: 30 });
       await third.shows(/bob: one more\nLab>$/);
-      for (const { screen } of [alice, again, third]) assert.deepEqual(screen.strange, []);
+      assert.deepEqual(alice.screen.strange, ["\x07"], "it rings at a mention, and nowhere else");
+      for (const { screen } of [again, third]) assert.deepEqual(screen.strange, []);
     }),
 );
 
@@ -108,16 +109,16 @@ test(
           env: { TMUX: "", LC_TERMINAL: "", ...env },
           args,
         });
-        const begin = alice.written.length;
-        await alice.enter("I am @alice myself", "alice: I am @alice myself");
+        const before = alice.written.length;
+        await alice.enter(`I am @alice, at ${what}`, `alice: I am @alice, at ${what}`);
         await bob.send("Lab", "@alice \x1b]0;x\x07");
-        await bob.send("Lab", "@alice again");
-        await alice.shows(/^@ \[.*\] bob: @alice again\nLab>$/m);
-        const { written } = alice;
-        assert.doesNotMatch(written.slice(0, begin), /\x07/, `${what}: history rings`); // deno-lint-ignore no-control-regex
-        const rest = written.slice(begin);
-        if (expected === "") assert.doesNotMatch(rest, /\x07/, what); // deno-lint-ignore no-control-regex
-        else assert.equal(rest.split(expected).length, 2, `${what}: ${JSON.stringify(rest)}`);
+        await bob.send("Lab", `@alice at ${what}`);
+        await alice.shows(`bob: @alice at ${what}\nLab>`);
+        assert.ok(!alice.written.slice(0, before).includes("\x07"), `${what}: history rings`);
+        const written = alice.written.slice(before);
+        if (expected === "") assert.ok(!written.includes("\x07"), what);
+        else assert.equal(written.split(expected).length, 2, `${what}: ${JSON.stringify(written)}`);
+        assert.equal(written.split("\x1b]").length, expected.includes("\x1b]") ? 2 : 1, what);
         alice.type("leave_group Lab\rexit\r");
         assert.equal(await alice.end(), 0);
       }

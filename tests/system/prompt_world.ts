@@ -7,6 +7,7 @@ import { freePort } from "../support/port.ts";
 import { Terminal } from "../support/terminal.ts";
 import type { Keep } from "./attack_world.ts";
 import { ours } from "./processes.ts";
+import { serversEnded } from "./start_world.ts";
 import { Folder } from "./world.ts";
 
 /** How a person sits there. */
@@ -69,7 +70,9 @@ export class PromptWorld {
   /** `start` in the same home, on a port that is free the first time. */
   async starting(name: string): Promise<Terminal> {
     this.#port ??= await freePort();
-    const where = ["--home", join(this.home, "start"), "--name", name, "--port"];
+    const home = join(this.home, "start");
+    this.#keep({ [Symbol.asyncDispose]: () => serversEnded(home) });
+    const where = ["--home", home, "--name", name, "--port"];
     const terminal = this.#keep(new Terminal(ours("user.ts", "start", ...where, `${this.#port}`)));
     await terminal.line("Lobby>");
     return terminal;

@@ -76,7 +76,7 @@ test("a user whose disk is full is told so, keeps nothing by halves, and goes on
     script.program.finish();
     await script.end();
     assert.match(script.program.output, said);
-    assert.match(script.program.output, /^alice [0-9a-f-]{36}$/m);
+    assert.match(script.program.output, /^alice#[0-9a-f]{8} [0-9a-f-]{36}$/m);
 
     for (const filler of fillers) rmSync(filler);
     await large();

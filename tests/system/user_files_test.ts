@@ -190,7 +190,7 @@ test("user files: doctor finds what is wrong beside a running program, and chang
       new Process(ours("user.ts", "--home", home, "--registry", bare(registries[0]))),
     );
     alice.write("/whoami\n");
-    await alice.line(/^alice /);
+    await alice.line(/^alice#/);
     const files = ["identity.json", "user.db", "known.json"].map((name) => join(home, name));
     const contents = () => files.map((file) => readFileSync(file, "base64"));
     const before = contents();

@@ -23,7 +23,8 @@ function runs(line: ReturnType<typeof inGroup>, name: string, rest = ""): void {
 test("every name of the table is understood with - and _, with / and in any case", () => {
   for (const name of names) {
     for (const typed of [name, name.replaceAll("_", "-"), `/${name}`, name.toUpperCase()]) {
-      assert.equal(inGroup(typed).kind, "command", typed);
+      // A lone letter is an answer.
+      assert.equal(inGroup(typed).kind, typed.length > 1 ? "command" : "text", typed);
       assert.equal(nowhere(typed).kind, "command", typed);
     }
     const withText = `${name.includes("_") ? "" : "/"}${name} whatever it is that follows`;
@@ -59,6 +60,8 @@ test("an ordinary word is a command where what follows is what it takes", () => 
       ["promote alice admin", "promote", "alice admin"],
       ["topic Lobby what we do", "topic", "Lobby what we do"],
       ["rename alan", "rename", "alan"],
+      ["help join", "help", "join"],
+      ["help groups", "help", "groups"],
     ] as const
   ) {
     runs(inGroup(typed), name, rest);

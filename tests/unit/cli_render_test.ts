@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { IdentityChanged, Refusal, Unreachable } from "../../lib/errors.ts";
 import {
-  Authors,
   COMMAND_WORDS,
   entryFields,
   entryLine,
@@ -14,9 +13,11 @@ import {
   listingLine,
   memberLine,
   notice,
+  PLAIN,
   PROMPT_WORDS,
   trustedLine,
 } from "../../lib/cli/render.ts";
+import { People } from "../../lib/cli/people.ts";
 import { typedName } from "../../lib/text/names.ts";
 import type { GroupEntry } from "../../lib/protocol/batch.ts";
 import type { GroupRecord, Listing } from "../../lib/protocol/schema.ts";
@@ -81,12 +82,55 @@ test("a name that could be read as part of the line is quoted", () => {
   assert.equal(entryLine(message("no", { name })), `[2026-11-20 23:57:15] "${name}": no`);
 });
 
-test("two users of one name are told apart by their ids", () => {
-  const authors = new Authors();
-  const other = message("b", { author: "22222222-0000-8000-8000-000000000000" });
-  assert.equal(authors.label(message("a")), "alice");
-  assert.equal(authors.label(other), "alice#2222");
-  assert.equal(authors.label(message("c")), "alice#1111");
+const [ALICE, OTHER] = ["1", "2"].map((digit) => `${digit.repeat(8)}-0000-8000-8000-000000000000`);
+
+test("two members of one name are told apart by their short ids, whatever was shown before", () => {
+  const people = new People([{ user: ALICE, name: "alice" }, { user: OTHER, name: "Alice" }]);
+  const line = (more: Partial<GroupEntry>) => entryLine(message("a", more), PLAIN, { people });
+  assert.match(line({}), / alice#11111111: a$/);
+  assert.match(line({ author: OTHER, name: "Alice" }), / Alice#22222222: a$/);
+  assert.match(line({ author: "3", name: "bob" }), / bob: a$/);
+  const body = { user: OTHER, name: "Alice", until: 0 };
+  assert.equal(
+    line({ kind: "mute", signature: "none", body }),
+    "* alice#11111111 muted Alice#22222222",
+  );
+  assert.equal(
+    line({ kind: "unban", signature: "none", body: { user: OTHER } }).slice(-9),
+    "#22222222",
+  );
+  people.apply(message("", { kind: "leave", author: OTHER, name: "Alice" }));
+  assert.match(line({}), / alice: a$/);
+  assert.match(line({ author: OTHER, name: "Alice" }), / Alice#22222222: a$/, "who has left, too");
+});
+
+test("names that look alike are told apart, and who joins under one is said", () => {
+  const people = new People([{ user: ALICE, name: "alice" }]);
+  const line = (kind: GroupEntry["kind"], name: string, body = {}) => {
+    const entry = message("", { kind, author: OTHER, name, body, signature: "none" });
+    people.apply(entry);
+    return entryLine(entry, PLAIN, { people });
+  };
+  assert.equal(line("join", "bob"), "* bob joined");
+  assert.equal(
+    line("rename", "\u0430lice", { before: "bob" }),
+    "* bob is now called \u0430lice#22222222 [mixed alphabets]; the name looks like that of " +
+      "alice#11111111",
+  );
+  assert.equal(
+    line("join", "a1ice"),
+    "* a1ice#22222222 joined; the name looks like that of alice#11111111",
+  );
+  assert.match(entryLine(message("a"), PLAIN, { people }), / alice#11111111: a$/);
+  assert.equal(
+    line("rename", "robert", { before: "a1ice" }),
+    "* a1ice#22222222 is now called robert",
+  );
+  assert.match(entryLine(message("a"), PLAIN, { people }), / alice: a$/);
+});
+
+test("a name that ends like a short id is quoted", () => {
+  assert.match(entryLine(message("a", { name: "bob#22222222" })), / "bob#22222222": a$/);
 });
 
 test("a forged message says so", () => {
@@ -171,8 +215,8 @@ test("lists show state, unread and role where they are not the usual ones", () =
     `A - ${address} (3 unread, unreachable, founder)`,
   );
   assert.equal(
-    memberLine({ user: "u", name: "bob", role: "member", present: true }),
-    "bob (here) u",
+    memberLine({ user: ALICE, name: "bob", role: "member", present: true }),
+    "bob#11111111 (here)",
   );
 });
 

@@ -65,8 +65,8 @@ function inGroup<A extends object>(
       usage: `${name} G ${takes}`.trimEnd(),
       example: `${name} "Cool Group" ${example}`.trimEnd(),
       words: [least + 1, most + 1],
-      read: ({ words: [group, ...words], given }) => ({
-        group: groupNamed(group),
+      read: ({ words: [group, ...words], given, joined }) => ({
+        group: groupNamed(group, { joined }),
         ...read(words, given),
       }),
     },
@@ -174,8 +174,8 @@ export const topic: Row<InGroup<{ readonly topic?: string }>, number | string> =
     usage: "topic G [TEXT…]",
     example: 'topic "Cool Group" what we do here',
     words: [1, Infinity],
-    read: ({ words: [group, ...texts] }) => ({
-      group: groupNamed(group),
+    read: ({ words: [group, ...texts], joined }) => ({
+      group: groupNamed(group, { joined }),
       topic: texts.length === 0 ? undefined : texts.join(" "),
     }),
   },
@@ -201,5 +201,5 @@ function groupAndRest(
   if (taken && own) return { group: own, rest: taken.rest };
   if (current) return { group: current, rest: typed.trim() };
   if (!taken) throw new UsageError("Cannot do that: expected a joined group, its NAME or IP:PORT");
-  return { group: joinedGroup(taken.target, joined), rest: taken.rest };
+  return { group: joinedGroup(taken.target, { joined }), rest: taken.rest };
 }

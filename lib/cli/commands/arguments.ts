@@ -15,10 +15,13 @@ export type Argument =
   | "name"
   | "word"
   | "options"
+  | "page"
   | "rest";
 
 /** What arguments can name. */
 export interface Around {
+  /** What help has a page about. */
+  readonly pages: readonly string[];
   readonly known: Known;
   /** Names of members that were seen. */
   readonly members: readonly string[];
@@ -46,7 +49,7 @@ const TAKERS: Readonly<
     const isListed = /^\d+$/.test(first) && numbered[Number(first) - 1] !== undefined;
     if (isListed || isAddress(first)) return after(text, first);
     const whole = meant(text, names, (name) => name);
-    if (whole.kind === "none" ? whole.near : text.length > 2) return "";
+    if (whole.kind === "none" ? whole.near : text.length > 1) return "";
     return undefined;
   },
   /** A member that was seen, an id, or in quotes. */
@@ -63,6 +66,8 @@ const TAKERS: Readonly<
     quoted(text) === undefined && !looksLikeAddress(text.split(/\s+/).at(-1)!) ? undefined : "",
   word: (text) => after(text, text.split(/\s/, 1)[0]),
   options: (text) => text.startsWith("--") ? "" : undefined,
+  page: (text, { pages }) =>
+    pages.includes(text.toLowerCase().replace(/^\//, "").replaceAll("-", "_")) ? "" : undefined,
   /** Anything, behind another argument. */
   rest: (_, __, follows) => follows ? "" : undefined,
 };

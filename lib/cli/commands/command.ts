@@ -8,7 +8,9 @@ import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
 import type { Family, Usage } from "../help.ts";
 import type { SoFar } from "../progress.ts";
+import type { PageSource, Paging } from "../console/pager.ts";
 import { type Style, success } from "../render.ts";
+import type { Servers } from "../servers.ts";
 import type { Bytes } from "../streams.ts";
 import type { Argument } from "./arguments.ts";
 import type { GroupRef, Known } from "./targets.ts";
@@ -52,8 +54,8 @@ export interface AtPrompt {
   left(group: GroupRef): void;
   /** Draws what stands before the line again. */
   refresh(): void;
-  /** Starts a group in this process. */
-  host(name: string, address: string): Promise<{ readonly address: string }>;
+  /** The servers beside this prompt. */
+  readonly servers: Servers;
 }
 
 /** What a command works with, wherever it is typed. */
@@ -73,14 +75,22 @@ export interface Context {
   send(group: GroupRef, text: string): Promise<Receipt | undefined>;
   /** Shows what long work has come to; undefined where nobody would see it. */
   readonly progress?: (soFar: SoFar) => void;
-  /** An entry as lines. */
+  /** Learns who is in a group, so that entries tell apart those whose names are alike. */
+  meet(group: GroupRef): Promise<void>;
+  /** An entry as lines, below those that were shown before. */
   entry(group: GroupRef, entry: GroupEntry): string;
+  /** The same with its whole date, for lines that are shown in any order. */
+  dated(group: GroupRef, entry: GroupEntry): string;
+  /** Shows what is more than a screen; undefined where there is none for it. */
+  readonly paging?: Paging | undefined;
 }
 
 /** What stands behind a command's name on a command line. */
 export interface OnceArgs {
   readonly words: readonly string[];
   readonly given: Given;
+  /** The groups that the user is a member of. */
+  readonly joined: readonly JoinedGroup[];
   readonly input: Bytes;
   /** Bytes; undefined where nobody knows. */
   readonly inputSize: number | undefined;
@@ -144,6 +154,8 @@ export interface Row<A, R> extends Head {
   text?(result: R, context: Context, args: A, index: number): readonly Shown[];
   /** What is said after all results, as text. */
   end?(count: number, context: Context, args: A): readonly Shown[];
+  /** Where to go on in the pager when the results are more than a screen. */
+  page?(context: Context, args: A, first: R): PageSource;
   /** A result as objects, one a line. */
   json?(result: R, args: A): readonly object[];
   /** What it changes at a prompt, when the result is shown. */
@@ -181,22 +193,33 @@ export async function runCommand(
   args: unknown,
   { json = false, collect = 0, print, remark }: Printer,
 ): Promise<void> {
-  const most = command.atOnce ? 0 : collect;
-  const lines: string[] = [];
-  let size = 0;
+  const paging = !json && command.page ? context.paging : undefined;
+  const most = paging ? Infinity : command.atOnce ? 0 : collect;
+  let collected: Shown[] = [];
+  let [size, rows] = [0, 0];
   const flush = async () => {
-    size = 0;
-    if (lines.length > 0) await print(lines.splice(0).join("\n"));
+    const lines: string[] = [];
+    const printLines = async () => {
+      if (lines.length > 0) await print(lines.splice(0).join("\n"));
+    };
+    const all = collected;
+    [collected, size] = [[], 0];
+    for (const one of all) {
+      if (typeof one === "string") {
+        lines.push(one);
+        continue;
+      }
+      await printLines();
+      await remark(one.remark);
+    }
+    await printLines();
   };
   const show = async (shown: readonly Shown[]) => {
     for (const one of shown) {
-      if (typeof one === "string") {
-        lines.push(one);
-        size += one.length;
-      } else {
-        await flush();
-        await remark(one.remark);
-      }
+      const line = typeof one === "string" ? one : one.remark;
+      collected.push(one);
+      size += line.length;
+      rows += line.split("\n").length;
     }
     if (size >= most) await flush();
   };
@@ -210,7 +233,16 @@ export async function runCommand(
   };
   const results = command.run(context, args);
   if (!isAsync(results)) await take(await results);
-  else for await (const result of results) await take(result);
+  else {
+    let first: unknown;
+    for await (const result of results) {
+      first ??= result;
+      await take(result);
+      if (paging && rows > paging.rows) {
+        return await paging.page(command.page!(context, args, first));
+      }
+    }
+  }
   if (!json) await show(command.end?.(count, context, args) ?? []);
   await flush();
 }

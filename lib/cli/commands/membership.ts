@@ -1,12 +1,16 @@
 /** Commands that change where you are and who you are: join, leave, switch, create, trust, rename. */
 
-import { UsageError } from "../../errors.ts";
+import { Refusal, UsageError } from "../../errors.ts";
 import { checkedAddress } from "../../text/addresses.ts";
-import { checkedName } from "../../text/names.ts";
+import { safeLine } from "../../text/filter.ts";
+import { type Meant, meant } from "../../text/meant.ts";
+import { checkedName, typedName } from "../../text/names.ts";
 import type { JoinedGroup, Trusted } from "../../user/types.ts";
+import type { User } from "../../user/user.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
 import { type AtPrompt, promptOf, type Row } from "./command.ts";
 import {
+  didYouMean,
   groupNamed,
   type GroupRef,
   takeNameAndAddress,
@@ -39,10 +43,37 @@ export const join: Row<string, JoinedGroup> = {
     asks: [{ question: "Group (name, number or IP:PORT)" }],
   },
   pace: "first",
-  run: ({ user }, target) => user.join(target),
+  run: ({ user }, target) => joinListed(user, target),
   json: (group) => [joinedFields(group)],
   after: enter,
 };
+
+/** Joins; a name that is not found may be one that is listed, in another case or with a slip in it. */
+async function joinListed(user: User, target: string): Promise<JoinedGroup> {
+  try {
+    return await user.join(target);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const all = await user.list().catch(() => []);
+    const listed = [...new Set(all.map(({ name }) => name))];
+    const found = meant(target, listed, (name) => name);
+    if (found.kind === "one" && found.exact && found.one !== target) {
+      return await user.join(found.one);
+    }
+    throw hinted(error, target, found);
+  }
+}
+
+function isNotFound(error: unknown): error is Refusal {
+  return error instanceof Refusal && error.code === "not_found";
+}
+
+/** The refusal of what was not found, with the names that may have been meant. */
+function hinted(error: Refusal, target: string, found: Meant<string>): Refusal {
+  const hint = didYouMean(found, typedName);
+  if (hint === undefined) return error;
+  return new Refusal("not_found", `Cannot find the group "${target}": ${hint}`);
+}
 
 /** Goes to a group that was joined, and shows what comes there. */
 function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
@@ -66,7 +97,7 @@ export const leave: Row<GroupRef, void> = {
     usage: "leave G",
     example: 'leave "Cool Group"',
     words: [1, 1],
-    read: ({ words: [group] }) => groupNamed(group),
+    read: ({ words: [group], joined }) => groupNamed(group, { joined }),
   },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
   pace: "first",
@@ -85,7 +116,9 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
     usage: "/switch G",
     example: "/switch Cool Group",
     read: (rest, prompt) =>
-      wholeJoined(rest, prompt, "Cannot switch: expected a joined group, switch NAME"),
+      wholeJoined(rest, prompt, "Cannot switch: expected a joined group, switch NAME", {
+        loosely: true,
+      }),
   },
   pace: "at once",
   run: (_, group) => group,
@@ -95,39 +128,43 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
 
 /** Gives the group that was started here, then the same one joined. */
 export const create: Row<
-  { name: string; address: string },
+  { name: string; address: string | undefined },
   { readonly address: string } | JoinedGroup
 > = {
   names: ["create_group"],
   short: ["create"],
   takes: ["name"],
   family: "groups",
-  help: "start a group in this program and join it",
+  help: "start a group beside this program and join it",
   prompt: {
     usage: "/create NAME [IP:PORT]",
     example: "/create Cool Group",
     read(rest) {
-      const { name, address = "127.0.0.1:0" } = takeNameAndAddress(rest);
+      const { name, address } = takeNameAndAddress(rest);
       if (name === "") throw new UsageError("Cannot create a group: expected create_group NAME");
       return {
         name: checkedName(name),
-        address: checkedAddress("the address", address, { free: true }),
+        address: address && checkedAddress("the address", address, { free: true }),
       };
     },
   },
   menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
   pace: "first",
   async *run(context, { name, address }) {
-    const group = await promptOf(context).host(name, address);
+    const group = await promptOf(context).servers.host(name, { address });
     yield { address: group.address };
     yield await context.user.join(group.address);
   },
-  text: (created, { style }, { name }) =>
-    "id" in created
-      ? [success(style)]
-      : [{ remark: `${name} listens on ${created.address} for as long as this program runs` }],
+  text: (created, { style, prompt }, { name }) =>
+    "id" in created ? [success(style)] : [{ remark: hosted(name, created.address, prompt) }],
   after: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
 };
+
+function hosted(name: string, address: string, prompt: AtPrompt | undefined): string {
+  const until = prompt?.servers.own ? "until this program ends" : "in the background";
+  return `${safeLine(name)} listens on ${address} ${until}, and comes back with the next start; ` +
+    `stop ${typedName(name)} ends that`;
+}
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {
   names: ["trust"],
@@ -154,7 +191,10 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
   pace: "first",
   async run({ user }, target) {
     const before = user.joined();
-    const trusted = await user.trust(target);
+    const names = before.map(({ name }) => name);
+    const trusted = await user.trust(target).catch((error: unknown) => {
+      throw isNotFound(error) ? hinted(error, target, meant(target, names, (name) => name)) : error;
+    });
     const still = new Set(user.joined().map(({ id }) => id));
     return { trusted, gone: before.filter(({ id }) => !still.has(id)) };
   },

@@ -10,6 +10,7 @@ import { entryFields, success } from "../render.ts";
 import { linesOf, wholeText } from "../streams.ts";
 import type { AtPrompt, OnceArgs, Row } from "./command.ts";
 import { fromDisk, isKept, type Kept, keptRemark, readOrKept } from "./kept.ts";
+import { historyOf } from "./history.ts";
 import { type Lines, sendLines } from "./lines.ts";
 import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
@@ -59,10 +60,12 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
       { question: "From when (Enter: all)", optional: true },
     ],
   },
-  async *run({ user, marksRead, prompt }, { group, range, kept, json }) {
+  async *run({ user, marksRead, prompt, meet }, { group, range, kept, json }) {
     if (kept) return yield await fromDisk(user, group, range);
+    const met = meet(group).catch(() => {}); // Names are shown as they are then.
     let last: GroupEntry | undefined;
     for await (const found of json ? user.read(group.id, range) : readOrKept(user, group, range)) {
+      await met;
       yield found;
       if (!isKept(found)) last = found;
       else if (!prompt && found.away) throw found.away;
@@ -84,6 +87,10 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
     prompt && count === 0
       ? [{ remark: `${group.name} has no messages${range.since ? " since then" : ""}` }]
       : [],
+  page: ({ user, dated: entry, marksRead }, { group, range, kept }, first) => {
+    const { seq } = isKept(first) ? first.kept[0] : first;
+    return historyOf(group, { user, entry, marksRead, kept, from: range.last ? undefined : seq });
+  },
   json: (found) => (isKept(found) ? found.kept : [found]).map(entryFields),
 };
 
@@ -103,12 +110,12 @@ function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt):
       // No TIME: a group, which the next line looks for.
     }
   }
-  const group = joinedGroup(taken.target, joined);
+  const group = joinedGroup(taken.target, { joined, loosely: true });
   return { group, range: taken.rest === "" ? all : { since: parseTime(taken.rest) } };
 }
 
-function groupAndRange({ words: [group], given, now }: OnceArgs): Reading {
-  return { group: groupNamed(group), range: rangeOf(given, now) };
+function groupAndRange({ words: [group], given, joined, now }: OnceArgs): Reading {
+  return { group: groupNamed(group, { joined, loosely: true }), range: rangeOf(given, now) };
 }
 
 /** The range of `--since`, `--until`, `--after`, `--before`, `--limit` and `--last`. */
@@ -142,7 +149,8 @@ export const follow: Row<Reading, GroupEntry> = {
   },
   options: ["since", "after"],
   atOnce: true,
-  async *run({ user, signal }, { group, range }) {
+  async *run({ user, signal, meet }, { group, range }) {
+    await meet(group).catch(() => {}); // One that does not answer is waited for.
     try {
       for await (const entry of user.follow(group.id, { ...range, signal })) {
         yield entry;
@@ -177,7 +185,7 @@ export const send: Row<Sending, Receipt | undefined> = {
     async read(rest, prompt) {
       const taken = takeTarget(rest, prompt.known);
       if (!taken) throw new UsageError("Cannot send: expected a group, send_message G [TEXT]");
-      const group = joinedGroup(taken.target, prompt.joined);
+      const group = joinedGroup(taken.target, { joined: prompt.joined, loosely: true });
       return { group, text: taken.rest || await linesUpToEnd(prompt) };
     },
   },
@@ -185,8 +193,8 @@ export const send: Row<Sending, Receipt | undefined> = {
     usage: "send G TEXT… | send G - [--lines]",
     example: 'send "Cool Group" Hello everybody',
     words: [2, Infinity],
-    async read({ words: [name, ...texts], given, input, inputSize: size }) {
-      const group = groupNamed(name);
+    async read({ words: [name, ...texts], given, joined, input, inputSize: size }) {
+      const group = groupNamed(name, { joined });
       const fromInput = texts.length === 1 && texts[0] === "-";
       if (!given.flags.has("lines")) {
         return { group, text: fromInput ? await wholeText(input) : texts.join(" ") };

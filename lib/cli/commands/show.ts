@@ -16,6 +16,7 @@ import {
   paint,
   type Style,
 } from "../render.ts";
+import { fullLabel } from "../people.ts";
 import { ADMIN_OPTIONS } from "./admin.ts";
 import { type Ask, type AtPrompt, type Command, promptOf, type Row } from "./command.ts";
 import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
@@ -99,13 +100,15 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
     read: (rest, prompt) =>
       rest === "" && prompt.current
         ? prompt.current
-        : wholeJoined(rest, prompt, "Cannot show members: expected a joined group, members NAME"),
+        : wholeJoined(rest, prompt, "Cannot show members: expected a joined group, members NAME", {
+          loosely: true,
+        }),
   },
   once: {
     usage: "members G",
     example: 'members "Cool Group"',
     words: [1, 1],
-    read: ({ words: [group] }) => groupNamed(group),
+    read: ({ words: [group], joined }) => groupNamed(group, { joined, loosely: true }),
   },
   menu: { number: 7, text: "Members of a group", asks: [{ question: "Group", quoted: true }] },
   run: ({ user }, { id }) => user.members(id),
@@ -125,19 +128,19 @@ export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
     help: "the hash of all you are shown",
     example: "/fingerprint",
     read: (rest, prompt) => ({
-      group: rest === "" && prompt.current ? prompt.current : wholeJoined(
-        rest,
-        prompt,
-        "Cannot take a fingerprint: expected a joined group, fingerprint NAME",
-      ),
+      group: rest === "" && prompt.current
+        ? prompt.current
+        : wholeJoined(rest, prompt, "Cannot hash: expected a joined group, fingerprint NAME", {
+          loosely: true,
+        }),
     }),
   },
   once: {
     usage: "fingerprint G [--at SEQ]",
     example: 'fingerprint "Cool Group" --at 1000',
     words: [1, 1],
-    read: ({ words: [group], given }) => ({
-      group: groupNamed(group),
+    read: ({ words: [group], given, joined }) => ({
+      group: groupNamed(group, { joined, loosely: true }),
       at: wholeNumber(given, "at", 1),
     }),
   },
@@ -160,8 +163,8 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
   pace: "at once",
   run: ({ user: { id, name, registries }, home }) => ({ id, name, home, registries }),
   text: ({ id, name, home, registries }, { prompt }) =>
-    prompt ? [`${safeLine(name)} ${id}`] : [
-      `name      ${safeLine(name)}`,
+    prompt ? [`${fullLabel({ user: id, name })} ${id}`] : [
+      `name      ${fullLabel({ user: id, name })}`,
       `id        ${id}`,
       `folder    ${home}`,
       `registry  ${registries.join(", ")}`,
@@ -173,6 +176,7 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
 export const help: Row<string, void> = {
   names: ["help"],
   short: ["h", "?"],
+  takes: ["page"],
   most: 1,
   family: "program",
   help: "what there is, a family of it, or one command",

@@ -8,6 +8,7 @@ import { actions, ADMIN_OPTIONS, invite, topic } from "./admin.ts";
 import type { Command, ProgramCommand } from "./command.ts";
 import { create, join, leave, rename, switchGroup, trust } from "./membership.ts";
 import { follow, read, send } from "./messages.ts";
+import { status, stop } from "./servers.ts";
 import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./show.ts";
 
 const start: ProgramCommand = {
@@ -15,7 +16,10 @@ const start: ProgramCommand = {
   most: 0,
   help: "a registry, the group Lobby and the prompt",
   instead: "this prompt runs already; create_group NAME starts a group here",
-  program: { usage: "start [--port PORT] [--profile NAME]", example: "start" },
+  program: {
+    usage: "start [--registry ADDR] [--host IP] [--detach]",
+    example: "start --host 192.168.3.97",
+  },
   family: "program",
 };
 
@@ -57,6 +61,8 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   fingerprint,
   rename,
   whoami,
+  status,
+  stop,
   menu,
   help,
   exit,
@@ -80,6 +86,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   rename,
   whoami,
   start,
+  status,
+  stop,
   doctor,
   restore,
   help,

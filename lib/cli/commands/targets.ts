@@ -1,8 +1,10 @@
 /** Which group a person means. Pure. */
 
-import { UsageError } from "../../errors.ts";
+import { Refusal, UsageError } from "../../errors.ts";
 import { parseAddress } from "../../text/addresses.ts";
 import { safeLine } from "../../text/filter.ts";
+import { either, type Meant, meant } from "../../text/meant.ts";
+import { typedName } from "../../text/names.ts";
 import type { JoinedGroup } from "../../user/types.ts";
 
 /** The groups that a typed word can mean. */
@@ -19,9 +21,56 @@ export interface GroupRef {
   readonly name: string;
 }
 
-/** A group by the word on a command line. */
-export function groupNamed(word: string): GroupRef {
-  return { id: word, name: word };
+/** Where a group is looked for, and how. */
+interface Among {
+  readonly joined: readonly JoinedGroup[];
+  /** How the name begins is enough: what is done with it harms nobody. */
+  readonly loosely?: boolean;
+}
+
+/**
+ * The group that a word of a command line means; as it was typed where it is none that was joined.
+ *
+ * @throws {Refusal} `not_member`, with the groups that may have been meant
+ */
+export function groupNamed(word: string, among: Among): GroupRef {
+  return found(word, among) ?? { id: word, name: word };
+}
+
+/** The joined group of a name or address. @throws {Refusal} `not_member` there is none */
+export function joinedGroup(target: string, among: Among): JoinedGroup {
+  const group = found(target, among);
+  if (group) return group;
+  throw new Refusal("not_member", `You are not a member of "${target}"`);
+}
+
+/** A joined group. @throws {Refusal} `not_member`: some may have been meant */
+function found(target: string, { joined, loosely = false }: Among): JoinedGroup | undefined {
+  const at = joined.find(({ id, address, servers }) =>
+    id === target || address === target || servers?.includes(target)
+  );
+  if (at) return at;
+  const group = meant(target, joined, ({ name }) => name);
+  if (group.kind === "one" && (group.exact || loosely)) return group.one;
+  const hint = didYouMean(
+    group,
+    ({ name, address }) =>
+      joined.filter((other) => other.name === name).length > 1 ? address : typedName(name),
+  );
+  if (hint === undefined) return undefined;
+  throw new Refusal("not_member", `You are not a member of "${target}": ${hint}`);
+}
+
+/** The question after what was not found; undefined where there is nothing to ask. */
+export function didYouMean<T>(found: Meant<T>, say: (one: T) => string): string | undefined {
+  const all = found.kind === "several"
+    ? found.all
+    : found.kind === "one"
+    ? [found.one]
+    : found.near === undefined
+    ? []
+    : [found.near];
+  return all.length === 0 ? undefined : `did you mean ${either(all.map(say))}?`;
 }
 
 /** A group, and what was typed after it. */
@@ -109,26 +158,14 @@ export function splitWords(text: string): string[] {
   return words;
 }
 
-/** As {@linkcode wholeTarget}, where the user is a member. @throws {UsageError} */
+/** As {@linkcode wholeTarget}, where the user is a member. @throws {Refusal}; {UsageError} */
 export function wholeJoined(
   typed: string,
-  { known, joined }: { readonly known: Known; readonly joined: readonly JoinedGroup[] },
+  { known, joined }: Pick<Among, "joined"> & { readonly known: Known },
   missing: string,
+  { loosely = false } = {},
 ): JoinedGroup {
-  return joinedGroup(wholeTarget(typed, known, missing), joined);
-}
-
-/** The joined group of this name or address. @throws {UsageError} there is none */
-export function joinedGroup(target: string, joined: readonly JoinedGroup[]): JoinedGroup {
-  const wanted = target.toLowerCase();
-  const found = joined.find(({ name, address }) => name === target || address === target) ??
-    joined.find(({ servers }) => servers?.includes(target)) ??
-    joined.find(({ name }) => name.toLowerCase() === wanted);
-  if (found) return found;
-  const typed = /\s/.test(target) ? `"${target}"` : target;
-  throw new UsageError(
-    `You are not a member of "${target}": join_group ${typed} first; show_groups shows where you are`,
-  );
+  return joinedGroup(wholeTarget(typed, known, missing), { joined, loosely });
 }
 
 /** The longest of several names that a text begins with, in any case. */

@@ -1,41 +1,17 @@
-/** Where commands of the prompt are typed: a screen, and the terminal that is one. */
+/** The terminal where commands of the prompt are typed. */
 
-import { columnsOf, truncate } from "../../text/width.ts";
+import { columnsOf, displayWidth, foldedRows, truncate } from "../../text/width.ts";
 import type { History } from "../home.ts";
 import { counted } from "../../text/counted.ts";
-import { notice, type Style } from "../render.ts";
+import { folded, notice, type Style } from "../render.ts";
 import { Bottom } from "./bottom.ts";
 import { Editor } from "./editor.ts";
 import type { Key } from "./keys.ts";
 import { Pager, type PageSource } from "./pager.ts";
+import { Questions } from "./questions.ts";
+import type { Screen } from "./screen.ts";
 import { HistorySearch } from "./search.ts";
 import { Terminal } from "./terminal.ts";
-
-/** A terminal with a prompt, or a script without one. */
-export interface Screen {
-  readonly style: Style;
-  /** True where a person sits in front of it. */
-  readonly live: boolean;
-  /** Resolves, where it says when, as soon as more may come. */
-  print(text: string): void | Promise<void>;
-  /** A sentence that something failed; a script ends with exit code 1 then. */
-  fail(text: string): void;
-  /** Asks: the next line that is typed, or the lines of a paste; undefined when there is none. */
-  ask(question: string): Promise<readonly string[] | undefined>;
-  /** Lines directly above the prompt that change: what is pending, who is typing. */
-  status(lines: readonly string[]): void;
-  /** What stands before the line being typed. */
-  prompt(text: string): void;
-  /** Rows of the terminal; absent where there is none. */
-  readonly rows?: number;
-  /** Calls for attention: a bell, or a sequence that nobody sees on the screen. */
-  alert?(sequence: string): void;
-  /**
-   * Shows a history on the whole screen; resolves when the person leaves it. Absent where there is no
-   * screen for it.
-   */
-  page?(source: PageSource): Promise<void>;
-}
 
 /** Lines closer together than this are one paste, ms; nobody presses Enter twice in it. */
 const BURST = 15;
@@ -81,12 +57,11 @@ export class Console implements Screen {
   readonly #options: ConsoleOptions;
   readonly #terminal: Terminal;
   readonly #editor: Editor;
+  readonly #questions: Questions;
   readonly #bottom: Bottom;
   #search: HistorySearch | undefined;
   #pager: Pager | undefined;
   #prompt = "> ";
-  /** A question of a command, in place of the prompt. */
-  #question: string | undefined;
   #status: readonly string[] = [];
   #opened = false;
   /** Lines of a burst that is not over, which the screen does not show yet. */
@@ -101,14 +76,6 @@ export class Console implements Screen {
   #laterLost = 0;
   readonly #typed: string[][] = [];
   #waiting: ((lines: string[] | undefined) => void) | undefined;
-  /** Who asked the question that is shown: what is typed next is the answer. */
-  #asking: ((lines: string[] | undefined) => void) | undefined;
-  /** The line that was begun before a question. */
-  #begun = "";
-  /** What was typed behind an answer while that was on its way: it answers the next question. */
-  #ahead = "";
-  /** Ends with the last question that was asked. */
-  #answered: Promise<unknown> = Promise.resolve();
   #closed = false;
   #hinted = 0;
 
@@ -117,6 +84,7 @@ export class Console implements Screen {
     this.style = options.style;
     this.interrupted = this.#interrupted.promise;
     this.#editor = new Editor(options.history.lines);
+    this.#questions = new Questions(this.#editor, () => this.#redraw());
     this.#terminal = new Terminal({
       keys: (keys) => this.#keys(keys),
       resized: () => this.#pager ? this.#pager.redraw() : this.#redraw(),
@@ -136,6 +104,11 @@ export class Console implements Screen {
   }
 
   print(text: string): void {
+    const lines = text.split("\n").flatMap((line) => foldedRows(line, this.#columns));
+    this.#printLines(lines.join("\n"));
+  }
+
+  #printLines(text: string): void {
     if (this.#burst.length > 0 || this.#pager) return this.#printLater(text);
     const shown = this.#bottom.shown;
     this.#bottom.hide();
@@ -174,30 +147,8 @@ export class Console implements Screen {
     this.#redraw();
   }
 
-  /** One question after the other. A line that was begun before is put aside meanwhile. */
   ask(question: string): Promise<string[] | undefined> {
-    const answer = this.#answered.then(async () => {
-      if (this.#closed) return undefined;
-      const { text } = this.#editor;
-      const isAhead = text === this.#ahead;
-      if (!isAhead) this.#begun = text;
-      this.#change(question, isAhead ? text : "");
-      const typed = await new Promise<string[] | undefined>((give) => this.#asking = give);
-      this.#ahead = this.#editor.text;
-      const line = this.#ahead || this.#begun;
-      if (line === this.#begun) this.#begun = "";
-      this.#change(undefined, line);
-      return typed;
-    });
-    this.#answered = answer;
-    return answer;
-  }
-
-  /** Another question, and another line behind it. */
-  #change(question: string | undefined, line: string): void {
-    this.#question = question;
-    if (line !== this.#editor.text) this.#editor.set(line);
-    this.#redraw();
+    return this.#questions.ask(question);
   }
 
   get rows(): number {
@@ -215,7 +166,7 @@ export class Console implements Screen {
     this.#pager?.close();
     this.#bottom.hide();
     this.#terminal.close();
-    this.#answer(undefined);
+    this.#questions.close();
     this.#give(undefined);
   }
 
@@ -266,7 +217,7 @@ export class Console implements Screen {
   }
 
   #shortcutOf(name: string): Shortcut | undefined {
-    if (this.#question !== undefined || this.#burst.length > 0) return undefined;
+    if (this.#questions.open !== undefined || this.#burst.length > 0) return undefined;
     const [, digit] = /^alt-([1-9])$/.exec(name) ?? [];
     if (digit) return { kind: "group", number: Number(digit) as 1 };
     if (name === "tab" && this.#editor.text === "") return { kind: "next" };
@@ -280,7 +231,7 @@ export class Console implements Screen {
       this.#terminal.write("\n");
       this.#bottom.forget();
     }
-    const asked = this.#question !== undefined;
+    const asked = this.#questions.open !== undefined;
     if (this.#burst.length === 0) this.#burstAnswers = asked;
     const line = this.#editor.take(!asked);
     this.#burst.push(line);
@@ -302,7 +253,7 @@ export class Console implements Screen {
       this.#terminal.write(lines.map((line) => `${this.#label()}${line}\n`).join(""));
     }
     this.#burst = [];
-    if (this.#burstAnswers) this.#answer(lines);
+    if (this.#burstAnswers) this.#questions.answer(lines);
     else if (this.#held.length === 0) this.#give(lines);
     this.#printLatest();
     this.#draw();
@@ -315,26 +266,20 @@ export class Console implements Screen {
     else if (lines) this.#typed.push(lines);
   }
 
-  #answer(lines: string[] | undefined): void {
-    const asking = this.#asking;
-    this.#asking = undefined;
-    asking?.(lines);
-  }
-
   /**
    * Ctrl-C: stops what runs; else it clears what is typed; on an empty line it ends the question or
    * the program.
    */
   #interrupt(): void {
-    if (this.#question === undefined && this.#options.stop()) return;
+    if (this.#questions.open === undefined && this.#options.stop()) return;
     const empty = this.#editor.text === "" && this.#held.length === 0;
-    if (empty && this.#question === undefined) {
+    if (empty && this.#questions.open === undefined) {
       this.#interrupted.resolve();
       return this.close();
     }
     this.#editor.set("");
     this.#held = [];
-    if (empty) this.#answer(undefined);
+    if (empty) this.#questions.answer(undefined);
   }
 
   /** Ctrl-Z. */
@@ -363,19 +308,14 @@ export class Console implements Screen {
   #complete(): void {
     const { text, cursor } = this.#editor;
     const [found, part] = this.#options.complete(text.slice(0, cursor));
-    const common = commonBegin(found);
-    if (common.length > part.length || (found.length === 1 && common !== part)) {
-      const begin = text.slice(0, cursor - part.length) + common;
-      this.#editor.set(begin + text.slice(cursor), begin.length);
-    } else if (found.length > 1) {
-      this.print(columnsOf(found, this.#columns).join("\n"));
-    }
+    if (this.#editor.complete(found, part) || found.length < 2) return;
+    this.print(columnsOf(found, this.#columns).join("\n"));
   }
 
   #hint(): void {
     const now = Date.now();
     const line = this.#editor.text;
-    if (line.length < 2 || this.#question !== undefined) return;
+    if (line.length < 2 || this.#questions.open !== undefined) return;
     if (now - this.#hinted < TYPING_EVERY) return;
     this.#hinted = now;
     this.#options.typing(line);
@@ -420,7 +360,8 @@ export class Console implements Screen {
     if (!this.#opened || this.#closed || this.#pager || this.#burst.length > 0) return;
     const pasted = counted(this.#held.length, "line");
     const held = `${pasted} pasted: Enter sends all with this one, Ctrl-C drops all`;
-    const status = [...this.#status, ...(this.#held.length > 0 ? [held] : [])];
+    const asked = this.#long ? folded(this.#questions.open!.trim(), this.style, 0).split("\n") : [];
+    const status = [...this.#status, ...(this.#held.length > 0 ? [held] : []), ...asked];
     this.#bottom.draw({ status, ...this.#line() });
   }
 
@@ -435,19 +376,16 @@ export class Console implements Screen {
   }
 
   #label(): string {
-    return truncate(this.#question ?? this.#prompt, Math.max(12, this.#columns >> 1));
+    if (this.#long) return "> ";
+    return this.#questions.open ?? truncate(this.#prompt, Math.max(12, this.#columns >> 1));
+  }
+
+  /** Whether a question leaves too little room for an answer behind it. */
+  get #long(): boolean {
+    return displayWidth(this.#questions.open ?? "") > this.#columns - 10;
   }
 
   get #columns(): number {
     return this.#terminal.size.columns;
   }
-}
-
-/** What all begin with. */
-function commonBegin([first = "", ...others]: readonly string[]): string {
-  let length = first.length;
-  for (const other of others) {
-    while (!other.startsWith(first.slice(0, length))) length--;
-  }
-  return first.slice(0, length);
 }

@@ -67,6 +67,14 @@ export class Editor {
     return text;
   }
 
+  /** Puts what all found begin with in place of what they begin with; false if that adds nothing. */
+  complete(found: readonly string[], part: string): boolean {
+    const common = commonBegin(found);
+    if (common === part || common.length < part.length || found.length === 0) return false;
+    this.#edit(this.#cursor - part.length, this.#cursor, common);
+    return true;
+  }
+
   /** Does what a key does to a line; false for one that does nothing to any. */
   press(name: string): boolean {
     const action = KEYS.get(name);
@@ -171,6 +179,15 @@ export class Editor {
     this.#text = text;
     this.#cursor = cursor;
   }
+}
+
+/** What all begin with. */
+function commonBegin([first = "", ...others]: readonly string[]): string {
+  let length = first.length;
+  for (const other of others) {
+    while (!other.startsWith(first.slice(0, length))) length--;
+  }
+  return first.slice(0, length);
 }
 
 /** How far a word is looked for, characters. */

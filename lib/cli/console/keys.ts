@@ -14,7 +14,6 @@ const FINALS: Readonly<Record<string, string>> = {
   D: "left",
   F: "end",
   H: "home",
-  M: "enter",
   Z: "shift-tab",
 };
 
@@ -113,8 +112,9 @@ function namedSequence([, given = "", final, single, alt]: RegExpExecArray): Key
     return [{ name: `alt-${name}` }];
   }
   const [first, modifiers = first] = given.split(";");
+  if (single === "M") return [{ name: "enter" }]; // Of the digits.
   const name = final === "~" ? NUMBERS[first] : FINALS[final ?? single];
-  if (name === undefined) return [];
+  if (name === undefined || /[^\d;]/.test(given)) return [];
   const held = given.includes(";") ? Number(modifiers) - 1 : 0;
   const [alts, ctrl] = [held & 2 ? "alt-" : "", held & 4 ? "ctrl-" : ""];
   return [{ name: ctrl + alts + name }];

@@ -4,6 +4,7 @@ import { edits, nearest } from "../../text/nearest.ts";
 import { areArguments, type Argument, type Around } from "../commands/arguments.ts";
 import { typedName } from "../../text/names.ts";
 import { completeMention, type Mentionable } from "./mentions.ts";
+import { FAMILIES } from "../help.ts";
 
 /** What the parser needs of a command. */
 export interface Names {
@@ -36,7 +37,7 @@ export type Line<C extends Names> =
   };
 
 /** What surrounds the line. */
-export interface Setting extends Around {
+export interface Setting extends Omit<Around, "pages"> {
   /** There is a group that plain text goes to. */
   readonly current: boolean;
 }
@@ -58,19 +59,24 @@ export function readLine<C extends Names>(
   const [, slash, bare, rest] = /^(\/?)(\S*)\s*(.*)$/s.exec(typed.trim())!;
   const word = slash + bare;
   const name = bare.toLowerCase().replaceAll("-", "_");
-  const command = commands.find(({ names, short }) => [...names, ...short ?? []].includes(name));
+  const all = commands.flatMap(({ names, short = [] }) => [...names, ...short]);
+  const noText = slash || !current;
+  // A lone `q` or `?` is somebody's answer.
+  const command = noText || name.length > 1
+    ? commands.find(({ names, short = [] }) => [...names, ...short].includes(name))
+    : undefined;
   if (command) {
-    const certain = slash || !current || name.includes("_") ||
-      areArguments(rest, command.takes ?? [], setting);
+    const around = { ...setting, pages: [...Object.keys(FAMILIES), ...all] };
+    const certain = noText || name.includes("_") ||
+      areArguments(rest, command.takes ?? [], around);
     if (certain) return { kind: "command", command, word, rest };
     const asked = wordsIn(rest) <= (command.most ?? 3);
     return asked ? { kind: "unsure", command, word, text } : { kind: "text", text };
   }
-  const all = commands.flatMap(({ names, short = [] }) => [...names, ...short]);
-  if (slash || !current || name.includes("_")) {
+  if (noText || name.includes("_")) {
     const near = nearest(name, all);
     if (near !== undefined) return { kind: "unknown", word, near, text };
-    return slash || !current ? { kind: "unknown", word, text } : { kind: "text", text };
+    return noText ? { kind: "unknown", word, text } : { kind: "text", text };
   }
   const near = all.find((one) => isSlip(name, one));
   return near !== undefined && wordsIn(rest) <= 1

@@ -1,5 +1,6 @@
 /** A history on the whole screen: older and newer pages come as one goes there. */
 
+import process from "node:process";
 import { sentence } from "../../errors.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import { formatLocal } from "../../text/time.ts";
@@ -20,7 +21,7 @@ export interface PageSource {
   /** An entry as lines. */
   line(entry: GroupEntry): string;
   /** The seq that stands at the top when it opens; default the end. */
-  readonly from?: number;
+  readonly from?: number | undefined;
   /** The newest entry that was on the screen, when it is left. */
   seen?(entry: GroupEntry): void;
 }
@@ -53,6 +54,8 @@ export class Pager {
   /** What is typed behind `/`. */
   #typed: string | undefined;
   #words = "";
+  /** It has the screen; not while the job is stopped. */
+  #shown = false;
   #closed = false;
 
   constructor(
@@ -71,7 +74,8 @@ export class Pager {
 
   /** Puts it on the screen; also after the job was stopped. */
   resume(): void {
-    this.#terminal.write("\x1b[?1049h\x1b[?25l");
+    if (!this.#shown) this.#terminal.write("\x1b[?1049h\x1b[?25l");
+    this.#shown = true;
     this.redraw();
   }
 
@@ -104,7 +108,7 @@ export class Pager {
   }
 
   redraw(): void {
-    if (this.#closed) return;
+    if (!this.#shown) return;
     const { columns, rows } = this.#terminal.size;
     const height = Math.max(1, rows - 1);
     this.#view.resize(columns, height);
@@ -127,7 +131,7 @@ export class Pager {
     const { visible } = this.#view;
     const [first, last] = [visible[0]?.entry, visible.at(-1)?.entry];
     const where = last
-      ? ` · ${formatLocal(first.at)} · ${last.seq.toLocaleString("en-US")} of ` +
+      ? `, ${formatLocal(first.at).slice(0, 16)} · ${last.seq.toLocaleString("en-US")} of ` +
         Math.max(this.#head, last.seq).toLocaleString("en-US")
       : this.#endHeld
       ? " · no messages"
@@ -160,15 +164,18 @@ export class Pager {
       this.#typed = undefined;
       this.#words = typed;
       this.#view.searchFromHere();
-      if (typed !== "") this.#find(-1);
+      if (typed !== "") this.#find(-1, true);
     } else if (["backspace", "escape", "ctrl-c"].includes(name)) this.#typed = undefined;
   }
 
-  /** Goes to an older, -1, or newer row that holds the words. */
-  #find(step: 1 | -1): void {
+  /** Goes to an older, -1, or newer row that holds the words; to either where `either` is true. */
+  #find(step: 1 | -1, either = false): void {
     if (this.#words === "") return void (this.#said = "/ looks for words");
     if (this.#view.find(this.#words, step)) return;
-    this.#said = `nothing ${step < 0 ? "older" : "newer"} with "${this.#words}" is loaded`;
+    if (either && this.#view.find(this.#words, 1)) return;
+    this.#said = either
+      ? `nothing loaded has "${this.#words}"`
+      : `nothing ${step < 0 ? "older" : "newer"} with "${this.#words}" is loaded`;
   }
 
   #go(place: "start" | "end"): void {
@@ -186,7 +193,8 @@ export class Pager {
   }
 
   #leaveScreen(): void {
-    this.#terminal.write("\x1b[?25h\x1b[?1049l");
+    if (this.#shown) this.#terminal.write("\x1b[?25h\x1b[?1049l");
+    this.#shown = false;
   }
 
   /** Asks for what lies within two screens of this one. */
@@ -277,7 +285,7 @@ export class Pager {
   }
 }
 
-const KEYS_HELP = "PgUp PgDn, g start, G end, / find, q back";
+const KEYS_HELP = "b Space g G / n, q back";
 
 /** What a key moves, in screens; a row where it is less than one. */
 const MOVES: ReadonlyMap<string, number> = new Map([
@@ -297,12 +305,25 @@ const MOVES: ReadonlyMap<string, number> = new Map([
   ["enter", 0.001],
 ]);
 
+/** Where more than a screen of a history is shown. */
+export interface Paging {
+  /** What fits on the screen without it. */
+  readonly rows: number;
+  page(source: PageSource): Promise<void>;
+}
+
+/** The pager of one command and out; undefined where no person sits at a terminal that can do it. */
+export function pagingAlone(style: Style, signal: AbortSignal): Paging | undefined {
+  const { stdin, stdout, env } = process;
+  if (!stdin.isTTY || !stdout.isTTY || env.TERM === "dumb") return undefined;
+  return {
+    rows: (stdout.rows || 24) - 1,
+    page: (source) => pageAlone(source, style, signal),
+  };
+}
+
 /** A history on the terminal of one command and out; resolves when the person leaves. */
-export async function pageAlone(
-  source: PageSource,
-  style: Style,
-  signal: AbortSignal,
-): Promise<void> {
+async function pageAlone(source: PageSource, style: Style, signal: AbortSignal): Promise<void> {
   const terminal = new Terminal({
     keys: (keys) => keys.forEach((key) => pager.press(key)),
     resized: () => pager.redraw(),

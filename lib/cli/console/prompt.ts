@@ -3,7 +3,7 @@
 import { Refusal, Unreachable } from "../../errors.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { JoinedGroup, MemberInfo, Receipt, UserEvent } from "../../user/types.ts";
+import type { JoinedGroup, LinkState, MemberInfo, Receipt, UserEvent } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import {
   type AtPrompt,
@@ -14,27 +14,26 @@ import {
 } from "../commands/command.ts";
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
+import { historyOf } from "../commands/history.ts";
 import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
 import { explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
+import type { Servers } from "../servers.ts";
 import { Absences } from "./absences.ts";
 import type { Alerts } from "./alert.ts";
-import type { Screen } from "./console.ts";
 import { Conversations } from "./conversations.ts";
 import type { Mentionable } from "./mentions.ts";
+import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { type Running, Runs, unlessStopped } from "./turns.ts";
 import { Typing } from "./typing.ts";
 import { type Elsewhere, promptLabel } from "./views.ts";
 import { Watches } from "./watches.ts";
 
-/** Starts a group in this process. */
-export type Host = AtPrompt["host"];
-
 export interface PromptOptions {
   readonly user: User;
   readonly home: string;
   readonly screen: Screen;
-  readonly host: Host;
+  readonly servers: Servers;
   readonly signal: AbortSignal;
   /** Shows the messages of every group as they come, and not of the current one alone. */
   readonly all?: boolean;
@@ -46,7 +45,7 @@ export class Prompt implements AtPrompt {
   readonly user: User;
   readonly screen: Screen;
   readonly commands = PROMPT_COMMANDS;
-  readonly host: Host;
+  readonly servers: Servers;
   /** Resolves at `exit`. */
   readonly over: Promise<void>;
   /** Names or addresses in the order of the last list. */
@@ -67,10 +66,11 @@ export class Prompt implements AtPrompt {
   #current: string | undefined;
   #names: readonly string[] = [];
 
-  constructor({ user, home, screen, host, signal, all = false, alerts }: PromptOptions) {
+  constructor({ user, home, screen, servers, signal, all = false, alerts }: PromptOptions) {
     this.user = user;
     this.screen = screen;
-    this.host = host;
+    this.servers = servers;
+    servers.onTrouble((text) => this.fail(text));
     this.over = this.#over.promise;
     this.#signal = signal;
     this.#context = {
@@ -81,7 +81,15 @@ export class Prompt implements AtPrompt {
       marksRead: false, // what is shown as it comes does
       prompt: this,
       send: (group, text) => this.send(group, text),
-      entry: (group, entry) => this.#conversations.line(group, entry),
+      meet: (group) => this.#conversations.meet(group),
+      entry: (group, entry) => this.#conversations.datedLine(group, entry),
+      dated: (group, entry) => this.#conversations.datedLine(group, entry),
+      paging: screen.page && {
+        get rows() {
+          return (screen.rows ?? 24) - 2;
+        },
+        page: (source) => screen.page!(source),
+      },
     };
     const [print, say] = [(text: string) => this.print(text), (text: string) => this.say(text)];
     this.#conversations = new Conversations({ user, screen, all, alerts, print, say });
@@ -164,7 +172,8 @@ export class Prompt implements AtPrompt {
     }
     refuseOption(command, rest);
     const args = await command.prompt!.read(rest, this);
-    await runCommand(command, { ...this.#context, signal }, args, {
+    const entry = this.#conversations.lines();
+    await runCommand(command, { ...this.#context, signal, entry }, args, {
       print: (text) => signal.aborted ? undefined : this.screen.print(text),
       remark: (text) => signal.aborted ? undefined : this.say(text),
     });
@@ -218,8 +227,18 @@ export class Prompt implements AtPrompt {
   }
 
   /** Once for each group; a script shows none. */
-  watch(group: JoinedGroup): Promise<void> {
-    return this.live ? this.#watches.open(group) : Promise.resolve();
+  async watch(group: JoinedGroup): Promise<void> {
+    if (!this.live) return;
+    await this.#conversations.meet(group);
+    if (!this.#signal.aborted) await this.#watches.open(group);
+  }
+
+  /** Shows the history of the current group, from its end. */
+  async page(): Promise<void> {
+    const group = this.current;
+    if (!group) return this.say("you are in no group: join_group G shows its history here");
+    const { dated: entry, ...context } = this.#context;
+    await this.screen.page?.(historyOf(group, { ...context, entry }));
   }
 
   switchTo(group: JoinedGroup | undefined): void {
@@ -345,8 +364,14 @@ export class Prompt implements AtPrompt {
     if (entry.author === this.user.id) this.#pending.arrived(id, entry);
   }
 
+  #state(name: string, state: LinkState): void {
+    this.#absences.take(name, state);
+    const group = this.joined.find((group) => group.name === name);
+    if (group && state === "live") void this.#conversations.meet(group);
+  }
+
   #event(event: UserEvent): void {
-    if (event.type === "state") this.#absences.take(event.group, event.state);
+    if (event.type === "state") this.#state(event.group, event.state);
     else if (event.type === "epoch") this.say(`${event.group} begins a new history`);
     else if (event.type === "warning") this.say(event.text);
     else if (event.type === "alarm") this.fail(event.text);

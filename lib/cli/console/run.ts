@@ -11,21 +11,31 @@ import { openHistory } from "../home.ts";
 import { type Run, VERSION } from "../program.ts";
 import { counted } from "../../text/counted.ts";
 import { folded, paint, PLAIN, success } from "../render.ts";
+import { fullLabel } from "../people.ts";
+import type { Servers } from "../servers.ts";
 import type { Output } from "../streams.ts";
 import { Alerts } from "./alert.ts";
-import { Console, type Screen, type Shortcut } from "./console.ts";
+import { Console, type Shortcut } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
-import { type Host, Prompt } from "./prompt.ts";
+import { pasteQuestion, tooLong } from "./paste.ts";
+import { Prompt } from "./prompt.ts";
+import type { Screen } from "./screen.ts";
 import { type Pace, type Turn, Turns } from "./turns.ts";
 
 export interface RunPromptOptions {
   readonly user: User;
   readonly home: string;
-  readonly host: Host;
+  readonly servers: Servers;
   readonly output: Output;
   readonly run: Run;
-  /** A joined group to begin in; default the first. */
-  readonly group?: string;
+  /** A joined group to begin in; default the first, and none in a script. */
+  readonly group?: string | undefined;
+  /** A line that is run first. */
+  readonly begin?: string | undefined;
+  /** Remarks that come later. */
+  readonly news?: Promise<readonly string[]>;
+  /** A long paste is sent without a question. */
+  readonly yes?: boolean;
   /** Shows the messages of every group as they come, and not of the current one alone. */
   readonly all?: boolean;
   /** Rings, and tells the desktop, at a mention; default true. */
@@ -39,7 +49,7 @@ const UNREAD_WITHIN = 2_000;
 
 /** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
 export async function runPrompt(options: RunPromptOptions): Promise<number> {
-  const { user, home, host, output, run, all, bell = true } = options;
+  const { user, home, servers, output, run, all, bell = true } = options;
   const stop = new AbortController();
   run.onClose(() => stop.abort());
   const history = await openHistory(home);
@@ -64,7 +74,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   run.signal.addEventListener("abort", () => screen.close(), { once: true });
   const alerts = bell ? new Alerts(process.env) : undefined;
   const { signal } = stop;
-  const prompt: Prompt = new Prompt({ user, home, screen, host, signal, all, alerts });
+  const prompt: Prompt = new Prompt({ user, home, screen, servers, signal, all, alerts });
   const turns: Turns = new Turns({
     run: (turn) => runTurn(prompt, turn),
     changed: () => prompt.waits(turns.waiting),
@@ -81,8 +91,14 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   const shown = Promise.all(joined.map((group) => prompt.watch(group)));
   void Promise.race([shown, pause(UNREAD_WITHIN)]).then(() => prompt.tellUnread());
   void listed(prompt);
+  void options.news?.then((texts) => texts.forEach((text) => prompt.say(text)));
+  if (options.begin !== undefined) turns.take([options.begin], "in turn");
 
-  await Promise.race([takeTyped(prompt, screen, turns), prompt.over, screen.interrupted]);
+  await Promise.race([
+    takeTyped(prompt, screen, turns, options.yes),
+    prompt.over,
+    screen.interrupted,
+  ]);
   const waiting = unsent(user);
   stop.abort();
   screen.close();
@@ -98,9 +114,10 @@ function pause(ms: number): Promise<void> {
 }
 
 /** Hands what is typed on until there is no more; what it does goes on beside what is typed next. */
-async function takeTyped(prompt: Prompt, screen: Console, turns: Turns): Promise<void> {
+async function takeTyped(prompt: Prompt, screen: Console, turns: Turns, yes = false) {
   for (let typed = await screen.take(); typed !== undefined; typed = await screen.take()) {
-    turns.take(typed, paceOf(prompt, typed));
+    if (await mayRun(prompt, screen, typed, yes)) turns.take(typed, paceOf(prompt, typed));
+    else screen.restore(typed);
   }
 }
 
@@ -139,6 +156,7 @@ async function runTurn(prompt: Prompt, { lines, behind }: Turn): Promise<boolean
 
 function followShortcut(prompt: Prompt, key: Shortcut): void {
   if (key.kind === "next") prompt.goToUnread();
+  if (key.kind === "page" && key.direction === "up") void prompt.page();
   if (key.kind !== "group") return;
   const group = prompt.joined[key.number - 1];
   if (group) prompt.goTo(group);
@@ -150,6 +168,17 @@ function unsent(user: User): number {
   return user.joined().reduce((sum, { waiting }) => sum + waiting, 0);
 }
 
+/** Whether what was typed may go out; false for a text that is too long, or that nobody meant. */
+async function mayRun(prompt: Prompt, screen: Console, lines: readonly string[], yes: boolean) {
+  const group = prompt.current;
+  if (!group || !lines.some((line) => understand(prompt, line).kind === "text")) return true;
+  const problem = tooLong(lines);
+  if (problem) prompt.fail(problem);
+  if (problem || yes) return !problem;
+  const question = pasteQuestion(lines, safeLine(group.name));
+  return !question || /^y(es)?$/i.test((await screen.ask(question))?.[0].trim() ?? "");
+}
+
 function firstScreen(user: User, style: Output["style"]): string {
   const joined = user.joined();
   const groups = joined.length === 0
@@ -158,7 +187,7 @@ function firstScreen(user: User, style: Output["style"]): string {
   return [
     paint(style, "bold", `zgroup ${VERSION}`),
     ...columns([
-      ["you", `${paint(style, "bold", safeLine(user.name))} (${user.id.slice(0, 8)})`],
+      ["you", paint(style, "bold", fullLabel({ user: user.id, name: user.name }))],
       ["registry", user.registries.join(", ")],
       ["groups", groups],
     ]),
@@ -182,14 +211,14 @@ async function listed(prompt: Prompt): Promise<void> {
   }
 }
 
-export interface ScriptOptions extends Omit<RunPromptOptions, "run" | "group"> {
+export interface ScriptOptions extends Omit<RunPromptOptions, "run"> {
   readonly lines: AsyncGenerator<string>;
   readonly signal: AbortSignal;
 }
 
 /** Runs every line; 1 if any failed. */
 export async function runScript(options: ScriptOptions): Promise<number> {
-  const { user, home, host, output, lines, signal, say = false } = options;
+  const { user, home, servers, output, lines, signal, say = false } = options;
   let code = 0;
   let written: Promise<void> = Promise.resolve();
   const next = async () => {
@@ -216,8 +245,11 @@ export async function runScript(options: ScriptOptions): Promise<number> {
   };
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
-  const prompt = new Prompt({ user, home, screen, host, signal: either });
+  const prompt = new Prompt({ user, home, screen, servers, signal: either });
+  prompt.switchTo(user.joined().find(({ id }) => id === options.group));
   try {
+    for (const text of await options.news ?? []) prompt.say(text); // A script can rely on it.
+    if (options.begin !== undefined) await runLine(prompt, options.begin);
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
       if (line === undefined) break;
@@ -263,13 +295,9 @@ async function runLine(prompt: Prompt, typed: string, allowed: Allowed = {}): Pr
       return refuse(prompt, `Cannot run ${safeLine(word)} here: ${command.instead}`);
     }
     case "unsure":
-      if (prompt.live) return await ask(prompt, line, allowed);
-      return says ? await runText(prompt, line.text, allowed) : refuse(prompt, notSaid(line.text));
-    case "unknown": {
+    case "unknown":
       if (prompt.live && prompt.current) return await ask(prompt, line, allowed);
-      const group = prompt.current ? "" : "; to send plain text, join_group G first";
-      return refuse(prompt, noSuchCommand(line) + group);
-    }
+      return refuse(prompt, `${whatItIs(line)}; ${wayOut(prompt, line, says)}`);
   }
 }
 
@@ -290,25 +318,29 @@ type Doubtful = Extract<Line<Command | ProgramCommand>, { kind: "unsure" | "unkn
 
 /** Asks before anything is sent. An answer that is none is the next line. */
 async function ask(prompt: Prompt, line: Doubtful, allowed: Allowed): Promise<boolean> {
-  prompt.say(
-    line.kind === "unsure"
-      ? `"${safeLine(line.word)}" is a command, ${usageOf(line.command)}, and this may be a text`
-      : noSuchCommand(line),
-  );
+  prompt.say(whatItIs(line));
   const answer = await prompt.nextLine("Send it as a message (y/N)? ");
   if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text, allowed);
-  prompt.say("not sent: / before it makes it a command, a space a message; Up brings it back");
+  prompt.say(`not sent; ${wayOut(prompt, line)}`);
   if (answer === undefined || /^\s*(no?)?\s*$/i.test(answer)) return false;
   return await runLine(prompt, answer, allowed);
 }
 
-function noSuchCommand({ word, near }: Extract<Doubtful, { kind: "unknown" }>): string {
-  const hint = near ? `did you mean ${near}?` : "help shows what there is";
-  return `There is no command "${safeLine(word)}": ${hint}`;
+function whatItIs(line: Doubtful): string {
+  if (line.kind === "unsure") {
+    const { prompt, names } = line.command;
+    return `"${safeLine(line.text)}" begins like the command ${prompt?.usage ?? names[0]}`;
+  }
+  const hint = line.near ? `did you mean ${line.near}?` : "help shows what there is";
+  return `There is no command "${safeLine(line.word)}": ${hint}`;
 }
 
-function usageOf({ prompt, names }: Command | ProgramCommand): string {
-  return prompt?.usage ?? names[0];
+function wayOut({ current }: Prompt, line: Doubtful, says = true): string {
+  if (!current) return "to send plain text, join_group G first";
+  return [
+    ...(line.kind === "unsure" ? ["/ before it makes it a command"] : []),
+    says ? "a space before it makes it a message" : "send_message G TEXT sends a text",
+  ].join(", ");
 }
 
 /** A text for the current group. A person does not wait for it, a script does. */

@@ -75,12 +75,18 @@ export class Terminal {
    * @returns why it cannot be done; undefined when it was
    */
   stop(): string | undefined {
-    const problem = unstoppable();
-    if (problem !== undefined) return problem;
+    if (process.platform === "win32") return "this system stops no programs";
+    const waits = shellWaits();
+    if (waits === false) return "no shell with job control waits for it";
     process.stdin.setRawMode(false);
-    // deno task takes SIGTSTP for its own and goes on; nobody can do that with SIGSTOP, which is
-    // sent only where a shell waits: it would stop for good what no shell brings back.
-    process.kill(0, shellWaits() ? "SIGSTOP" : "SIGTSTP");
+    try {
+      // deno task takes SIGTSTP for its own and goes on; nobody can do that with SIGSTOP, which is
+      // sent only where a shell waits: it would stop for good what no shell brings back.
+      process.kill(0, waits ? "SIGSTOP" : "SIGTSTP");
+    } catch {
+      process.stdin.setRawMode(true);
+      return "Deno was started without --allow-run";
+    }
   }
 
   #read = (chunk: Uint8Array | string): void => {
@@ -108,21 +114,6 @@ export class Terminal {
 function reflows({ TERM = "", TMUX, STY, XTERM_VERSION }: NodeJS.ProcessEnv): boolean {
   return TMUX !== undefined ||
     (STY === undefined && XTERM_VERSION === undefined && TERM !== "linux");
-}
-
-/** Why this process may not stop its job. */
-function unstoppable(): string | undefined {
-  if (process.platform === "win32") return "this system stops no programs";
-  const { Deno } = globalThis as { Deno?: { permissions: Permissions } };
-  if (Deno && Deno.permissions.querySync({ name: "run" }).state !== "granted") {
-    return "Deno was started without --allow-run";
-  }
-  return shellWaits() === false ? "no shell with job control waits for it" : undefined;
-}
-
-/** What is asked of Deno. */
-interface Permissions {
-  querySync(wanted: { readonly name: string }): { readonly state: string };
 }
 
 /**

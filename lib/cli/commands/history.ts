@@ -1,0 +1,43 @@
+/** A group's history for the pager: its log, or what is kept of it while it does not answer. */
+
+import type { User } from "../../user/user.ts";
+import type { PageSource } from "../console/pager.ts";
+import type { Context } from "./command.ts";
+import { isKept, readOrKept } from "./kept.ts";
+import type { GroupRef } from "./targets.ts";
+
+interface HistoryOptions {
+  readonly user: Pick<User, "kept" | "read" | "joined" | "seen">;
+  readonly entry: Context["entry"];
+  /** Whether what is shown there is read by that. */
+  readonly marksRead: boolean;
+  /** As {@linkcode PageSource.from}. */
+  readonly from?: number | undefined;
+  /** What is kept on this disk alone. */
+  readonly kept?: boolean;
+}
+
+export function historyOf(
+  group: GroupRef,
+  { user, entry, marksRead, from, kept = false }: HistoryOptions,
+): PageSource {
+  let fromDisk = kept;
+  return {
+    get title() {
+      return fromDisk ? `${group.name}, kept on this disk` : group.name;
+    },
+    from,
+    async *read(range) {
+      if (kept) return yield* user.kept(group.id, range);
+      fromDisk = false;
+      for await (const found of readOrKept(user, group, range)) {
+        fromDisk = isKept(found);
+        yield* isKept(found) ? found.kept : [found];
+      }
+    },
+    line: (one) => entry(group, one),
+    seen: ({ seq, epoch }) => {
+      if (marksRead && !fromDisk) user.seen(group.id, seq, epoch);
+    },
+  };
+}

@@ -1,0 +1,226 @@
+/** `user.ts start`: its servers beside the screen, in the background, and for other machines. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import process from "node:process";
+import { test } from "node:test";
+import { systemName } from "../../lib/run/user_file.ts";
+import { Group, Registry } from "../../mod.ts";
+import { closing, until } from "../support.ts";
+import { NO_TERMINAL } from "../support/terminal.ts";
+import { ours, Process } from "./processes.ts";
+import { serversEnded, StartWorld } from "./start_world.ts";
+import { bare, Folder, portOf } from "./world.ts";
+
+const skip = NO_TERMINAL;
+
+/** A field of what Linux says of a process. */
+function statOf(pid: number): { readonly parent: number; readonly session: number } {
+  const [, parent, , session] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return { parent: Number(parent), session: Number(session) };
+}
+
+test("start: a screen that stands still holds up nobody, and its servers end with it", {
+  skip,
+}, () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    await world.person("alice");
+    const { pid, background } = await world.status();
+    const { parent, session } = statOf(pid);
+    assert.equal(background, false);
+    assert.equal(session, pid, "it has a session of its own: no key of the terminal reaches it");
+    process.kill(parent, "SIGSTOP");
+    const bob = await world.guest("bob");
+    const carol = await world.guest("carol");
+    const { seq } = await bob.send("Lobby", "hi");
+    for await (const { text } of carol.follow("Lobby", { after: seq - 1 })) {
+      assert.equal(text, "hi");
+      break;
+    }
+    process.kill(parent, "SIGKILL");
+    await serversEnded(world.home);
+  }));
+
+test("start: servers that end by themselves are told at the prompt, with the way out", {
+  skip,
+}, () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const alice = await world.person("alice");
+    process.kill((await world.status()).pid, "SIGKILL");
+    await alice.shows(
+      /The servers beside this program ended \(SIGKILL\)[^]*exit and\s+start\s+again[^]*servers\.log/,
+    );
+    alice.press("ctrl-d");
+    assert.equal(await alice.end(), 0);
+  }));
+
+test("start: who leaves others behind is asked, and the servers go on in the background", {
+  skip,
+}, () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const alice = await world.person("alice");
+    const bob = await world.guest("bob");
+    await world.guest("carol");
+    alice.type("exit\r");
+    await alice.shows(
+      "2 others are in Lobby here: Enter ends it for them too, b lets it go on in the background",
+    );
+    await alice.enter("x", "expected Enter or b");
+    await alice.enter("b", /^\* in the background: registry \S+, Lobby \S+$/m);
+    assert.equal(await alice.end(), 0);
+    assert.match(alice.text, /to end it +\S.* stop --home /);
+    assert.equal((await world.status()).background, true);
+    await bob.send("Lobby", "still here");
+
+    // A later start finds it, wherever its registry is, and ends without asking.
+    const again = world.start("--name", "alice");
+    await again.shows("bob: still here");
+    assert.match(again.text, /run in the background/);
+    again.press("ctrl-d");
+    assert.equal(await again.end(), 0);
+    const { output } = await world.run(["stop"]);
+    assert.match(output, /^\* ended: registry \S+, Lobby \S+$/m);
+    assert.equal((await world.status()).running, false);
+  }));
+
+test("start: Ctrl-C twice, or Enter, ends the servers although others are in them", {
+  skip,
+}, () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    for (const key of ["ctrl-c", "enter"] as const) {
+      const alice = await world.person("alice");
+      await world.guest("bob");
+      alice.press("ctrl-c");
+      await alice.shows("1 other is in Lobby here: ");
+      alice.press(key);
+      assert.equal(await alice.end(), 0);
+      await serversEnded(world.home);
+    }
+  }));
+
+test("start: groups that were made there come back, at their address where that is free", {
+  skip,
+}, () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const alice = await world.person("alice");
+    await alice.enter("create_group Team", /Team listens on \S+ until this program ends/);
+    await alice.line("Team>");
+    const bob = await world.person("bob"); // Another user of the home.
+    await bob.enter("create_group Crew", /Crew listens on \S+ until this program ends/);
+    await bob.line("Crew>");
+    const addressOf = async (name: string) => {
+      const { groups } = await world.status();
+      return groups.find((group) => group.name === name)?.address;
+    };
+    const before = await addressOf("Team");
+    for (const person of [bob, alice]) {
+      person.press("ctrl-d");
+      assert.equal(await person.end(), 0);
+    }
+    await serversEnded(world.home);
+
+    const again = await world.person("alice");
+    await again.shows(new RegExp(`^\\* Team, made here, is at ${before} again$`, "m"));
+    await again.shows(/^\* Crew, made here, is at \S+ again$/m);
+    assert.equal(await addressOf("Team"), before);
+    await again.enter("/stop Team", "its data is kept");
+    assert.equal(await addressOf("Team"), undefined);
+    const crew = (await addressOf("Crew"))!;
+    again.press("ctrl-d");
+    assert.equal(await again.end(), 0);
+    await serversEnded(world.home);
+
+    const other = createServer().listen(portOf(crew), "127.0.0.1");
+    await once(other, "listening");
+    const last = await world.person("alice");
+    await last.shows(/^\* Crew, made here, is at \S+ again$/m);
+    assert.notEqual(await addressOf("Crew"), crew);
+    assert.doesNotMatch(last.text, /Team, made here/);
+    other.close();
+  }));
+
+test("start: --registry joins there, and a group of one's own is listed there", () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const registry = keep(await Registry.start({ port: 0 }));
+    const registries = [registry.address];
+    const where = ["start", "--registry", registry.address, "--name", "alice"];
+    const empty = await world.run(where, { input: "create_group Mine\nmembers\n" });
+    assert.match(
+      empty.output,
+      /^\* the registry \S+ lists no Lobby: join_group G, or create_group/m,
+    );
+    assert.match(empty.output, /^\* Mine listens on /m);
+    assert.match(empty.output, /^alice \(founder, here\)/m);
+    const lobby = keep(await Group.start({ name: "Lobby", registries }));
+    const joined = await world.run(where, { input: "members\nlist_groups\n" });
+    assert.match(
+      joined.output,
+      new RegExp(`^\\* joined Lobby ${lobby.address} .*${bare(registry.address)}`, "m"),
+    );
+    assert.match(joined.output, /^alice \(here\)|^alice \(member/m); // A script has a current group.
+    assert.match(joined.output, /^Mine - /m); // It came back.
+    await registry.close();
+    const silent = await world.run(where, { code: 1 });
+    assert.match(
+      silent.output,
+      /^FAILED: Cannot start: no registry answers at .*; look whether it runs/m,
+    );
+    const both = await world.run([...where, "--port", "5"], { code: 2 });
+    assert.match(both.output, /^FAILED: Cannot use --port with --registry/m);
+  }));
+
+test("start: --host serves others, prints what they type, and knows this machine's addresses", () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const host = ["--host", "127.0.0.1", ...world.port];
+    const told = await world.run(["start", "--detach", ...host]);
+    const line = /^ {2}on another machine {2}(.*)$/m.exec(told.output)![1];
+    const { registry: { address, key }, groups: [lobby] } = await world.status();
+    assert.equal(address, world.registry);
+    assert.ok(line.endsWith(` start --registry ${address}#${key}`), line);
+    const other = keep(new Folder()).path;
+    const words = line.slice(line.indexOf("start --registry")).split(" ");
+    const there = keep(new Process(ours("user.ts", ...words, "--name", "bob", "--home", other)));
+    await there.line(/^\* joined Lobby /);
+    await until(async () => (await world.status()).groups[0].connected === 1, 10_000, "bob");
+    there.finish();
+    assert.equal((await there.end(10_000)).code, 0);
+    assert.equal(bare(lobby.address).split(":")[0], "127.0.0.1");
+    await world.run(["stop"]);
+    const none = await world.run(["start", "--host", "203.0.113.9"], { code: 2 });
+    assert.match(none.output, /expected an address of this machine, .*127\.0\.0\.1/);
+  }));
+
+test(
+  "start: the name is asked for until somebody chose one",
+  { skip },
+  () =>
+    closing(async (keep) => {
+      const world = await StartWorld.open(keep);
+      const name = systemName();
+      await world.run(["start", ...world.port], { input: "exit\n" }); // A pipe is not asked.
+      const alice = world.start(...world.port);
+      await alice.shows(`Your name, as others see it [${name}]:`);
+      await alice.enter("alice", /you +alice/);
+      await alice.line("Lobby>");
+      const second = world.start(...world.port);
+      await second.shows(`Your name, as others see it [${name}-2]:`);
+      await second.enter("", new RegExp(`you +${name}-2`));
+      await second.line("Lobby>");
+      for (const person of [second, alice]) {
+        person.press("ctrl-d");
+        assert.equal(await person.end(), 0);
+      }
+      const again = world.start(...world.port);
+      await again.shows(/you +alice/);
+      assert.doesNotMatch(again.text, /Your name/);
+    }),
+);

@@ -1,0 +1,117 @@
+/** The rows that a pager holds of a history, and which long pastes are asked about. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HELD, marked, PageView } from "../../lib/cli/console/page_view.ts";
+import { pasteQuestion, tooLong } from "../../lib/cli/console/paste.ts";
+
+interface Entry {
+  readonly seq: number;
+}
+
+const entries = (from: number, to: number): Entry[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => ({ seq: from + i }));
+
+/** Each third entry takes two rows. */
+const view = () => {
+  const view = new PageView<Entry>(({ seq }) =>
+    seq % 3 ? `entry ${seq}` : `entry ${seq}\n    more`
+  );
+  view.resize(20, 10);
+  return view;
+};
+const seen = (view: PageView<Entry>) => view.visible.map(({ text }) => text);
+
+test("a page shows the end, goes up and down, and stays where it is when more is loaded", () => {
+  const page = view();
+  page.addNewer(entries(101, 120));
+  page.toEnd();
+  assert.equal(seen(page).at(-1), "    more");
+  assert.equal(page.below, 0);
+  assert.equal(page.scroll(1), false);
+  assert.equal(page.scroll(-10), true);
+  const before = seen(page);
+  page.addOlder(entries(51, 100));
+  page.addNewer(entries(121, 130));
+  assert.deepEqual(seen(page), before);
+  page.toStart();
+  assert.equal(seen(page)[0], "entry 51");
+  page.addOlder(entries(40, 60));
+  assert.equal(page.first?.seq, 40, "what is there already is left out");
+});
+
+test("a page at the end goes on with what comes", () => {
+  const page = view();
+  page.addNewer(entries(1, 20));
+  page.toEnd();
+  page.addNewer(entries(21, 22), true);
+  assert.equal(seen(page).at(-1), "entry 22");
+  page.scroll(-3);
+  const before = seen(page);
+  page.addNewer(entries(23, 30), true);
+  assert.deepEqual(seen(page), before);
+});
+
+test("a page holds so many entries, whichever way one goes, and never loses what is shown", () => {
+  const page = view();
+  page.addNewer(entries(50_001, 50_200));
+  page.toEnd();
+  for (let to = 50_000; to > 40_000; to -= 200) {
+    page.addOlder(entries(to - 199, to));
+    page.toStart();
+    assert.ok(page.last!.seq - page.first!.seq < HELD + 200);
+    assert.equal(seen(page)[0], `entry ${to - 199}`);
+  }
+  for (let from = page.last!.seq + 1; from < 50_000; from += 200) {
+    page.addNewer(entries(from, from + 199));
+    page.toEnd();
+    assert.ok(page.last!.seq - page.first!.seq < HELD + 200);
+    assert.equal(page.visible.at(-1)!.entry.seq, from + 199);
+  }
+});
+
+test("a page of another width stands at the same entry", () => {
+  const page = new PageView<Entry>(({ seq }) => `entry ${seq} ${"x".repeat(30)}`);
+  page.resize(80, 10);
+  page.addNewer(entries(1, 100));
+  page.scroll(50);
+  page.resize(20, 5);
+  assert.equal(seen(page)[0], `entry 51 ${"x".repeat(11)}`);
+  assert.ok(seen(page).every((row) => row.length <= 20));
+  page.toEnd();
+  page.resize(80, 10);
+  assert.match(seen(page).at(-1)!, /^entry 100 /);
+});
+
+test("words are found in any case, older and newer ones, also after more was loaded", () => {
+  const page = view();
+  page.addNewer(entries(200, 300));
+  page.toEnd();
+  page.searchFromHere();
+  assert.equal(page.find("ENTRY 25", -1), true);
+  assert.ok(seen(page).includes("entry 259"));
+  page.addOlder(entries(100, 199));
+  assert.equal(page.find("entry 25", -1), true);
+  assert.equal(page.find("entry 258", -1), false);
+  assert.equal(page.find("entry 259", 1), true);
+  assert.equal(page.find("no such", -1), false);
+  assert.equal(marked("\x1b[1mbob\x1b[22m: Hi (a)", "(A)"), "bob: Hi \x1b[7m(a)\x1b[27m");
+  assert.equal(marked("\x1b[1mbob\x1b[22m", "x"), "\x1b[1mbob\x1b[22m");
+});
+
+test("a paste is asked about above 50 lines or 8 KB, and refused above 64 KB", () => {
+  const lines = (count: number, length = 10) => Array(count).fill("x".repeat(length));
+  assert.equal(pasteQuestion(lines(50), "Lab"), undefined);
+  assert.equal(
+    pasteQuestion(lines(51), "Lab"),
+    "Send 51 lines (1 KB) as one message to Lab? y/N ",
+  );
+  assert.equal(
+    pasteQuestion(lines(120, 75), "Lab"),
+    "Send 120 lines (9 KB) as one message to Lab? y/N ",
+  );
+  assert.equal(pasteQuestion(lines(1, 9_000), "Lab"), undefined, "one line is seen before Enter");
+  assert.equal(tooLong(lines(1, 65_536)), undefined);
+  assert.match(tooLong(lines(1, 65_537))!, /^Cannot send 65 KB as one message: 65,536 bytes is/);
+  assert.match(tooLong(["漢".repeat(21_846)])!, /^Cannot send 65 KB/);
+});
