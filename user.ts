@@ -1,5 +1,6 @@
 #!/usr/bin/env -S deno run -A
 import process from "node:process";
+import { askSecret } from "./lib/cli/secret.ts";
 import { ask, processOutput, stdinSize } from "./lib/cli/streams.ts";
 import { userProgram } from "./lib/cli/user_program.ts";
 import { isListening } from "./lib/registry/probe.ts";
@@ -11,6 +12,7 @@ import { typed } from "./lib/run/this_program.ts";
 const open = () => import("./lib/run/open_user.ts");
 const openHome = () => import("./lib/run/open_home.ts");
 const servers = () => import("./lib/run/home_servers.ts");
+const openIdentity = () => import("./lib/run/open_identity.ts");
 
 const words = process.argv.slice(2);
 
@@ -30,6 +32,9 @@ await main(async (signal, onClose) => {
       foldersOf: async (home) => (await servers()).foldersOf(home),
       addresses: ownAddresses,
       typed,
+      exportIdentity: async (...args) => (await openIdentity()).exportIdentity(...args),
+      importIdentity: async (...args) => (await openIdentity()).importIdentity(...args),
+      saveNew: async (...args) => (await openIdentity()).saveNew(...args),
       keptName: async (home) => (await open()).keptName(home),
       systemName: async () => (await open()).systemName(),
       machine: async (home, engine) => (await openHome()).machine(home, engine),
@@ -38,7 +43,7 @@ await main(async (signal, onClose) => {
       isListening,
       stdin: process.stdin,
       stdinSize,
-      ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal) } : {}),
+      ...(process.stdin.isTTY ? { ask: (questions) => ask(questions, signal), askSecret } : {}),
     },
     processOutput(),
     { signal, onClose },

@@ -22,7 +22,7 @@ export const CODES = [
   "banned", // this user may not come back
   "muted", // this user may not send now
   "forbidden", // the role does not allow it
-  "bad_invite", // unknown, used up or expired
+  "bad_invite", // unknown, used up, expired or revoked
   "rate_limited", // wait `retry_after` ms and send again with the same mid
   "out_of_order", // the request before was not accepted; send that one again, then this one
   "busy", // a bound was reached; wait and send again

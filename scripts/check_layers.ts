@@ -47,9 +47,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "log",
   ],
   user: ["errors.ts", "identity", "text", "protocol", "transport", "session", "store"],
-  cli: ["errors.ts", "identity", "text", "protocol", "user"],
+  cli: ["errors.ts", "structures", "identity", "text", "protocol", "user"],
   run: [
     "errors.ts",
+    "structures",
     "disk",
     "identity",
     "text",

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { writeFileSync } from "node:fs";
 import { encodeList002, encodeMessages002, FAILED, SUCCESS } from "../lib/dialects/seed002.ts";
 import { Refusal } from "../lib/errors.ts";
-import { groupId, signingKey, userId } from "../lib/identity/keys.ts";
+import { groupId, sha256, signingKey, userId } from "../lib/identity/keys.ts";
 import {
   type Batch,
   cutBatch,
@@ -183,6 +183,9 @@ function requests() {
       ["unsubscribe", {}],
       ["typing", {}],
       ["invite", { uses: 3, for: 86_400_000, role: "member", token: NONCE }],
+      ["invites", { after: "" }],
+      ["revoke", { invite: sha256(NONCE) }],
+      ["revoke", { invite: "all" }],
       ["act", { action: "mute", user, for: 60_000 }],
       ["act", { action: "promote", user, role: "admin" }],
       ["send", { messages: messages.slice(1), after: messages[0][0] }],
@@ -238,6 +241,14 @@ function replies() {
     ["group", "unsubscribe", {}],
     ["group", "typing", {}],
     ["group", "invite", { token: NONCE, expires: AT, record }],
+    ["group", "invites", {
+      invites: [{
+        ...{ id: sha256(NONCE), by: user, name: "alice" },
+        ...{ role: "member", uses: 3, expires: AT },
+      }],
+      more: false,
+    }],
+    ["group", "revoke", { revoked: 1 }],
     ["group", "act", { seq: 6 }],
   ];
   let id = 0;
@@ -339,10 +350,28 @@ function shake(
   };
 }
 
+/** Invites as links: of now, to an IPv6 address without a registry, and as versions before wrote them. */
 function invite() {
-  const registry = `127.0.0.1:5555#${registryKey.publicKey}`;
-  const parts = { record, token: NONCE, until: AT, registry };
-  return { parts, link: encodeInvite(parts) };
+  const { id, key, nonce, access, version, expires, sig } = record;
+  const parts = {
+    ...{ id, name: NAME, address: record.address, key: "", token: NONCE, until: AT },
+    registry: `127.0.0.1:5555#${registryKey.publicKey}`,
+  };
+  const bare = { ...parts, name: "Café (1)", address: "[2001:db8::1]:5560", registry: "" };
+  const fields = { key, nonce, access, version, expires, sig, token: NONCE, until: AT };
+  const query = new URLSearchParams({
+    ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, `${value}`])),
+    registry: parts.registry,
+  });
+  return {
+    parts,
+    link: encodeInvite(parts),
+    bare: { parts: bare, link: encodeInvite(bare) },
+    former: {
+      parts: { ...parts, key },
+      link: `zgroup://${record.address}/${encodeURIComponent(NAME)}?${query}`,
+    },
+  };
 }
 
 /** Request and reply bodies of dialect 002, as its Python programs write and read them. */

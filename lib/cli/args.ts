@@ -7,10 +7,12 @@ import { nearest } from "../text/nearest.ts";
 
 /** One option of a program: `type` is how it is read, `value` what its value is called in help. */
 export interface Option {
-  readonly type: "flag" | "text" | "list";
+  readonly type: "flag" | "text" | "list" | "optional";
   readonly value?: string;
   /** Absent where the text of a command says it. */
   readonly help?: string;
+  /** Of one whose value is optional: the next word is its value where it looks so. */
+  readonly looks?: RegExp;
 }
 
 /** Options by name, without the hyphens. */
@@ -38,7 +40,7 @@ export const COMMON: Options = {
  * @throws {UsageError} for an unknown option, a missing value, a value where none belongs
  */
 export function readArgs(argv: readonly string[], options: Options): Given {
-  const { tokens, positionals } = parseArgs({
+  const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
     allowPositionals: true,
@@ -46,16 +48,25 @@ export function readArgs(argv: readonly string[], options: Options): Given {
     options: {
       ...Object.fromEntries(
         Object.entries(options).map(([name, { type }]) => [name, {
-          type: type === "flag" ? "boolean" as const : "string" as const,
+          type: type === "flag" || type === "optional" ? "boolean" as const : "string" as const,
         }]),
       ),
       h: { type: "boolean" as const },
     },
   });
+  const positionals: string[] = [];
   const flags = new Set<string>();
   const texts = new Map<string, string>();
   const lists = new Map<string, string[]>();
-  for (const token of tokens) {
+  for (const [i, token] of tokens.entries()) {
+    if (token.kind === "positional") {
+      const before = tokens[i - 1];
+      const option = before?.kind === "option" ? options[before.name] : undefined;
+      const isValue = before?.kind === "option" && before.value === undefined &&
+        option?.looks?.test(token.value);
+      if (isValue) texts.set(before.name, token.value);
+      else positionals.push(token.value);
+    }
     if (token.kind !== "option") continue;
     const { name, rawName, value, inlineValue } = token;
     const option = Object.hasOwn(options, name) ? options[name] : undefined;
@@ -64,6 +75,8 @@ export function readArgs(argv: readonly string[], options: Options): Given {
     else if (option.type === "flag") {
       if (value !== undefined) throw new UsageError(`Cannot use ${rawName}=…: it takes no value`);
       flags.add(name);
+    } else if (option.type === "optional") {
+      texts.set(name, value ?? "");
     } else {
       if (value === undefined || (!inlineValue && /^-./.test(value))) {
         throw new UsageError(`Cannot use ${rawName}: its value ${option.value} is missing`);

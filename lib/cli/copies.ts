@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import { UsageError } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
 import { safeLine } from "../text/filter.ts";
+import { shellWord, typedName } from "../text/names.ts";
 import type { Given, Options } from "./args.ts";
 import type { Entry } from "./help.ts";
 import { homeFolder } from "./home.ts";
@@ -31,7 +32,7 @@ export interface Copies {
     name: string | undefined,
     watch: Watch,
     of: Of,
-  ): Promise<Checked>;
+  ): Promise<Moved>;
   copy(name: string | undefined, from: string, to: Place, watch: Watch): Promise<Moved>;
 }
 
@@ -189,7 +190,12 @@ async function run(
   }
   const [file, name] = words;
   const place = await placeOf(name);
-  const { head } = await engine.restore(file, place, name, watch, { name, singleCopy });
+  const { head, start } = await engine.restore(file, place, name, watch, { name, singleCopy });
   const where = given.texts.has("log") ? "the database" : safeLine(place);
-  return `Restored to ${where} up to entry ${head}; start it with group.ts NAME IP:PORT`;
+  // In its own place in a home it is found by its name.
+  const home = given.texts.get("home");
+  const inHome = `group.ts ${typedName(name ?? "")} HOST:PORT` +
+    (home === undefined ? "" : ` --home ${shellWord(home)}`);
+  const how = kept === undefined ? inHome : start;
+  return `Restored to ${where} up to entry ${head}; start it with ${how}`;
 }

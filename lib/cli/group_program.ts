@@ -21,7 +21,7 @@ import {
   type CopyDoors,
   isCopyCommand,
 } from "./copies.ts";
-import { commandPage, entryRows, optionRows } from "./help.ts";
+import { commandPage, entryRows, optionRows, pageOfOptions } from "./help.ts";
 import { homeFolder, whereOf } from "./home.ts";
 import {
   type About,
@@ -30,7 +30,7 @@ import {
   type ServerDoors,
   withArgs,
 } from "./program.ts";
-import { LOG_OPTIONS, serve } from "./serve.ts";
+import { LOG_OPTIONS, OUTPUT_PAGE, serve } from "./serve.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -78,6 +78,7 @@ const PAGES: Readonly<Record<string, readonly [about: string, options: readonly 
     "network: who reaches the group, and how much they may",
     ["advertise", "unlisted", "plain", "rate", "max-memory"],
   ],
+  output: [OUTPUT_PAGE, Object.keys(LOG_OPTIONS)],
   copies: ["", Object.keys(COPY_OPTIONS)],
 };
 
@@ -120,11 +121,7 @@ function firstPage(): string[] {
 
 function optionsPage(word: string): string[] {
   const [about, options] = PAGES[word];
-  return [
-    `Options about the ${about}`,
-    "",
-    ...optionRows(Object.fromEntries(options.map((name) => [name, OPTIONS[name]]))),
-  ];
+  return pageOfOptions(about, Object.fromEntries(options.map((name) => [name, OPTIONS[name]])));
 }
 
 function copiesPage(): string[] {

@@ -137,6 +137,11 @@ function folded(line: string, indent: number): string[] {
     .map((row, i) => (" ".repeat(i === 0 ? 0 : indent) + row).trimEnd());
 }
 
+/** A page of options; `about` is what they are about. */
+export function pageOfOptions(about: string, options: Options): string[] {
+  return [`Options about the ${about}`, "", ...optionRows(options)];
+}
+
 /** Options as rows: how each is given, and what it says. */
 export function optionRows(options: Options): string[] {
   return entryRows(

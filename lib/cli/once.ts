@@ -1,6 +1,6 @@
 /** One command and out: finds the row of a command line and runs it. */
 
-import { BadReply, Interrupted, UsageError } from "../errors.ts";
+import { BadReply, Closed, Interrupted, UsageError } from "../errors.ts";
 import { safeLine } from "../text/filter.ts";
 import { nearest } from "../text/nearest.ts";
 import type { User } from "../user/user.ts";
@@ -24,8 +24,11 @@ export type OnceCommand = Command & { readonly once: NonNullable<Command["once"]
 /** Characters that are collected before they are written to a file or a pipe. */
 const CHUNK = 16_384;
 
+/** After this time without an answer a person is told that it is waited for, ms. */
+const WAITS = 2_000;
+
 /** Exit code of what Ctrl-C ended. */
-const INTERRUPTED = 130;
+export const INTERRUPTED = 130;
 
 /** Names on a command line, with `-`, the short ones first. */
 export function onceNames({ names, short = [], once }: Command | ProgramCommand): string[] {
@@ -73,6 +76,7 @@ export async function runOnce(
   const json = given.flags.has("json");
   const onTerminal = output.style.columns !== undefined;
   let people = new People();
+  let told = false;
   try {
     const input = { input: stdin, inputSize: stdinSize?.() };
     const joined = user.joined();
@@ -85,11 +89,24 @@ export async function runOnce(
       signal,
       // A script that reads must not hide messages from the person.
       marksRead: onTerminal && !json,
-      send: ({ id, name }, text) =>
-        user.send(id, text).catch((cause: unknown) => {
+      send: async ({ id, name }, text, options) => {
+        const waits = options?.within !== undefined && !told && setTimeout(() => {
+          if (told) return;
+          told = true;
+          void output.complain(notice(`${name} does not answer yet; Ctrl-C stops waiting for it`));
+        }, WAITS);
+        try {
+          return await user.send(id, text, options);
+        } catch (cause) {
           if (cause instanceof UsageError) throw cause;
+          if (cause instanceof Closed && signal.aborted) {
+            throw new Interrupted(`Stopped: ${COMMAND_WORDS.kept}`, { cause });
+          }
           throw new Error(explainSend(cause, COMMAND_WORDS, name), { cause });
-        }),
+        } finally {
+          if (waits) clearTimeout(waits);
+        }
+      },
       // What is printed at the same terminal shows how far it is.
       ...(json && onTerminal ? {} : { progress: (soFar) => output.progress?.(soFar) }),
       ...(json ? {} : { paging: pagingAlone(output.style, signal) }),

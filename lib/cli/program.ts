@@ -4,6 +4,7 @@
  */
 
 import { sentence, UsageError } from "../errors.ts";
+import type { SealedFile } from "../protocol/kept.ts";
 import type { Level, Logger } from "../structures/logger.ts";
 import { safeJson } from "../text/filter.ts";
 import type { User } from "../user/user.ts";
@@ -82,6 +83,8 @@ export interface LogSink extends Logger {
 /** A server that runs in this process. */
 export interface Running {
   readonly address: string;
+  /** Addresses that others reach a registry by which listens on all of its machine's. */
+  readonly others?: readonly string[];
   readonly name?: string;
   /** Public key that it proves. */
   readonly key: string;
@@ -213,6 +216,21 @@ export interface UserDoors extends Pick<ServerDoors, "ask"> {
     home: string,
     options: { readonly newUser: boolean; readonly name?: string | undefined },
   ) => Promise<readonly string[]>;
+  /** The user of a home as the text of an identity file; the passphrase is asked when it is needed. */
+  readonly exportIdentity: (
+    home: string,
+    passphrase: () => Promise<string>,
+  ) => Promise<IdentityMoved & { readonly text: string }>;
+  /** Makes the user of an identity file that of a home. */
+  readonly importIdentity: (
+    home: string,
+    from: { readonly file: SealedFile; readonly what: string; readonly replace: boolean },
+    passphrase: string,
+  ) => Promise<IdentityMoved>;
+  /** Keeps a text in a file that is not there yet. */
+  readonly saveNew: (path: string, text: string) => Promise<void>;
+  /** Asks on the terminal, and shows nothing of what is typed; undefined when stdin is none. */
+  readonly askSecret?: (question: string) => Promise<string>;
   /** See {@linkcode Hold}. */
   readonly hold: Hold;
   /** What this machine gives a user of a home. */
@@ -236,6 +254,22 @@ export interface UserDoors extends Pick<ServerDoors, "ask"> {
   readonly stdin: Bytes;
   /** Bytes of standard input where it is a file. */
   readonly stdinSize?: () => number | undefined;
+}
+
+/** A user who was taken to a file, or from one. */
+export interface IdentityMoved {
+  readonly name: string;
+  readonly id: string;
+  /** Names of those joined. */
+  readonly groups: readonly string[];
+  /** `HOST:PORT` of those whose key is known. */
+  readonly registries: readonly string[];
+  /** Names of groups that were joined by it. */
+  readonly joined?: readonly string[];
+  /** Names that other groups have here, which stay. */
+  readonly others?: readonly string[];
+  /** The folder in which the former user of the home is. */
+  readonly aside?: string;
 }
 
 /** What was found about this machine. */

@@ -23,6 +23,8 @@ export interface Style {
   readonly colour: boolean;
   /** Width of the terminal; absent when it is none. */
   readonly columns?: number;
+  /** Its height; absent where it is none, or does not say. */
+  readonly rows?: number;
 }
 
 /** No terminal. */
@@ -250,27 +252,51 @@ export function paint(style: Style, format: Parameters<typeof styleText>[0], tex
   return styleText(format, text, { validateStream: false });
 }
 
-/** A text as a QR code of half blocks, for the camera of a phone; dark on light needs no colour. */
-export async function qrCode(text: string): Promise<string> {
+/** A QR code as rows of half blocks; or why it is not shown. */
+export type QrCode = string | { readonly problem: string };
+
+/**
+ * A text as a QR code, for the camera of a phone; dark on light needs no colour. Half a code is of no
+ * use: where a terminal cannot show all of it at once, none is shown.
+ */
+export async function qrCode(text: string, { columns, rows }: Style): Promise<QrCode> {
   const { renderUnicodeCompact } = await import("uqr");
-  return renderUnicodeCompact(text, { ecc: "L", border: 2 });
+  const code = renderUnicodeCompact(text, { ecc: "L", border: 2 });
+  const lines = code.split("\n");
+  const [width, height] = [lines[0].length, lines.length + 1]; // What is typed next takes a row.
+  if (width <= (columns ?? Infinity) && height <= (rows ?? Infinity)) return code;
+  return {
+    problem: `the QR code needs ${width} columns and ${height} rows, and this terminal has ` +
+      `${columns} and ${rows}: make it larger, or pass on the link`,
+  };
 }
 
 /** The words of a screen: the prompt says `join_group`, the command line `join`. */
 export interface Words {
   readonly join: string;
   readonly list: string;
+  /** What becomes of a message that is kept, where this program ends. */
+  readonly kept?: string;
 }
 
 /** The words of the prompt. */
 export const PROMPT_WORDS: Words = { join: "join_group", list: "list_groups" };
 
 /** The words of the command line. */
-export const COMMAND_WORDS: Words = { join: "user.ts join", list: "user.ts list" };
+export const COMMAND_WORDS: Words = {
+  join: "user.ts join",
+  list: "user.ts list",
+  kept:
+    "the message is kept in the outbox of this folder and goes out with the next command that " +
+    "opens it: user.ts flush, or the prompt (--wait waits here)",
+};
 
 /** The same about a message: one that no group has refused is in the outbox. */
 export function explainSend(error: unknown, words: Words, target?: string): string {
   const said = explain(error, words, target);
+  if (error instanceof Unreachable && words.kept) {
+    return said.replace(/the message is kept and goes out .*$/, words.kept);
+  }
   if (error instanceof DiskFull) return `${said}; the message is not sent, send it again then`;
   const kept = error instanceof IdentityChanged || error instanceof BadReply;
   return kept ? `${said}; the message is kept for the group that you know` : said;
@@ -280,7 +306,7 @@ export function explainSend(error: unknown, words: Words, target?: string): stri
 export function explain(error: unknown, { join, list }: Words, target?: string): string {
   const said = sentence(error).replace(/\.$/, "");
   if (error instanceof Unreachable) {
-    return /kept|is it (running|zgroup)|check how/.test(said)
+    return /kept|is it (running|zgroup)|check how|; ask who runs it/.test(said)
       ? said
       : `${said}; check that it runs and try again`;
   }

@@ -9,6 +9,9 @@ import type { OpenLog, Run, Running } from "./program.ts";
 import { failed } from "./render.ts";
 import type { Output } from "./streams.ts";
 
+/** What the page of help with {@linkcode LOG_OPTIONS} is about. */
+export const OUTPUT_PAGE = "output: what a server says of itself, and where";
+
 /** Options of a server's log. */
 export const LOG_OPTIONS: Options = {
   "log-level": {

@@ -30,6 +30,9 @@ function styleOf(stream: WriteStream): Style {
     get columns() {
       return stream.columns || 80;
     },
+    get rows() {
+      return stream.rows || 24;
+    },
   };
 }
 

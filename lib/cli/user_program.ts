@@ -11,6 +11,7 @@ import { COMMAND_OPTIONS, ONCE_COMMANDS } from "./commands/table.ts";
 import { doctor } from "./doctor.ts";
 import { type Entry, familyRows, optionRows, pageAbout, type Place } from "./help.ts";
 import { homeFolder, keepLocalOf, whereOf } from "./home.ts";
+import { exportIdentity, importIdentity } from "./identity.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
 import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
@@ -27,7 +28,7 @@ const OPTIONS: Options = {
   "keep-local": {
     type: "text",
     value: "N",
-    help: "entries a group that are kept on this disk when read, default 10,000; 0 removes them",
+    help: "entries of each group that stay on this disk, default 10,000 (else $ZGROUP_KEEP_LOCAL)",
   },
   ...COMMAND_OPTIONS,
   ...SCREEN_OPTIONS,
@@ -38,6 +39,7 @@ const OPTIONS: Options = {
   log: { type: "text", value: "URL", help: "a database to look at, postgres://HOST,…/DB" },
   "single-copy": { type: "flag", help: "one copy of each group in it is enough" },
   "new-user": { type: "flag", help: "begin as a new user, where the key is lost" },
+  replace: { type: "flag", help: "set the user of this folder aside" },
 };
 
 /** Options of one command that opens no user before. */
@@ -49,6 +51,13 @@ const OWN_OPTIONS: Readonly<Record<string, string>> = {
   log: "doctor",
   "single-copy": "doctor",
   "new-user": "restore",
+  replace: "import-identity",
+};
+
+/** Options of every command that concern these above all. */
+const CONCERNING: Readonly<Record<string, readonly string[]>> = {
+  get_messages: ["keep-local"],
+  follow: ["keep-local"],
 };
 
 /** Options of what is typed line by line. */
@@ -68,7 +77,7 @@ function onceEntry(command: Command | ProgramCommand): Entry {
   const { usage, example, help: own = help } = (once ?? program)!;
   const [name] = command.names;
   const all = once
-    ? onceOptions(command)
+    ? [...onceOptions(command), ...CONCERNING[name] ?? []]
     : [...options, ...Object.keys(OWN_OPTIONS).filter((one) => OWN_OPTIONS[one] === name)];
   return {
     names: onceNames(command),
@@ -146,6 +155,8 @@ export function userProgram(
     if (command === "stop") return await stop(call);
     if (command === "doctor") return await doctor(call);
     if (command === "restore") return await restore(call);
+    if (command === "export-identity") return await exportIdentity(call);
+    if (command === "import-identity") return await importIdentity(call);
     return command === undefined ? await openPrompt(call) : await oneCommand(call);
   });
 }

@@ -10,7 +10,10 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** `JOIN REQUEST FROM alice#1a2b3c4d (Lab)`, and of an admin's acts also on whom. */
+/**
+ * `JOIN REQUEST FROM alice#1a2b3c4d (Lab)`, and of what an admin does also to whom:
+ * `ACT REQUEST FROM alice#1a2b3c4d (Lab): ban bob#5e6f7a8b`.
+ */
 export function requestLine<K extends Op>(
   state: GroupState,
   request: Known<K>,
@@ -19,11 +22,12 @@ export function requestLine<K extends Op>(
   const { user, name } = request.actor;
   const who = called(state, user, name);
   const fields = { user, name: state.members.get(user)?.name ?? name };
-  if (request.op !== "act") return { text: `${words} FROM ${who} (${state.name})`, fields };
+  const text = `${words} FROM ${who} (${state.name})`;
+  if (request.op !== "act") return { text, fields };
   const { action, user: on } = request as Request<"act">;
-  const act = `${action.toUpperCase()} REQUEST FROM ${who} (${state.name})`;
-  if (on === undefined) return { text: act, fields: { ...fields, action } };
-  return { text: `${act}: ${called(state, on)}`, fields: { ...fields, action, on } };
+  if (on === undefined) return { text: `${text}: ${action}`, fields: { ...fields, action } };
+  const act = `${text}: ${action} ${called(state, on)}`;
+  return { text: act, fields: { ...fields, action, on } };
 }
 
 /** The name of a user and what its id begins with. */

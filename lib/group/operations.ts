@@ -2,7 +2,7 @@
 
 import { decideAct } from "./decide/actions.ts";
 import { type Decide, requireMember } from "./decide/decision.ts";
-import { decideInvite } from "./decide/invites.ts";
+import { decideInvite, decideRevoke } from "./decide/invites.ts";
 import { decideJoin, decideLeave } from "./decide/membership.ts";
 import { decideSend, suspects } from "./decide/messages.ts";
 import { Refusal } from "../errors.ts";
@@ -53,6 +53,8 @@ export type Operation<K extends Op> = Asking<K> | Changing<K>;
 
 /** All others are told, and a leave gives each of them another key. */
 const COMING_AND_GOING = 10;
+/** All invites are looked at. */
+const ALL_INVITES = 10;
 
 /** THE table. */
 export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
@@ -111,10 +113,25 @@ export const OPERATIONS: { readonly [K in Op]: Operation<K> } = {
     draws: true,
     decide: decideInvite,
   },
+  // Only who decides knows them: no entry tells of an invite.
+  invites: {
+    who: "admin",
+    budget: "others",
+    cost: ALL_INVITES,
+    needs: "holder",
+    query: query.invites,
+  },
+  revoke: {
+    who: "admin",
+    budget: "others",
+    cost: ({ invite }) => invite === "all" ? ALL_INVITES : 1,
+    line: "REVOKE REQUEST",
+    decide: decideRevoke,
+  },
   act: { who: "admin", budget: "others", line: "ACT REQUEST", decide: decideAct },
 };
 
-/** The rule of who may ask, as the state is now. @throws {Refusal} `not_member`, `forbidden` */
+/** The rule of who may ask, as the state is now. @throws {Refusal} `not_member`, `banned`, `forbidden` */
 export function permit<K extends Op>(
   state: GroupState,
   request: Request<K>,
@@ -138,4 +155,6 @@ const DOES: Readonly<Record<string, string>> = {
   mute: "mute members",
   unmute: "let members speak again",
   topic: "set the topic",
+  invites: "see the invites",
+  revoke: "revoke invites",
 };

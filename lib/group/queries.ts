@@ -2,9 +2,11 @@
 
 import { Refusal } from "../errors.ts";
 import type { Log } from "../log/log.ts";
-import { MAX_MEMBERS } from "../protocol/limits.ts";
+import { MAX_INVITES_PAGE, MAX_MEMBERS } from "../protocol/limits.ts";
+import type { GROUP_REPLIES, ReplyOf } from "../protocol/schema.ts";
+import { openInvites } from "./decide/invites.ts";
 import type { Feed } from "./feed.ts";
-import { atLeast } from "./members.ts";
+import { atLeast, type Role } from "./members.ts";
 import type { Presence } from "./presence.ts";
 import { readAll, readPage } from "./reading.ts";
 import type { Known, Op, Reply, Request } from "./request.ts";
@@ -78,6 +80,17 @@ export const members: Query<"members"> = ({ state, presence }, { actor, after })
     topic: values.get("topic") ?? "",
     ...(banned ? { banned } : {}),
   };
+};
+
+export const invites: Query<"invites"> = ({ state, now }, { after }) => {
+  const page: ReplyOf<typeof GROUP_REPLIES, "invites">["invites"] = [];
+  for (const [id, { by, role, uses, expires }] of openInvites(state, now(), after)) {
+    if (page.length === MAX_INVITES_PAGE) return { invites: page, more: true };
+    const { name = "" } = state.members.get(by) ?? {};
+    // Nobody is invited to be the founder.
+    page.push({ id, by, name, role: role as Exclude<Role, "founder">, uses, expires });
+  }
+  return { invites: page, more: false };
 };
 
 export const subscribe: Query<"subscribe"> = (view, { actor, from }) => {

@@ -11,11 +11,13 @@ const INVITE = "invite:";
 /** What is kept of an invite. Stored: do not rename. */
 export interface Invite {
   readonly uses: number;
-  /** ms since 1970. */
+  /** ms since 1970; 0 for a revoked one. */
   readonly expires: number;
   readonly role: Role;
   /** User id of its maker. */
   readonly by: string;
+  /** When a revoked one would have expired, ms since 1970: until then it is known as revoked. */
+  readonly revoked?: number;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -25,6 +27,7 @@ export class Values extends Map<string, string> {
   readonly #bans = new SortedList();
   readonly #invites = new Map<string, Invite>();
   readonly #byMaker = new Map<string, Set<string>>();
+  readonly #revoked = new Set<string>();
   /** 16 digits, then the name. */
   readonly #byExpiry = new SortedList();
 
@@ -51,6 +54,7 @@ export class Values extends Map<string, string> {
     this.#byExpiry.add(expiryKey(name, invite));
     const own = this.#byMaker.get(invite.by) ?? new Set();
     this.#byMaker.set(invite.by, own.add(name));
+    if (invite.revoked !== undefined) this.#revoked.add(name);
   }
 
   #unlist(name: string): void {
@@ -58,6 +62,7 @@ export class Values extends Map<string, string> {
     const invite = this.#invites.get(name);
     if (!invite) return;
     this.#invites.delete(name);
+    this.#revoked.delete(name);
     this.#byExpiry.delete(expiryKey(name, invite));
     const own = this.#byMaker.get(invite.by)!;
     own.delete(name);
@@ -76,7 +81,18 @@ export class Values extends Map<string, string> {
     return this.#invites.get(name);
   }
 
-  /** How many invites there are, expired ones included. */
+  /** Every invite by the hash of its token, in the order of hashes, those after one; also dead ones. */
+  *invitesAfter(hash: string): Generator<readonly [hash: string, invite: Invite]> {
+    const names = [...this.#invites.keys()].filter((name) => name > inviteName(hash)).sort();
+    for (const name of names) yield [name.slice(INVITE.length), this.#invites.get(name)!];
+  }
+
+  /** Names of revoked invites; not to be changed meanwhile. */
+  get revokedInvites(): ReadonlySet<string> {
+    return this.#revoked;
+  }
+
+  /** How many invites there are, expired and revoked ones included. */
   get invites(): number {
     return this.#invites.size;
   }
@@ -86,7 +102,7 @@ export class Values extends Map<string, string> {
     return this.#byMaker.get(maker) ?? NONE;
   }
 
-  /** Names of at most `most` invites that expired at or before `now`, the oldest first. */
+  /** Names of at most `most` invites whose time was over at or before `now`, the oldest first. */
   expiredInvites(now: number, most: number): string[] {
     const expired: string[] = [];
     for (const key of this.#byExpiry.after("")) {
@@ -99,8 +115,8 @@ export class Values extends Map<string, string> {
 
 const DIGITS = 16;
 
-function expiryKey(name: string, { expires }: Invite): string {
-  return String(expires).padStart(DIGITS, "0") + name;
+function expiryKey(name: string, { expires, revoked = expires }: Invite): string {
+  return String(revoked).padStart(DIGITS, "0") + name;
 }
 
 /** Name of the value that says that a user is banned. */

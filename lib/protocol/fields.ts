@@ -21,6 +21,11 @@ export const mid = v.pipe(
   v.check(isMid, "expected a mid, a version 7 UUID in lower case"),
 );
 export const token = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{16,64}$/, "expected a token"));
+/** Id of an invite: SHA-256 of its token, which does not let anybody in. */
+export const inviteId = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{64}$/, "expected an invite's id, 64 hex digits"),
+);
 export const address = v.pipe(v.string(), v.check(isAddress, "expected HOST:PORT or ipc:///PATH"));
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

@@ -4,7 +4,8 @@
  */
 
 import * as v from "valibot";
-import { count, key, name, problemOf } from "./fields.ts";
+import { address, count, id, key, listOf, name, problemOf } from "./fields.ts";
+import { MAX_SERVERS } from "./limits.ts";
 
 /** `identity.json`: who a user is. */
 export interface UserFile {
@@ -80,7 +81,43 @@ export interface KnownFile {
   readonly sum: string;
 }
 
+/** What travels sealed in an identity file: who a user is, and whom it knows. */
+export interface IdentityFile extends UserFile {
+  /** Those joined. */
+  readonly groups: readonly Omit<KnownGroup, "joined">[];
+  /** Address of a registry → its key. */
+  readonly pins: Readonly<Record<string, string>>;
+}
+
+/** An identity file: what opens it, and what is sealed in it. */
+export interface SealedFile {
+  readonly format: string;
+  readonly version: number;
+  readonly cipher: "aes-256-gcm";
+  /** 12 bytes, base64url. */
+  readonly nonce: string;
+  readonly scrypt: {
+    readonly n: number;
+    readonly r: number;
+    readonly p: number;
+    /** 16 bytes, base64url. */
+    readonly salt: string;
+  };
+  /** An {@linkcode IdentityFile} as JSON, and 16 bytes of its tag, base64url. */
+  readonly sealed: string;
+  /** SHA-256 of all that, hex. */
+  readonly sum: string;
+}
+
 const string = v.string();
+const group = {
+  id: string,
+  name: string,
+  address: string,
+  servers: v.optional(v.array(string)),
+  key: string,
+  role: string,
+} as const;
 const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known] = [
   v.object({ name, named: v.optional(count), secretKey: key }),
   v.object({ secretKey: key }),
@@ -99,21 +136,37 @@ const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, kno
   v.object({
     owner: string,
     generation: count,
-    groups: v.array(
-      v.object({
-        id: string,
-        name: string,
-        address: string,
-        servers: v.optional(v.array(string)),
-        key: string,
-        joined: v.boolean(),
-        role: string,
-      }),
-    ),
+    groups: v.array(v.object({ ...group, joined: v.boolean() })),
     pins: v.record(string, string),
     sum: string,
   }),
 ];
+
+const identityFile = v.object({
+  ...userFile.entries,
+  groups: v.array(
+    v.object({
+      ...group,
+      id,
+      name,
+      address,
+      servers: v.optional(listOf(address, MAX_SERVERS)),
+      key: v.union([key, v.literal("")]),
+    }),
+  ),
+  pins: v.record(address, key),
+});
+const bytes = (characters: number) =>
+  v.pipe(v.string(), v.length(characters), v.regex(/^[A-Za-z0-9_-]*$/));
+const sealedFile = v.object({
+  format: string,
+  version: count,
+  cipher: v.literal("aes-256-gcm"),
+  nonce: bytes(16),
+  scrypt: v.object({ n: count, r: count, p: count, salt: bytes(22) }),
+  sealed: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]*$/)),
+  sum: string,
+});
 
 /** Why a value cannot be what is kept under this name; undefined when it can. */
 export function keptProblem(what: keyof typeof KEPT, value: unknown): string | undefined {
@@ -125,12 +178,6 @@ export function keptProblem(what: keyof typeof KEPT, value: unknown): string | u
 }
 
 const KEPT = {
-  userFile,
-  keyFile,
-  groupFile,
-  portsFile,
-  hostedFile,
-  movedFile,
-  pins,
-  known,
+  ...{ userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known },
+  ...{ identityFile, sealedFile },
 } as const;

@@ -25,6 +25,8 @@ export const LIVE_BYTES = 65_536;
 export const MAX_LIST = 1_000;
 /** Most members in one `members` reply. */
 export const MAX_MEMBERS = 1_000;
+/** Most invites in one `invites` reply. */
+export const MAX_INVITES_PAGE = 1_000;
 /** Most servers of one group. */
 export const MAX_SERVERS = 16;
 /** How long one request's message ids may lie apart by their own clock, ms. */

@@ -14,6 +14,7 @@ import {
   called,
   count,
   id,
+  inviteId,
   key,
   listOf,
   messages,
@@ -28,7 +29,14 @@ import {
   user,
 } from "./fields.ts";
 import { ACTIONS, type Batch } from "./batch.ts";
-import { MAX_LIST, MAX_MEMBERS, MAX_MESSAGES, MAX_READ, MAX_SERVERS } from "./limits.ts";
+import {
+  MAX_INVITES_PAGE,
+  MAX_LIST,
+  MAX_MEMBERS,
+  MAX_MESSAGES,
+  MAX_READ,
+  MAX_SERVERS,
+} from "./limits.ts";
 
 export { type Message, messagesProblem } from "./fields.ts";
 
@@ -158,6 +166,8 @@ export const GROUP_OPS = {
     role: v.optional(role, "member"),
     token: v.optional(token),
   }),
+  invites: v.object({ after: v.optional(text(80), "") }),
+  revoke: v.object({ invite: v.union([inviteId, v.literal("all")]) }),
   act: v.object({
     action: v.picklist(ACTIONS),
     user: v.optional(user),
@@ -219,6 +229,14 @@ export const GROUP_REPLIES = {
   unsubscribe: v.object({}),
   typing: v.object({}),
   invite: v.object({ token, expires: time, record: recordSchema }),
+  invites: v.object({
+    invites: listOf(
+      v.object({ id: inviteId, by: user, name: called, role, uses: count, expires: time }),
+      MAX_INVITES_PAGE,
+    ),
+    more: v.boolean(),
+  }),
+  revoke: v.object({ revoked: count }),
   act: v.object({ seq: count }),
 } as const;
 

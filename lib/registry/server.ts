@@ -5,6 +5,8 @@ import { SessionServer } from "../session/server.ts";
 import { type NameStore, NO_NAMES } from "../store/name_store.ts";
 import { everyStep } from "../structures/closing.ts";
 import { harmless, type Logger } from "../structures/logger.ts";
+import { formatAddress, isEveryAddress, parseAddress } from "../text/addresses.ts";
+import { ownAddresses } from "../transport/own_addresses.ts";
 import type { Accounts, Bounds, Peer, Transport } from "../transport/transport.ts";
 import { IDLE_AFTER, REGISTRY_BOUNDS } from "./bounds.ts";
 import { dialectFront, ownFront } from "./fronts.ts";
@@ -68,7 +70,9 @@ export class RegistryServer implements AsyncDisposable {
         ...(requests ? { requests } : {}),
         logger,
         now,
-        look: (place) => server ? server.#look(place) : undefined,
+        look: (place) => {
+          if (server) server.#look(place);
+        },
       });
       const failed = (error: unknown) =>
         logger.error(`A request failed: ${(error as Error)?.stack ?? error}`);
@@ -133,6 +137,13 @@ export class RegistryServer implements AsyncDisposable {
   /** What its peers hold, and what happened to them. */
   get accounts(): Accounts {
     return this.#server.accounts;
+  }
+
+  /** `IP:PORT#KEY` by which others may reach it where it listens on every address; else empty. */
+  get others(): readonly string[] {
+    const { host, port } = parseAddress(this.endpoint) ?? {};
+    if (host === undefined || port === undefined || !isEveryAddress(host)) return [];
+    return ownAddresses().map((host) => `${formatAddress({ host, port })}#${this.key}`);
   }
 
   /** Connections that asked something. */

@@ -8,7 +8,6 @@ import {
   copyFileSync,
   existsSync,
   mkdtempSync,
-  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -21,7 +20,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { makeFolder, replace, syncFolder } from "../disk/files.ts";
 import { rightsProblem } from "../disk/rights.ts";
 import { isFull, isHeld } from "../disk/sqlite_errors.ts";
-import { DiskFull, FolderUnusable, LogDamaged, sentence, UsageError } from "../errors.ts";
+import { DiskFull, FolderUnusable, UsageError } from "../errors.ts";
 import { type Checked, type Log, requirePower, type Watch } from "../log/log.ts";
 import { askHolder } from "./ask_holder.ts";
 import {
@@ -42,8 +41,23 @@ import {
 import { type FolderEngine, folderSource, FolderTarget, isTaken } from "./folder_place.ts";
 import { backUpFrom, moveFrom, putInto, verifyIn } from "./database_copies.ts";
 import { type Database, DatabaseTarget, withPassword } from "./database_place.ts";
+import {
+  identityText,
+  isFolder,
+  requireFile,
+  requireIdentity,
+  requireSource,
+} from "./copy_source.ts";
 import { Holder } from "./holder.ts";
-import { isDatabase, move, type Moved, type Place, type Source, type Target } from "./moving.ts";
+import {
+  isDatabase,
+  move,
+  type Moved,
+  type Place,
+  type Source,
+  startAt,
+  type Target,
+} from "./moving.ts";
 import { noteFile } from "./requests.ts";
 
 /** What copies need of the log's engine. */
@@ -132,7 +146,9 @@ export class Copies {
     }
     const held = readGroupFile(from)?.name;
     if (name !== undefined && held !== undefined && held !== name) {
-      throw new UsageError(`Cannot copy "${name}" from ${from}: it holds the group "${held}"`);
+      throw new UsageError(
+        `Cannot copy "${name}" from ${from}: it holds the group "${held}"; copy it as that`,
+      );
     }
     const asked = isDatabase(to) ? { ...place, to: await withPassword(to) } : place;
     return await this.#held(from, { op: "move", ...asked }, watch);
@@ -165,7 +181,7 @@ export class Copies {
     name?: string,
     watch: Watch = {},
     of: Of = {},
-  ): Promise<Checked> {
+  ): Promise<Checked & Moved> {
     if (isDatabase(folder)) {
       return await this.#restoreTo(
         { url: folder, singleCopy: of.singleCopy ?? false },
@@ -186,10 +202,11 @@ export class Copies {
     makeFolder(part);
     try {
       const checked = await this.#made(source, part, name);
+      const start = startAt(parseGroupFile(identityText(part)).name, target);
       if (existsSync(target)) rmdirSync(target); // Only an empty one.
       renameSync(part, target);
       syncFolder(dirname(target));
-      return checked;
+      return { ...checked, start };
     } finally {
       rmSync(part, { recursive: true, force: true });
     }
@@ -201,7 +218,7 @@ export class Copies {
     source: string,
     name: string | undefined,
     watch: Watch,
-  ): Promise<Checked> {
+  ): Promise<Checked & Moved> {
     requireSource(source);
     const part = mkdtempSync(join(tmpdir(), "zgroup-restore-"));
     const log = this.#engine.log(part);
@@ -210,8 +227,7 @@ export class Copies {
       await log.open();
       const identity = identityText(part);
       const group = { where: source, name: parseGroupFile(identity).name, identity, log };
-      await putInto(database, group, watch);
-      return checked;
+      return { ...checked, ...await putInto(database, group, watch) };
     } finally {
       await log.close();
       rmSync(part, { recursive: true, force: true });
@@ -351,54 +367,8 @@ function removeLeft(part: string): void {
   }
 }
 
-function requireIdentity(
-  file: string,
-  identity: string | undefined,
-  name: string | undefined,
-): asserts identity is string {
-  if (identity === undefined) {
-    throw new UsageError(`Cannot restore ${file}: it holds a log without the group's key`);
-  }
-  let held: string;
-  try {
-    held = parseGroupFile(identity).name;
-  } catch (cause) {
-    throw new LogDamaged(file, 0, `Cannot trust ${file}: its key: ${sentence(cause)}`, { cause });
-  }
-  if (name === undefined || name === held) return;
-  throw new UsageError(`Cannot restore ${file} as "${name}": it holds the group "${held}"`);
-}
-
-/** The text of a folder's `group.json`. @throws {LogDamaged} it is not what was written, or missing */
-function identityText(folder: string): string {
-  if (readGroupFile(folder)) return readFileSync(join(folder, IDENTITY_FILE), "utf8");
-  throw new UsageError(`Cannot find a group in ${folder}: there is no ${IDENTITY_FILE} in it`);
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-/** @throws {UsageError} neither a folder, nor a file with something in it */
-function requireSource(path: string): void {
-  if (!isFolder(path)) requireFile(path);
-}
-
 /** A group in a database, as what works on it is told. */
 function kept(url: string, { name, singleCopy = false }: Of): [Database, string] {
   if (name === undefined) throw new UsageError("Cannot find a group without its name: give NAME");
   return [{ url, singleCopy }, name];
-}
-
-/** A FIFO or a terminal would be read without end. @throws {UsageError} it is no file, or empty */
-function requireFile(file: string): void {
-  const found = statSync(file, { throwIfNoEntry: false });
-  const what = !found
-    ? "there is no such file"
-    : !found.isFile()
-    ? "it is no regular file"
-    : found.size === 0
-    ? "it is empty"
-    : undefined;
-  if (what) throw new UsageError(`Cannot open ${file}: ${what}; name a file that backup wrote`);
 }

@@ -47,11 +47,11 @@ export async function putInto(
   database: Database,
   group: Pick<Source, "where" | "name" | "identity"> & { readonly log: Log },
   watch: Watch,
-): Promise<void> {
+): Promise<Moved> {
   const done = () => Promise.resolve();
   const pause = () => Promise.resolve(done);
   const source = { ...group, left: undefined, pause, leave: done };
-  await move(source, await DatabaseTarget.of(database), watch);
+  return await move(source, await DatabaseTarget.of(database), watch);
 }
 
 async function reading<T>(

@@ -23,6 +23,7 @@ import type { Log } from "../log/log.ts";
 import { sqliteLog, tryLog } from "../log/sqlite.ts";
 import type { Owner } from "../log/sqlite_owner.ts";
 import { type GroupFile, keptProblem, type MovedFile, type PortsFile } from "../protocol/kept.ts";
+import { shellWord } from "../text/names.ts";
 import { SILENT } from "./logging.ts";
 import { keptAt } from "./moving.ts";
 
@@ -158,7 +159,9 @@ export function keptLog(folder: string): Log {
   const file = readGroupFile(folder);
   const begun = LOG_FILES.some((file) => existsSync(join(folder, file)));
   if (file && (begun || file.founded)) return groupLog(folder, file, SILENT.warn);
-  throw new UsageError(`Cannot find a group in ${folder}: there is no log in it`);
+  throw new UsageError(
+    `Cannot find a group in ${folder}: there is no log in it; name the folder it is kept in with --data`,
+  );
 }
 
 /**
@@ -195,7 +198,9 @@ export function withWayOut(folder: string, error: unknown): unknown {
 }
 
 function restoring(folder: string): string {
-  return `move ${folder} to a place MOVED and run "group.ts restore COPY --data ${folder}" with a ` +
+  return `move ${folder} to a place MOVED and run "group.ts restore COPY --data ${
+    shellWord(folder)
+  }" with a ` +
     "backup as COPY";
 }
 

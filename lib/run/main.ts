@@ -20,8 +20,9 @@ type Close = () => Promise<unknown> | void;
  *
  * Ctrl-C, SIGTERM and a closed terminal (unless nohup was to ignore it) abort the signal; whatever
  * `onClose` was given is closed in reverse order, within two seconds; a second Ctrl-C ends at once
- * with 130. SIGHUP otherwise, to a server, calls what `onReopen` was given. An error is printed as a sentence (with its stack when ZGROUP_DEBUG=1): code 2 for wrong
- * usage, otherwise 1.
+ * with 130. A server takes any other SIGHUP for a word to go on in new log files: what `onReopen`
+ * was given is called. An error is printed as a sentence (with its stack when ZGROUP_DEBUG=1): code
+ * 2 for wrong usage, otherwise 1.
  */
 export async function main(
   work: (

@@ -8,6 +8,7 @@ import { FolderUnusable, sentence, UsageError } from "../errors.ts";
 import { type Log, type LogStart, requirePower, type Watch } from "../log/log.ts";
 import { Passage } from "../log/transfer.ts";
 import { safeLine } from "../text/filter.ts";
+import { shellWord } from "../text/names.ts";
 
 /** Where a group is kept now. */
 export interface Source {
@@ -142,10 +143,4 @@ export function keptAt(name: string, place: string): string {
 export function startAt(name: string, place: string): string {
   const option = isDatabase(place) ? "--log" : "--data";
   return `group.ts "${safeLine(name)}" HOST:PORT ${option} ${shellWord(place)}`;
-}
-
-/** A place as a word of a command line. */
-function shellWord(place: string): string {
-  const safe = safeLine(place);
-  return /^[\w@%+=:,./-]+$/.test(safe) ? safe : `"${safe}"`;
 }

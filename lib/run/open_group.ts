@@ -17,11 +17,13 @@ import {
   checkedHost,
   checkedRegistry,
   DEFAULT_REGISTRY,
+  isEveryAddress,
   parseAddress,
   type RegistryAddress,
 } from "../text/addresses.ts";
 import { checkedName } from "../text/names.ts";
 import { DEFAULT_BOUNDS } from "../transport/bounds.ts";
+import { ownAddresses } from "../transport/own_addresses.ts";
 import { Copies } from "./copies.ts";
 import { boundsHere, transportFor, warnOfFew } from "./engines.ts";
 import { databaseGroup } from "./group_database.ts";
@@ -130,6 +132,14 @@ function checked(options: OpenGroupOptions): { name: string; registries: Registr
     );
   }
   if (advertise !== undefined) checkedHost(advertise);
+  const host = advertise ?? parseAddress(address)?.host;
+  if (host !== undefined && isEveryAddress(host)) {
+    const [own = "HOST"] = ownAddresses();
+    throw new UsageError(
+      `Cannot start the group: ${host} is every address of this machine, and none that others can ` +
+        `connect to; tell them one with --advertise ${own}`,
+    );
+  }
   if (options.database === undefined && (options.relayOnly || options.singleCopy)) {
     throw new UsageError(
       "Cannot start the group: --relay-only and --single-copy are for a log of several servers, " +
@@ -138,11 +148,6 @@ function checked(options: OpenGroupOptions): { name: string; registries: Registr
   }
   if (options.database !== undefined) {
     if (options.memory) throw new UsageError("Cannot start the group: leave out --memory or --log");
-    if (/^(0\.0\.0\.0|\[::\]):/.test(address) && advertise === undefined) {
-      throw new UsageError(
-        "Cannot start the group: its other servers must reach this one, add --advertise HOST",
-      );
-    }
   }
   return { name, registries: known };
 }

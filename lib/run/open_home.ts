@@ -15,6 +15,8 @@ import {
   type Salvaged,
   storeOwner,
 } from "../store/sqlite_user_look.ts";
+import { KEPT_FILES, keptPath, setKeptAside } from "../store/sqlite_kept_file.ts";
+import { keptProblem } from "../store/sqlite_kept_store.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
 import { storePath } from "../store/user_folder.ts";
 import { counted } from "../text/counted.ts";
@@ -45,6 +47,12 @@ export function lookAtHome(home: string): HomeFound {
   const profiles = below(home, "profiles").map(lookAtUser);
   const problems = [
     ...[own, ...profiles].flatMap(({ problems, losses }) => [...problems, ...losses]),
+    ...[home, ...below(home, "profiles")].flatMap((folder) =>
+      problemOf(() => {
+        const problem = keptProblem(folder);
+        if (problem) throw problem;
+      })
+    ),
     ...problemOf(() => checkKeyFile(join(home, "registry"))),
     ...problemOf(() => lookAtNames(join(home, "registry"))),
     ...problemOf(() => hostedIn(home)),
@@ -119,6 +127,14 @@ export interface RestoreOptions {
  */
 export function restoreHome(home: string, { newUser = false, name }: RestoreOptions): string[] {
   const { problems: [problem] } = lookAtUser(home);
+  if (problem === undefined && keptProblem(home) !== undefined) {
+    setKeptAside(home);
+    return [
+      `Set aside as ${
+        keptPath(home)
+      }.damaged: what you had read; the groups have it, read it again`,
+    ];
+  }
   if (problem === undefined) return [`Nothing is wrong in ${home}`];
   const hasKey = problemOf(() => keptUser(home)).length === 0 && existsSync(identityPath(home));
   if (!hasKey && !newUser) throw new FolderUnusable(problem);
@@ -128,7 +144,7 @@ export function restoreHome(home: string, { newUser = false, name }: RestoreOpti
         "--new-user; or move identity.json away",
     );
   }
-  const aside = setAside(home, hasKey ? [] : [identityPath(home)]);
+  const aside = hasKey ? setAside(home, []) : setUserAside(home);
   const copy = copyIn(aside);
   const read = salvage(aside);
   const file = userFile(home, () => undefined, name);
@@ -138,6 +154,14 @@ export function restoreHome(home: string, { newUser = false, name }: RestoreOpti
   const first = isOurs(read.owner) ? read : undefined;
   const told = fill(home, owner, { second, first, newUser });
   return [`What was there is set aside in ${aside}`, ...told];
+}
+
+/** Sets all that a home keeps of its user aside, key and messages too; the folder that it is in then. */
+export function setUserAside(home: string): string {
+  return setAside(home, [
+    identityPath(home),
+    ...KEPT_FILES.map((end) => keptPath(home) + end),
+  ]);
 }
 
 /** Moves what is kept of a user to a folder beside it, which is answered. @throws {FolderUnusable} */

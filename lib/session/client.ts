@@ -25,6 +25,7 @@ import { FeedReader } from "./feed_reader.ts";
 import type { ServerIdentity } from "./identity.ts";
 import { type Pending, PendingRequests } from "./requests.ts";
 import { Tunnel } from "./tunnel.ts";
+import { questionOf } from "./unreachable.ts";
 
 /** A session that is open for requests. */
 export interface Opened {
@@ -49,6 +50,8 @@ export interface SessionClientOptions<T extends Ops> {
   readonly address: string;
   /** What is at the address, for sentences: `the group "Lab"`. */
   readonly what: string;
+  /** What to do where nothing listens, for sentences; default asks whether it runs. */
+  readonly absent?: string;
   /** What each op is answered; an op that is not in it cannot be asked. */
   readonly replies: T;
   /**
@@ -79,8 +82,6 @@ export interface SessionClientOptions<T extends Ops> {
 
 /** Requests that may wait at once. */
 const MAX_WAITING = 10_000;
-/** Somebody is there who does not speak as a server of this version does. */
-const FOREIGN = /speak this protocol|no answer within .*ECONNRESET/;
 /** What the system says of a name that no address belongs to. */
 const UNKNOWN_HOST = /ENOTFOUND|EAI_AGAIN|EAI_NONAME|EAI_NODATA/;
 /** How long the reply to the proof may take, ms. */
@@ -205,7 +206,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
 
   #unreachable(why: string): Unreachable {
     const { what, address } = this.#options;
-    const question = FOREIGN.test(why) ? "is it zgroup, of this version?" : "is it running?";
+    const question = questionOf(why, this.#options);
     return new Unreachable(address, `Cannot reach ${what} at ${address}: ${why}; ${question}`);
   }
 

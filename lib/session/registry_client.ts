@@ -2,7 +2,7 @@
 
 import { BadReply, IdentityChanged } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import type { RegistryAddress } from "../text/addresses.ts";
+import { isOwnOnly, parseAddress, type RegistryAddress } from "../text/addresses.ts";
 import { REGISTRY_REPLIES, type ReplyOf } from "../protocol/schema.ts";
 import type { Transport } from "../transport/transport.ts";
 import { SessionClient } from "./client.ts";
@@ -40,6 +40,7 @@ export function registryClient(options: RegistryClientOptions): RegistryClient {
     transport,
     address,
     what,
+    absent: absentAt(address),
     replies: REGISTRY_REPLIES,
     check(identity) {
       if (!("registry" in identity)) {
@@ -57,4 +58,12 @@ export function registryClient(options: RegistryClientOptions): RegistryClient {
       if (pinned !== found) pins.set(address, found);
     },
   });
+}
+
+/** What to do where no registry listens: it is elsewhere, or does not listen for others. */
+function absentAt(address: string): string {
+  const { host = "" } = parseAddress(address) ?? {};
+  return isOwnOnly(host)
+    ? "is it running? One on another machine is named with --registry HOST:PORT"
+    : `is it running, and started for others: registry.ts --host ${host}?`;
 }

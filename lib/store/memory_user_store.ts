@@ -14,6 +14,8 @@ class MemoryStore implements UserStore {
   readonly #pins: Map<string, string>;
   /** Group id → messages in the order of their mids. */
   readonly #outbox = new Map<string, Message[]>();
+  /** Group id → mids of messages that were not tried. */
+  readonly #untried = new Map<string, Set<string>>();
 
   constructor({ groups, pins }: Pick<FoundStore, "groups" | "pins"> = { groups: [], pins: {} }) {
     this.#known = new Map(groups.map((group) => [group.id, group]));
@@ -58,7 +60,12 @@ class MemoryStore implements UserStore {
     this.#known.set(id, { ...group, epoch, cursor: seq, base, tip });
   }
 
-  enqueue(group: string, messages: readonly Message[]): void {
+  enqueue(group: string, messages: readonly Message[], tried = true): void {
+    if (!tried) {
+      const untried = this.#untried.get(group) ?? new Set();
+      this.#untried.set(group, untried);
+      for (const [mid] of messages) untried.add(mid);
+    }
     const outbox = this.#outbox.get(group) ?? [];
     this.#outbox.set(group, outbox);
     for (const message of messages) {
@@ -75,7 +82,19 @@ class MemoryStore implements UserStore {
     return [...this.#outbox.get(group) ?? []];
   }
 
+  tried(group: string, mids: readonly string[]): void {
+    const untried = this.#untried.get(group);
+    for (const mid of mids) untried?.delete(mid);
+  }
+
+  kept(group: string, mids: readonly string[]): ReadonlyMap<string, boolean> {
+    const untried = this.#untried.get(group);
+    const kept = new Set(this.#outbox.get(group)?.map(([mid]) => mid));
+    return new Map(mids.filter((mid) => kept.has(mid)).map((mid) => [mid, !untried?.has(mid)]));
+  }
+
   settle(group: string, mids: readonly string[]): void {
+    this.tried(group, mids);
     const outbox = this.#outbox.get(group);
     if (!outbox) return;
     // Nearly always those that have waited longest.

@@ -7,7 +7,7 @@ import { rmSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { FolderUnusable, LogDamaged } from "../errors.ts";
 import { openFile } from "../disk/sqlite.ts";
-import { openError } from "../disk/sqlite_errors.ts";
+import { damaged, openError } from "../disk/sqlite_errors.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { KeptRange, KeptStore } from "./kept_store.ts";
 import {
@@ -66,7 +66,7 @@ export function keptProblem(folder: string): unknown {
     const db = openFile(keptPath(folder), { readOnly: true });
     try {
       if (db.pragma("quick_check(1)") === "ok") return undefined;
-      return new LogDamaged(keptPath(folder), 0, "it is not what was written");
+      return damaged(keptPath(folder), 0, undefined, "", keptWords(folder).wayOut);
     } finally {
       db.close();
     }

@@ -53,6 +53,8 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   // Where else a group is that has several servers: a list in JSON, or empty.
   "ALTER TABLE known ADD COLUMN servers TEXT NOT NULL DEFAULT '';",
+  // Whether a group may have what waits for it: 1 where nobody knows.
+  "ALTER TABLE outbox ADD COLUMN tried INTEGER NOT NULL DEFAULT 1;",
 ];
 
 /** The first version with the table `folder`, and with sums. */

@@ -50,8 +50,10 @@ export const SQL = {
   moveCursor: `UPDATE known
     SET epoch = ?, cursor = ?, base_seq = ?, base_hash = ?, tip_seq = ?, tip_hash = ?
     WHERE id = ? AND (epoch <> ? OR cursor <= ?) RETURNING *`,
-  enqueue: `INSERT OR IGNORE INTO outbox (known, mid, text, sum) VALUES (?, ?, ?, ?)
+  enqueue: `INSERT OR IGNORE INTO outbox (known, mid, text, sum, tried) VALUES (?, ?, ?, ?, ?)
     RETURNING sum`,
+  tried: "UPDATE outbox SET tried = 1 WHERE known = ? AND mid = ?",
+  kept: "SELECT tried FROM outbox WHERE known = ? AND mid = ?",
   pending: "SELECT * FROM outbox WHERE known = ? ORDER BY mid",
   settle: "DELETE FROM outbox WHERE known = ? AND mid = ? RETURNING sum",
   waiting: "SELECT * FROM waiting WHERE known = ?",
@@ -212,13 +214,14 @@ export class SqliteStore implements UserStore {
     });
   }
 
-  enqueue(group: string, messages: readonly Message[]): void {
+  enqueue(group: string, messages: readonly Message[], tried = true): void {
     let queued = 0;
     const work = () => {
       const added: { sum: number }[] = [];
       for (const [mid, text] of messages) {
         const sum = waitingSum({ known: group, mid, text });
-        const row = this.#sql.enqueue.get(group, mid, text, sum) as { sum: number } | undefined;
+        const values = [group, mid, text, sum, tried ? 1 : 0] as const;
+        const row = this.#sql.enqueue.get(...values) as { sum: number } | undefined;
         if (row) added.push(row);
       }
       queued = this.#wait(group, added, added.length);
@@ -243,6 +246,21 @@ export class SqliteStore implements UserStore {
     const whole = rows.every((row) => row.sum === waitingSum(row)) && sumOfAll(rows) === all;
     if (!whole) throw this.#damaged();
     return rows.map(({ mid, text }) => [mid, text]);
+  }
+
+  tried(group: string, mids: readonly string[]): void {
+    this.#write(() => {
+      for (const mid of mids) this.#sql.tried.run(group, mid);
+    });
+  }
+
+  kept(group: string, mids: readonly string[]): ReadonlyMap<string, boolean> {
+    const rows = this.#do(() =>
+      mids.map((mid) => this.#sql.kept.get(group, mid) as { tried: number } | undefined)
+    );
+    return new Map(
+      mids.flatMap((mid, i) => rows[i] ? [[mid, rows[i].tried === 1] as const] : []),
+    );
   }
 
   settle(group: string, mids: readonly string[]): void {

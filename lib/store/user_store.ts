@@ -25,9 +25,13 @@ export interface Proof {
   readonly tip?: Checkpoint;
 }
 
+/** In place of a role: the membership ended here, and the group is still to be told. */
+export const LEAVING = "leaving";
+
 /** A group a user knows. */
 export interface StoredGroup extends GroupTarget, Proof {
   readonly joined: boolean;
+  /** As the group said last; empty or {@linkcode LEAVING} where it is not joined. */
   readonly role: string;
   /** Epoch the cursor belongs to; empty before the first read. */
   readonly epoch: string;
@@ -52,8 +56,12 @@ export interface UserStore {
   pin(address: string, key: string): void;
   /** Moves a cursor forward, or keeps it with another proof; another epoch starts it again. */
   moveCursor(id: string, epoch: string, seq: number, proof?: Proof): void;
-  /** Keeps messages until they are settled. */
-  enqueue(group: string, messages: readonly Message[]): void;
+  /** Keeps messages until they are settled. `tried`, the default: the group may have them. */
+  enqueue(group: string, messages: readonly Message[], tried?: boolean): void;
+  /** The group may have these messages from now on. */
+  tried(group: string, mids: readonly string[]): void;
+  /** Of those of these messages that are kept, whether the group may have them. */
+  kept(group: string, mids: readonly string[]): ReadonlyMap<string, boolean>;
   /** Messages not settled yet, in the order of their mids. */
   pending(group: string): Message[];
   /** Forgets messages that were acknowledged or refused for good. */

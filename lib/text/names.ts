@@ -63,3 +63,9 @@ export function checkedName(typed: string): string {
 export function typedName(name: string): string {
   return /^[^\s"']+$/.test(name) ? name : `"${name.replaceAll('"', '\\"')}"`;
 }
+
+/** A path or URL as a word of a shell's command line. */
+export function shellWord(place: string): string {
+  const safe = safeLine(place);
+  return /^[\w@%+=:,./-]+$/.test(safe) ? safe : `"${safe}"`;
+}

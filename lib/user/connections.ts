@@ -1,9 +1,14 @@
 /** A user's connections, one to each group that it works with, and what is sent over them. */
 
-import { Closed } from "../errors.ts";
+import { Closed, type Code, Refusal } from "../errors.ts";
 import type { SigningKey } from "../identity/keys.ts";
 import { PRESENT_FOR } from "../protocol/limits.ts";
-import type { GroupTarget, StoredGroup, UserStore } from "../store/user_store.ts";
+import {
+  type GroupTarget,
+  LEAVING,
+  type StoredGroup,
+  type UserStore,
+} from "../store/user_store.ts";
 import { pause } from "../transport/waiting.ts";
 import type { LiveFeed } from "./feed.ts";
 import { targetOf } from "./finding.ts";
@@ -43,6 +48,10 @@ interface Connected {
 
 /** How long closing waits for messages that the group is about to take, ms. */
 const FLUSH_WITHIN = 500;
+/** How long a group has to hear that we leave, ms, until that is done behind one's back. */
+const LEAVE_WITHIN = 2_000;
+/** What a group answers to one who is no member any more. */
+const PUT_OUT: ReadonlySet<string> = new Set<Code>(["not_member", "banned"]);
 /** A sign of life that takes longer than this is none, ms. */
 const PING_TIMEOUT = 3_000;
 /**
@@ -55,6 +64,8 @@ const PING_ANYWAY = 8;
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #open = new Map<string, Connected>();
+  /** By group id: groups that are being told that we left. */
+  readonly #leaving = new Map<string, { readonly link: Link; readonly told: Promise<void> }>();
   #closed = false;
 
   constructor(options: ConnectionsOptions) {
@@ -62,6 +73,7 @@ export class Connections {
     // What an earlier program could not send goes out now, whatever this one is for.
     const { groups, store } = options;
     for (const { id } of groups.joined) if (store.pending(id).length > 0) this.open(id);
+    for (const group of groups.leaving) this.#tell(group);
   }
 
   /** The connection to a known group, if there is one. */
@@ -111,10 +123,54 @@ export class Connections {
     return made;
   }
 
-  /** A link that is nobody else's, to a group that need not be known. @throws {Closed} */
-  link(target: GroupTarget): Link {
+  /**
+   * Ends a membership: here at once, and in the group when it answers, by whichever program of this
+   * folder runs then. True when it was told within 2 s.
+   */
+  async leave(group: StoredGroup): Promise<boolean> {
+    const { groups } = this.#options;
+    const { link } = this.open(group.id);
+    groups.leave(link.target, false);
+    link.feed.close(); // Whoever follows it is shown no more.
+    const told = await link.ask("leave", {}, { within: LEAVE_WITHIN }).then(() => true, isOut);
+    await this.drop(group.id);
+    groups.beginAnew(group);
+    if (groups.get(group.id)?.role !== LEAVING) return true; // Joined again, or out already.
+    if (told) groups.leave(link.target);
+    else this.#tell(group);
+    return told;
+  }
+
+  /** Tells a group that we left, however long it takes; joining it again ends that. */
+  #tell(group: StoredGroup): void {
+    if (this.#closed) return;
+    const link = this.link(group, () => {});
+    const told = link.ask("leave", {}, { within: Infinity })
+      .then(() => true, isOut)
+      .then((told) => {
+        if (told) this.#options.groups.leave(link.target);
+      })
+      // It cannot be kept that it knows: the next program tells it again.
+      .catch(() => {})
+      .finally(() => link.close());
+    this.#leaving.set(group.id, { link, told });
+  }
+
+  async #untell(id: string): Promise<void> {
+    const { link, told } = this.#leaving.get(id) ?? {};
+    this.#leaving.delete(id);
+    await link?.close();
+    await told;
+  }
+
+  /**
+   * A link that is nobody else's, to a group that need not be known; what happens is told to `emit`.
+   *
+   * @throws {Closed}
+   */
+  link(target: GroupTarget, emit = this.#options.emit): Link {
     if (this.#closed) throw new Closed("Cannot ask a group: closed");
-    const { transport, key, name, groups, registries, emit } = this.#options;
+    const { transport, key, name, groups, registries } = this.#options;
     const { joined, epoch, ticket } = groups.get(target.id) ?? {};
     const warned = new Set<string>();
     const link: Link = new Link({
@@ -146,6 +202,7 @@ export class Connections {
 
   /** Gives the connection to a group up; what was not sent stays in the outbox. */
   async drop(id: string): Promise<void> {
+    await this.#untell(id);
     const open = this.#open.get(id);
     if (!open) return;
     this.#open.delete(id);
@@ -156,14 +213,21 @@ export class Connections {
   /** Gives all up, after messages that a group is about to take have gone out. */
   async close(): Promise<void> {
     this.#closed = true;
-    const busy = [...this.#open.values()].filter(({ link, sender }) =>
-      sender.waiting > 0 && link.state !== "unreachable"
-    );
+    const busy = [
+      ...[...this.#open.values()].filter(({ sender }) => sender.waiting > 0)
+        .map(({ link, sender }) => ({ link, done: sender.idle() })),
+      ...[...this.#leaving.values()].map(({ link, told }) => ({ link, done: told })),
+    ].filter(({ link }) => link.state !== "unreachable");
     const sent = new AbortController();
-    void Promise.all(busy.map(({ sender }) => sender.idle())).then(() => sent.abort());
+    void Promise.all(busy.map(({ done }) => done)).then(() => sent.abort());
     await pause(FLUSH_WITHIN, sent.signal);
-    await Promise.all([...this.#open.keys()].map((id) => this.drop(id)));
+    await Promise.all([...this.#open.keys(), ...this.#leaving.keys()].map((id) => this.drop(id)));
   }
+}
+
+/** Whether a request failed because we are no member any more. */
+export function isOut(error: unknown): boolean {
+  return error instanceof Refusal && PUT_OUT.has(error.code);
 }
 
 /**

@@ -18,9 +18,11 @@ import { ShownMids } from "./shown_mids.ts";
 import { Trail, type Verdict } from "./trail.ts";
 import type { FollowRange } from "./types.ts";
 
-/** Without `after` and `since` it is every entry. */
-export interface FollowOptions extends FollowRange {
+/** Without `after`, `since` and `fromNow` it is every entry. */
+export interface FollowOptions extends Omit<FollowRange, "from"> {
   readonly link: Link;
+  /** Entries that the group has already when it first answers are left out. */
+  readonly fromNow?: boolean;
   /** Of a place at or below `after`. */
   readonly proof?: Proof;
   /** Told of the entries of a batch when it is reached. */
@@ -85,6 +87,8 @@ class Following implements FeedListener {
   readonly #stop = new AbortController();
   readonly #detach: () => void;
   #since: number | undefined;
+  /** Where the log ends is to be asked: what follows begins there. */
+  #fromNow: boolean;
   #epoch: string;
   #trail: Trail;
   #mids = new ShownMids();
@@ -108,8 +112,9 @@ class Following implements FeedListener {
   wake: () => void = () => {};
 
   constructor(options: FollowOptions) {
-    const { link, after, since, epoch = "", proof, signal } = options;
+    const { link, after, since, fromNow = false, epoch = "", proof, signal } = options;
     this.#options = options;
+    this.#fromNow = fromNow;
     this.#since = after === undefined ? since : undefined;
     this.#trail = new Trail(after ?? 0, epoch !== "", proof);
     this.#epoch = epoch;
@@ -143,6 +148,7 @@ class Following implements FeedListener {
   /** Brings the next batches, or waits until something has changed. */
   async more(): Promise<void> {
     if (!this.#isCurrent) await this.#subscribe();
+    else if (this.#fromNow) await this.#beginNow();
     else if (this.#behind) await this.#readPage();
     else await new Promise<void>((resolve) => this.wake = resolve);
   }
@@ -166,6 +172,18 @@ class Following implements FeedListener {
     if (epoch !== this.#epoch || head !== reach) this.#behind = true;
     // Whether it is the same history is asked; the answer comes to `vouch`.
     else link.ping(VOUCH_WITHIN).catch(() => {});
+  }
+
+  /** Asks where the log ends; what came live before the answer is read again from there. */
+  async #beginNow(): Promise<void> {
+    const { link } = this.#options;
+    const { signal } = this.#stop;
+    const last = { last: true, limit: 1 };
+    const { epoch, head } = await link.ask("read", last, { within: Infinity, signal });
+    this.#fromNow = false;
+    this.#epoch = epoch;
+    this.#trail = new Trail(head, true);
+    link.know(epoch, head);
   }
 
   async #readPage(): Promise<void> {

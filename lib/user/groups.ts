@@ -6,7 +6,13 @@ import { normalName } from "../text/names.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Checkpoint } from "../protocol/chain.ts";
 import type { KeptRange, KeptStore } from "../store/kept_store.ts";
-import type { GroupTarget, Proof, StoredGroup, UserStore } from "../store/user_store.ts";
+import {
+  type GroupTarget,
+  LEAVING,
+  type Proof,
+  type StoredGroup,
+  type UserStore,
+} from "../store/user_store.ts";
 
 /** How long a cursor may wait to be kept, ms. */
 const DELAY = 50;
@@ -61,19 +67,27 @@ export class KnownGroups {
     return this.#all.filter(({ joined }) => joined);
   }
 
+  /** Those that are still to be told that we left. */
+  get leaving(): readonly StoredGroup[] {
+    return this.#all.filter(({ joined, role }) => !joined && role === LEAVING);
+  }
+
   get(id: string): StoredGroup | undefined {
     return this.#all.find((group) => group.id === id);
   }
 
   /** The joined group of a name, address or id. @throws {Refusal} `not_member` */
   member(target: string): StoredGroup {
-    const exact = this.joined.find(({ name }) => name === target);
-    if (exact) return exact;
-    const wanted = toWanted(target);
-    const group = this.joined.find((group) => group.id === wanted || group.name === wanted) ??
-      this.joined.find((group) => isAt(group, wanted));
+    const group = find(this.joined, target);
     if (group) return group;
-    throw new Refusal("not_member", `Cannot do that in "${wanted}": join it first`);
+    throw new Refusal("not_member", `Cannot do that in "${toWanted(target)}": join it first`);
+  }
+
+  /** A known group of a name, address or id, a joined one before others. @throws {Refusal} `not_found` */
+  known(target: string): StoredGroup {
+    const group = find(this.joined, target) ?? find(this.#all, target);
+    if (group) return group;
+    throw new Refusal("not_found", `Cannot find the group "${toWanted(target)}": it is not known`);
   }
 
   /** Where a group is now, and where else, if that is said; whether it is joined stays as it was. */
@@ -93,9 +107,9 @@ export class KnownGroups {
     this.#reload();
   }
 
-  /** We are no member any more. */
-  leave(target: GroupTarget): void {
-    this.#save({ ...target, joined: false, role: "" });
+  /** We are no member any more, and the group knows it, or is still to be told. */
+  leave(target: GroupTarget, told = true): void {
+    this.#save({ ...target, joined: false, role: told ? "" : LEAVING });
   }
 
   /** Entries of one batch were read. */
@@ -223,6 +237,13 @@ export class KnownGroups {
     this.#kept?.close();
     this.#store.close();
   }
+}
+
+function find(groups: readonly StoredGroup[], target: string): StoredGroup | undefined {
+  const wanted = toWanted(target);
+  return groups.find(({ name }) => name === target) ??
+    groups.find(({ id, name }) => id === wanted || name === wanted) ??
+    groups.find((group) => isAt(group, wanted));
 }
 
 /** The proof of a former cursor, where it is of the same epoch: it lies below the next one, too. */

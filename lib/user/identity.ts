@@ -51,12 +51,14 @@ function stranger(wanted: GroupTarget, found: Named, known: boolean): IdentityCh
   return new IdentityChanged(
     wanted.name,
     `Cannot trust "${wanted.name}" at ${wanted.address}: ITS IDENTITY HAS CHANGED. Another group is ` +
-      `there, its key is ${shown(found)}; the one ${before} has ${shown(wanted)}. Somebody may ` +
+      `there, its ${shown(found, " is")}; the one ${before} has the ${
+        shown(wanted)
+      }. Somebody may ` +
       `pose as it; ${wayOut}`,
   );
 }
 
 /** A key as people compare it; where it is not known the id, which is made from it. */
-function shown({ id, key }: Named): string {
-  return key ? shortKey(key) : id;
+function shown({ id, key }: Named, is = ""): string {
+  return key ? `key${is} ${shortKey(key)}` : `id${is} ${id}`;
 }

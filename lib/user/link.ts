@@ -216,7 +216,7 @@ export class Link {
   async ask<K extends GroupOp>(
     op: K,
     fields: object,
-    { within = 4_500, each = 2_000, delayed, signal }: AskOptions = {},
+    { within = 4_500, each = 2_000, asked, delayed, signal }: AskOptions = {},
   ): Promise<GroupReply<K>> {
     const end = performance.now() + within;
     const left = (ms: number) => Math.max(1, Math.min(ms, end - performance.now()));
@@ -231,6 +231,7 @@ export class Link {
         if (this.#membership.isForgotten && !ABOUT_MEMBERSHIP.has(op)) {
           await unlessEnded(this.#membership.renew(() => client.request("join", {})));
         }
+        asked?.();
         // What is large may take longer than a sign of life.
         const timeout = left(each * 2 ** Math.min(tries.failed, 3));
         const reply = await unlessEnded(client.request(op, fields, timeout));

@@ -37,6 +37,8 @@ export interface AskOptions {
   readonly within?: number;
   /** Give up one try after this many ms; default 2,000. The next tries take up to eight times it. */
   readonly each?: number;
+  /** Called each time before the request goes out over an open session. */
+  readonly asked?: () => void;
   /** Called with each refusal after which the same is asked again. */
   readonly delayed?: (refusal: Refusal) => void;
   /** Rejects with {@linkcode Closed} at once. */

@@ -37,7 +37,7 @@ export class OwnName {
 
   /** Entries of one batch were read, which may say that we chose another name elsewhere. */
   readonly read = ([{ kind, author, name, at }]: readonly GroupEntry[]): void => {
-    const isOurs = (kind as string) === "rename" && author === this.#options.id;
+    const isOurs = kind === "rename" && author === this.#options.id;
     if (!isOurs || at <= this.#named || name === this.#name) return;
     try {
       this.#set(name, at);

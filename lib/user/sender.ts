@@ -5,52 +5,48 @@
  */
 
 import { setImmediate as turn } from "node:timers/promises";
-import { BadReply, Closed, type Code, Refusal } from "../errors.ts";
+import { Closed, type Code, Refusal, sentence } from "../errors.ts";
 import { type SigningKey, userId } from "../identity/keys.ts";
 import { messageHash, signedText } from "../protocol/batch.ts";
-import { MAX_BATCH_BYTES, MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "../protocol/limits.ts";
-import { midTime } from "../identity/ids.ts";
 import type { Message } from "../protocol/schema.ts";
 import type { UserStore } from "../store/user_store.ts";
-import type { GroupReply, Link } from "./link.ts";
-import { SendTimeouts, type Waiting } from "./send_timeouts.ts";
+import { pause } from "../transport/waiting.ts";
+import type { Link } from "./link.ts";
+import {
+  type Caller,
+  checkText,
+  type Delivery,
+  otherText,
+  type Outgoing,
+  receiptsOf,
+  togetherOf,
+  withOtherText,
+} from "./outgoing.ts";
+import { SendTimeouts } from "./send_timeouts.ts";
 import type { OutboxEvent, Receipt } from "./types.ts";
 
 interface SenderOptions {
   readonly link: Pick<Link, "target" | "state" | "ask">;
   readonly key: SigningKey;
-  readonly store: Pick<UserStore, "enqueue" | "pending" | "settle">;
+  readonly store: Pick<UserStore, "enqueue" | "tried" | "kept" | "pending" | "settle">;
   readonly mid: () => string;
   event(event: OutboxEvent): void;
   /** The group cannot write now; called once until it has written again. */
   full?(): void;
 }
 
-interface Item extends Waiting {
-  readonly message: Message;
-  resolve(receipt: Receipt): void;
-}
-
-/** A request that is not answered yet. */
-interface Delivery {
-  readonly items: readonly Item[];
-  /** When it came to an end, good or bad; never rejects. */
-  readonly ended: Promise<void>;
-}
-
-/** Nobody waits for what an earlier program left in the outbox. */
-const NOBODY = { since: 0, timeout: Infinity, resolve: () => {}, reject: () => {} };
-
 /** Messages that may wait for one group in this process. */
 const MAX_WAITING = 100_000;
 /** How long new messages are in memory alone while others are under way, ms: one write for many. */
 const KEPT_WITHIN = 50;
-/** JSON around one message and, at worst, escapes of one text unit, bytes. */
-const AROUND = 64;
+/** How long a message may have waited until it is looked whether it is still to be sent, ms. */
+const KEPT_FOR = 1_000;
 /** Requests under way at once: the group writes one while the next is made and read. */
 const MOST_UNDER_WAY = 2;
-/** Text of one request where more waits, and least text of one behind another, UTF-16 units. */
-const [MUCH, ENOUGH] = [131_072, 65_536];
+/** The longest that a timer waits, ms. */
+const LONGEST = 2 ** 31 - 1;
+/** Least text of one request behind another, UTF-16 units. */
+const ENOUGH = 65_536;
 /** Refusals that may be meant for one message of several. */
 const OF_ONE: ReadonlySet<string> = new Set<Code>(["bad_request", "too_large"]);
 
@@ -60,8 +56,8 @@ export class Sender {
   readonly #timeouts: SendTimeouts;
   /** Our user id. */
   readonly #author: string;
-  #fresh: Item[] = [];
-  #queue: Item[] = [];
+  #fresh: Outgoing[] = [];
+  #queue: Outgoing[] = [];
   /** In the order in which they went out. */
   #underWay: Delivery[] = [];
   #pump: Promise<void> | undefined;
@@ -69,17 +65,30 @@ export class Sender {
   #keeping: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #full = false;
+  /** Messages that were accepted, and refused, since this was made. */
+  #sent = 0;
+  #refused = 0;
+  /** Why nothing goes out: what answers is not the group, or not as it may. */
+  problem: string | undefined;
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    const { store, link, key } = options;
-    this.#timeouts = new SendTimeouts(
-      link,
-      () => [...this.#underWay.flatMap(({ items }) => items), ...this.#queue, ...this.#fresh],
-    );
+    const { link, key } = options;
+    this.#timeouts = new SendTimeouts(link, () => this.#items().flatMap(({ callers }) => callers));
     this.#author = userId(key.publicKey);
-    for (const message of store.pending(link.target.id)) {
-      this.#queue.push({ message, ...NOBODY });
+    this.#load();
+  }
+
+  /** Takes what other programs have put into the outbox, or what could not be sent before. */
+  #load(): void {
+    const { store, link: { target: { id } } } = this.#options;
+    const here = new Set(this.#items().map(({ message: [mid] }) => mid));
+    const messages = store.pending(id).filter(([mid]) => !here.has(mid));
+    const kept = store.kept(id, messages.map(([mid]) => mid));
+    const since = performance.now();
+    for (const message of messages) {
+      const tried = kept.get(message[0]) ?? true;
+      this.#queue.push({ message, callers: [], isNamed: true, since, tried });
     }
     if (this.#queue.length > 0) this.#start();
   }
@@ -90,40 +99,52 @@ export class Sender {
     return underWay + this.#fresh.length + this.#queue.length;
   }
 
+  /** Those that are not acknowledged yet, in the order in which they go out. */
+  #items(): Outgoing[] {
+    return [...this.#underWay.flatMap(({ items }) => items), ...this.#queue, ...this.#fresh];
+  }
+
   /**
    * Resolves when the text is in the group's log.
    *
    * @param timeout ms until {@linkcode Unreachable}; the message is sent later all the same
+   * @param named its message id, where it is the caller's; the same id and text are sent once
    * @throws {Refusal} `too_large`, `bad_request`, `busy`, or what the group answers; {Closed}
    */
-  send(text: string, timeout: number): Promise<Receipt> {
-    const problem = this.#problem(text);
-    if (problem) return Promise.reject(problem);
-    const mid = this.#options.mid();
-    return new Promise<Receipt>((resolve, reject) => {
-      const since = performance.now();
-      const item: Item = { message: [mid, text], since, timeout, resolve, reject };
-      this.#fresh.push(item);
-      if (this.#pump) this.#keepSoon();
-      this.#timeouts.watch(item);
-      this.#start();
-    });
+  send(text: string, timeout: number, named?: string): Promise<Receipt> {
+    try {
+      if (this.#closed) throw new Closed("Cannot send: closed");
+      checkText(text);
+      if (this.waiting >= MAX_WAITING) {
+        throw new Refusal("busy", "Cannot send: too many messages wait, slow down");
+      }
+      const waiting = named === undefined ? undefined : this.#waitingAs(named, text);
+      return new Promise<Receipt>((resolve, reject) => {
+        const since = performance.now();
+        const caller: Caller = { since, timeout, resolve, reject };
+        if (waiting) waiting.callers.push(caller);
+        else {
+          const message: Message = [named ?? this.#options.mid(), text];
+          const isNamed = named !== undefined;
+          this.#fresh.push({ message, callers: [caller], isNamed, since, tried: false });
+        }
+        if (this.#pump) this.#keepSoon();
+        this.#timeouts.watch(caller);
+        this.#start();
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  #problem(text: string): Error | undefined {
-    if (this.#closed) return new Closed("Cannot send: closed");
-    if (text.length === 0) return new Refusal("bad_request", "Cannot send: the text is empty");
-    if (!text.isWellFormed()) {
-      return new Refusal("bad_request", "Cannot send: the text is not valid Unicode");
-    }
-    if (text.length > MAX_TEXT / 3 && new TextEncoder().encode(text).length > MAX_TEXT) {
-      const message = `Cannot send: the text is above ${MAX_TEXT} bytes, split it`;
-      return new Refusal("too_large", message);
-    }
-    if (this.waiting >= MAX_WAITING) {
-      return new Refusal("busy", "Cannot send: too many messages wait, slow down");
-    }
-    return undefined;
+  /** The message of this id that waits, here or put there by another program. @throws {Refusal} */
+  #waitingAs(mid: string, text: string): Outgoing | undefined {
+    const { store, link: { target: { id } } } = this.#options;
+    const find = () => this.#items().find(({ message, isDone }) => message[0] === mid && !isDone);
+    if (!find() && store.kept(id, [mid]).size > 0) this.#load();
+    const item = find();
+    if (item && item.message[1] !== text) throw otherText(mid, "one that waits to be sent");
+    return item;
   }
 
   #start(): void {
@@ -138,7 +159,7 @@ export class Sender {
     // Messages sent together are kept and sent together.
     await turn();
     while (this.waiting > 0 && !this.#closed) {
-      this.#keep();
+      this.keep();
       if (this.#isWorthwhile()) this.#begin();
       else if (this.#underWay.length > 0) {
         await Promise.race(this.#underWay.map(({ ended }) => ended));
@@ -156,43 +177,111 @@ export class Sender {
   }
 
   #begin(): void {
-    const items = this.#take();
-    const ended = this.#deliver(items, this.#underWay.at(-1))
+    const items = this.#queue.splice(0, togetherOf(this.#queue));
+    const stop = new AbortController();
+    const ended = this.#deliver(items, stop, this.#underWay.at(-1))
       // Not the group's word on a message: what is in the outbox stays there.
       .catch((error) => this.#failAll(error))
-      .finally(() => this.#underWay = this.#underWay.filter((other) => other !== delivery));
-    const delivery: Delivery = { items, ended };
+      .finally(() => {
+        this.#underWay = this.#underWay.filter((other) => other !== delivery);
+        if (stop.signal.aborted) this.#putBack(items);
+      });
+    const delivery: Delivery = { items, stop, ended };
     this.#underWay.push(delivery);
+  }
+
+  /** What was stopped goes out again, without what is not kept any more. */
+  #putBack(all: readonly Outgoing[]): void {
+    const items = all.filter(({ isDone }) => !isDone);
+    const gone = this.#gone(items);
+    const reason = "another program of this folder has sent it, or taken it back";
+    for (const item of gone) this.#end(item, new Closed(`Cannot send: ${reason}`), reason);
+    const rest = items.filter(({ isDone }) => !isDone);
+    if (rest.length === 0) return;
+    const at = this.#queue.findIndex(({ message: [mid] }) => mid > rest[0].message[0]);
+    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, ...rest);
+  }
+
+  /** Those that are not in the outbox any more. */
+  #gone(items: readonly Outgoing[]): Outgoing[] {
+    const { store, link: { target: { id } } } = this.#options;
+    const kept = store.kept(id, items.map(({ message: [mid] }) => mid));
+    return items.filter(({ message: [mid] }) => !kept.has(mid));
+  }
+
+  /** A request is about to go out: from now on the group may have these. @throws {Closed} some are gone */
+  #asked(items: readonly Outgoing[], stop: AbortController): void {
+    const long = performance.now() - KEPT_FOR;
+    const waited = items.filter(({ since, tried }) => since < long || !tried);
+    if (waited.length > 0 && this.#gone(waited).length > 0) {
+      stop.abort();
+      throw new Closed("Cannot send: not all of it is to be sent any more");
+    }
+    const untried = items.filter(({ tried }) => !tried);
+    if (untried.length === 0) return;
+    const { store, link: { target: { id } } } = this.#options;
+    store.tried(id, untried.map(({ message: [mid] }) => mid));
+    for (const item of untried) item.tried = true;
+  }
+
+  /** It is not sent, and whoever waits for it hears why. */
+  #end(item: Outgoing, error: unknown, reason: string): void {
+    const { message: [mid, text], callers } = item;
+    item.isDone = true;
+    for (const { reject } of callers) reject(error);
+    this.#options.event({ mid, text, state: "dropped", reason });
+  }
+
+  /** Takes messages back: those that are under way now, too, which the group may take all the same. */
+  drop(mids: ReadonlySet<string>): void {
+    const reason = "it was taken back";
+    this.keep();
+    this.#options.store.settle(this.#options.link.target.id, [...mids]);
+    const items = this.#items().filter(({ message: [mid] }) => mids.has(mid));
+    for (const item of items) this.#end(item, new Closed(`Cannot send: ${reason}`), reason);
+    this.#queue = this.#queue.filter(({ isDone }) => !isDone);
+    // One behind another names a message of that one.
+    const isHit = this.#underWay.some(({ items }) => items.some(({ isDone }) => isDone));
+    if (isHit) { for (const { stop } of this.#underWay) stop.abort(); }
   }
 
   /** One timer for all that comes until then. */
   #keepSoon(): void {
     this.#keeping ??= setTimeout(() => {
       this.#keeping = undefined;
-      this.#keep();
+      this.keep();
     }, KEPT_WITHIN);
   }
 
   /** What is new is on disk before it is sent; what cannot be kept is not sent. */
-  #keep(): void {
+  keep(): void {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
     const { store, link } = this.#options;
+    // Where the group answers they go out at once: that is kept with them, and not written again.
+    const tried = link.state === "live";
     try {
-      store.enqueue(link.target.id, fresh.map(({ message }) => message));
+      store.enqueue(link.target.id, fresh.map(({ message }) => message), tried);
     } catch (error) {
-      for (const item of fresh) item.reject(error);
+      for (const { callers } of fresh) for (const { reject } of callers) reject(error);
       return;
     }
     for (const item of fresh) {
+      item.tried = tried;
       this.#queue.push(item);
       this.#options.event({ mid: item.message[0], text: item.message[1], state: "pending" });
     }
   }
 
   /** @throws what is not the group's refusal; then the items wait for the next start */
-  async #deliver(items: readonly Item[], before?: Delivery): Promise<void> {
+  async #deliver(
+    all: readonly Outgoing[],
+    stop: AbortController,
+    before?: Delivery,
+  ): Promise<void> {
+    const items = all.filter(({ isDone }) => !isDone);
+    if (items.length === 0) return;
     const { link, key } = this.#options;
     const messages = items.map(({ message }) => message);
     const text = signedText(link.target.id, this.#author, messages.map(messageHash));
@@ -205,71 +294,60 @@ export class Sender {
       this.#options.full?.();
     };
     try {
-      const { accepted } = await link.ask("send", fields, { within: Infinity, delayed });
+      const asked = () => this.#asked(items, stop);
+      const { signal } = stop;
+      const options = { within: Infinity, asked, delayed, signal };
+      const { accepted } = await link.ask("send", fields, options);
       this.#full = false;
-      const receipts = this.#receipts(messages, accepted);
-      this.#settle(items);
-      for (const [i, { message: [mid, text], resolve }] of items.entries()) {
-        resolve(receipts[i]);
-        this.#options.event({ mid, text, state: "sent" });
+      const receipts = receiptsOf(messages, accepted, link.target);
+      const others = await withOtherText(items, receipts, link, signal);
+      const mine = items.filter((item) => !item.isDone);
+      this.#settle(mine);
+      for (const [i, item] of items.entries()) {
+        if (item.isDone) continue;
+        const seq = others.get(item);
+        if (seq !== undefined) this.#fail(item, otherText(item.message[0], `entry ${seq}`));
+        else this.#accept(item, receipts[i]);
       }
     } catch (error) {
+      if (stop.signal.aborted) return;
       if (!(error instanceof Refusal)) {
-        for (const { reject } of items) reject(error);
+        for (const { callers } of items) for (const { reject } of callers) reject(error);
         throw error;
       }
       if (before && error.code === "out_of_order") {
         await before.ended;
-        return await this.#deliver(items);
+        return await this.#deliver(items, stop);
       }
       if (items.length > 1 && OF_ONE.has(error.code)) {
-        for (const item of items) await this.#deliver([item]);
+        for (const item of items) {
+          if (!stop.signal.aborted) await this.#deliver([item], stop);
+        }
         return;
       }
       this.#settle(items);
-      for (const { message: [mid, text], reject } of items) {
-        reject(error);
-        this.#options.event({ mid, text, state: "failed", reason: error.message });
-      }
+      for (const item of items) this.#fail(item, error);
     }
   }
 
-  #take(): Item[] {
-    const since = midTime(this.#queue[0].message[0]);
-    let [bytes, units] = [0, 0];
-    let n = 0;
-    let before = "";
-    for (const { message: [mid, text] } of this.#queue) {
-      // A control character takes six bytes as JSON, everything else at most three a unit.
-      bytes += AROUND + text.length * (text.length < 4_096 ? 3 : 6);
-      if (n > 0 && (bytes > MAX_BATCH_BYTES * 0.9 || midTime(mid) - since > MID_SPAN)) break;
-      // One that another program left here may be greater than our own.
-      if (mid <= before) break;
-      before = mid;
-      units += text.length;
-      if (++n === MAX_MESSAGES || units >= MUCH) break;
-    }
-    return this.#queue.splice(0, n);
+  #accept(item: Outgoing, receipt: Receipt): void {
+    this.#sent++;
+    this.problem = undefined;
+    const { message: [mid, text], callers } = item;
+    item.isDone = true;
+    for (const { resolve } of callers) resolve(receipt);
+    this.#options.event({ mid, text, state: "sent" });
   }
 
-  /** Where each message stands. @throws {BadReply} the answer is of more messages, or of less */
-  #receipts(messages: readonly Message[], accepted: GroupReply<"send">["accepted"]): Receipt[] {
-    const many = accepted.reduce((sum, { count }) => sum + count, 0);
-    if (many !== messages.length) {
-      const { name, address } = this.#options.link.target;
-      const problem = `it acknowledges ${many} of ${messages.length} messages`;
-      throw new BadReply(`Cannot use the answer of the group "${name}" at ${address}: ${problem}`);
-    }
-    const receipts: Receipt[] = [];
-    for (const { from, count, at, duplicate = false } of accepted) {
-      for (let i = 0; i < count; i++) {
-        receipts.push({ mid: messages[receipts.length][0], seq: from + i, at, duplicate });
-      }
-    }
-    return receipts;
+  #fail(item: Outgoing, error: Refusal): void {
+    this.#refused++;
+    const { message: [mid, text], callers } = item;
+    item.isDone = true;
+    for (const { reject } of callers) reject(error);
+    this.#options.event({ mid, text, state: "failed", reason: error.message });
   }
 
-  #settle(items: readonly Item[]): void {
+  #settle(items: readonly Outgoing[]): void {
     const { store, link } = this.#options;
     try {
       store.settle(link.target.id, items.map(({ message }) => message[0]));
@@ -280,7 +358,10 @@ export class Sender {
 
   /** What is in the outbox stays there. */
   #failAll(error: unknown): void {
-    for (const { reject } of [...this.#queue.splice(0), ...this.#fresh.splice(0)]) reject(error);
+    if (!(error instanceof Closed)) this.problem = sentence(error);
+    for (const { callers } of [...this.#queue.splice(0), ...this.#fresh.splice(0)]) {
+      for (const { reject } of callers) reject(error);
+    }
   }
 
   /** Resolves when nothing waits any more, or sending has stopped. */
@@ -288,11 +369,32 @@ export class Sender {
     await this.#pump;
   }
 
+  /**
+   * Sends all that waits, also what other programs left; how many were accepted, and refused.
+   *
+   * @param within ms in which nothing is accepted until it gives up; Infinity: never
+   */
+  async flush(within: number, signal?: AbortSignal): Promise<{ sent: number; refused: number }> {
+    const [sent, refused] = [this.#sent, this.#refused];
+    this.#load();
+    for (let before = -1; this.waiting > 0 && before !== this.#sent + this.#refused;) {
+      before = this.#sent + this.#refused;
+      const over = new AbortController();
+      const end = () => over.abort();
+      signal?.addEventListener("abort", end);
+      void this.idle().then(end);
+      await pause(Math.min(within, LONGEST), over.signal);
+      signal?.removeEventListener("abort", end);
+      if (signal?.aborted || this.#closed) break;
+    }
+    return { sent: this.#sent - sent, refused: this.#refused - refused };
+  }
+
   /** Keeps what was not sent yet; its promises reject with {@linkcode Closed}. Close the link first. */
   async close(): Promise<void> {
     if (this.#closed) return;
     clearTimeout(this.#keeping);
-    this.#keep();
+    this.keep();
     this.#closed = true;
     await this.#pump;
     this.#failAll(new Closed("Cannot send: closed"));

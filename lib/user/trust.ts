@@ -31,7 +31,8 @@ export async function whoIsAt(
 /** Accepts who answers as this known group, or at this registry's address. @throws {Refusal} `not_found` */
 export async function trust(wanted: string, parts: Parts): Promise<Trusted> {
   const { registries, groups } = parts;
-  const known = groups.all.find(({ name, address }) => name === wanted || address === wanted);
+  const named = ({ name, address }: StoredGroup) => name === wanted || address === wanted;
+  const known = groups.joined.find(named) ?? groups.all.find(named);
   if (known) return await trustGroup(known, parts);
   const registry = registries.all.find(({ address }) => address === wanted);
   if (registry) return await trustRegistry(registry, parts);
@@ -55,7 +56,8 @@ async function trustGroup(known: StoredGroup, parts: Parts): Promise<Trusted> {
   const others = groups.all.filter(({ id }) => id !== now.id);
   if (others.every(({ name }) => name !== now.name)) groups.learn(now);
   const [what, before] = [`the group "${known.name}"`, known.key || undefined];
-  return { what, before, now: now.key, changed, ...(unsent > 0 && { unsent }) };
+  const member = groups.get(now.id)?.joined ?? false;
+  return { what, before, now: now.key, changed, member, ...(unsent > 0 && { unsent }) };
 }
 
 /** The group itself where it answers at all, else who has its name or its address. */

@@ -33,6 +33,8 @@ export interface Trusted {
   /** Public key that answers, which is known from now on. */
   readonly now: string;
   readonly changed: boolean;
+  /** Of a group: whether this user is a member of the one that answers. */
+  readonly member?: boolean;
   /** Messages in the outbox that are for the former one, and for nobody else. */
   readonly unsent?: number;
 }
@@ -62,6 +64,12 @@ export interface SendOptions {
    * (a rate, a full disk) the call waits on.
    */
   readonly within?: number;
+  /**
+   * The message's id, a UUID: what is sent again with the same id and text, by whichever program of
+   * this user, is in the log once. One of version 7 is taken as it is, its time at most a day ahead;
+   * of another version one of version 7 is made, always the same. By default a new one.
+   */
+  readonly mid?: string;
 }
 
 /** Where a message stands in the group's log. */
@@ -70,17 +78,59 @@ export interface Receipt {
   readonly seq: number;
   /** The group's clock, ms since 1970. */
   readonly at: number;
-  /** True when the group had it already. */
+  /** True when the group had it already, under the same id and with the same text. */
   readonly duplicate: boolean;
+}
+
+/** A message of this user that waits in the outbox. */
+export interface Unsent {
+  /** Name of the group. */
+  readonly group: string;
+  readonly mid: string;
+  readonly text: string;
+  /** When it was sent, ms since 1970; absent where its id was made of another UUID. */
+  readonly at?: number;
+  /** True where it went out, or may have, and no answer came: the group may have it. */
+  readonly tried: boolean;
+}
+
+/** How long what waits is tried. */
+export interface FlushOptions {
+  /** Gives up when nothing was accepted for this long, ms; default 4,500. Infinity: never. */
+  readonly within?: number;
+  /** Gives up at once. */
+  readonly signal?: AbortSignal;
+}
+
+/** What became of what waited for one group. */
+export interface Flushed {
+  /** Name of the group. */
+  readonly group: string;
+  /** Messages that are in its log now. */
+  readonly sent: number;
+  /** Messages that it has refused for good. */
+  readonly refused: number;
+  /** Messages that still wait. */
+  readonly waiting: number;
+  /** Why they do. */
+  readonly reason?: string;
+}
+
+/** How a membership ended. */
+export interface Left {
+  /** False where the group did not answer within 2 s: it is told when it does. */
+  readonly told: boolean;
+  /** Messages in the outbox for it, which go out only where it is joined again. */
+  readonly unsent: number;
 }
 
 /** What became of a message of this user. */
 export interface OutboxEvent {
   readonly mid: string;
   readonly text: string;
-  /** On this disk; in the group's log; refused for good. */
-  readonly state: "pending" | "sent" | "failed";
-  /** Why it was refused. */
+  /** On this disk; in the group's log; refused for good; taken back, see {@linkcode User.unsend}. */
+  readonly state: "pending" | "sent" | "failed" | "dropped";
+  /** Why it was refused, or is not sent. */
   readonly reason?: string;
 }
 
@@ -163,6 +213,12 @@ export type UserEvent =
 
 /** Where to begin to follow, and what ends it. */
 export interface FollowRange {
+  /**
+   * `now`: what is not there yet when the first entry is asked for, or when the group first answers
+   * after that; `cursor`, the default: behind what {@linkcode User.seen} was told; `start`: the
+   * oldest entry. Not beside `after` or `since`.
+   */
+  readonly from?: "now" | "cursor" | "start";
   /** Entries with `seq` > after. */
   readonly after?: number;
   /** Entries with `at` >= since, ms since 1970; not used beside `after`. */
@@ -196,6 +252,28 @@ export interface InviteTerms {
   readonly for?: number;
   /** The role it gives; default `member`. */
   readonly role?: "admin" | "member" | "reader";
+}
+
+/** An invite that was made. */
+export interface MadeInvite {
+  /** By which it is revoked: SHA-256 of its token, 64 hex digits; the first 8 are enough to show. */
+  readonly id: string;
+  /** What others join by. */
+  readonly link: string;
+  /** The same without a registry, for a QR code. */
+  readonly short: string;
+  /** How many may still use it. */
+  readonly uses: number;
+  readonly role: "admin" | "member" | "reader";
+  /** When it expires, ms since 1970. */
+  readonly until: number;
+}
+
+/** An invite that still lets somebody in, as admins see it. */
+export interface OpenInvite extends Omit<MadeInvite, "link" | "short"> {
+  /** User id of who made it, and the name it has now. */
+  readonly by: string;
+  readonly name: string;
 }
 
 /** What an admin does; see PROTOCOL.md, `act`. */

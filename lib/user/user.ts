@@ -1,22 +1,21 @@
 /** A user: one identity, many groups. What an embedder and every screen works with. */
 
-import { type Code, Refusal } from "../errors.ts";
-import { type SigningKey, userId } from "../identity/keys.ts";
+import { userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
 import type { Pins } from "../session/registry_client.ts";
-import type { KeptStore } from "../store/kept_store.ts";
-import type { Proof, UserStore } from "../store/user_store.ts";
-import type { Transport } from "../transport/transport.ts";
 import { Connections, type Parts } from "./connections.ts";
 import { diagnose } from "./diagnosis.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { follow, type FollowOptions } from "./follow.ts";
+import { follow } from "./follow.ts";
+import { followOptions } from "./following.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
-import { joinGroup, makeInvite } from "./joining.ts";
+import { Invites } from "./invites.ts";
+import { joinGroup } from "./joining.ts";
 import type { Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
 import { readMembers, readTopic, toAct } from "./members.ts";
+import { Outbox } from "./outbox.ts";
 import { readLog } from "./reading.ts";
 import { OwnName } from "./own_name.ts";
 import { Registries } from "./registries.ts";
@@ -24,9 +23,12 @@ import { trust } from "./trust.ts";
 import type {
   Action,
   Fingerprint,
+  Flushed,
+  FlushOptions,
   FollowRange,
   InviteTerms,
   JoinedGroup,
+  Left,
   MemberInfo,
   NamesCompared,
   ReadOptions,
@@ -35,31 +37,11 @@ import type {
   SendOptions,
   ServerFound,
   Trusted,
+  Unsent,
   UserEvent,
 } from "./types.ts";
+import type { UserOptions } from "./user_options.ts";
 
-interface UserOptions {
-  readonly transport: Transport;
-  readonly store: UserStore;
-  /** Where entries that were read are kept, too; absent: nowhere. */
-  readonly kept?: KeptStore | undefined;
-  readonly key: SigningKey;
-  readonly name: string;
-  /** When that was chosen, ms since 1970; another device of this user may choose another one. */
-  readonly named?: number | undefined;
-  /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`. */
-  readonly registries: readonly string[];
-  readonly mid: () => string;
-  /** Begins at the server of a group where it was last; otherwise at any of them. */
-  readonly stays?: boolean;
-  /** Keeps a changed name. */
-  renamed?(name: string, named: number): void;
-}
-
-/** What a group answers to one who is no member any more. */
-const PUT_OUT: ReadonlySet<string> = new Set<Code>(["not_member", "banned"]);
-/** How long a send may stay unanswered before its caller is told, ms; it stays in the outbox. */
-const SEND_WITHIN = 4_500;
 /** How long a group has to say how far its log goes, ms. */
 const CHECK_WITHIN = 2_500;
 
@@ -77,11 +59,14 @@ export class User implements AsyncDisposable {
   readonly id: string;
   /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`, as they were given. */
   readonly registries: readonly string[];
+  /** Invites of the groups joined. */
+  readonly invites: Invites;
   readonly #registries: Registries;
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
   readonly #parts: Parts;
   readonly #listeners: Listeners;
+  readonly #outbox: Outbox;
   readonly #name: OwnName;
   #closing: Promise<void> | undefined;
 
@@ -107,7 +92,9 @@ export class User implements AsyncDisposable {
     const name = () => this.#name.current;
     const connections = new Connections({ ...options, registries, groups, name, emit });
     this.#connections = connections;
+    this.invites = new Invites((target) => this.#link(target), registries);
     this.#parts = { ...means, registries, groups, connections };
+    this.#outbox = new Outbox(groups, connections, store);
   }
 
   /** The name other members see; 1 to 64 characters. */
@@ -158,16 +145,9 @@ export class User implements AsyncDisposable {
     return this.#connections.info(await joinGroup(target, this.#parts));
   }
 
-  /**
-   * A text by which others can join: it says where the group is, who it is, and lets in so many.
-   *
-   * @param terms by default one member within seven days
-   * @throws {UsageError} terms that cannot be; {Refusal} `forbidden` an admin may, and gives no role
-   * above its own, or the share of open invites is used up; `bad_request` others cannot reach the
-   * group; {Unreachable}
-   */
+  /** The link of a new invite, by which others can join: {@linkcode Invites.make} says more. */
   async invite(target: string, terms: InviteTerms = {}): Promise<string> {
-    return await makeInvite(this.#link(target), terms, this.#registries);
+    return (await this.invites.make(target, terms)).link;
   }
 
   /**
@@ -221,19 +201,17 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * Ends a membership, and whatever follows the group here. What was not sent to it yet stays in the
-   * outbox, and goes out when it is joined again; what was seen of it is forgotten.
+   * Ends a membership, and whatever follows the group here, whether the group answers or not. One
+   * that does not within 2 s is told when it does, by whichever program of this user runs then, unless
+   * it was joined again. What was not sent to it yet stays in the outbox, and goes out when it is
+   * joined again; what was seen of it is forgotten.
    *
-   * @throws {Refusal} `not_member`; {Unreachable}: then nothing has changed here
+   * @throws {Refusal} `not_member`
    */
-  async leave(target: string): Promise<void> {
+  async leave(target: string): Promise<Left> {
     const group = this.#groups.member(target);
-    await this.#connections.open(group.id).link.ask("leave", {}).catch((error) => {
-      if (!(error instanceof Refusal && error.code === "not_member")) throw error;
-    });
-    this.#groups.leave(group);
-    await this.#connections.drop(group.id);
-    this.#groups.beginAnew(group);
+    const told = await this.#connections.leave(group);
+    return { told, unsent: this.#connections.waiting(group.id) };
   }
 
   /** The groups joined, by name, as far as known without asking. */
@@ -246,16 +224,49 @@ export class User implements AsyncDisposable {
    * rejects with {@linkcode Unreachable} it is still there and goes out when the group answers.
    * Texts to one group arrive in the order of the calls, each once; many at once go out together.
    *
+   * With a `mid` of one's own it can be sent again by whoever does not know what became of it, also
+   * while it waits in the outbox and by another program: it is in the log once, and the receipt says
+   * `duplicate` where it was there before.
+   *
    * @param text 1 to 65,536 bytes of UTF-8
-   * @throws {Refusal} `not_member`, `muted`, `forbidden`, `too_large`, `bad_request` the text is empty
-   * or no valid Unicode, `busy` 100,000 wait: then it was not sent; {Unreachable}; {Closed}
+   * @throws {Refusal} `not_member`, `banned`, `muted`, `forbidden`, `too_large`, `bad_request` the text
+   * is empty or no valid Unicode, or the `mid` has another text, `busy` 100,000 wait: then it was not
+   * sent; {Unreachable}; {UsageError} the `mid` is no UUID, or of tomorrow; {Closed} also when it was
+   * taken back
    */
   send(target: string, text: string, options: SendOptions = {}): Promise<Receipt> {
-    try {
-      return this.#open(target).sender.send(text, options.within ?? SEND_WITHIN);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#outbox.send(target, text, options);
+  }
+
+  /**
+   * What waits in the outbox, for one group or all, joined or not: those that were sent first before
+   * others.
+   *
+   * @throws {Refusal} `not_found` there is no such group here
+   */
+  unsent(target?: string): Unsent[] {
+    return this.#outbox.unsent(target);
+  }
+
+  /**
+   * Takes a message of the outbox back; whoever waits for its receipt gets {@linkcode Closed}. The
+   * answer's `tried` says whether the group may have it all the same.
+   *
+   * @throws {Refusal} `not_found` it does not wait (any more), or there is no such group here
+   */
+  unsend(target: string, mid: string): Unsent {
+    return this.#outbox.unsend(target, mid);
+  }
+
+  /**
+   * Sends what waits in the outbox, for one group or all: what this program or an earlier one could
+   * not. Answers what became of it in each group that something waited for, when all is out or
+   * nothing was accepted for `within`.
+   *
+   * @throws {Refusal} `not_found` there is no such group here
+   */
+  flush(target?: string, options: FlushOptions = {}): Promise<Flushed[]> {
+    return this.#outbox.flush(target, options);
   }
 
   /**
@@ -318,8 +329,8 @@ export class User implements AsyncDisposable {
 
   /**
    * Every entry after a seq or since a time (ms), in order, once, and then live until the signal is
-   * aborted, the group is left, or this user is closed. Without `after` and `since` it begins at
-   * the cursor. A group that does not answer is waited for. Another epoch than `epoch` (by default
+   * aborted, the group is left, or this user is closed: then it ends without an error. It begins where
+   * `from` says, by default at the cursor. A group that does not answer is waited for. Another epoch than `epoch` (by default
    * the cursor's) starts over at 1, and the event `epoch` says so.
    *
    * A consumer that is slow gets what it missed from the log: nothing is left out. The cursor stays
@@ -329,10 +340,17 @@ export class User implements AsyncDisposable {
    * seen by an earlier program. What does not is told by the event `alarm`, and the signature of what
    * is not verified is `invalid`, also that of a message that came before under another seq.
    *
-   * @throws {Refusal} `not_member`, `banned`, also when the membership ends; {IdentityChanged}
+   * Who comes, goes or has another name is an entry, too: `join`, `leave`, `rename` and those of
+   * admins, each narrowed by its `kind`, in the one order and once, as messages are.
+   *
+   * @throws {Refusal} `not_member`, or `banned`, also when the membership ends, now or while this user
+   * was away; {IdentityChanged}; {UsageError} a range that says twice where to begin
    */
   follow(target: string, options: FollowRange = {}): AsyncGenerator<GroupEntry> {
-    return follow(() => this.#followOptions(target, options));
+    const { groups, connections } = this.#parts;
+    const { emit } = this.#listeners;
+    const follower = { id: this.id, groups, connections, emit, read: this.#read };
+    return follow(() => followOptions(target, options, follower));
   }
 
   /** Entries of one batch were read. */
@@ -340,29 +358,6 @@ export class User implements AsyncDisposable {
     this.#groups.keep(group, entries);
     this.#name.read(entries);
   };
-
-  #followOptions(target: string, range: FollowRange): FollowOptions {
-    const group = this.#groups.member(target);
-    const { link } = this.#connections.open(group.id);
-    const { cursor: after, epoch, base, tip } = this.#groups.cursor(group);
-    const fromCursor = range.after === undefined && range.since === undefined;
-    // What was seen proves also what comes behind the cursor.
-    const isBehind = fromCursor || (range.epoch === epoch && (range.after ?? -1) >= after);
-    const checked = (epoch: string, proof: Proof) => this.#groups.checked(group, epoch, proof);
-    return {
-      ...(fromCursor ? { after, epoch, signal: range.signal } : range),
-      ...(isBehind ? { proof: { base, tip }, checked } : {}),
-      link,
-      read: this.#read,
-      note: (note) => {
-        if (note.type === "typing" && note.user === this.id) return;
-        this.#listeners.emit({ ...note, group: group.name });
-      },
-      failed: (error) => {
-        if (error instanceof Refusal && PUT_OUT.has(error.code)) this.#groups.leave(link.target);
-      },
-    };
-  }
 
   /**
    * Moves the stored cursor of a group forward to an entry that the user has seen; one that lies
@@ -411,12 +406,8 @@ export class User implements AsyncDisposable {
     return this.close();
   }
 
-  #open(target: string): ReturnType<Connections["open"]> {
-    return this.#connections.open(this.#groups.member(target).id);
-  }
-
   #link(target: string): Link {
-    return this.#open(target).link;
+    return this.#connections.open(this.#groups.member(target).id).link;
   }
 
   /** To every joined group. */

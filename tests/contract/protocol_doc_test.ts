@@ -114,6 +114,7 @@ const LIMITS: Readonly<Record<string, readonly string[]>> = {
   LIVE_BYTES: [`in the order of the log, up to ${many(limits.LIVE_BYTES)} bytes in one frame`],
   MAX_LIST: [`\`limit\`=${limits.MAX_LIST} (1 to ${many(limits.MAX_LIST)}) | \`{groups`],
   MAX_MEMBERS: [`**members.** At most ${many(limits.MAX_MEMBERS)} a page`],
+  MAX_INVITES_PAGE: [`At most ${many(limits.MAX_INVITES_PAGE)} invites a page`],
   MAX_TIME: [
     `Times are ms since 1970, whole numbers, at most ${many(limits.MAX_TIME)} (the year 9999)`,
   ],
@@ -170,6 +171,7 @@ const BOUNDS: Readonly<Record<keyof typeof DOCS, readonly string[]>> = {
     `By connection: ${DEFAULT_RATES.others} \`prove\` and \`ping\` a second`,
     `By user: ${kept("group/presence.ts", "MAX_CONNECTIONS")} connections`,
     `counts as ${kept("group/operations.ts", "COMING_AND_GOING")} requests`,
+    `\`invites\`, and \`revoke\` of all, as ${kept("group/operations.ts", "ALL_INVITES")}`,
     `joins, renames and leaves may be told up to ${
       kept("group/feed.ts", "MAX_WAIT") === 2_000 ? "two seconds" : "another time"
     } late`,

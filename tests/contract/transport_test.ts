@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Refusal, UsageError } from "../../lib/errors.ts";
+import { namedAddresses } from "../../lib/transport/own_addresses.ts";
 import type { Channel, Peer } from "../../lib/transport/transport.ts";
 import { until } from "../support.ts";
 import {
@@ -245,7 +246,7 @@ await check("an address that cannot be bound is named", async (keep, { server, c
   await refuses(
     "192.0.2.1:0",
     "bad_request",
-    "this machine has no such address; choose one of its own",
+    `this machine has no such address; it has ${namedAddresses()}, and 127.0.0.1 for itself`,
   );
   for (const nowhere of ["nowhere", "host:", "a b:1"]) {
     assert.throws(() => client.connect({ address: nowhere, onMessage() {} }), UsageError, nowhere);

@@ -56,12 +56,9 @@ test("attack: an invite altered in any character leads nowhere", async () => {
       }, (error) => counts.add(error.code ?? error.name));
     });
     row("an invite with each character altered", { tried: link.length, ...counts.all });
-    // Only what no signature and no token is may be another: when it ends, which registry it names.
-    assert.ok(
-      guests <= link.length - link.indexOf("&until="),
-      `${guests} of ${link.length} got in`,
-    );
-    assert.ok(counts.of("UsageError") + counts.of("bad_invite") > 150);
+    // 32 bits of a hash tell what was changed by mistake.
+    assert.equal(guests, 0);
+    assert.ok(counts.of("UsageError") > 100);
     assert.equal(group.group.state.members.size, 1 + guests);
   });
 });

@@ -34,6 +34,8 @@ export const GOOD: Record<keyof typeof GROUP_REPLIES, Record<string, unknown>> =
   unsubscribe: {},
   typing: {},
   invite: { token: "A".repeat(22), expires: 1, record: RECORD },
+  invites: { invites: [], more: false },
+  revoke: { revoked: 1 },
   act: { seq: 1 },
 };
 

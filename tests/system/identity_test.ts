@@ -11,7 +11,7 @@ import {
   type User,
   type UserEvent,
 } from "../../mod.ts";
-import { newSigningKey, shortKey } from "../../lib/identity/keys.ts";
+import { newSigningKey, randomToken, shortKey } from "../../lib/identity/keys.ts";
 import { sqliteStore } from "../../lib/store/sqlite_user_store.ts";
 import { encodeInvite, parseInvite } from "../../lib/protocol/invite.ts";
 import { ticketBytes } from "../../lib/session/ticket.ts";
@@ -100,7 +100,7 @@ test("identity: who repeats a known group's record and signs with another key is
     assert.deepEqual(imposter.got, []);
   }));
 
-test("identity: an invite counts for the group that signed its record, wherever it leads", () =>
+test("identity: an invite counts for the group that it was made for, wherever it leads", () =>
   closing(async (keep) => {
     const registry = keep(await Registry.start({ port: 0 }));
     const registries = [registry.address];
@@ -111,16 +111,17 @@ test("identity: an invite counts for the group that signed its record, wherever 
     const link = await founder.invite("Lab");
     const invite = parseInvite(link)!;
     assert.equal(invite.registry, registry.address, "with the registry's key");
-    assert.deepEqual(invite.record.key, founder.joined()[0].key);
+    assert.deepEqual(invite.id, founder.joined()[0].id);
 
     // Who has the invite and not the key.
     const imposter = keep(await lookAlike());
     const bob = keep(await connect({ name: "bob", registries: [bare(registry.address)] }));
     for (
       const forged of [
-        link.replace(invite.record.key, imposter.key.publicKey),
         link.replace(lab.address, imposter.address),
-        link.replace(encodeURIComponent(invite.record.sig), imposter.record.sig),
+        link.replace(invite.token, randomToken()),
+        link.slice(0, -1),
+        link.slice(0, link.lastIndexOf("/")),
       ]
     ) {
       assert.notEqual(forged, link);
@@ -136,12 +137,19 @@ test("identity: an invite counts for the group that signed its record, wherever 
     }]);
 
     // A whole invite of another group with the same name.
-    const other = encodeInvite({ ...invite, record: imposter.record });
+    const other = encodeInvite({ ...invite, id: imposter.record.id, address: imposter.address });
     await assert.rejects(
       bob.join(other),
-      (error) => says(error, invite.record.key, imposter.key.publicKey, 'trust "Lab"'),
+      (error) =>
+        error instanceof IdentityChanged &&
+        error.message.includes(`its id is ${imposter.record.id}`),
     );
     assert.equal(imposter.sessions, 0);
+
+    // The right one, said to be elsewhere: nothing is told there, and the registry knows where it is.
+    await bob.join(encodeInvite({ ...invite, address: imposter.address }));
+    await gotNothing(imposter);
+    assert.equal(bob.joined()[0].address, lab.address);
 
     // Another one where the invite leads.
     await lab.close();
@@ -149,7 +157,8 @@ test("identity: an invite counts for the group that signed its record, wherever 
     const carol = keep(await connect({ name: "carol", registries }));
     await assert.rejects(
       carol.join(link),
-      (error) => says(error, invite.record.key, late.key.publicKey, "ask for its address"),
+      (error) =>
+        error instanceof IdentityChanged && error.message.includes(`has the id ${invite.id}`),
     );
     await gotNothing(late);
     assert.deepEqual(carol.joined(), []);
@@ -248,7 +257,8 @@ test("trust: a healthy group stays what it is, also where a look-alike was met",
     const imposter = keep(await lookAlike());
     await assert.rejects(alice.join(imposter.address), IdentityChanged);
     const found = await alice.trust("Lab");
-    assert.deepEqual(found, { what: 'the group "Lab"', before: key, now: key, changed: false });
+    const same = { what: 'the group "Lab"', before: key, now: key };
+    assert.deepEqual(found, { ...same, changed: false, member: true });
     assert.equal(alice.joined()[0].role, "member");
     await alice.send("Lab", "still here");
     await lab.close();
@@ -272,6 +282,7 @@ test("trust: another group in the place of a known one is known from then on, an
       before: key,
       now,
       changed: true,
+      member: false,
       unsent: 1,
     });
     assert.deepEqual(alice.joined(), [], "nobody is a member by trusting");

@@ -1,6 +1,7 @@
 /** With --json standard output is JSON objects, one a line, whatever the command comes to. */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ONCE_COMMANDS } from "../../lib/cli/commands/table.ts";
 import { Group, Registry } from "../support/inside.ts";
@@ -22,6 +23,8 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   members: ["Lab"],
   fingerprint: ["Lab"],
   invite: ["Lab", "--qr"],
+  invites: ["Lab"],
+  revoke: ["Lab", "all"],
   promote: ["Lab", "bob", "admin"],
   demote: ["Lab", "bob", "member"],
   mute: ["Lab", "bob", "--for", "1h"],
@@ -35,6 +38,8 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   whoami: [],
   status: [],
   stop: [],
+  "export-identity": ["FILE"],
+  "import-identity": ["FILE"],
   leave_group: ["Other"],
 };
 
@@ -46,6 +51,7 @@ async function run(keep: Keep, words: readonly string[]) {
   const lines: string[] = [];
   const program = keep(
     new Process(ours("user.ts", ...words), {
+      env: { ZGROUP_PASSPHRASE: "correct horse" },
       onLine(line) {
         if (lines.push(line) === 1 && words[0] === "follow") program.signal("SIGINT");
       },
@@ -82,7 +88,8 @@ test("--json: every command prints objects, ends with 0, and has nothing to say 
     );
     assert.deepEqual(rows.toSorted(), Object.keys(TYPED).toSorted());
     for (const [name, words] of Object.entries(TYPED)) {
-      const typed = words.map((word) => word === "ID" ? bob.id : word);
+      const meant: Record<string, string> = { ID: bob.id, FILE: join(home, "alice.json") };
+      const typed = words.map((word) => meant[word] ?? word);
       const { code, lines, errors } = await run(keep, [name, ...typed, ...place]);
       assert.equal(code, 0, `${name}: ${lines}\n${errors}`);
       assert.ok(objects(lines).length > 0, name);
@@ -108,7 +115,8 @@ test("--json: what fails and what is typed wrong leave standard output empty, wi
     ];
     for (const [name, words] of Object.entries(TYPED)) {
       if (easy.includes(name)) continue;
-      const { code, lines, errors } = await run(keep, [name, ...words, ...place]);
+      const typed = words.map((word) => word === "FILE" ? join(home, "nowhere", word) : word);
+      const { code, lines, errors } = await run(keep, [name, ...typed, ...place]);
       assert.deepEqual([code, lines], [1, []], `${name}: ${errors}`);
       assert.match(errors, /^FAILED: /, name);
     }

@@ -81,6 +81,10 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["topic", "/topic what we do here", "* alice set the topic: what we do here"],
   ["topic", "/topic", /^what we do here$/m],
   ["invite", "/invite --uses 2 --for 1h", /^zgroup:\/\/\S+$/m],
+  ["invite", "/invite --help", "Example: /invite --uses 5 --for 2d"],
+  ["invites", "/invites", /^[0-9a-f]{8} {2}2 members, until 20\S+ \S+, as member, by alice$/m],
+  ["revoke", "/revoke all", /^\* 1 open invite revoked\nSUCCESS$/m],
+  ["fingerprint", "/fingerprint", /^\d+ \S{43}$/m],
   ["promote", "/promote bob admin", "* alice promoted bob to admin"],
   ["demote", "/demote bob member", "* alice demoted bob to member"],
   ["mute", "/mute bob --for 1h", /\* alice muted bob until 20/],
@@ -116,6 +120,8 @@ test("prompt: every command does what it says", { skip }, () =>
     }
     await alice.enter("hi there", /^\[\d\d:\d\d:\d\d\] Alicia: hi there$/m);
     alice.type("exit\r");
+    await alice.shows("1 other is in My Room here: Enter ends it for them too");
+    alice.press("enter");
     assert.equal(await alice.end(), 0);
     assert.deepEqual(alice.screen.strange, []);
     const tried = new Set(SEEN.map(([command]) => command)).add("exit");

@@ -32,6 +32,8 @@ const TYPED: Readonly<Record<string, readonly [prompt: string, once: readonly st
   members: ["Lab", ["Lab"]],
   switch: ["Lab", []],
   invite: ["Lab --uses 2", ["Lab", "--uses", "2"]],
+  invites: ["Lab", ["Lab"]],
+  revoke: ["Lab all", ["Lab", "all"]],
   promote: ["Lab bob admin", ["Lab", "bob", "admin"]],
   demote: ["Lab bob reader", ["Lab", "bob", "reader"]],
   remove: ["Lab bob", ["Lab", "bob"]],
@@ -85,7 +87,6 @@ function fakeUser() {
     leave: undefined,
     send: { mid: "m", seq: 2, at: 0, duplicate: false },
     members: [{ user: LAB.id, name: "bob", role: "member", present: true }],
-    invite: "zgroup://link",
     act: 3,
     topic: "things",
     check: [LAB],
@@ -93,9 +94,19 @@ function fakeUser() {
     rename: undefined,
     fingerprint: { epoch: "e", from: 1, seq: 2, hash: "h" },
   };
+  const made = { id: "1a2b3c4d".repeat(8), uses: 1, role: "member", until: 0 };
+  const told = <T>(name: string, answer: T) => () => {
+    asked.push(name);
+    return Promise.resolve(answer);
+  };
   const user = {
     id: LAB.id,
     name: "alice",
+    invites: {
+      make: told("make", { ...made, link: "zgroup://link", short: "zgroup://short" }),
+      open: told("open", [{ ...made, by: LAB.id, name: "bob" }]),
+      revoke: told("revoke", 1),
+    },
     registries: ["127.0.0.1:5555"],
     joined: () => [LAB],
     read: entries,
@@ -103,10 +114,7 @@ function fakeUser() {
     seen: () => {},
     on: () => () => {},
     ...Object.fromEntries(
-      Object.entries(answers).map(([name, answer]) => [name, () => {
-        asked.push(name);
-        return Promise.resolve(answer);
-      }]),
+      Object.entries(answers).map(([name, answer]) => [name, told(name, answer)]),
     ),
   };
   return { user: user as unknown as User, asked };

@@ -30,9 +30,10 @@ function* pages(): Generator<[string, readonly string[]]> {
     yield [`user.ts ${name} --help`, USER.page([name])];
   }
   yield ["registry.ts --help", REGISTRY.page([])];
+  yield ["registry.ts help output", REGISTRY.page(["help", "output"])];
   yield ["group.ts --help", GROUP.page([])];
   const copies = COPY_ENTRIES.map(({ names: [name] }) => name);
-  for (const word of ["log", "network", "copies", ...copies]) {
+  for (const word of ["log", "network", "output", "copies", ...copies]) {
     yield [`group.ts help ${word}`, GROUP.page(["help", word])];
   }
 }
@@ -77,5 +78,8 @@ test("every command is on the page of its family, and its own has usage and exam
 test("help on a word that is none says which is near", () => {
   assert.throws(() => prompt("jion"), /did you mean join\?$/);
   assert.throws(() => USER.page(["help", "raed"]), /did you mean read\?$/);
-  assert.throws(() => GROUP.page(["help", "raed"]), /expected log, network, copies, backup/);
+  assert.throws(
+    () => GROUP.page(["help", "raed"]),
+    /expected log, network, output, copies, backup/,
+  );
 });

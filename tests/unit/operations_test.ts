@@ -33,7 +33,7 @@ async function groupOf(given: Partial<GroupOptions> = {}) {
     now: () => NOW,
     rates: ratesFor(Infinity),
     encode: () => ({}) as Encoded,
-    line: (text) => lines.push(text),
+    line: (level, text) => lines.push(`${level}: ${text}`),
     failed: (error) => assert.fail(String(error)),
     broken: (error) => assert.fail(String(error)),
     full: () => assert.fail("full"),
@@ -67,6 +67,8 @@ const FIELDS: Readonly<Record<Op, object>> = {
   unsubscribe: {},
   typing: {},
   invite: { uses: 1, for: 1_000, role: "member" },
+  invites: { after: "" },
+  revoke: { invite: "all" },
   act: { action: "topic", topic: "t" },
 };
 
@@ -87,8 +89,11 @@ for (const op of Object.keys(OPERATIONS) as Op[]) {
     if (who === "admin") assert.equal(await codeOf(ask(op, bob)), "forbidden");
     lines.length = 0;
     assert.equal(await codeOf(ask(op, founder)), good);
-    const { line } = OPERATIONS[op];
-    assert.deepEqual(lines, line ? [`${line} FROM ${founder.user}`] : []);
+    const { line, isFrequent } = OPERATIONS[op];
+    const level = isFrequent ? "debug" : "info";
+    const asker = `${founder.name}#${founder.user.slice(0, 8)} (Lab)`;
+    const what = op === "act" ? ": topic" : "";
+    assert.deepEqual(lines, line ? [`${level}: ${line} FROM ${asker}${what}`] : []);
     await group.close();
   });
 }
@@ -97,7 +102,7 @@ test("operations: two may be asked by anyone, two by who is no member, and all e
   const ops = Object.keys(OPERATIONS) as Op[];
   const of = (who: string) => ops.filter((op) => OPERATIONS[op].who === who);
   assert.deepEqual([of("anyone"), of("user")], [["prove", "ping"], ["join", "unsubscribe"]]);
-  assert.deepEqual(of("admin"), ["act"]);
+  assert.deepEqual(of("admin"), ["invites", "revoke", "act"]);
 });
 
 test("operations: a request costs what its row says, each user and connection its own", async () => {

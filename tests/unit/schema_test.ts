@@ -84,6 +84,7 @@ const REGISTRY_TABLE: Table = {
   ],
   resolve: [{ group: "Lab" }, { group: [...NOT_TEXT, "x".repeat(261)] }],
 };
+const INVITE = "a".repeat(64);
 const GROUP_TABLE: Table = {
   prove: [{ key: key.publicKey, name: "alice", sig }, {
     key: NOT_KEY,
@@ -116,6 +117,8 @@ const GROUP_TABLE: Table = {
     { uses: 1_000_000, for: 1, role: "reader" },
     { uses: [...NOT_COUNT, 0, 1_000_001], for: NOT_DURATION, role: NOT_ROLE },
   ],
+  invites: [{ after: "" }, { after: NOT_TEXT }],
+  revoke: [{ invite: INVITE }, { invite: [...NOT_TEXT, "", "none", "A".repeat(64)] }],
   act: [
     { action: "mute", user: id, role: "admin", for: 315_576_000_000, topic: "t" },
     {
@@ -283,6 +286,14 @@ const GROUP_ANSWERS: Table = {
     expires: NOT_COUNT,
     record: [...NOT_TEXT, { ...record, sig: "" }],
   }],
+  invites: [
+    {
+      invites: [{ id: INVITE, by: id, name: "alice", role: "reader", uses: 1, expires: NOW }],
+      more: false,
+    },
+    { invites: [...NOT_LIST, [{}], [{ id: INVITE, by: id, name: "alice" }]], more: [null, 1] },
+  ],
+  revoke: [{ revoked: 1 }, { revoked: NOT_COUNT }],
   act: [{ seq: 1 }, { seq: NOT_COUNT }],
 };
 

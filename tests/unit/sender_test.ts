@@ -9,6 +9,12 @@ import { Sender } from "../../lib/user/sender.ts";
 import { until } from "../support.ts";
 import type { OutboxEvent } from "../../lib/user/types.ts";
 
+/** A store that keeps nothing. */
+const NO_STORE = {
+  ...{ pending: () => [], enqueue: () => {}, settle: () => {}, tried: () => {} },
+  kept: () => new Map<string, boolean>(),
+};
+
 const target = { id: "group", name: "Lab", address: "", key: "" };
 
 /** A sender, what it asked and kept, and a group that answers as told. */
@@ -24,7 +30,8 @@ function setUp(
   const outbox = new Map(kept);
   const events: OutboxEvent[] = [];
   let head = 0;
-  const ask = (_: string, fields: object): Promise<never> => {
+  const ask = (_: string, fields: object, { asked }: AskOptions = {}): Promise<never> => {
+    asked?.();
     const { messages } = fields as { messages: readonly Message[] };
     requests.push(messages);
     return new Promise((resolve) => {
@@ -39,6 +46,9 @@ function setUp(
       enqueue();
       for (const [mid, text] of messages) outbox.set(mid, text);
     },
+    tried: () => {},
+    kept: (_: string, mids: readonly string[]) =>
+      new Map(mids.filter((mid) => outbox.has(mid)).map((mid) => [mid, true])),
     settle: (_: string, mids: readonly string[]) => {
       settle();
       for (const mid of mids) outbox.delete(mid);
@@ -186,7 +196,7 @@ test("sender: that the group's disk is full is told once, until it has written a
   const sender = new Sender({
     link: { target, state: "live", ask },
     key: newSigningKey(),
-    store: { pending: () => [], enqueue: () => {}, settle: () => {} },
+    store: NO_STORE,
     mid: midMaker(),
     event: () => {},
     full: () => told++,
@@ -227,13 +237,13 @@ function setUpLong() {
       wake();
     });
   };
-  const store = { pending: () => [], enqueue: () => {}, settle: () => {} };
+
   const link = { target, state: "live" as const, ask };
   let n = 0;
   const mids: string[] = [];
   const make = midMaker();
   const mid = () => mids[mids.push(make()) - 1];
-  const sender = new Sender({ link, key: newSigningKey(), store, mid, event: () => {} });
+  const sender = new Sender({ link, key: newSigningKey(), store: NO_STORE, mid, event: () => {} });
   return {
     sender,
     mids,

@@ -23,7 +23,7 @@ import {
   encodeRequest,
   type Reply,
 } from "../../lib/protocol/codec.ts";
-import { parseInvite } from "../../lib/protocol/invite.ts";
+import { encodeInvite, parseInvite } from "../../lib/protocol/invite.ts";
 import { recordProblem } from "../../lib/protocol/record.ts";
 import {
   GROUP_OPS,
@@ -169,7 +169,15 @@ test("vectors: batches verify, whole and in part", () => {
 });
 
 test("vectors: the invite holds its parts", () => {
-  assert.deepEqual(parseInvite(invite.link), invite.parts);
+  for (const { link, parts } of [invite, invite.bare, invite.former]) {
+    assert.deepEqual(parseInvite(link), parts);
+  }
+  for (const { link, parts } of [invite, invite.bare]) {
+    assert.equal(encodeInvite(parts), link);
+    const said = link.slice(0, -9);
+    const check = createHash("sha256").update(said).digest("hex").slice(0, 8);
+    assert.equal(`${said}/${check}`, link);
+  }
 });
 
 test("vectors: requests of dialect 002 are understood", () => {

@@ -1,11 +1,13 @@
-/** Commands of admins: invite, the actions on a member, topic. */
+/** Commands of admins: invites, the actions on a member, topic. */
 
 import { UsageError } from "../../errors.ts";
 import { safeLine } from "../../text/filter.ts";
-import { parseDuration } from "../../text/time.ts";
-import type { Action, InviteTerms } from "../../user/types.ts";
+import { counted } from "../../text/counted.ts";
+import { formatLocal, parseDuration } from "../../text/time.ts";
+import type { Action, InviteTerms, MadeInvite, OpenInvite } from "../../user/types.ts";
 import { atMost, type Given, type Options, readArgs, valueOf, wholeNumber } from "../args.ts";
-import { qrCode, success } from "../render.ts";
+import { type QrCode, qrCode, success } from "../render.ts";
+import type { Argument } from "./arguments.ts";
 import { type AtPrompt, refuseOthers, type Row } from "./command.ts";
 import {
   groupNamed,
@@ -34,7 +36,9 @@ type InGroup<A> = A & { readonly group: GroupRef };
 /** What stands behind the name and the group of a command, and how it is read. */
 interface Behind<A> {
   /** As help writes it, and what an example has there. */
-  readonly takes: readonly [usage: string, example: string];
+  readonly usage: readonly [takes: string, example: string];
+  /** See `Names` of console/line.ts; the group is before it, options are behind it. */
+  readonly takes?: readonly Argument[];
   /** Fewest and most words. */
   readonly words: readonly [least: number, most: number];
   readonly options: readonly string[];
@@ -44,12 +48,12 @@ interface Behind<A> {
 /** A row that takes a group, then words and options: `/NAME [G] …`, and `NAME G …` on a command line. */
 function inGroup<A extends object>(
   name: string,
-  { takes: [takes, example], words: [least, most], options, read }: Behind<A>,
+  { usage: [shown, example], takes = [], words: [least, most], options, read }: Behind<A>,
 ): Pick<Row<InGroup<A>, never>, "names" | "takes" | "most" | "prompt" | "once" | "options"> {
-  const usage = `/${name} [G] ${takes}`.trimEnd();
+  const usage = `/${name} [G] ${shown}`.trimEnd();
   return {
     names: [name],
-    takes: least === 0 ? ["group", "options"] : ["group", "user", "role", "options"],
+    takes: ["group", ...takes, "options"],
     most: 1,
     prompt: {
       usage,
@@ -62,7 +66,7 @@ function inGroup<A extends object>(
       },
     },
     once: {
-      usage: `${name} G ${takes}`.trimEnd(),
+      usage: `${name} G ${shown}`.trimEnd(),
       example: `${name} "Cool Group" ${example}`.trimEnd(),
       words: [least + 1, most + 1],
       read: ({ words: [group, ...words], given, joined }) => ({
@@ -76,14 +80,14 @@ function inGroup<A extends object>(
 
 type Inviting = InGroup<{ readonly terms: InviteTerms; readonly qr: boolean }>;
 
-export const invite: Row<Inviting, { link: string; qr?: string }> = {
+export const invite: Row<Inviting, { made: MadeInvite; qr?: QrCode }> = {
   ...inGroup("invite", {
-    takes: ["[--uses N] [--for TIME] [--role ROLE] [--qr]", "--uses 5 --for 2d"],
+    usage: ["[--uses N] [--for TIME] [--role ROLE] [--qr]", "--uses 5 --for 2d"],
     words: [0, 0],
     options: Object.keys(ADMIN_OPTIONS),
     read([extra], given) {
       if (extra !== undefined) {
-        throw new UsageError(`Cannot use "${safeLine(extra)}": expected options`);
+        throw new UsageError(`Cannot use "${safeLine(extra)}": an invite takes options alone`);
       }
       const terms = {
         uses: wholeNumber(given, "uses", 1, 1_000_000),
@@ -95,13 +99,66 @@ export const invite: Row<Inviting, { link: string; qr?: string }> = {
   }),
   family: "groups",
   help: "a link by which others can join",
-  async run({ user }, { group, terms, qr }) {
-    const link = await user.invite(group.id, terms);
-    return { link, ...(qr ? { qr: await qrCode(link) } : {}) };
+  async run({ user, style }, { group, terms, qr }) {
+    const made = await user.invites.make(group.id, terms);
+    return { made, ...(qr ? { qr: await qrCode(made.short, style) } : {}) };
   },
-  // The link stands alone, so that a script can take it.
-  text: ({ link, qr }) => qr === undefined ? [link] : [link, qr],
-  json: ({ link }) => [{ invite: link }],
+  // The link stands alone, so that a script can take it; what it is for is a remark.
+  text: ({ made, qr }) => [
+    { remark: `for ${termsText(made)}; revoke ${idOf(made)} ends it` },
+    made.link,
+    ...(qr === undefined ? [] : [typeof qr === "string" ? qr : { remark: qr.problem }]),
+  ],
+  json: ({ made: { link, short: _, ...rest } }) => [{ invite: link, ...inviteFields(rest) }],
+};
+
+/** `1 member, until 2026-11-29 14:00:00, as reader`. */
+function termsText({ uses, until, role }: Pick<MadeInvite, "uses" | "until" | "role">): string {
+  return `${counted(uses, "member")}, until ${formatLocal(until)}, as ${role}`;
+}
+
+function idOf({ id }: Pick<MadeInvite, "id">): string {
+  return id.slice(0, 8);
+}
+
+function inviteFields<I extends { readonly until: number }>({ until, ...rest }: I): object {
+  return { ...rest, until: new Date(until).toISOString() };
+}
+
+export const invites: Row<InGroup<object>, readonly OpenInvite[]> = {
+  ...inGroup("invites", { usage: ["", ""], words: [0, 0], options: [], read: () => ({}) }),
+  family: "groups",
+  help: "open invites of a group, for admins",
+  run: ({ user }, { group }) => user.invites.open(group.id),
+  text: (found, _, { group }) =>
+    found.length === 0
+      ? [{ remark: `${group.name} has no open invites; invite makes one` }]
+      : found.map((one) => `${idOf(one)}  ${termsText(one)}, by ${safeLine(one.name || one.by)}`),
+  json: (found) => found.map(inviteFields),
+};
+
+export const revoke: Row<InGroup<{ readonly invite: string }>, number> = {
+  ...inGroup("revoke", {
+    usage: ["INVITE|all", "1a2b3c4d"],
+    takes: ["invite"],
+    words: [1, 1],
+    options: [],
+    read([invite, ...more]) {
+      if (!invite) throw new UsageError("Cannot revoke: say which, invites shows them, or all");
+      atMost(more, 0);
+      return { invite };
+    },
+  }),
+  family: "groups",
+  help: "end an open invite, or all of them",
+  run: ({ user }, { group, invite }) => user.invites.revoke(group.id, invite),
+  text: (count, { style }, { invite }) => [
+    ...(invite.toLowerCase() === "all" || count === 0
+      ? [{ remark: `${counted(count, "open invite")} revoked` }]
+      : []),
+    success(style),
+  ],
+  json: (revoked) => [{ revoked }],
 };
 
 /** Every action on a member, in the order of help, and what it takes beside the member. */
@@ -128,7 +185,8 @@ export const actions: readonly Row<InGroup<{ readonly action: Action }>, number>
     const example = name === "promote" ? "bob admin" : name === "mute" ? "bob --for 1h" : "bob";
     return {
       ...inGroup(name, {
-        takes: [usage, example],
+        usage: [usage, example],
+        takes: ["user", "role"],
         words: [1, most],
         options,
         read(words, given) {

@@ -14,6 +14,8 @@ export type Argument =
   | "time"
   | "name"
   | "word"
+  | "invite"
+  | "subject"
   | "options"
   | "page"
   | "rest";
@@ -25,6 +27,8 @@ export interface Around {
   readonly known: Known;
   /** Names of members that were seen. */
   readonly members: readonly string[];
+  /** What there is help on. */
+  readonly subjects?: readonly string[];
 }
 
 /** Whether all of this is what a command takes, in this order; each may be left out. */
@@ -65,6 +69,13 @@ const TAKERS: Readonly<
   name: (text) =>
     quoted(text) === undefined && !looksLikeAddress(text.split(/\s+/).at(-1)!) ? undefined : "",
   word: (text) => after(text, text.split(/\s/, 1)[0]),
+  /** The first digits of an invite's id. */
+  invite: (text) => after(text, /^(all|#?[0-9a-f]{4,64})(?!\S)/i.exec(text)?.[0]),
+  /** What there is help on. */
+  subject(text, { subjects = [] }) {
+    const word = text.replace(/^\//, "").toLowerCase().replaceAll("-", "_");
+    return subjects.includes(word) ? "" : undefined;
+  },
   options: (text) => text.startsWith("--") ? "" : undefined,
   page: (text, { pages }) =>
     pages.includes(text.toLowerCase().replace(/^\//, "").replaceAll("-", "_")) ? "" : undefined,

@@ -3,7 +3,7 @@
 import { UsageError } from "../../errors.ts";
 import { safeJson } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { JoinedGroup, MemberInfo, Receipt } from "../../user/types.ts";
+import type { JoinedGroup, MemberInfo, Receipt, SendOptions } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
 import type { Family, Usage } from "../help.ts";
@@ -72,7 +72,7 @@ export interface Context {
    * Resolves when the group has it; without a receipt when it has not, and that was said. Otherwise
    * it rejects with the sentence that a person is told.
    */
-  send(group: GroupRef, text: string): Promise<Receipt | undefined>;
+  send(group: GroupRef, text: string, options?: SendOptions): Promise<Receipt | undefined>;
   /** Shows what long work has come to; undefined where nobody would see it. */
   readonly progress?: (soFar: SoFar) => void;
   /** Learns who is in a group, so that entries tell apart those whose names are alike. */
@@ -231,20 +231,23 @@ export async function runCommand(
     count++;
     if (context.prompt) await command.after?.(context.prompt, result, args);
   };
-  const results = command.run(context, args);
-  if (!isAsync(results)) await take(await results);
-  else {
-    let first: unknown;
-    for await (const result of results) {
-      first ??= result;
-      await take(result);
-      if (paging && rows > paging.rows) {
-        return await paging.page(command.page!(context, args, first));
+  try {
+    const results = command.run(context, args);
+    if (!isAsync(results)) await take(await results);
+    else {
+      let first: unknown;
+      for await (const result of results) {
+        first ??= result;
+        await take(result);
+        if (paging && rows > paging.rows) {
+          return await paging.page(command.page!(context, args, first));
+        }
       }
     }
+    if (!json) await show(command.end?.(count, context, args) ?? []);
+  } finally {
+    await flush(); // What came before it failed came all the same.
   }
-  if (!json) await show(command.end?.(count, context, args) ?? []);
-  await flush();
 }
 
 function isAsync(results: unknown): results is AsyncIterable<unknown> {

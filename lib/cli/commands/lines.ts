@@ -55,7 +55,7 @@ class Account {
   }
 
   toString(): string {
-    const kept = `${this.kept} kept in the outbox, which goes out the next time`;
+    const kept = `${this.kept} kept in the outbox, which user.ts flush sends`;
     return [
       `${counted(this.accepted, "line")} accepted`,
       ...(this.refused > 0 ? [`${this.refused} refused`] : []),

@@ -2,10 +2,11 @@
 
 import { Refusal, UsageError } from "../../errors.ts";
 import { checkedAddress } from "../../text/addresses.ts";
+import { counted } from "../../text/counted.ts";
 import { safeLine } from "../../text/filter.ts";
 import { type Meant, meant } from "../../text/meant.ts";
 import { checkedName, typedName } from "../../text/names.ts";
-import type { JoinedGroup, Trusted } from "../../user/types.ts";
+import type { JoinedGroup, Left, Trusted } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
 import { type AtPrompt, promptOf, type Row } from "./command.ts";
@@ -81,7 +82,7 @@ function enter(prompt: AtPrompt, group: JoinedGroup): Promise<void> {
   return prompt.watch(group);
 }
 
-export const leave: Row<GroupRef, void> = {
+export const leave: Row<GroupRef, Left> = {
   names: ["leave_group"],
   short: ["leave"],
   takes: ["group"],
@@ -102,7 +103,19 @@ export const leave: Row<GroupRef, void> = {
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
   pace: "first",
   run: ({ user }, { id }) => user.leave(id),
-  json: (_, { name }) => [{ left: name }],
+  text({ told, unsent }, { style }, { name }) {
+    const them = counted(unsent, "message");
+    return [
+      ...(told
+        ? []
+        : [{ remark: `${name} does not answer: it is told that you left when it does` }]),
+      ...(unsent > 0
+        ? [{ remark: `${them} for ${name} not sent; unsend shows and drops what waits` }]
+        : []),
+      success(style),
+    ];
+  },
+  json: ({ told, unsent }, { name }) => [{ left: name, told, unsent }],
   after: (prompt, _, group) => prompt.left(group),
 };
 

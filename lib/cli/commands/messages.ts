@@ -3,7 +3,7 @@
 import { UsageError } from "../../errors.ts";
 import { parseEnd, parseTime } from "../../text/time.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { ReadOptions, Receipt } from "../../user/types.ts";
+import type { ReadOptions, Receipt, SendOptions } from "../../user/types.ts";
 import { type Given, valueOf, wholeNumber } from "../args.ts";
 import { counted } from "../../text/counted.ts";
 import { entryFields, success } from "../render.ts";
@@ -12,6 +12,7 @@ import type { AtPrompt, OnceArgs, Row } from "./command.ts";
 import { fromDisk, isKept, type Kept, keptRemark, readOrKept } from "./kept.ts";
 import { historyOf } from "./history.ts";
 import { type Lines, sendLines } from "./lines.ts";
+import { waitOf } from "./outbox.ts";
 import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
 /** Most entries that are shown at a prompt without a TIME. */
@@ -170,6 +171,8 @@ interface Sending {
   readonly text?: string;
   /** Each line is a message. */
   readonly lines?: Lines;
+  /** Its id, and how long it is waited for. */
+  readonly options?: SendOptions;
 }
 
 export const send: Row<Sending, Receipt | undefined> = {
@@ -190,31 +193,37 @@ export const send: Row<Sending, Receipt | undefined> = {
     },
   },
   once: {
-    usage: "send G TEXT… | send G - [--lines]",
+    usage: "send G TEXT… [--id UUID] [--wait [TIME]] | send G - [--lines]",
     example: 'send "Cool Group" Hello everybody',
     words: [2, Infinity],
     async read({ words: [name, ...texts], given, joined, input, inputSize: size }) {
       const group = groupNamed(name, { joined });
       const fromInput = texts.length === 1 && texts[0] === "-";
+      const [within, mid] = [waitOf(given), given.texts.get("id")];
+      const options = { ...(within && { within }), ...(mid !== undefined && { mid }) };
       if (!given.flags.has("lines")) {
-        return { group, text: fromInput ? await wholeText(input) : texts.join(" ") };
+        return { group, text: fromInput ? await wholeText(input) : texts.join(" "), options };
       }
-      if (fromInput) return { group, lines: { lines: linesOf(input), size } };
+      if (mid !== undefined) {
+        throw new UsageError("Cannot use --id with --lines: it is the id of one message");
+      }
+      if (fromInput) return { group, lines: { lines: linesOf(input), size }, options };
       throw new UsageError("Cannot use --lines with a text: expected send G - --lines");
     },
   },
-  options: ["lines"],
+  options: ["lines", "id", "wait"],
   menu: {
     number: 4,
     text: "Send a message",
     asks: [{ question: "Group", quoted: true }, { question: "Text" }],
   },
   atOnce: true,
-  run(context, { group, text, lines }) {
-    if (lines) return sendLines(context, group, lines);
+  run(context, { group, text, lines, options }) {
+    const send = (group: GroupRef, text: string) => context.send(group, text, options);
+    if (lines) return sendLines({ ...context, send }, group, lines);
     if (text === undefined) return undefined;
     if (text.trim() === "") throw new UsageError("Cannot send the message: it is empty");
-    return context.send(group, text);
+    return send(group, text);
   },
   text(receipt, { style }, { text, lines }) {
     if (!lines && text === undefined) return [{ remark: "nothing was sent" }];

@@ -4,10 +4,12 @@
  */
 
 import type { Options } from "../args.ts";
-import { actions, ADMIN_OPTIONS, invite, topic } from "./admin.ts";
+import { DURATION } from "../../text/time.ts";
+import { actions, ADMIN_OPTIONS, invite, invites, revoke, topic } from "./admin.ts";
 import type { Command, ProgramCommand } from "./command.ts";
 import { create, join, leave, rename, switchGroup, trust } from "./membership.ts";
 import { follow, read, send } from "./messages.ts";
+import { flush, unsend } from "./outbox.ts";
 import { status, stop } from "./servers.ts";
 import { exit, fingerprint, groups, help, list, members, menu, whoami } from "./show.ts";
 
@@ -43,6 +45,26 @@ const restore: ProgramCommand = {
   options: ["json"],
 };
 
+const exportIdentity: ProgramCommand = {
+  names: ["export-identity"],
+  most: 1,
+  help: "you, as a file that a passphrase opens, for another machine",
+  instead: "it asks for a passphrase: run user.ts export-identity FILE in another terminal",
+  program: { usage: "export-identity FILE", example: "export-identity alice.json" },
+  family: "files",
+  options: ["json"],
+};
+
+const importIdentity: ProgramCommand = {
+  names: ["import-identity"],
+  most: 1,
+  help: "be the user of such a file here, too",
+  instead: "it needs a folder of its own: run user.ts import-identity FILE --home DIR",
+  program: { usage: "import-identity FILE [--replace]", example: "import-identity alice.json" },
+  family: "files",
+  options: ["json"],
+};
+
 /** The rows of the prompt and of scripts, in the order of its help. */
 export const PROMPT_COMMANDS: readonly Command[] = [
   list,
@@ -51,10 +73,14 @@ export const PROMPT_COMMANDS: readonly Command[] = [
   groups,
   read,
   send,
+  unsend,
+  flush,
   create,
   members,
   switchGroup,
   invite,
+  invites,
+  revoke,
   ...actions,
   topic,
   trust,
@@ -74,12 +100,16 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   join,
   leave,
   send,
+  flush,
+  unsend,
   read,
   follow,
   members,
   fingerprint,
   groups,
   invite,
+  invites,
+  revoke,
   ...actions,
   topic,
   trust,
@@ -90,6 +120,8 @@ export const ONCE_COMMANDS: readonly (Command | ProgramCommand)[] = [
   stop,
   doctor,
   restore,
+  exportIdentity,
+  importIdentity,
   help,
 ];
 
@@ -111,5 +143,16 @@ export const COMMAND_OPTIONS: Options = {
   at: { type: "text", value: "SEQ", help: "up to this entry" },
   kept: { type: "flag", help: "what is kept on this disk, without asking the group" },
   lines: { type: "flag", help: "send each line of standard input as one message" },
+  id: {
+    type: "text",
+    value: "UUID",
+    help: "the message's id: sent again with it, it is there once",
+  },
+  wait: {
+    type: "optional",
+    value: "[TIME]",
+    looks: DURATION,
+    help: "until it is sent, or for that long, like 10m",
+  },
   ...ADMIN_OPTIONS,
 };

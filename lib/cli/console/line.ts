@@ -2,9 +2,9 @@
 
 import { edits, nearest } from "../../text/nearest.ts";
 import { areArguments, type Argument, type Around } from "../commands/arguments.ts";
+import { FAMILIES } from "../help.ts";
 import { typedName } from "../../text/names.ts";
 import { completeMention, type Mentionable } from "./mentions.ts";
-import { FAMILIES } from "../help.ts";
 
 /** What the parser needs of a command. */
 export interface Names {

@@ -102,8 +102,12 @@ export class Prompt implements AtPrompt {
       came: (group, entry) => this.#came(group, entry),
       failed: (group, error) => {
         const member = this.joined.some(({ id }) => id === group.id);
-        const ended = !member && error instanceof Refusal && error.code === "not_member";
-        const why = ended ? "you are no member any more" : this.#why(error, group.name);
+        const code = !member && error instanceof Refusal ? error.code : undefined;
+        const why = code === "not_member"
+          ? "you are no member any more"
+          : code === "banned"
+          ? "you are banned from it"
+          : this.#why(error, group.name);
         this.say(`${group.name}: ${why}`);
         if (!member) this.left(group); // What is typed goes elsewhere.
       },

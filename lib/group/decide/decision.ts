@@ -6,6 +6,7 @@ import type { Batch } from "../../protocol/batch.ts";
 import type { Member } from "../members.ts";
 import type { Known, Op, Reply } from "../request.ts";
 import type { Actor, Changes, Draft, GroupState } from "../state.ts";
+import { banKey } from "../values.ts";
 
 /** What a request comes to. */
 export interface Decision<R> {
@@ -31,10 +32,13 @@ export type Decide<K extends Op> = (
   now: number,
 ) => Decision<Reply<K>>;
 
-/** @throws {Refusal} `not_member` */
+/** @throws {Refusal} `banned`, or `not_member` of whoever may join */
 export function requireMember(state: GroupState, user: string): Member {
   const member = state.members.get(user);
   if (!member) {
+    if (state.values.has(banKey(user))) {
+      throw new Refusal("banned", `Cannot do that in "${state.name}": you are banned from it`);
+    }
     throw new Refusal(
       "not_member",
       `Cannot do that in "${state.name}": you are not a member, join it first`,

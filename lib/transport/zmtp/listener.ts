@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer, isIP, type Server, type Socket
 import process from "node:process";
 import { Refusal } from "../../errors.ts";
 import { type Endpoint, formatAddress, isIpc, parseAddress } from "../../text/addresses.ts";
-import { bindError, bindWithRetries, codeOf } from "../binding.ts";
+import { bindError, bindWithRetries, codeOf, NOT_HERE } from "../binding.ts";
 import { startTicking, stopTicking, TICK_MS } from "../ticker.ts";
 
 /** Connections the system keeps until they are accepted. */
@@ -20,7 +20,7 @@ const [LOOK_AFTER_MS, MOST_LOOK_AFTER_MS] = [2_000, 16_000];
 const PROBE_TICKS = 1_000 / TICK_MS;
 
 /** Deno's code for an address that this machine does not have. */
-const REASONS = { EINVAL: "this machine has no such address; choose one of its own" };
+const REASONS = { EINVAL: NOT_HERE };
 
 interface ListenOptions {
   /** `IP:PORT`. */
