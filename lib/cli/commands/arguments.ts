@@ -57,11 +57,12 @@ const TAKERS: Readonly<
     const [first] = text.split(/\s/, 1);
     return isMeant(first, names) ? after(text, first) : undefined;
   },
-  /** A member that was seen, an id, or in quotes. */
+  /** A member that was seen, also by the beginning or with a slip, an id, or in quotes. */
   user(text, { members }) {
     const [first] = text.split(/\s/, 1);
-    const isId = isUserId(first) || splitShortId(first) !== undefined;
-    return quoted(text) ?? after(text, isId ? first : longest(text, members));
+    const isOne = isUserId(first) || splitShortId(first) !== undefined ||
+      (first.length > 2 && isMeant(first, members));
+    return quoted(text) ?? after(text, longest(text, members) ?? (isOne ? first : undefined));
   },
   role: (text) => after(text, /^(reader|member|admin)(?!\S)/i.exec(text)?.[0]),
   time: (text) =>
