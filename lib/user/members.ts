@@ -94,10 +94,8 @@ export function findUser(
     readonly wholly: boolean;
   },
 ): string {
-  const all: readonly Named[] = [
-    ...members,
-    ...banned.filter(({ user }) => members.every((member) => member.user !== user)),
-  ];
+  const every = [...members, ...banned].map((one): [string, Named] => [one.user, one]);
+  const all = [...new Map(every).values()];
   const typed = normalName(who);
   const byId = all.find(({ user }) => user === typed) ?? byShortId(typed, all);
   if (byId) return byId.user;
