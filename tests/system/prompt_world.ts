@@ -47,6 +47,11 @@ export class PromptWorld {
     return this.#keep(group);
   }
 
+  /** What a person's program leaves in a folder has ended before the folder goes. */
+  #ends(home: string): void {
+    this.#keep({ [Symbol.asyncDispose]: () => serversEnded(home) });
+  }
+
   /** The command line of a person's program. */
   command(name: string, ...args: string[]): string[] {
     return ours("user.ts", ...args, ...["--home", join(this.home, name), "--name", name], ...[
@@ -57,6 +62,7 @@ export class PromptWorld {
 
   /** A person in front of the prompt, which is there. */
   async person(name: string, { start = /^(zgroup|Lab|Cool Group)>/m, ...seat }: Seat = {}) {
+    this.#ends(join(this.home, name));
     const terminal = this.#keep(new Terminal(this.command(name), seat));
     await terminal.shows(start);
     return terminal;
@@ -66,7 +72,7 @@ export class PromptWorld {
   async starting(name: string): Promise<Terminal> {
     this.#port ??= await freePort();
     const home = join(this.home, "start");
-    this.#keep({ [Symbol.asyncDispose]: () => serversEnded(home) });
+    this.#ends(home);
     const where = ["--home", home, "--name", name, "--port"];
     const terminal = this.#keep(new Terminal(ours("user.ts", "start", ...where, `${this.#port}`)));
     await terminal.line("Lobby>");
