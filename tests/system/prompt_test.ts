@@ -106,6 +106,8 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["trust", "/trust Cool Group", /the group "Cool Group" is the one you know, its key is/],
   ["help", "help program", /^ *\/exit +leave the program/m],
   ["leave_group", "leave_group Cool Group", "SUCCESS"],
+  ["status", "/status", /^ {2}My Room +\S+ \(short key \S+\), 0 connected$/m],
+  ["stop", "/stop Cool Group", 'FAILED: Cannot stop "Cool Group": it is not served here'],
   ["menu", "menu", MENU],
   ["menu", "", /^My Room> *$/m],
 ];
