@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Revived, Served, ServedRegistry, Servers } from "../cli/servers.ts";
+import type { HostOptions, Revived, Served, ServedRegistry, Servers } from "../cli/servers.ts";
 import { FolderUnusable, sentence } from "../errors.ts";
 import { ask } from "./ask_holder.ts";
 import { dropHosted, foldersOf, hostedIn } from "./hosted_file.ts";
@@ -74,10 +74,10 @@ export class HomeServers implements Servers {
     return this.#demand({ op: "registry", address });
   }
 
-  host(name: string, { address, keep = true }: Parameters<Servers["host"]>[1] = {}) {
+  host(name: string, { address, keep = true, ...who }: HostOptions = {}) {
     const { registries } = this.#options;
     const where = address === undefined ? {} : { address };
-    return this.#demand<ServedRegistry>({ op: "host", name, ...where, registries, keep });
+    return this.#demand<ServedRegistry>({ op: "host", name, ...where, registries, keep, ...who });
   }
 
   async revive(): Promise<Revived> {
