@@ -303,6 +303,7 @@ export type {
   Flushed,
   FlushOptions,
   FollowRange,
+  Invites,
   InviteTerms,
   JoinedGroup,
   Left,

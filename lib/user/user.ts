@@ -10,7 +10,7 @@ import { fingerprint } from "./fingerprint.ts";
 import { follow } from "./follow.ts";
 import { followOptions } from "./following.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
-import { Invites } from "./invites.ts";
+import { GroupInvites } from "./invites.ts";
 import { joinGroup } from "./joining.ts";
 import type { Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
@@ -26,6 +26,7 @@ import type {
   Flushed,
   FlushOptions,
   FollowRange,
+  Invites,
   InviteTerms,
   JoinedGroup,
   Left,
@@ -92,7 +93,7 @@ export class User implements AsyncDisposable {
     const name = () => this.#name.current;
     const connections = new Connections({ ...options, registries, groups, name, emit });
     this.#connections = connections;
-    this.invites = new Invites((target) => this.#link(target), registries);
+    this.invites = new GroupInvites((target) => this.#link(target), registries);
     this.#parts = { ...means, registries, groups, connections };
     this.#outbox = new Outbox(groups, connections, store);
   }
