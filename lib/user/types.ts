@@ -16,7 +16,7 @@ export interface JoinedGroup {
   readonly state: LinkState;
   /** Entries after the cursor; 0 before the group was reached. */
   readonly unread: number;
-  /** Messages of this program that the group has not acknowledged yet. */
+  /** Messages in the outbox that this program has in hand, and the group has not acknowledged. */
   readonly waiting: number;
   /** Highest seq the user has seen. */
   readonly cursor: number;

@@ -3,7 +3,6 @@
 import { userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
-import type { Pins } from "../session/registry_client.ts";
 import { Connections, type Parts } from "./connections.ts";
 import { diagnose } from "./diagnosis.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -19,6 +18,7 @@ import { Outbox } from "./outbox.ts";
 import { readLog } from "./reading.ts";
 import { OwnName } from "./own_name.ts";
 import { Registries } from "./registries.ts";
+import { pinsOf } from "./registry_link.ts";
 import { trust } from "./trust.ts";
 import type {
   Action,
@@ -42,9 +42,6 @@ import type {
   UserEvent,
 } from "./types.ts";
 import type { UserOptions } from "./user_options.ts";
-
-/** How long a group has to say how far its log goes, ms. */
-const CHECK_WITHIN = 2_500;
 
 /**
  * A user in this process. Wherever a group is named, its name, its `IP:PORT` or its id will do; it
@@ -82,20 +79,16 @@ export class User implements AsyncDisposable {
     };
     this.#name = new OwnName({ ...options, id, heard });
     this.registries = options.registries;
-    const pins: Pins = {
-      get: (address) => store.pinned(address),
-      set: (address, key) => store.pin(address, key),
-    };
+    const means = { transport, pins: pinsOf(store) };
     const warn = (text: string) => emit({ type: "warning", text });
-    const means = { transport, pins };
     const registries = this.#registries = new Registries(options.registries, means, warn);
     const groups = this.#groups = new KnownGroups(store, options.kept);
     const name = () => this.#name.current;
-    const connections = new Connections({ ...options, registries, groups, name, emit });
-    this.#connections = connections;
+    const own = { ...options, registries, groups, name, emit };
+    const connections = this.#connections = new Connections(own);
     this.invites = new GroupInvites((target) => this.#link(target), registries);
     this.#parts = { ...means, registries, groups, connections };
-    this.#outbox = new Outbox(groups, connections, store);
+    this.#outbox = new Outbox(this.#parts, store);
   }
 
   /** The name other members see; 1 to 64 characters. */
@@ -188,8 +181,7 @@ export class User implements AsyncDisposable {
 
   /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
   async check(): Promise<readonly JoinedGroup[]> {
-    // Where no answer comes, the link's state tells.
-    await Promise.all(this.#links().map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
+    await this.#connections.check();
     return this.joined();
   }
 
@@ -232,8 +224,7 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * What waits in the outbox, for one group or all, joined or not: those that were sent first before
-   * others.
+   * What waits in the outbox, for one group or all, joined or not, in the order of their ids.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
@@ -252,9 +243,9 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * Sends what waits in the outbox, for one group or all: what this program or an earlier one could
-   * not. Answers what became of it, in the one group or in each that something waited for, when all
-   * is out or nothing was accepted for `within`.
+   * Sends what waits in the outbox, for one group or all, whichever program left it there. Answers what
+   * became of it, in the one group or in each that something waited for, when all is out or nothing
+   * was accepted for `within`.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
