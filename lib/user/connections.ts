@@ -49,7 +49,7 @@ interface Connected {
 /** How long closing waits for messages that the group is about to take, ms. */
 const FLUSH_WITHIN = 500;
 /** How long a group has to say how far its log goes, ms. */
-const CHECK_WITHIN = 2_500;
+export const CHECK_WITHIN = 2_500;
 /** How long a group has to hear that we leave, ms, until that is done behind one's back. */
 const LEAVE_WITHIN = 2_000;
 /** What a group answers to one who is no member any more. */
@@ -101,10 +101,15 @@ export class Connections {
     return this.#options.store.pending(id).length;
   }
 
-  /** Asks each joined group how far its log goes; where no answer comes, the link's state tells. */
-  async check(): Promise<void> {
-    const links = this.#options.groups.joined.map(({ id }) => this.open(id).link);
-    await Promise.all(links.map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
+  /** Asks all joined groups at once, whatever they answer; who is known to be away is not waited for. */
+  async atEach(ask: (link: Link) => Promise<unknown>): Promise<void> {
+    await Promise.all(
+      this.#options.groups.joined.map(({ id }) => {
+        const { link } = this.open(id);
+        const answered = ask(link).catch(() => {}); // The link's state tells.
+        return link.state === "unreachable" ? undefined : answered;
+      }),
+    );
   }
 
   /** The connection to a known group. @throws {Closed} */

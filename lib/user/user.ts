@@ -3,7 +3,7 @@
 import { userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
-import { Connections, type Parts } from "./connections.ts";
+import { CHECK_WITHIN, Connections, type Parts } from "./connections.ts";
 import { diagnose } from "./diagnosis.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { follow } from "./follow.ts";
@@ -60,8 +60,6 @@ export class User implements AsyncDisposable {
   /** Invites of the groups joined. */
   readonly invites: Invites;
   readonly #registries: Registries;
-  readonly #groups: KnownGroups;
-  readonly #connections: Connections;
   readonly #parts: Parts;
   readonly #listeners: Listeners;
   readonly #outbox: Outbox;
@@ -82,10 +80,9 @@ export class User implements AsyncDisposable {
     const means = { transport, pins: pinsOf(store) };
     const warn = (text: string) => emit({ type: "warning", text });
     const registries = this.#registries = new Registries(options.registries, means, warn);
-    const groups = this.#groups = new KnownGroups(store, options.kept);
+    const groups = new KnownGroups(store, options.kept);
     const name = () => this.#name.current;
-    const own = { ...options, registries, groups, name, emit };
-    const connections = this.#connections = new Connections(own);
+    const connections = new Connections({ ...options, registries, groups, name, emit });
     this.invites = new GroupInvites((target) => this.#link(target), registries);
     this.#parts = { ...means, registries, groups, connections };
     this.#outbox = new Outbox(this.#parts, store);
@@ -98,19 +95,17 @@ export class User implements AsyncDisposable {
 
   /**
    * Changes the name that other members see. Resolves when every joined group that answers knows it,
-   * after 4.5 s at most; the others hear it later.
+   * after 4.5 s at most; the others, and those that are known to be away, hear it later.
    *
    * @param name 1 to 64 characters, no controls; spaces around it are dropped
    * @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept
    */
   async rename(name: string): Promise<void> {
     this.#name.choose(name);
-    await Promise.all(
-      this.#links().map((link) => {
-        link.renew();
-        return link.join().catch(() => {}); // One that does not answer hears it later.
-      }),
-    );
+    await this.#parts.connections.atEach((link) => {
+      link.renew();
+      return link.join();
+    });
   }
 
   /**
@@ -135,7 +130,7 @@ export class User implements AsyncDisposable {
    * the original programs
    */
   async join(target: string): Promise<JoinedGroup> {
-    return this.#connections.info(await joinGroup(target, this.#parts));
+    return this.#parts.connections.info(await joinGroup(target, this.#parts));
   }
 
   /** The link of a new invite, by which others can join: {@linkcode Invites.make} says more. */
@@ -179,9 +174,12 @@ export class User implements AsyncDisposable {
     return await readTopic(this.#link(target));
   }
 
-  /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
+  /**
+   * What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most;
+   * those that are known to be away are not waited for.
+   */
   async check(): Promise<readonly JoinedGroup[]> {
-    await this.#connections.check();
+    await this.#parts.connections.atEach((link) => link.ping(CHECK_WITHIN));
     return this.joined();
   }
 
@@ -194,14 +192,14 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   async leave(target: string): Promise<Left> {
-    const group = this.#groups.member(target);
-    const told = await this.#connections.leave(group);
-    return { told, unsent: this.#connections.waiting(group.id) };
+    const group = this.#parts.groups.member(target);
+    const told = await this.#parts.connections.leave(group);
+    return { told, unsent: this.#parts.connections.waiting(group.id) };
   }
 
   /** The groups joined, by name, as far as known without asking. */
   joined(): readonly JoinedGroup[] {
-    return this.#groups.joined.map((group) => this.#connections.info(group));
+    return this.#parts.groups.joined.map((group) => this.#parts.connections.info(group));
   }
 
   /**
@@ -271,7 +269,7 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   async *kept(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
-    yield* this.#groups.kept(this.#groups.member(target), options);
+    yield* this.#parts.groups.kept(this.#parts.groups.member(target), options);
   }
 
   /**
@@ -283,9 +281,9 @@ export class User implements AsyncDisposable {
    * twice; {Refusal} `not_member`; {Unreachable}
    */
   async fingerprint(target: string, options: { readonly at?: number } = {}): Promise<Fingerprint> {
-    const group = this.#groups.member(target);
-    const { link } = this.#connections.open(group.id);
-    return await fingerprint(link, this.#groups.seenOf(group), options);
+    const group = this.#parts.groups.member(target);
+    const { link } = this.#parts.connections.open(group.id);
+    return await fingerprint(link, this.#parts.groups.seenOf(group), options);
   }
 
   /**
@@ -298,7 +296,7 @@ export class User implements AsyncDisposable {
 
   /** Compares which groups have which names at all registries that answer within 5 s. Never rejects. */
   compareNames(): Promise<NamesCompared> {
-    return this.#registries.compare(this.#groups.all);
+    return this.#registries.compare(this.#parts.groups.all);
   }
 
   /**
@@ -339,7 +337,7 @@ export class User implements AsyncDisposable {
 
   /** Entries of one batch were read. */
   readonly #read = (group: string, entries: readonly GroupEntry[]): void => {
-    this.#groups.keep(group, entries);
+    this.#parts.groups.keep(group, entries);
     this.#name.read(entries);
   };
 
@@ -351,7 +349,7 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   seen(target: string, seq: number, epoch?: string): void {
-    this.#groups.seen(this.#groups.member(target), seq, epoch);
+    this.#parts.groups.seen(this.#parts.groups.member(target), seq, epoch);
   }
 
   /**
@@ -379,9 +377,9 @@ export class User implements AsyncDisposable {
    */
   close(): Promise<void> {
     return this.#closing ??= (async () => {
-      await this.#connections.close();
+      await this.#parts.connections.close();
       await this.#registries.close();
-      this.#groups.close();
+      this.#parts.groups.close();
     })();
   }
 
@@ -391,11 +389,11 @@ export class User implements AsyncDisposable {
   }
 
   #link(target: string): Link {
-    return this.#connections.open(this.#groups.member(target).id).link;
+    return this.#parts.connections.open(this.#parts.groups.member(target).id).link;
   }
 
   /** To every joined group. */
   #links(): Link[] {
-    return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
+    return this.#parts.groups.joined.map(({ id }) => this.#parts.connections.open(id).link);
   }
 }
