@@ -119,6 +119,14 @@ test("prompt: every command does what it says", { skip }, () =>
       await alice.shows("[My Room] * bob joined");
     }
     await alice.enter("hi there", /^\[20.*\] Alicia: hi there$/m);
+    await alice.enter("create Hidden --private", "* it is private: /invite makes a link");
+    await alice.shows("Hidden>");
+    await assert.rejects(bob.join("Hidden"), { code: "forbidden" });
+    await alice.enter("/invite", /^zgroup:\S+\/Hidden\/\S+$/m);
+    await alice.enter(
+      "/create Other --privat",
+      /^FAILED: Cannot use --privat there: expected --private/m,
+    );
     alice.type("exit\r");
     assert.equal(await alice.end(), 0);
     assert.deepEqual(alice.screen.strange, []);

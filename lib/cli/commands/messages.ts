@@ -33,7 +33,7 @@ interface ReadingOnce extends Reading {
 export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   names: ["get_messages"],
   short: ["read"],
-  takes: ["group", "time", "time"],
+  takes: ["group", "beginning", "time", "time"],
   family: "talk",
   help: "entries of a group's log",
   prompt: {
