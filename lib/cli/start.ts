@@ -11,7 +11,7 @@ import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
-import { atMost, valueOf, wholeNumber } from "./args.ts";
+import { atMost, type Given, type Options, valueOf, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
 import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";
@@ -68,8 +68,7 @@ export async function start(call: Call): Promise<number> {
     output,
     run,
     group: group?.id,
-    say: given.flags.has("say"),
-    yes: given.flags.has("yes"),
+    ...screenOptions(given),
     begin: group ? undefined : "list_groups",
     news: revived.then(({ groups, troubles }) => [
       ...groups.map(({ name, address }) => `${safeLine(name)}, made here, is at ${address} again`),
@@ -257,6 +256,25 @@ export async function chosenName(
     },
   }]);
   return checkedName(name);
+}
+
+/** Options of the prompt. */
+export const SCREEN_OPTIONS: Options = {
+  all: { type: "flag", help: "prompt: show the messages of every group as they come" },
+  "no-bell": { type: "flag", help: "prompt: no bell, no notice on the desktop at a mention" },
+  say: { type: "flag", help: "a script's lines that are no command are texts" },
+  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
+};
+
+export function screenOptions(
+  { flags }: Given,
+): Pick<RunPromptOptions, "all" | "bell" | "say" | "yes"> {
+  return {
+    all: flags.has("all"),
+    bell: !flags.has("no-bell"),
+    say: flags.has("say"),
+    yes: flags.has("yes"),
+  };
 }
 
 /** Runs the prompt on a terminal, otherwise the commands of standard input; the exit code. */

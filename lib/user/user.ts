@@ -99,15 +99,14 @@ export class User implements AsyncDisposable {
 
   /**
    * Changes the name that other members see. Resolves when every joined group that answers knows it,
-   * after 4.5 s at most; the others hear it later.
+   * after 4.5 s at most; the others, and those that are known to be away, hear it later.
    *
    * @param name 1 to 64 characters, no controls; spaces around it are dropped
    * @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept
    */
   async rename(name: string): Promise<void> {
     this.#name.choose(name);
-    // One that does not answer hears it later.
-    await Promise.all(this.#links().map((link) => link.join().catch(() => {})));
+    await this.#askAll((link) => link.join());
   }
 
   /**
@@ -176,10 +175,12 @@ export class User implements AsyncDisposable {
     return await readTopic(this.#link(target));
   }
 
-  /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
+  /**
+   * What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most;
+   * those that are known to be away are not waited for.
+   */
   async check(): Promise<readonly JoinedGroup[]> {
-    // Where no answer comes, the link's state tells.
-    await Promise.all(this.#links().map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
+    await this.#askAll((link) => link.ping(CHECK_WITHIN));
     return this.joined();
   }
 
@@ -395,5 +396,15 @@ export class User implements AsyncDisposable {
   /** To every joined group. */
   #links(): Link[] {
     return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
+  }
+
+  /** Asks every joined group; those that are known to be away are not waited for. */
+  async #askAll(ask: (link: Link) => Promise<unknown>): Promise<void> {
+    await Promise.all(
+      this.#links().map((link) => {
+        const answered = ask(link).catch(() => {}); // The link's state tells.
+        return link.state === "unreachable" ? undefined : answered;
+      }),
+    );
   }
 }

@@ -213,7 +213,10 @@ test("Tab completes commands, groups and members", () => {
     commands: PROMPT_COMMANDS.flatMap(({ names }) => names),
     short: ["join"],
     groups: ["Lobby", "Cool Group"],
-    members: ["alice", "Al Bundy"],
+    members: [
+      { user: "11111111-0000-8000-8000-000000000000", name: "alice" },
+      { user: "22222222-0000-8000-8000-000000000000", name: "Al Bundy" },
+    ],
   };
   assert.deepEqual(completions("jo", what), [["join_group "], "jo"]);
   assert.deepEqual(completions("/jo", what), [["/join_group "], "/jo"]);
@@ -223,6 +226,7 @@ test("Tab completes commands, groups and members", () => {
   assert.deepEqual(completions("/join c", what), [['"Cool Group"'], "c"]);
   assert.deepEqual(completions("ali", what), [["alice: "], "ali"]);
   assert.deepEqual(completions("hello @ali", what), [["@alice "], "@ali"]);
+  assert.deepEqual(completions("hello @al B", what), [["@Al Bundy "], "@al B"]);
   assert.deepEqual(completions("hello ", what), [[], "hello "]);
 });
 
