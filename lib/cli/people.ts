@@ -14,7 +14,7 @@ interface Person {
 /** A name, quoted where it could be read as part of the line. */
 export function quotedName(typed: string): string {
   const name = safeLine(typed);
-  const misleads = /[:"[\]]|^\*|\s{2}|#[0-9a-f]{8}|^$/i.test(name);
+  const misleads = /[:"[\]]|^\*|\s{2}|#([0-9a-f]{8}|~)|^$/i.test(name);
   return misleads ? `"${name.replaceAll('"', "'")}"` : name;
 }
 
@@ -35,6 +35,10 @@ export class People {
   /** @param members all of them */
   constructor(members: readonly Person[] = []) {
     for (const member of members) this.#enter(member);
+  }
+
+  get all(): Iterable<Person> {
+    return [...this.#names].map(([user, name]) => ({ user, name }));
   }
 
   get names(): Iterable<string> {

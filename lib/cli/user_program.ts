@@ -15,7 +15,7 @@ import { exportIdentity, importIdentity } from "./identity.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
 import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
-import { chosenName, start, talk } from "./start.ts";
+import { chosenName, SCREEN_OPTIONS, screenOptions, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -31,8 +31,7 @@ const OPTIONS: Options = {
     help: "entries of each group that stay on this disk, default 10,000 (else $ZGROUP_KEEP_LOCAL)",
   },
   ...COMMAND_OPTIONS,
-  say: { type: "flag", help: "a script's lines that are no command are texts" },
-  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
+  ...SCREEN_OPTIONS,
   port: { type: "text", value: "PORT", help: "port of the registry, default 5555" },
   host: { type: "text", value: "IP", help: "serve others at this address of the machine" },
   detach: { type: "flag", help: "in the background; status shows it, stop ends it" },
@@ -77,9 +76,11 @@ function onceEntry(command: Command | ProgramCommand): Entry {
   const { family, help, once, program, options = [] } = command;
   const { usage, example, help: own = help } = (once ?? program)!;
   const [name] = command.names;
-  const all = once
-    ? [...onceOptions(command), ...CONCERNING[name] ?? []]
-    : [...options, ...Object.keys(OWN_OPTIONS).filter((one) => OWN_OPTIONS[one] === name)];
+  const all = once ? [...onceOptions(command), ...CONCERNING[name] ?? []] : [
+    ...options,
+    ...Object.keys(OWN_OPTIONS).filter((one) => OWN_OPTIONS[one] === name),
+    ...(name === "start" ? Object.keys(LINE_OPTIONS) : []),
+  ];
   return {
     names: onceNames(command),
     family,
@@ -103,7 +104,7 @@ export const ABOUT: About = {
 function firstPage(): string[] {
   const { registry, name, json } = OPTIONS;
   return [
-    "Usage: user.ts              the prompt; commands line by line from a pipe",
+    "Usage: user.ts              the prompt; from a pipe commands, with --say texts",
     "       user.ts COMMAND …    one command and out",
     "       user.ts start        registry, group and prompt in one",
     "",
@@ -146,6 +147,10 @@ export function userProgram(
       if (owner !== command && (given.texts.has(option) || given.flags.has(option))) {
         throw new UsageError(`Cannot use --${option}: it belongs to user.ts ${owner}`);
       }
+    }
+    for (const option of Object.keys(SCREEN_OPTIONS)) {
+      if (command === undefined || command === "start" || !given.flags.has(option)) continue;
+      throw new UsageError(`Cannot use --${option} with ${command}: it belongs to the prompt`);
     }
     if (command === "start") return await start(call);
     if (command === "status") return await status(call);
@@ -201,7 +206,6 @@ async function openPrompt(call: Call): Promise<number> {
     servers,
     output,
     run,
-    say: given.flags.has("say"),
-    yes: given.flags.has("yes"),
+    ...screenOptions(given),
   }, call);
 }

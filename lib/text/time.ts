@@ -72,7 +72,22 @@ export function parseDuration(text: string): number {
 export function formatLocal(ms: number): string {
   const d = new Date(ms);
   const date = [d.getFullYear(), pad(d.getMonth() + 1), pad(d.getDate())].join("-");
-  return `${date} ${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
+  return `${date} ${formatClock(ms)}`;
+}
+
+/** `23:57:15`, local. */
+export function formatClock(ms: number): string {
+  const d = new Date(ms);
+  return `${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
+}
+
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/** `Fri 20 Nov 2026`, local. */
+export function formatDay(ms: number): string {
+  const d = new Date(ms);
+  return `${DAYS[d.getDay()]} ${d.getDate()} ${MONTHS[d.getMonth()]} ${d.getFullYear()}`;
 }
 
 /** `2026-11-20T23:57:15.253000`, local, as Python's `isoformat()` writes it. */

@@ -104,7 +104,7 @@ export class User implements AsyncDisposable {
 
   /**
    * Changes the name that other members see. Resolves when every joined group that answers knows it,
-   * after 4.5 s at most; the others hear it later.
+   * after 4.5 s at most; the others, and those that are known to be away, hear it later.
    *
    * @param name 1 to 64 characters, no controls; spaces around it are dropped
    * @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept
@@ -114,7 +114,8 @@ export class User implements AsyncDisposable {
     await Promise.all(
       this.#links().map((link) => {
         link.renew();
-        return link.join().catch(() => {}); // One that does not answer hears it later.
+        const told = link.join().catch(() => {}); // One that does not answer hears it later.
+        return isAway(link) ? undefined : told;
       }),
     );
   }
@@ -154,8 +155,8 @@ export class User implements AsyncDisposable {
    * the seq from which on it counts. Where it is so already, there is no entry of it. Without `role`
    * promote and demote go one step from the role that the member has when this is called.
    *
-   * @throws {Refusal} `forbidden` the role does not allow it; `not_found` no member, or several, of
-   * that name; {Unreachable}: it may have been done all the same
+   * @throws {Refusal} `forbidden` the role does not allow it; `not_found` no member, or several, whom
+   * that may be; {Unreachable}: it may have been done all the same
    */
   async act(target: string, action: Action): Promise<number> {
     const link = this.#link(target);
@@ -185,10 +186,17 @@ export class User implements AsyncDisposable {
     return await readTopic(this.#link(target));
   }
 
-  /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
+  /**
+   * What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most;
+   * those that are known to be away are not waited for.
+   */
   async check(): Promise<readonly JoinedGroup[]> {
-    // Where no answer comes, the link's state tells.
-    await Promise.all(this.#links().map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
+    await Promise.all(
+      this.#links().map((link) => {
+        const answered = link.ping(CHECK_WITHIN).catch(() => {}); // The link's state tells.
+        return isAway(link) ? undefined : answered;
+      }),
+    );
     return this.joined();
   }
 
@@ -252,8 +260,8 @@ export class User implements AsyncDisposable {
 
   /**
    * Sends what waits in the outbox, for one group or all: what this program or an earlier one could
-   * not. Answers what became of it in each group that something waited for, when all is out or
-   * nothing was accepted for `within`.
+   * not. Answers what became of it, in the one group or in each that something waited for, when all
+   * is out or nothing was accepted for `within`.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
@@ -406,4 +414,8 @@ export class User implements AsyncDisposable {
   #links(): Link[] {
     return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
   }
+}
+
+function isAway({ state }: Link): boolean {
+  return state === "unreachable";
 }

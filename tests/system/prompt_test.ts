@@ -42,7 +42,7 @@ test(
       await choose(/^1\. Cool Group - \S+\n2\. Lab - /m, "1");
       await choose("* alice joined", "2", "2");
       await choose("* Cool Group was founded", "2", "cool group");
-      await choose("[Cool Group] [", "4", "Cool Group", "said by the menu");
+      await choose("alice: said by the menu", "4", "Cool Group", "said by the menu");
       await choose(/alice: said by the menu[^]*alice: said by the menu/, "5", "Cool Group", "");
       await choose(/^1\. Cool Group - \S+ \*\n2\. Lab - /m, "6");
       await choose(/^alice#[0-9a-f]{8} \(here\)$/m, "7", "Lab");
@@ -76,7 +76,7 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["list_groups", "list_groups", /^1\. Cool Group - \S+\n2\. Lab - /m],
   ["list_groups", "LIST-GROUPS Co", /^1\. Cool Group - \S+$/m],
   ["join_group", 'join_group "Cool Group"', "* alice joined"],
-  ["create_group", "create_group My Room", /^\* My Room listens on 127\.0\.0\.1:\d+ for as long/m],
+  ["create_group", "create_group My Room", /^\* My Room listens on 127\.0\.0\.1:\d+/m],
   ["show_groups", "show_groups", /^1\. Cool Group - \S+\n2\. My Room - \S+ \(founder\) \*$/m],
   ["topic", "/topic what we do here", "* alice set the topic: what we do here"],
   ["topic", "/topic", /^what we do here$/m],
@@ -93,8 +93,8 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["ban", "/ban bob", "* alice banned bob"],
   ["unban", "/unban bob", /\* alice lifted the ban of \S+$/m],
   ["remove", "/remove alice", /FAILED: Cannot remove/],
-  ["send_message", "send_message Cool Group one line", "[Cool Group] ["],
-  ["get_messages", "get_messages Cool Group 1h", /alice: one line[^]*alice: one line/],
+  ["send_message", "send_message Cool Group one line", "SUCCESS"],
+  ["get_messages", "get_messages Cool Group 1h", /^\[Cool Group\] \[.*\] alice: one line$/m],
   ["switch", 'switch "cool group"', "* plain text goes to Cool Group now"],
   ["rename", "/rename Alicia", "SUCCESS"],
   ["fingerprint", "fingerprint Cool Group", /^\d+ [\w-]{43}$/m],
@@ -116,10 +116,20 @@ test("prompt: every command does what it says", { skip }, () =>
       await alice.enter(typed, shows);
       if (command !== "create_group") continue;
       await bob.join("My Room");
-      await alice.shows("[My Room] * bob joined");
+      await alice.shows("* bob joined");
     }
-    await alice.enter("hi there", /^\[20.*\] Alicia: hi there$/m);
+    await alice.enter("hi there", /^\[\d\d:\d\d:\d\d\] Alicia: hi there$/m);
+    await alice.enter("create Hidden --private", "* it is private: /invite makes a link");
+    await alice.shows("Hidden>");
+    await assert.rejects(bob.join("Hidden"), { code: "forbidden" });
+    await alice.enter("/invite", /^zgroup:\S+\/Hidden\/\S+$/m);
+    await alice.enter(
+      "/create Other --privat",
+      /^FAILED: Cannot use --privat there: expected --private/m,
+    );
     alice.type("exit\r");
+    await alice.shows("1 other is in My Room here: Enter ends it for them too");
+    alice.press("enter");
     assert.equal(await alice.end(), 0);
     assert.deepEqual(alice.screen.strange, []);
     const tried = new Set(SEEN.map(([command]) => command)).add("exit");

@@ -15,6 +15,8 @@ interface Seat {
   readonly columns?: number;
   readonly rows?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Options of the program. */
+  readonly args?: readonly string[];
   /** The prompt that is waited for. */
   readonly start?: RegExp;
 }
@@ -56,8 +58,11 @@ export class PromptWorld {
   }
 
   /** A person in front of the prompt, which is there. */
-  async person(name: string, { start = /^(zgroup|Lab|Cool Group)>/m, ...seat }: Seat = {}) {
-    const terminal = this.#keep(new Terminal(this.command(name), seat));
+  async person(
+    name: string,
+    { start = /^(zgroup|Lab|Cool Group)>/m, args = [], ...seat }: Seat = {},
+  ) {
+    const terminal = this.#keep(new Terminal(this.command(name, ...args), seat));
     await terminal.shows(start);
     return terminal;
   }

@@ -18,6 +18,7 @@ import {
 } from "../render.ts";
 import { fullLabel } from "../people.ts";
 import { ADMIN_OPTIONS } from "./admin.ts";
+import { CREATE_OPTIONS } from "./membership.ts";
 import { type Ask, type AtPrompt, type Command, promptOf, type Row } from "./command.ts";
 import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 
@@ -74,7 +75,10 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
     if (joined.length > 0) {
       const current = prompt?.live ? prompt.current?.id : undefined;
       return numbered(
-        joined.map((group) => joinedLine(group, style) + (group.id === current ? " *" : "")),
+        joined.map((group) => {
+          const unread = prompt?.unread(group) ?? group.unread;
+          return joinedLine({ ...group, unread }, style) + (group.id === current ? " *" : "");
+        }),
         prompt,
       );
     }
@@ -111,7 +115,7 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
   run: ({ user }, { id }) => user.members(id),
   text: (found, { style }) => found.map((one) => memberLine(one, style)),
   json: (found) => found,
-  after: (prompt, found) => prompt.saw(found.map(({ name }) => name)),
+  after: (prompt, found, group) => prompt.saw(group, found),
 };
 
 export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
@@ -157,6 +161,7 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
   help: "your name, id, folder and registries",
   prompt: { usage: "/whoami", example: "/whoami", help: "your name and id", read: () => {} },
   once: { usage: "whoami", example: "whoami", words: [0, 0], read: () => {} },
+  pace: "at once",
   run: ({ user: { id, name, registries }, home }) => ({ id, name, home, registries }),
   text: ({ id, name, home, registries }, { prompt }) =>
     prompt ? [`${fullLabel({ user: id, name })} ${id}`] : [
@@ -178,6 +183,7 @@ export const help: Row<string, void> = {
   help: "what there is, a family of it, or one command",
   prompt: { usage: "/help [FAMILY|COMMAND]", example: "/help talk", read: (rest) => rest },
   program: { usage: "help [FAMILY|COMMAND]", example: "help talk" },
+  pace: "at once",
   run: () => {},
   text: (_, context, word) => promptHelp(promptOf(context).commands, context.style, word),
 };
@@ -212,7 +218,9 @@ function promptEntry(command: Command): Entry {
   const { usage, example } = prompt!;
   // The short name of a long one: `/list` for `list_groups`.
   const [first, ...others] = names[0].includes("_") ? [...short, ...names] : [...names, ...short];
-  const own = Object.entries(ADMIN_OPTIONS).filter(([name]) => usage.includes(`--${name}`));
+  const own = Object.entries({ ...CREATE_OPTIONS, ...ADMIN_OPTIONS }).filter(([name]) =>
+    usage.includes(`--${name}`)
+  );
   return {
     names: [`/${first}`, ...others],
     family,
@@ -229,6 +237,7 @@ export const menu: Row<void, void> = {
   family: "program",
   help: "numbered choices",
   prompt: { usage: "/menu", example: "/menu", read: () => {} },
+  pace: "first",
   run: (context) => choose(promptOf(context)),
   text: () => [],
 };
@@ -272,6 +281,7 @@ export const exit: Row<void, void> = {
   help: "leave the program (also Ctrl-D)",
   prompt: { usage: "/exit", example: "/exit", read: () => {} },
   menu: { number: 9, text: "Exit", asks: [] },
+  pace: "at once",
   run: (context) => void (promptOf(context).ended = true),
   text: () => [],
 };
