@@ -74,3 +74,12 @@ export interface Servers {
   /** Ends them if they are this program's own. */
   close(): Promise<void>;
 }
+
+/** When servers end: with this program, with another one's terminal, or when they are stopped. */
+export type End = "here" | "elsewhere" | "background";
+
+/** When the servers of a folder end. */
+export async function endOf(servers: Servers): Promise<End> {
+  if (servers.own) return "here";
+  return (await servers.look())?.background ? "background" : "elsewhere";
+}

@@ -37,6 +37,8 @@ export type ServersNews =
   | { readonly ready: true }
   /** Another process serves this home: ask that one. */
   | { readonly held: true }
+  /** It outlasts who started it from now on. */
+  | { readonly background: true }
   /** It could not begin. */
   | { readonly failure: Failure }
   /** Something ended by itself, a sentence. */

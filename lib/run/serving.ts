@@ -81,9 +81,9 @@ export class Serving {
       try {
         for (const hosted of hostedIn(home)) {
           await this.#revive(hosted, registries).then(
-            ({ name, address, moved }) => {
-              groups.push({ name, address });
-              if (moved) troubles.push(moved);
+            (group) => {
+              if (group) groups.push(group);
+              if (group?.moved) troubles.push(group.moved);
             },
             (error) => isHeld(error) || troubles.push(sentence(error)),
           );
@@ -95,10 +95,10 @@ export class Serving {
     return { groups, troubles };
   }
 
+  /** Undefined where it is served already. */
   async #revive(hosted: Hosted, registries: readonly string[]) {
     const { home, name, address } = hosted;
-    const running = this.#groups.get(groupFolder(home, name));
-    if (running) return { name, address: running.address, moved: undefined };
+    if (this.#groups.has(groupFolder(home, name))) return undefined;
     try {
       const group = await this.#open(hosted, { ...hosted, registries });
       return { name, address: group.address, moved: undefined };

@@ -10,7 +10,7 @@ import type { JoinedGroup, Left, Trusted } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
 import type { Options } from "../args.ts";
-import type { HostOptions } from "../servers.ts";
+import { type End, endOf, type HostOptions } from "../servers.ts";
 import { type AtPrompt, promptOf, type Row, type Shown } from "./command.ts";
 import {
   didYouMean,
@@ -144,7 +144,10 @@ interface Creating extends HostOptions {
 }
 
 /** Gives the group that was started here, then the same one joined. */
-export const create: Row<Creating, { readonly address: string } | JoinedGroup> = {
+export const create: Row<
+  Creating,
+  { readonly address: string; readonly end: End } | JoinedGroup
+> = {
   names: ["create_group"],
   short: ["create"],
   takes: ["name"],
@@ -167,14 +170,15 @@ export const create: Row<Creating, { readonly address: string } | JoinedGroup> =
   },
   menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
   async *run(context, { name, ...options }) {
-    const group = await promptOf(context).servers.host(name, options);
-    yield { address: group.address };
+    const { servers } = promptOf(context);
+    const group = await servers.host(name, options);
+    yield { address: group.address, end: await endOf(servers) };
     yield await context.user.join(group.address);
   },
-  text: (created, { style, prompt }, creating) =>
+  text: (created, { style }, creating) =>
     "id" in created
       ? [success(style)]
-      : [{ remark: hosted(creating, created.address, prompt) }, ...howToEnter(creating, created)],
+      : [{ remark: hosted(creating, created) }, ...howToEnter(creating, created)],
   after: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
 };
 
@@ -184,10 +188,17 @@ export const CREATE_OPTIONS: Options = {
   unlisted: { type: "flag", help: "tell no registry of it" },
 };
 
-function hosted({ name }: Creating, address: string, prompt: AtPrompt | undefined): string {
-  const until = prompt?.servers.own ? "until this program ends" : "in the background";
+function hosted(
+  { name }: Creating,
+  { address, end }: { readonly address: string; readonly end: End },
+): string {
+  const until = {
+    here: "until this program ends",
+    elsewhere: "until another prompt of this folder ends",
+    background: "in the background",
+  }[end];
   return `${safeLine(name)} listens on ${address} ${until}, and comes back with the next start; ` +
-    `stop ${typedName(name)} ends that`;
+    `/stop ${typedName(name)} ends that`;
 }
 
 function howToEnter(
