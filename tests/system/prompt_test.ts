@@ -96,6 +96,9 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["send_message", "send_message Cool Group one line", "[Cool Group] ["],
   ["get_messages", "get_messages Cool Group 1h", /alice: one line[^]*alice: one line/],
   ["switch", 'switch "cool group"', "* plain text goes to Cool Group now"],
+  ["unsend", "/unsend", "* nothing waits to be sent"],
+  ["flush", "/flush", /^\* nothing waits to be sent\nSUCCESS$/m],
+  ["status", "/status", /^ +My Room +127\.0\.0\.1:\d+ .* connected$/m],
   ["rename", "/rename Alicia", "SUCCESS"],
   ["fingerprint", "fingerprint Cool Group", /^\d+ [\w-]{43}$/m],
   ["whoami", "whoami", /^Alicia#[0-9a-f]{8} [0-9a-f-]{36}$/m],
@@ -127,11 +130,12 @@ test("prompt: every command does what it says", { skip }, () =>
       "/create Other --privat",
       /^FAILED: Cannot use --privat there: expected --private/m,
     );
+    await alice.enter("/stop Hidden", "* Hidden is served no more");
     await alice.enter("exit", "1 other is in My Room here: Enter ends it");
     alice.type("\r");
     assert.equal(await alice.end(), 0);
     assert.deepEqual(alice.screen.strange, []);
-    const tried = new Set(SEEN.map(([command]) => command)).add("exit");
+    const tried = new Set(SEEN.map(([command]) => command)).add("stop").add("exit");
     assert.deepEqual(
       PROMPT_COMMANDS.map(({ names }) => names[0]).filter((one) => !tried.has(one)),
       [],
