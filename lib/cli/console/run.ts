@@ -281,7 +281,11 @@ function wayOut({ current }: Prompt, line: Doubtful, says = true): string {
 /** A text for the current group. A person does not wait for it, a script does. */
 async function runText(prompt: Prompt, text: string): Promise<void> {
   const group = prompt.current;
-  if (!group) return prompt.fail("You are in no group: join_group G first");
+  if (!group) {
+    return prompt.fail(
+      "You are in no group: join_group NAME first, list_groups shows what there is",
+    );
+  }
   const sent = prompt.send(group, text);
   if (prompt.live) return;
   if (await sent) prompt.print(success(prompt.screen.style));
