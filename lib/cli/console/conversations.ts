@@ -19,7 +19,7 @@ const BEFORE = 3;
 const ROWS_LEFT = 5;
 
 interface ConversationsOptions {
-  readonly user: Pick<User, "id" | "name" | "members" | "seen" | "joined">;
+  readonly user: Pick<User, "id" | "name" | "members" | "seen" | "joined" | "kept">;
   readonly screen: Screen;
   /** Every group's entries are shown as they come, each under its group's name. */
   readonly all: boolean;
@@ -74,7 +74,22 @@ export class Conversations {
     this.#current = group?.id;
     if (!group || !this.#options.screen.live) return;
     if (this.#options.all) this.#view(group.id).read();
-    else this.#present(group);
+    else if (this.#view(group.id).isLoaded) this.#present(group);
+    else void this.away(group);
+  }
+
+  /** Shows what is kept on this disk of the current group, which does not answer and never did here. */
+  async away(group: GroupRef): Promise<void> {
+    const { user, say, print } = this.#options;
+    const isAway = user.joined().some(({ id, state }) =>
+      id === group.id && state === "unreachable"
+    );
+    if (!isAway || group.id !== this.#current || this.#view(group.id).isLoaded) return;
+    const kept: GroupEntry[] = [];
+    for await (const entry of user.kept(group.id, { last: true, limit: LAST })) kept.push(entry);
+    if (kept.length === 0) return;
+    say(`the last that was read of ${group.name}:`);
+    for (const entry of kept) print(this.#next(group, entry));
   }
 
   forget({ id }: GroupRef): void {

@@ -96,6 +96,10 @@ export class Prompt implements AtPrompt {
     this.#absences = new Absences({
       isJoined: (group) => this.joined.some(({ name }) => name === group),
       say,
+      away: (name) => {
+        const group = this.joined.find((group) => group.name === name);
+        if (group) void this.#conversations.away(group);
+      },
     });
     this.#watches = new Watches(user, {
       caughtUp: (group, entries, fresh) => this.#caughtUp(group, entries, fresh),
