@@ -170,6 +170,76 @@ export const Group: {
  * rmSync(home, { recursive: true });
  * ```
  *
+ * @example A bot: each message once, whatever is tried again
+ * ```ts
+ * import { randomUUID } from "node:crypto";
+ * import { connect, Group, type GroupEntry, Registry } from "./mod.ts";
+ *
+ * function told(entry: GroupEntry): string {
+ *   switch (entry.kind) {
+ *     case "message":
+ *       return `${entry.name}: ${entry.text}`;
+ *     case "rename":
+ *       return `${entry.body.before} is ${entry.name} now`;
+ *     default: // join, leave, what admins do, and what later versions add
+ *       return `${entry.name}: ${entry.kind}`;
+ *   }
+ * }
+ *
+ * await using registry = await Registry.start({ port: 0 });
+ * const registries = [registry.address];
+ * await using _group = await Group.start({ name: "Lab", registries });
+ * await using bot = await connect({ name: "bot", registries });
+ * await using alice = await connect({ name: "alice", registries });
+ * await bot.join("Lab");
+ * await alice.join("Lab");
+ *
+ * const mid = randomUUID(); // of an order, a webhook, a line of a file
+ * await alice.send("Lab", "coffee, please", { mid });
+ * const { duplicate } = await alice.send("Lab", "coffee, please", { mid });
+ * console.log(duplicate);
+ * //=> true
+ * for await (const entry of bot.follow("Lab", { from: "start" })) {
+ *   console.log(told(entry));
+ *   //=> Lab: founded
+ *   //=> bot: join
+ *   //=> alice: join
+ *   //=> alice: coffee, please
+ *   if (entry.kind === "message") break;
+ * }
+ * ```
+ *
+ * @example A group that does not answer
+ * ```ts
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { connect, Group, Unreachable } from "./mod.ts";
+ *
+ * const data = mkdtempSync(join(tmpdir(), "zgroup-example-"));
+ * const former = await Group.start({ name: "Lab", data, unlisted: true });
+ * const { address } = former;
+ * const user = await connect({ name: "alice", registries: [] });
+ * await user.join(address);
+ * await former.close();
+ * for (const text of ["hello", "never mind"]) {
+ *   await user.send("Lab", text, { within: 100 }).catch((error) => {
+ *     if (!(error instanceof Unreachable)) throw error; // It waits in the outbox.
+ *   });
+ * }
+ * const [, second] = user.unsent("Lab");
+ * const { text, tried } = user.unsend("Lab", second.mid);
+ * console.log(text, tried ? "is perhaps there" : "is not sent");
+ * //=> never mind is not sent
+ *
+ * const group = await Group.start({ name: "Lab", data, address, unlisted: true });
+ * const [{ sent, waiting }] = await user.flush("Lab", { within: 10_000 });
+ * console.log(sent, waiting);
+ * //=> 1 0
+ * for (const open of [user, group]) await open.close();
+ * rmSync(data, { recursive: true });
+ * ```
+ *
  * @example Look at what one trusts
  * ```ts
  * import { connect, Group, Registry } from "./mod.ts";
@@ -230,9 +300,12 @@ export type {
   Action,
   Alarm,
   Fingerprint,
+  Flushed,
+  FlushOptions,
   FollowRange,
   InviteTerms,
   JoinedGroup,
+  Left,
   LinkState,
   MadeInvite,
   MemberInfo,
@@ -246,5 +319,6 @@ export type {
   SendOptions,
   ServerFound,
   Trusted,
+  Unsent,
   UserEvent,
 } from "./lib/user/types.ts";

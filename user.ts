@@ -2,7 +2,6 @@
 import process from "node:process";
 import { askSecret } from "./lib/cli/secret.ts";
 import { ask, processOutput, stdinSize } from "./lib/cli/streams.ts";
-import { userProgram } from "./lib/cli/user_program.ts";
 import { isListening } from "./lib/registry/probe.ts";
 import { ownAddresses } from "./lib/run/machine.ts";
 import { main } from "./lib/run/main.ts";
@@ -21,6 +20,7 @@ await main(async (signal, onClose) => {
     const { serversProgram } = await import("./lib/run/serve_home.ts");
     return await serversProgram(words.slice(1), { signal, onClose });
   }
+  const { userProgram } = await import("./lib/cli/user_program.ts");
   return await userProgram(
     words,
     {

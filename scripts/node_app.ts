@@ -10,7 +10,7 @@ import { must } from "./run_command.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PROGRAMS = ["registry", "group", "user"];
 /** What tests read beside themselves. */
-const BESIDE_TESTS = /^(tests|scripts|deno\.json|.*\.md)$/;
+const BESIDE_TESTS = /^(tests|scripts|examples|deno\.json|.*\.md)$/;
 
 /** A version of Node. */
 export interface Node {
@@ -44,6 +44,7 @@ export async function installTestPackages(folder: string, node: Node): Promise<v
   const { dependencies, optionalDependencies } = JSON.parse(readFileSync(installed, "utf8"));
   const { imports } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
   const packages = Object.entries(imports as Record<string, string>)
+    .filter(([, specifier]) => specifier.startsWith("npm:"))
     .filter(([name]) => !Object.hasOwn({ ...dependencies, ...optionalDependencies }, name))
     .map(([, specifier]) => specifier.replace(/^npm:/, ""));
   await npmInstall(folder, node, packages);

@@ -51,7 +51,7 @@ export function told(entry: GroupEntry): string {
 }
 
 export async function lines(user: User): Promise<string[]> {
-  const options: SendOptions = { within: 1_000 };
+  const options: SendOptions = { within: 1_000, mid: "0199f2e4-7a10-7c3e-9b52-8d6f0a1b2c3d" };
   await user.send("Lab", "hi", options);
   // @ts-expect-error There is no such option.
   await user.send("Lab", "hi", { withn: 1_000 });

@@ -14,7 +14,7 @@ interface Person {
 /** A name, quoted where it could be read as part of the line. */
 export function quotedName(typed: string): string {
   const name = safeLine(typed);
-  const misleads = /[:"[\]]|^\*|\s{2}|#[0-9a-f]{8}|^$/i.test(name);
+  const misleads = /[:"[\]]|^\*|\s{2}|#([0-9a-f]{8}|~)|^$/i.test(name);
   return misleads ? `"${name.replaceAll('"', "'")}"` : name;
 }
 

@@ -212,11 +212,20 @@ export function joinedFields(group: JoinedGroup): object {
 }
 
 /** What `trust` did, with the short keys that people compare. */
-export function trustedLine({ what, before, now, changed, unsent = 0 }: Trusted): string {
+export function trustedLine(
+  { what, before, now, changed, member, unsent = 0 }: Trusted,
+): string {
   if (!changed) return `${what} is the one you know, its key is ${shortKey(now)}`;
-  const known = before === undefined
-    ? `${what} is known by the key ${shortKey(now)} from now on`
-    : `${what} had the key ${shortKey(before)} and is known by ${shortKey(now)} from now on`;
+  const membership = member === undefined
+    ? ""
+    : member
+    ? "; you are a member of the one that answers"
+    : "; you are no member of the one that answers: join it to talk there";
+  const known =
+    (before === undefined
+      ? `${what} is known by the key ${shortKey(now)} from now on`
+      : `${what} had the key ${shortKey(before)} and is known by ${shortKey(now)} from now on`) +
+    membership;
   if (unsent === 0) return known;
   const [were, them] = unsent === 1 ? ["was", "it"] : ["were", "them"];
   return `${known}; ${counted(unsent, "message")} for the former one ${were} not sent, and the ` +

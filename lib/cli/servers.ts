@@ -39,6 +39,18 @@ export interface Revived {
   readonly troubles: readonly string[];
 }
 
+/** How a group is served. */
+export interface HostOptions {
+  /** `HOST:PORT`; default a free port, or its former one. */
+  readonly address?: string | undefined;
+  /** It is brought back by {@linkcode Servers.revive} from now on; default true. */
+  readonly keep?: boolean;
+  /** Only who is invited may enter. */
+  readonly private?: boolean;
+  /** Tell no registry of it. */
+  readonly unlisted?: boolean;
+}
+
 /** The servers of a folder, whoever started them; what is asked of them starts them. */
 export interface Servers {
   /** They end with this program. */
@@ -47,11 +59,8 @@ export interface Servers {
   look(except?: string): Promise<Served | undefined>;
   /** Serves a registry. @throws {Refusal} `address_taken` */
   registry(address: string): Promise<ServedRegistry>;
-  /** Serves a group. `keep`: it is brought back by {@linkcode revive} from now on. */
-  host(
-    name: string,
-    options?: { readonly address?: string | undefined; readonly keep?: boolean },
-  ): Promise<ServedRegistry>;
+  /** Serves a group. @throws {Refusal} `forbidden` it runs already, and lets in others than asked */
+  host(name: string, options?: HostOptions): Promise<ServedRegistry>;
   /** Serves the groups again that were made here. */
   revive(): Promise<Revived>;
   /** Serves a group no more, and does not bring it back; false where it is not served here. */
@@ -64,4 +73,13 @@ export interface Servers {
   onTrouble(tell: (text: string) => void): void;
   /** Ends them if they are this program's own. */
   close(): Promise<void>;
+}
+
+/** When servers end: with this program, with another one's terminal, or when they are stopped. */
+export type End = "here" | "elsewhere" | "background";
+
+/** When the servers of a folder end. */
+export async function endOf(servers: Servers): Promise<End> {
+  if (servers.own) return "here";
+  return (await servers.look())?.background ? "background" : "elsewhere";
 }

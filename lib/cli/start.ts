@@ -11,13 +11,13 @@ import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
-import { atMost, type Given, type Options, wholeNumber } from "./args.ts";
+import { atMost, type Given, type Options, valueOf, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
 import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";
 import type { Call, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
-import type { ServedRegistry, Servers } from "./servers.ts";
+import { type End, endOf, type ServedRegistry, type Servers } from "./servers.ts";
 import { linesOf } from "./streams.ts";
 
 /** The group that everybody starts in. */
@@ -55,7 +55,7 @@ export async function start(call: Call): Promise<number> {
   const lobby = await lobbyAt(user, servers, meeting);
   const group = lobby && await user.join(lobby.address ?? LOBBY);
   await output.print(
-    notice(howItIs({ call, meeting, opened, group, servers }), output.style),
+    notice(howItIs({ call, meeting, opened, group, end: await endOf(servers) }), output.style),
   );
   if (opened && host !== undefined) {
     await output.print(`  on another machine  ${toJoin(call, opened)}`);
@@ -78,12 +78,12 @@ export async function start(call: Call): Promise<number> {
 }
 
 /** What runs where, as the first line says it. */
-function howItIs({ call, meeting, opened, group, servers }: {
+function howItIs({ call, meeting, opened, group, end }: {
   readonly call: Call;
   readonly meeting: Meeting;
   readonly opened: ServedRegistry | undefined;
   readonly group: JoinedGroup | undefined;
-  readonly servers: Servers;
+  readonly end: End;
 }): string {
   const [address] = meeting.registries.map((typed) => splitRegistry(typed)?.address);
   if (!group) {
@@ -92,8 +92,12 @@ function howItIs({ call, meeting, opened, group, servers }: {
   const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
   if (!opened) return `joined ${lobby} of the registry ${address}, which runs already`;
   const registry = `registry ${address} (short key ${shortKey(opened.key)})`;
-  const until = servers.own ? "run beside this prompt and end with it" : "run in the background";
-  const again = servers.own
+  const until = {
+    here: "run beside this prompt and end with it",
+    elsewhere: "run beside another prompt of this folder and end with that",
+    background: "run in the background",
+  }[end];
+  const again = end === "here"
     ? `; ${call.doors.typed(`start${homeOption(call.given)}`)} in another terminal is another user`
     : "";
   return `${registry} and ${lobby} ${until}${again}`;
@@ -102,13 +106,18 @@ function howItIs({ call, meeting, opened, group, servers }: {
 /** `start --detach`: the servers alone, which go on when this ends. */
 async function startInBackground(call: Call): Promise<number> {
   const { given, home, doors, output, run } = call;
+  if (given.texts.has("profile")) {
+    throw new UsageError("Cannot use --profile with --detach: servers are those of a whole folder");
+  }
   const meeting = await meetingOf(call, home);
   const { registries, own, host } = meeting;
   const where = { home, registries, transport: given.texts.get("transport") };
   const servers = await doors.servers({ ...where, host });
   run.onClose(() => servers.close());
   const opened = own === undefined ? undefined : await registryAt(own, servers, doors);
-  const looking = await doors.lookingUser(where);
+  const name = valueOf(given, "name", checkedName);
+  const looking =
+    await (name === undefined ? doors.lookingUser(where) : doors.openUser({ ...where, name }));
   run.onClose(() => looking.close());
   await lobbyAt(looking, servers, meeting);
   const { troubles } = await servers.revive();

@@ -76,9 +76,11 @@ function onceEntry(command: Command | ProgramCommand): Entry {
   const { family, help, once, program, options = [] } = command;
   const { usage, example, help: own = help } = (once ?? program)!;
   const [name] = command.names;
-  const all = once
-    ? [...onceOptions(command), ...CONCERNING[name] ?? []]
-    : [...options, ...Object.keys(OWN_OPTIONS).filter((one) => OWN_OPTIONS[one] === name)];
+  const all = once ? [...onceOptions(command), ...CONCERNING[name] ?? []] : [
+    ...options,
+    ...Object.keys(OWN_OPTIONS).filter((one) => OWN_OPTIONS[one] === name),
+    ...(name === "start" ? Object.keys(LINE_OPTIONS) : []),
+  ];
   return {
     names: onceNames(command),
     family,
@@ -102,7 +104,7 @@ export const ABOUT: About = {
 function firstPage(): string[] {
   const { registry, name, json } = OPTIONS;
   return [
-    "Usage: user.ts              the prompt; commands line by line from a pipe",
+    "Usage: user.ts              the prompt; from a pipe commands, with --say texts",
     "       user.ts COMMAND …    one command and out",
     "       user.ts start        registry, group and prompt in one",
     "",

@@ -22,6 +22,13 @@ export function shortId(user: string): string {
   return `#${user.slice(0, 8)}`;
 }
 
+/** A short id, and the name before it if there is one: `alice#1a2b3c4d`. */
+export function splitShortId(typed: string): { name: string; short: string } | undefined {
+  const [, name, hex, claimed] = /^(.*)#(?:([0-9a-f]{8})|(~[\x21-\x7e]{1,7}))$/i.exec(typed) ?? [];
+  const id = hex?.toLowerCase() ?? claimed;
+  return id === undefined ? undefined : { name, short: `#${id}` };
+}
+
 /** A message id: a version 7 UUID in lower case, so that text order is time order. */
 export function isMid(text: string): boolean {
   return text.length === 36 && UUID7.test(text);

@@ -47,6 +47,10 @@ export interface HostedFile {
     readonly name: string;
     /** `HOST:PORT` that was asked for; absent: any. */
     readonly address?: string;
+    /** Only who is invited may enter. */
+    readonly private?: boolean;
+    /** No registry is told of it. */
+    readonly unlisted?: boolean;
   }[];
 }
 
@@ -130,7 +134,12 @@ const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, kno
     sum: v.optional(v.number()),
   }),
   v.object({ main: v.pipe(count, v.maxValue(65_535)) }),
-  v.object({ groups: v.array(v.object({ name, address: v.optional(string) })) }),
+  v.object({
+    groups: v.array(v.object({
+      ...{ name, address: v.optional(string) },
+      ...{ private: v.optional(v.boolean()), unlisted: v.optional(v.boolean()) },
+    })),
+  }),
   v.object({ to: string }),
   v.record(string, key),
   v.object({

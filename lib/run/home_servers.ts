@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Revived, Served, ServedRegistry, Servers } from "../cli/servers.ts";
+import type { HostOptions, Revived, Served, ServedRegistry, Servers } from "../cli/servers.ts";
 import { FolderUnusable, sentence } from "../errors.ts";
 import { ask } from "./ask_holder.ts";
 import { dropHosted, foldersOf, hostedIn } from "./hosted_file.ts";
@@ -20,6 +20,8 @@ import { again } from "./this_program.ts";
 
 export { foldersOf } from "./hosted_file.ts";
 
+/** Servers say each second that they are there; those that are silent for longer hang, ms. */
+const SILENCE = 10_000;
 /** How long servers that were told to end may take, ms; they give up before. */
 const ENDS_WITHIN = 10_000;
 /** How often it is looked whether they have ended, ms. */
@@ -35,6 +37,14 @@ export interface HomeServersOptions {
   readonly host?: string | undefined;
   /** URL of the program's script. */
   readonly program: string;
+}
+
+const CANNOT = "Cannot start the servers beside this program";
+
+/** Why no process can be started, with the way out where one is known. */
+function whyNot(cause: unknown): string {
+  const text = sentence(cause);
+  return text.includes("--allow-run") ? "Deno may not run them, add --allow-run" : text;
 }
 
 /** See {@linkcode Servers}. */
@@ -64,10 +74,10 @@ export class HomeServers implements Servers {
     return this.#demand({ op: "registry", address });
   }
 
-  host(name: string, { address, keep = true }: Parameters<Servers["host"]>[1] = {}) {
+  host(name: string, { address, keep = true, ...who }: HostOptions = {}) {
     const { registries } = this.#options;
     const where = address === undefined ? {} : { address };
-    return this.#demand<ServedRegistry>({ op: "host", name, ...where, registries, keep });
+    return this.#demand<ServedRegistry>({ op: "host", name, ...where, registries, keep, ...who });
   }
 
   async revive(): Promise<Revived> {
@@ -88,8 +98,6 @@ export class HomeServers implements Servers {
 
   async detach(): Promise<void> {
     await this.#demand({ op: "detach" });
-    this.#child?.removeAllListeners("exit");
-    this.#child?.unref();
     this.#child = undefined;
   }
 
@@ -127,7 +135,7 @@ export class HomeServers implements Servers {
 
   /** Asks; undefined where none run. */
   #ask<Reply extends object>(request: ServersRequest): Promise<Reply | undefined> {
-    return ask<Reply>(serversFolder(this.#home), request);
+    return ask<Reply>(serversFolder(this.#home), request, {}, SILENCE);
   }
 
   /** Asks, and starts them where none run. */
@@ -159,34 +167,29 @@ export class HomeServers implements Servers {
     mkdirSync(join(this.#home, "logs"), { recursive: true, mode: 0o700 });
     const errors = openSync(this.#log, "a", 0o600);
     const { promise: begun, resolve: begin, reject: fail } = Promise.withResolvers<void>();
-    const cannot = "Cannot start the servers beside this program";
-    let child: ChildProcess;
-    try {
-      child = spawn(file, args, {
-        detached: true,
-        stdio: ["pipe", "pipe", errors],
-        ...(cwd === undefined ? {} : { cwd }),
-      });
-    } catch (cause) {
-      if (!/--allow-run/.test(String(cause))) throw cause;
-      throw new FolderUnusable(`${cannot}: Deno may not run them, add --allow-run`, { cause });
-    } finally {
-      closeSync(errors);
-    }
+    const failed = (cause: unknown) =>
+      fail(new FolderUnusable(`${CANNOT}: ${whyNot(cause)}`, { cause }));
+    const child = spawn(file, args, {
+      detached: true,
+      stdio: ["pipe", "pipe", errors],
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    closeSync(errors);
     const over = Promise.withResolvers<void>();
     let held = false;
     const take = (news: ServersNews) => {
       if ("ready" in news) begin();
       else if ("trouble" in news) this.#tell(news.trouble);
+      else if ("background" in news) this.#child = undefined;
       else if ("failure" in news) fail(errorOf(news.failure));
       else held = true;
     };
-    child.once("error", (cause) => fail(new Error(`${cannot}: ${cause.message}`, { cause })));
-    child.once("exit", (code, signal) => {
+    child.once("error", failed);
+    child.once("close", (code, signal) => {
       over.resolve();
       if (held) return begin(); // Another process was faster: that one is asked.
       const how = signal ?? `exit code ${code}`;
-      fail(new Error(`${cannot}: they ended at once (${how}); see ${this.#log}`));
+      fail(new Error(`${CANNOT}: they ended at once (${how}); see ${this.#log}`));
       if (this.#child !== child) return;
       this.#child = undefined;
       if (!this.#closing) this.#tell(this.#gone(how));

@@ -74,6 +74,7 @@ export async function serveHome(argv: readonly string[], { signal, onClose }: Ru
       }
       case "detach":
         background = true;
+        say({ background });
         return DONE;
       case "stop":
         stopping = true;

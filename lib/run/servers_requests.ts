@@ -20,6 +20,10 @@ export type ServersRequest =
     readonly registries: readonly string[];
     /** Bring it back whenever the servers of this home start again. */
     readonly keep: boolean;
+    /** Only who is invited may enter. */
+    readonly private?: boolean;
+    /** Tell no registry of it. */
+    readonly unlisted?: boolean;
   }
   | { readonly op: "revive"; readonly registries: readonly string[] }
   | { readonly op: "unhost"; readonly name: string }
@@ -33,6 +37,8 @@ export type ServersNews =
   | { readonly ready: true }
   /** Another process serves this home: ask that one. */
   | { readonly held: true }
+  /** It outlasts who started it from now on. */
+  | { readonly background: true }
   /** It could not begin. */
   | { readonly failure: Failure }
   /** Something ended by itself, a sentence. */
@@ -50,14 +56,20 @@ export function serversLog(home: string): string {
 
 /** The request of a value; undefined where it is none. */
 export function serversRequest(value: unknown): ServersRequest | undefined {
-  const { op, name, address, registries, keep, except } = (value ?? {}) as Record<string, unknown>;
+  const request = (value ?? {}) as Record<string, unknown>;
+  const { op, name, address, registries, keep, except } = request;
   switch (op) {
     case "registry":
       return isAddress(address) ? { op, address } : undefined;
     case "host":
       if (!isName(name) || !areTexts(registries) || typeof keep !== "boolean") return undefined;
-      if (address === undefined) return { op, name, registries, keep };
-      return typeof address === "string" ? { op, name, address, registries, keep } : undefined;
+      if (address !== undefined && typeof address !== "string") return undefined;
+      return {
+        ...{ op, name, registries, keep },
+        ...(address === undefined ? {} : { address }),
+        ...(request.private === true ? { private: true } : {}),
+        ...(request.unlisted === true ? { unlisted: true } : {}),
+      };
     case "revive":
       return areTexts(registries) ? { op, registries } : undefined;
     case "unhost":

@@ -26,6 +26,8 @@ export interface ServingOptions {
 interface HostOptions {
   readonly address?: string | undefined;
   readonly registries: readonly string[];
+  readonly private?: boolean;
+  readonly unlisted?: boolean;
 }
 
 export class Serving {
@@ -63,10 +65,11 @@ export class Serving {
     { keep, ...options }: HostOptions & { readonly keep: boolean },
   ): Promise<ServedRegistry> {
     const { home } = this.#options;
-    const { address } = options;
-    const group = this.#groups.get(groupFolder(home, name)) ??
-      await this.#open({ home, name }, options);
-    if (keep) keepHosted({ home, name, ...(address === undefined ? {} : { address }) });
+    const running = this.#groups.get(groupFolder(home, name));
+    if (running) requireAccess(running, options.private ?? false);
+    const group = running ?? await this.#open({ home, name }, options);
+    const { registries: _, ...kept } = options;
+    if (keep) keepHosted({ home, name, ...kept });
     return { address: group.address, key: group.key };
   }
 
@@ -78,9 +81,9 @@ export class Serving {
       try {
         for (const hosted of hostedIn(home)) {
           await this.#revive(hosted, registries).then(
-            ({ name, address, moved }) => {
-              groups.push({ name, address });
-              if (moved) troubles.push(moved);
+            (group) => {
+              if (group) groups.push(group);
+              if (group?.moved) troubles.push(group.moved);
             },
             (error) => isHeld(error) || troubles.push(sentence(error)),
           );
@@ -92,26 +95,31 @@ export class Serving {
     return { groups, troubles };
   }
 
+  /** Undefined where it is served already. */
   async #revive(hosted: Hosted, registries: readonly string[]) {
     const { home, name, address } = hosted;
-    const running = this.#groups.get(groupFolder(home, name));
-    if (running) return { name, address: running.address, moved: undefined };
+    if (this.#groups.has(groupFolder(home, name))) return undefined;
     try {
-      const group = await this.#open(hosted, { address, registries });
+      const group = await this.#open(hosted, { ...hosted, registries });
       return { name, address: group.address, moved: undefined };
     } catch (error) {
       const isTaken = error instanceof Refusal && error.code === "address_taken";
       if (address === undefined || !isTaken) throw error;
-      const group = await this.#open(hosted, { registries });
+      const group = await this.#open(hosted, { ...hosted, registries, address: undefined });
       const moved = `${safeLine(name)} listens on ${group.address}: ${address} is taken`;
       return { name, address: group.address, moved };
     }
   }
 
-  async #open({ home, name }: Hosted, { address, registries }: HostOptions) {
+  async #open({ home, name }: Hosted, { address, registries, ...who }: HostOptions) {
     const { host, transport, log, trouble } = this.#options;
     const at = address ?? formatAddress({ host, port: 0 });
-    const group = await openGroup({ home, name, address: at, registries, transport, log });
+    const { private: isPrivate, unlisted } = who;
+    const access = { private: isPrivate ?? false, unlisted: unlisted ?? false };
+    const group = await openGroup({
+      ...{ home, name, address: at, registries, transport, log },
+      ...access,
+    });
     const folder = groupFolder(home, name);
     this.#groups.set(folder, group);
     void group.stopped.then((error) => {
@@ -162,6 +170,16 @@ export class Serving {
     await Promise.all([...this.#groups.values()].map((group) => group.close()));
     await this.#registry?.close();
   }
+}
+
+/** @throws {Refusal} `forbidden` */
+function requireAccess({ name, group }: GroupServer, isPrivate: boolean): void {
+  if ((group.identity.access === "private") === isPrivate) return;
+  const [is, not] = isPrivate ? ["open", "private"] : ["private", "open"];
+  throw new Refusal(
+    "forbidden",
+    `Cannot make "${safeLine(name)}" ${not}: it runs already and is ${is}; stop it first`,
+  );
 }
 
 /** A registry's address, which it gives with its key, and the key. */

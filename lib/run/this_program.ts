@@ -66,6 +66,6 @@ export function typed(command: string, { versions, env, argv }: Way = process): 
     return `node --experimental-strip-types user.ts ${command}`;
   }
   if (!isNpx) return `zgroup ${command}`;
-  const from = env.npm_config_package ? `-p ${env.npm_config_package} ` : "";
-  return `npx -y ${from}zgroup ${command}`;
+  const packages = (env.npm_config_package ?? "").split(/\s+/).filter(Boolean);
+  return `npx -y ${packages.map((name) => `-p ${name} `).join("")}zgroup ${command}`;
 }

@@ -75,12 +75,53 @@ export function keptProblem(folder: string): unknown {
   }
 }
 
-/** Entries of a group that wait to be written. */
-interface Waiting {
-  /** Of a batch each. */
-  readonly parts: (readonly GroupEntry[])[];
-  entries: number;
-  size: number;
+/** Entries of a group and epoch that wait to be written. */
+class Waiting {
+  readonly epoch: string;
+  /** Of a batch each, and how large it is. */
+  #parts: { readonly entries: readonly GroupEntry[]; readonly size: number }[] = [];
+  #entries = 0;
+  #size = 0;
+
+  constructor(epoch: string) {
+    this.epoch = epoch;
+  }
+
+  /** Adds those of a batch. At most twice as many wait as are kept, and the oldest go then. */
+  add(entries: readonly GroupEntry[], most: number): void {
+    const size = sizeOf(entries);
+    this.#parts.push({ entries, size });
+    this.#entries += entries.length;
+    this.#size += size;
+    if (this.#entries > 2 * most || this.#size > 2 * MOST_OF_GROUP) this.#cut(most);
+  }
+
+  /** Keeps the newest. */
+  #cut(most: number): void {
+    let [entries, size] = [0, 0];
+    const from = this.#parts.findLastIndex((part) => {
+      const isEnough = entries >= most || size + part.size > MOST_OF_GROUP;
+      if (!isEnough) [entries, size] = [entries + part.entries.length, size + part.size];
+      return isEnough;
+    });
+    this.#parts.splice(0, from + 1);
+    [this.#entries, this.#size] = [entries, size];
+  }
+
+  /** Takes the oldest of them, the newest `most` of all only; empty when none wait any more. */
+  take(most: number): GroupEntry[] {
+    if (this.#entries > most) this.#cut(most);
+    const some: GroupEntry[] = [];
+    let parts = 0;
+    while (parts < this.#parts.length && some.length < STEP) {
+      some.push(...this.#parts[parts++].entries);
+    }
+    for (const { entries, size } of this.#parts.splice(0, parts)) {
+      this.#entries -= entries.length;
+      this.#size -= size;
+    }
+    return some;
+  }
 }
 
 class SqliteKeptStore implements KeptStore {
@@ -104,21 +145,10 @@ class SqliteKeptStore implements KeptStore {
     const now = performance.now();
     if (this.#most === 0 || entries.length === 0 || this.#closed || now < this.#restsUntil) return;
     let waiting = this.#waiting.get(group);
-    if (waiting && waiting.parts[0]?.[0].epoch !== entries[0].epoch) waiting = undefined;
-    if (!waiting) this.#waiting.set(group, waiting = { parts: [], entries: 0, size: 0 });
-    waiting.parts.push(entries);
-    waiting.entries += entries.length;
-    waiting.size += sizeOf(entries);
-    // Of what would not be kept for long nothing is written.
-    for (
-      let [first] = waiting.parts;
-      isTooMuch(waiting, first, this.#most);
-      [first] = waiting.parts
-    ) {
-      waiting.parts.shift();
-      waiting.entries -= first.length;
-      waiting.size -= sizeOf(first);
+    if (waiting?.epoch !== entries[0].epoch) {
+      this.#waiting.set(group, waiting = new Waiting(entries[0].epoch));
     }
+    waiting.add(entries, this.#most);
     this.#came = now;
     if (this.#timer !== undefined) return;
     this.#since = now;
@@ -140,12 +170,9 @@ class SqliteKeptStore implements KeptStore {
   /** Writes some of what waits; false when nothing does any more. */
   #step(): boolean {
     for (const [group, waiting] of this.#waiting) {
-      const some: GroupEntry[] = [];
-      while (waiting.parts.length > 0 && some.length < STEP) some.push(...waiting.parts.shift()!);
-      if (waiting.parts.length === 0) this.#waiting.delete(group);
-      waiting.entries -= some.length;
-      waiting.size -= sizeOf(some);
-      if (some.length > 0) this.#do((kept) => kept.put(group, some));
+      const some = waiting.take(this.#most);
+      if (some.length === 0) this.#waiting.delete(group);
+      else this.#do((kept) => kept.put(group, some));
       return this.#waiting.size > 0;
     }
     return false;
@@ -218,11 +245,6 @@ class SqliteKeptStore implements KeptStore {
     this.#closed = true;
     this.#shut();
   }
-}
-
-/** Whether the first of what waits is not among the newest that are kept. */
-function isTooMuch({ entries, size }: Waiting, first: readonly GroupEntry[], most: number) {
-  return entries - first.length >= most || size - sizeOf(first) > MOST_OF_GROUP;
 }
 
 function sizeOf(entries: readonly GroupEntry[]): number {

@@ -149,11 +149,16 @@ export function graphemeEnd(text: string, at: number): number {
   return at + (first?.segment.length ?? 0);
 }
 
-/** A line with colours, its words in rows of a width: those behind the first stand in 2 more. */
+/**
+ * A line with colours, its words in rows of a width: those behind the first stand in 2 more. A line
+ * with a word that fits in no row stays as it is.
+ */
 export function foldedRows(line: string, columns: number): string[] {
-  if (displayWidth(line.replace(COLOURS, "")) <= columns) return [line];
+  const plain = line.replace(COLOURS, "");
+  if (displayWidth(plain) <= columns) return [line];
   const [indent] = /^ */.exec(line)!;
   const deeper = indent.length + 2;
+  if (plain.split(BREAKS).some((word) => displayWidth(word) + deeper > columns)) return [line];
   return wrap(line.slice(indent.length), columns, indent.length, deeper)
     .map((row, i) => " ".repeat(i === 0 ? indent.length : deeper) + row);
 }

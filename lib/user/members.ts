@@ -1,7 +1,7 @@
 /** Who is in a group, and whom a name means. */
 
 import { Refusal } from "../errors.ts";
-import { isUuid, shortId } from "../identity/ids.ts";
+import { isUuid, shortId, splitShortId } from "../identity/ids.ts";
 import { skeleton } from "../text/alike.ts";
 import { either, meant } from "../text/meant.ts";
 import { normalName } from "../text/names.ts";
@@ -113,11 +113,11 @@ export function findUser(
 
 /** Who has this short id; a name before it must look like theirs. */
 function byShortId(typed: string, all: readonly Named[]): Named | undefined {
-  const [, name, digits] = /^(.*)(#[0-9a-f]{8})$/i.exec(typed) ?? [];
-  if (digits === undefined) return undefined;
+  const split = splitShortId(typed);
+  if (!split) return undefined;
+  const { name, short } = split;
   const found = all.filter((one) =>
-    shortId(one.user) === digits.toLowerCase() &&
-    (name === "" || skeleton(one.name) === skeleton(name))
+    shortId(one.user) === short && (name === "" || skeleton(one.name) === skeleton(name))
   );
   if (found.length < 2) return found[0];
   throw notFound(typed, `could be ${either(found.map(({ user }) => user))}; say which`);

@@ -70,9 +70,10 @@ export class Outbox {
     return found;
   }
 
-  /** Of each group that something waited for. @throws {Refusal} `not_found` */
+  /** Of each group that something waited for, or of the one that was asked for. @throws {Refusal} `not_found` */
   async flush(target?: string, { within = SEND_WITHIN, signal }: FlushOptions = {}) {
-    const groups = this.#asked(target).filter(({ id }) => this.#store.pending(id).length > 0);
+    const groups = this.#asked(target)
+      .filter(({ id }) => target !== undefined || this.#store.pending(id).length > 0);
     return await Promise.all(groups.map(async ({ id, name, joined }): Promise<Flushed> => {
       const { sender } = joined ? this.#connections.open(id) : {};
       const { sent, refused } = await sender?.flush(within, signal) ?? { sent: 0, refused: 0 };

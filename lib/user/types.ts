@@ -279,7 +279,10 @@ export interface OpenInvite extends Omit<MadeInvite, "link" | "short"> {
 /** What an admin does; see PROTOCOL.md, `act`. */
 export interface Action {
   readonly action: typeof ACTIONS[number];
-  /** A member's name or user id. */
+  /**
+   * A member: the user id, `#1a2b3c4d`, `alice#1a2b3c4d`, or the name in any case; where others have it
+   * not, how it begins will do, except to remove and to ban.
+   */
   readonly user?: string;
   /** Which role to give; default one step. */
   readonly role?: "admin" | "member" | "reader";

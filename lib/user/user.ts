@@ -155,8 +155,8 @@ export class User implements AsyncDisposable {
    * the seq from which on it counts. Where it is so already, there is no entry of it. Without `role`
    * promote and demote go one step from the role that the member has when this is called.
    *
-   * @throws {Refusal} `forbidden` the role does not allow it; `not_found` no member, or several, of
-   * that name; {Unreachable}: it may have been done all the same
+   * @throws {Refusal} `forbidden` the role does not allow it; `not_found` no member, or several, whom
+   * that may be; {Unreachable}: it may have been done all the same
    */
   async act(target: string, action: Action): Promise<number> {
     const link = this.#link(target);
@@ -260,8 +260,8 @@ export class User implements AsyncDisposable {
 
   /**
    * Sends what waits in the outbox, for one group or all: what this program or an earlier one could
-   * not. Answers what became of it in each group that something waited for, when all is out or
-   * nothing was accepted for `within`.
+   * not. Answers what became of it, in the one group or in each that something waited for, when all
+   * is out or nothing was accepted for `within`.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */

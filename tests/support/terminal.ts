@@ -117,9 +117,11 @@ export class Terminal implements AsyncDisposable {
     );
   }
 
-  /** Waits until the line with the cursor is this one. */
-  async line(line: string, ms = SHOWN_WITHIN): Promise<void> {
-    await this.#until(() => this.screen.line === line, ms, `the line ${JSON.stringify(line)}`);
+  /** Waits until the line with the cursor is this one, or such a one. */
+  async line(line: string | RegExp, ms = SHOWN_WITHIN): Promise<void> {
+    const fits = () =>
+      typeof line === "string" ? this.screen.line === line : line.test(this.screen.line);
+    await this.#until(fits, ms, `the line ${line}`);
   }
 
   async #until(fits: () => boolean, ms: number, what: string): Promise<string> {
@@ -151,13 +153,15 @@ export class Terminal implements AsyncDisposable {
     this.#process.write(text);
   }
 
-  /** Makes the window wider or narrower, as a person does with a mouse. */
-  resize(columns: number, rows: number): void {
+  /** Makes the window wider or narrower, and waits until the program has drawn something anew. */
+  async resize(columns: number, rows: number): Promise<void> {
+    const before = this.written.length;
     this.screen.resize(columns, rows);
     const tty = readlinkSync(`/proc/${this.#pid}/fd/0`);
     const size = ["cols", `${columns}`, "rows", `${rows}`];
     const { stderr, status } = spawnSync("stty", ["-F", tty, ...size]);
     assert.equal(status, 0, `${stderr}`);
+    await this.#until(() => this.written.length > before, SHOWN_WITHIN, `${columns} columns`);
   }
 
   press(...keys: (keyof typeof KEYS)[]): void {

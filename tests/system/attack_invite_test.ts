@@ -12,6 +12,8 @@ import { Folder } from "./world.ts";
 
 const PRIVATE = { private: true, rate: Infinity } as const;
 const AT_ONCE = 10;
+/** Wrong invites have a rate. */
+const REFUSED = /^(bad_invite|rate_limited)$/;
 
 test("attack: random invite tokens open nothing", async () => {
   await closing(async (keep) => {
@@ -113,6 +115,73 @@ test("attack: an invite that has expired, or whose maker is out, opens nothing",
   });
 });
 
+test("attack: who is no admin sees and revokes no invite, however often it asks", async () => {
+  await closing(async (keep) => {
+    const { address, founder, group } = await world(keep, keep(new Folder()).path, {
+      private: true,
+    });
+    const made = await founder.invites.make("Lab", { uses: 1_000 });
+    const { token } = parseInvite(made.link)!;
+    const counts = new Counts();
+    const member = keep(await Hand.proved(address));
+    assert.equal(await codeOf(member.ask("join", { invite: token })), "ok");
+    const reader = keep(await Hand.proved(address, { name: "reader" }));
+    const { link } = await founder.invites.make("Lab", { role: "reader" });
+    assert.equal(await codeOf(reader.ask("join", { invite: parseInvite(link)!.token })), "ok");
+    const stranger = keep(await Hand.proved(address));
+    const total = sized(120, 2_000);
+    const hands = [member, reader, stranger];
+    await Promise.all(hands.map(async (hand) => {
+      for (let i = 0; i < total / hands.length; i++) {
+        const asked = i % 2 ? hand.ask("invites") : hand.ask("revoke", { invite: made.id });
+        counts.add(await codeOf(asked));
+      }
+    }));
+    row("invites listed and revoked by who is no admin", { tried: total, ...counts.all });
+    assert.deepEqual(Object.keys(counts.all).sort(), ["forbidden", "rate_limited"]);
+    // Nobody else waits for it, and the invite is as it was.
+    const [{ id, uses }, ...more] = await founder.invites.open("Lab");
+    assert.deepEqual([id, uses, more], [made.id, 999, []]);
+    assert.equal(group.group.state.members.size, 3);
+  });
+});
+
+test("attack: an invite that is used while it is revoked lets in before it, or not at all", async () => {
+  await closing(async (keep) => {
+    const { address, founder, group } = await world(keep, keep(new Folder()).path, PRIVATE);
+    const counts = new Counts();
+    const many = sized(12, 60);
+    for (let i = 0; i < sized(4, 20); i++) {
+      const { id, link } = await founder.invites.make("Lab", { uses: many });
+      const { token } = parseInvite(link)!;
+      const crowd = await Promise.all(
+        Array.from({ length: many }, async () => keep(await Hand.proved(address))),
+      );
+      const before = group.group.state.members.size;
+      const join = (one: Hand) => codeOf(one.ask("join", { invite: token }));
+      const revoked = founder.invites.revoke("Lab", id);
+      const codes = await Promise.all(crowd.map(async (one, n) => {
+        // One round trip after another, so that some are before it and some behind.
+        for (let i = 0; i < n; i++) await one.ask("ping");
+        return await join(one);
+      }));
+      // Where all were first, there was none left to be ended.
+      const won = codes.filter((code) => code === "ok").length;
+      assert.equal(await revoked, won < many ? 1 : 0);
+      assert.equal(group.group.state.members.size, before + won);
+      for (const code of codes) {
+        counts.add(code);
+        if (code !== "ok") assert.match(code, REFUSED);
+      }
+      assert.match(await join(keep(await Hand.proved(address))), REFUSED);
+      assert.equal(await founder.invites.revoke("Lab", id), 0, "again is fine");
+    }
+    row("invites used while they are revoked", counts.all);
+    assert.ok(counts.of("bad_invite") > 0);
+    assert.deepEqual(await founder.invites.open("Lab"), []);
+  });
+});
+
 test("attack: a private group is listed, and a stranger gets nothing of it", async () => {
   await closing(async (keep) => {
     const { address, founder, group } = await world(keep, keep(new Folder()).path, PRIVATE);
@@ -123,7 +192,7 @@ test("attack: a private group is listed, and a stranger gets nothing of it", asy
     const { head } = group.group;
     const counts = new Counts();
     const rounds = sized(20, 400);
-    const ops = ["join", "leave", "read", "members", "subscribe", "typing", "invite"];
+    const ops = ["join", "leave", "read", "members", "subscribe", "typing", "invite", "invites"];
     await times(rounds, AT_ONCE, async (i) => {
       await using hand = await (i % 2 ? Hand.open(address) : Hand.proved(address));
       for (const op of ops) counts.add(await codeOf(hand.ask(op)));

@@ -4,14 +4,21 @@
  */
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
+import { text as wholeText } from "node:stream/consumers";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { SOURCES } from "../runtimes.ts";
-import { closing } from "../support.ts";
+import { connect, Group, Registry } from "../../mod.ts";
+import { closing, until } from "../support.ts";
 import { User } from "../../lib/user/user.ts";
+import type { Keep } from "./live_world.ts";
 import { ours, Process, ROOT } from "./processes.ts";
 import { Folder } from "./world.ts";
 
@@ -160,3 +167,93 @@ for (const [i, [what, example]] of ALL.entries()) {
       assert.deepEqual(run.output.split("\n").filter(Boolean), printed(example));
     }));
 }
+
+/** A program of examples/, over the library under test, for a group; `where` is its own folder. */
+function program(keep: Keep, registry: string, name: string, ...args: string[]): Process {
+  const where = ["--registry", registry, "--home", keep(new Folder()).path];
+  return keep(new Process(ours(`examples/${name}.ts`, "Lab", ...args, ...where)));
+}
+
+/** It says how it is used, and ends well at Ctrl-C. */
+async function stops(run: Process): Promise<void> {
+  run.signal("SIGINT");
+  assert.equal((await run.end(10_000)).code, 0, run.output);
+}
+
+test("examples: each says how it is used", () =>
+  closing(async (keep) => {
+    await Promise.all(
+      ["echo_bot", "webhook_to_group", "group_to_webhook"].map(async (name) => {
+        const help = keep(new Process(ours(`examples/${name}.ts`, "--help")));
+        assert.equal((await help.end(20_000)).code, 0, help.output);
+        assert.match(help.output, new RegExp(`^Usage: ${name} GROUP .*\\n`));
+      }),
+    );
+  }));
+
+test("examples: a bot echoes, HTTP requests come into a group, and its messages go out", () =>
+  closing(async (keep) => {
+    const registry = keep(await Registry.start({ port: 0 }));
+    const { address } = registry;
+    keep(await Group.start({ name: "Lab", registries: [address] }));
+    const alice = keep(await connect({ name: "alice", registries: [address] }));
+    await alice.join("Lab");
+    await alice.send("Lab", "echo of before");
+
+    const got: { text: string; key: unknown }[] = [];
+    let refuse = true;
+    const server = createServer(async (request, response) => {
+      const { text } = JSON.parse(await wholeText(request));
+      // Asked again where it fails the first time.
+      const status = refuse ? 503 : 204;
+      refuse = false;
+      if (status === 204) got.push({ text, key: request.headers["idempotency-key"] });
+      response.writeHead(status).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    keep({
+      [Symbol.asyncDispose]: () =>
+        new Promise<void>((resolve) => server.close(() => resolve()).closeAllConnections()),
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+
+    const bot = program(keep, address, "echo_bot");
+    const outward = program(keep, address, "group_to_webhook", url);
+    const inward = program(keep, address, "webhook_to_group", "--port", "0");
+    await bot.line(/^echo listens in Lab/);
+    await outward.line(/messages of Lab go to/);
+    const [hook] = /http:\S+/.exec(await inward.line(/posts to Lab/))!;
+    // Both follow when they show that they have heard something.
+    const replies = alice.follow("Lab", { from: "now" });
+    const hears = async (text: string) => {
+      for (;;) {
+        const { value } = await replies.next();
+        if (value.text === text) return value;
+      }
+    };
+    const begun = hears("begun");
+    for (let seen = false; !seen;) {
+      await alice.send("Lab", "echo begun");
+      seen = await Promise.race([begun.then(() => true), pause(200).then(() => false)]);
+    }
+    const headers = { "idempotency-key": randomUUID() };
+    const post = async (body: string) => {
+      const response = await fetch(hook, { method: "POST", body, headers });
+      return [response.status, (await response.text()).trim()] as const;
+    };
+    const [status, said] = await post("echo the build is green");
+    assert.equal(status, 200, said);
+    const { seq } = JSON.parse(said);
+    assert.deepEqual(JSON.parse((await post("echo the build is green"))[1]), {
+      seq,
+      duplicate: true,
+    });
+    assert.equal((await post("echo of another text"))[0], 422);
+    const answer = await hears("the build is green");
+    assert.equal(answer.name, "echo");
+    await until(() => got.some(({ key }) => key === answer.mid), 20_000, "the answer handed on");
+    const texts = await Array.fromAsync(alice.read("Lab"), ({ text }) => text);
+    assert.equal(texts.filter((text) => text === "the build is green").length, 1);
+    assert.ok(!texts.includes("of before"), "what was said before is not answered");
+    await Promise.all([bot, outward, inward].map(stops));
+  }));

@@ -289,6 +289,10 @@ test("live: following goes on under another name", () =>
     await ear.hears("as alicia");
     const names = ear.heard.filter(({ kind }) => kind === "message").map(({ name }) => name);
     assert.deepEqual(names, ["alice", "alicia"]);
+    const renames = ear.heard.filter(({ kind }) => kind === "rename");
+    assert.deepEqual(renames.map(({ name, body }) => ({ name, body })), [
+      { name: "alicia", body: { before: "alice" } },
+    ]);
   }));
 
 test("live: one of several registries suffices, and what they list is merged", () =>

@@ -119,6 +119,14 @@ test("prompt: every command does what it says", { skip }, () =>
       await alice.shows("* bob joined");
     }
     await alice.enter("hi there", /^\[\d\d:\d\d:\d\d\] Alicia: hi there$/m);
+    await alice.enter("create Hidden --private", "* it is private: /invite makes a link");
+    await alice.shows("Hidden>");
+    await assert.rejects(bob.join("Hidden"), { code: "forbidden" });
+    await alice.enter("/invite", /^zgroup:\S+\/Hidden\/\S+$/m);
+    await alice.enter(
+      "/create Other --privat",
+      /^FAILED: Cannot use --privat there: expected --private/m,
+    );
     alice.type("exit\r");
     await alice.shows("1 other is in My Room here: Enter ends it for them too");
     alice.press("enter");

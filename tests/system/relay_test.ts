@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { Refusal, User } from "../../mod.ts";
+import { connect, type Refusal, type User } from "../../mod.ts";
 import { hashText } from "../../lib/log/chain.ts";
 import { type Batch, encodeBatch } from "../../lib/protocol/batch.ts";
 import { chainHash } from "../../lib/protocol/chain.ts";
 import { midMaker } from "../../lib/identity/mids.ts";
+import { encodeInvite, parseInvite } from "../../lib/protocol/invite.ts";
 import { until } from "../support.ts";
 import { Proxy } from "../faults/support/proxy.ts";
 import { Ear } from "./live_world.ts";
@@ -89,6 +90,26 @@ servers("the holder stops: another goes on, and nothing is lost or doubled", 3, 
   assert.deepEqual(ear.texts, Array.from({ length: 30 }, (_, i) => `bob ${i}`));
   const holders = lines.slice(1).filter((own) => own.some((line) => /^Holds/.test(line)));
   assert.equal(holders.length, 1);
+});
+
+servers("invites are listed and revoked at any, and outlast the holder", 2, async (world) => {
+  const { servers: [a, b], founder, member, keep } = world;
+  const fay = await founder();
+  const ann = await member("ann", b);
+  await assert.rejects(ann.invites.open(lab(ann)), { code: "forbidden" });
+  await fay.act(lab(fay), { action: "promote", user: ann.id });
+  const [kept, gone] = [await ann.invites.make(lab(ann)), await fay.invites.make(lab(fay))];
+  const open = async (user: User) => (await user.invites.open(lab(user))).map(({ id }) => id);
+  const both = [kept.id, gone.id].sort();
+  assert.deepEqual([await open(ann), await open(fay)], [both, both]);
+  assert.equal(await ann.invites.revoke(lab(ann), gone.id.slice(0, 8)), 1);
+  await a.close();
+  assert.deepEqual(await open(ann), [kept.id]);
+  const bob = keep(await connect({ name: "bob", registries: [] }));
+  const at = (link: string) => encodeInvite({ ...parseInvite(link)!, address: b.address });
+  await assert.rejects(bob.join(at(gone.link)), { code: "bad_invite", message: /was revoked/ });
+  await bob.join(at(kept.link));
+  assert.deepEqual(await open(ann), []);
 });
 
 servers("one that only relays never holds", 1, async (world) => {

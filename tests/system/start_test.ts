@@ -88,6 +88,25 @@ test("start: who leaves others behind is asked, and the servers go on in the bac
     assert.equal((await world.status()).running, false);
   }));
 
+test("start: servers of a terminal are let go by --detach alone, and ended by stop after that", {
+  skip,
+}, () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const alice = await world.person("alice");
+    const refused = await world.run(["stop"], { code: 1 });
+    assert.match(refused.output, /belong to the terminal that started them[^]* start --detach/);
+    await world.run(["start", "--detach"]);
+    await world.guest("bob");
+    alice.press("ctrl-d");
+    assert.equal(await alice.end(), 0);
+    assert.doesNotMatch(alice.text, /here: Enter/);
+    const { background, groups } = await world.status();
+    assert.deepEqual([background, groups.map(({ connected }) => connected)], [true, [1]]);
+    await world.run(["stop"]);
+    assert.equal((await world.status()).running, false);
+  }));
+
 test("start: Ctrl-C twice, or Enter, ends the servers although others are in them", {
   skip,
 }, () =>
@@ -95,12 +114,13 @@ test("start: Ctrl-C twice, or Enter, ends the servers although others are in the
     const world = await StartWorld.open(keep);
     for (const key of ["ctrl-c", "enter"] as const) {
       const alice = await world.person("alice");
-      await world.guest("bob");
+      const bob = await world.guest("bob");
       alice.press("ctrl-c");
       await alice.shows("1 other is in Lobby here: ");
       alice.press(key);
       assert.equal(await alice.end(), 0);
       await serversEnded(world.home);
+      await bob.close();
     }
   }));
 
@@ -158,14 +178,14 @@ test("start: --registry joins there, and a group of one's own is listed there", 
       /^\* the registry \S+ lists no Lobby: join_group G, or create_group/m,
     );
     assert.match(empty.output, /^\* Mine listens on /m);
-    assert.match(empty.output, /^alice \(founder, here\)/m);
+    assert.match(empty.output, /^alice\S* \(founder, here\)/m);
     const lobby = keep(await Group.start({ name: "Lobby", registries }));
     const joined = await world.run(where, { input: "members\nlist_groups\n" });
     assert.match(
       joined.output,
       new RegExp(`^\\* joined Lobby ${lobby.address} .*${bare(registry.address)}`, "m"),
     );
-    assert.match(joined.output, /^alice \(here\)|^alice \(member/m); // A script has a current group.
+    assert.match(joined.output, /^alice\S* \((here|member)/m); // A script has a current group.
     assert.match(joined.output, /^Mine - /m); // It came back.
     await registry.close();
     const silent = await world.run(where, { code: 1 });

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { PROMPT_COMMANDS as COMMANDS } from "../../lib/cli/commands/table.ts";
+import {
+  ONCE_COMMANDS,
+  PROMPT_COMMANDS,
+  TYPED_COMMANDS as COMMANDS,
+} from "../../lib/cli/commands/table.ts";
 import { takeNameAndAddress, takeTarget, wholeTarget } from "../../lib/cli/commands/targets.ts";
 import { completions, readLine } from "../../lib/cli/console/line.ts";
 import { linesOf, wholeText } from "../../lib/cli/streams.ts";
@@ -20,6 +24,13 @@ function runs(line: ReturnType<typeof inGroup>, name: string, rest = ""): void {
   assert.equal(line.rest, rest);
 }
 
+test("every command is one of the prompt, or says what is done there instead", () => {
+  for (const command of [...PROMPT_COMMANDS, ...ONCE_COMMANDS]) {
+    assert.ok(COMMANDS.some((one) => one === command), command.names[0]);
+    assert.equal(command.prompt === undefined, command.instead !== undefined, command.names[0]);
+  }
+});
+
 test("every name of the table is understood with - and _, with / and in any case", () => {
   for (const name of names) {
     for (const typed of [name, name.replaceAll("_", "-"), `/${name}`, name.toUpperCase()]) {
@@ -27,7 +38,7 @@ test("every name of the table is understood with - and _, with / and in any case
       assert.equal(inGroup(typed).kind, typed.length > 1 ? "command" : "text", typed);
       assert.equal(nowhere(typed).kind, "command", typed);
     }
-    const withText = `${name.includes("_") ? "" : "/"}${name} whatever it is that follows`;
+    const withText = `${/[_-]/.test(name) ? "" : "/"}${name} whatever it is that follows`;
     assert.equal(inGroup(withText).kind, "command", withText);
   }
   runs(inGroup("join-group Lobby"), "join_group", "Lobby");
@@ -41,6 +52,8 @@ test("an ordinary word is a command where what follows is what it takes", () => 
       ["list zzz", "list_groups", "zzz"],
       ["read 5m", "get_messages", "5m"],
       ["read Lobby 5m", "get_messages", "Lobby 5m"],
+      ["read lob 5m", "get_messages", "lob 5m"],
+      ["read cool", "get_messages", "cool"],
       ["read cool group 2026-11-20 23:00", "get_messages", "cool group 2026-11-20 23:00"],
       ["join Nope", "join_group", "Nope"],
       ["join Cool Group", "join_group", "Cool Group"],
@@ -54,6 +67,7 @@ test("an ordinary word is a command where what follows is what it takes", () => 
       ["members Cool Group", "members", "Cool Group"],
       ["create Own Room 127.0.0.1:0", "create_group", "Own Room 127.0.0.1:0"],
       ["invite --uses 2", "invite", "--uses 2"],
+      ["create Own Room --private", "create_group", "Own Room --private"],
       ["revoke 1a2b3c4d", "revoke", "1a2b3c4d"],
       ["help talk", "help", "talk"],
       ["help get-messages", "help", "get-messages"],
@@ -80,6 +94,8 @@ test("a line that begins like a command and is none is asked about", () => {
       ["list zzz yyy", "list_groups"],
       ["leave it", "leave_group"],
       ["send me that", "send_message"],
+      ["send cool stuff", "send_message"],
+      ["read cool stuff", "get_messages"],
       ["create it", "create_group"],
       ["ban him", "ban"],
     ] as const
@@ -194,7 +210,8 @@ test("a new group's name that ends with what may be an address says what is expe
 
 test("Tab completes commands, groups and members", () => {
   const what = {
-    commands: COMMANDS.flatMap(({ names }) => names),
+    commands: PROMPT_COMMANDS.flatMap(({ names }) => names),
+    short: ["join"],
     groups: ["Lobby", "Cool Group"],
     members: [
       { user: "11111111-0000-8000-8000-000000000000", name: "alice" },
@@ -206,6 +223,7 @@ test("Tab completes commands, groups and members", () => {
   assert.deepEqual(completions("get-m", what), [["get_messages "], "get-m"]);
   assert.deepEqual(completions("join_group c", what), [['"Cool Group"'], "c"]);
   assert.deepEqual(completions('join_group "Cool G', what), [['"Cool Group"'], '"Cool G']);
+  assert.deepEqual(completions("/join c", what), [['"Cool Group"'], "c"]);
   assert.deepEqual(completions("ali", what), [["alice: "], "ali"]);
   assert.deepEqual(completions("hello @ali", what), [["@alice "], "@ali"]);
   assert.deepEqual(completions("hello @al B", what), [["@Al Bundy "], "@al B"]);

@@ -176,6 +176,8 @@ test("what trust did is shown with the keys that people compare", () => {
   assert.ok(changed.includes(`had the key ${shortKey(one)}`), changed);
   assert.ok(changed.includes(`known by ${shortKey(two)} from now on`), changed);
   assert.match(trustedLine({ what, before: undefined, now: two, changed: true }), /from now on$/);
+  const member = trustedLine({ what, before: one, now: two, changed: true, member: false });
+  assert.match(member, /you are no member of the one that answers: join it to talk there$/);
   const unsent = trustedLine({ what, before: one, now: two, changed: true, unsent: 2 });
   assert.match(unsent, /from now on; 2 messages for the former one were not sent, and the other/);
 });

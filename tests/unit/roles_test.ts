@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "../../lib/errors.ts";
-import { openInvite, useInvite, withoutDeadInvites } from "../../lib/group/decide/invites.ts";
+import {
+  openInvite,
+  openInvites,
+  useInvite,
+  withoutDeadInvites,
+} from "../../lib/group/decide/invites.ts";
 import { type Member, Members, type Role } from "../../lib/group/members.ts";
 import type { Request } from "../../lib/group/request.ts";
 import {
@@ -12,7 +17,8 @@ import {
   place,
   touched,
 } from "../../lib/group/state.ts";
-import { banKey, muteKey } from "../../lib/group/values.ts";
+import { banKey, inviteName, muteKey } from "../../lib/group/values.ts";
+import { sha256 } from "../../lib/identity/keys.ts";
 import type { ACTIONS } from "../../lib/protocol/batch.ts";
 import { carryOut, decide, emptyState, join, send as sending } from "./deciding.ts";
 import { midAt, NOW } from "./fixtures.ts";
@@ -521,6 +527,41 @@ test("invites: one that is asked for again is the same, and its token is nobody 
   assert.deepEqual(ask("member").values ?? {}, {});
   assert.throws(() => ask("admin"), refused("bad_request"));
   assert.equal(ask("member", NOW + 1_000).reply([]).expires, NOW + 2_000, "the former has expired");
+});
+
+test("invites: a revoked one lets nobody in, says so for as long as it would have been good, and makes room", () => {
+  const state = group();
+  const revoke = (invite: string, now = NOW) => {
+    const decision = decide(state, "revoke", actor("admin"), { invite }, { now });
+    carryOut(state, decision, now);
+    return decision.reply([]);
+  };
+  for (const token of ["one", "two", "three"]) invited(state, "member", { token, for: 5_000 });
+  assert.deepEqual(revoke(sha256("one")), { revoked: 1 });
+  assert.deepEqual(revoke(sha256("one")), { revoked: 0 }, "again is fine");
+  assert.deepEqual(revoke(sha256("none")), { revoked: 0 });
+  assert.throws(() => openInvite(state, "one", NOW), /that invite was revoked/);
+  // A version that knows nothing of it sees one that has expired.
+  const { uses, expires } = state.values.invite(inviteName(sha256("one")))!;
+  assert.deepEqual([uses, expires], [0, 0]);
+  // Others that are made, or swept out, leave it, until it would have expired.
+  invited(state, "admin", { token: "later" });
+  carryOut(state, { drafts: [], values: withoutDeadInvites(state, NOW) });
+  assert.throws(() => openInvite(state, "one", NOW + 4_000), /that invite was revoked/);
+  invited(state, "admin", { token: "much later" }, NOW + 5_000);
+  assert.throws(() => openInvite(state, "one", NOW + 5_000), /unknown, used up or expired/);
+  assert.deepEqual(revoke("all", NOW + 5_000), { revoked: 1 });
+  assert.equal([...openInvites(state, NOW + 5_000, "")].length, 0);
+});
+
+test("invites: a group that is full of revoked ones takes others in their place", () => {
+  const state = group();
+  for (let n = 0; n < 10_000; n++) invited(state, "founder", { token: `${n}`, for: 9_000 });
+  assert.throws(() => invited(state, "founder", { token: "more" }), refused("forbidden"));
+  carryOut(state, decide(state, "revoke", actor("admin"), { invite: "all" }, { now: NOW }));
+  invited(state, "founder", { token: "more", for: 9_000 });
+  assert.deepEqual([...openInvites(state, NOW, "")].map(([id]) => id), [sha256("more")]);
+  assert.equal(state.values.invites, 9_901);
 });
 
 test("invites: those that count no more are found, however they came to be", () => {

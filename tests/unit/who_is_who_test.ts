@@ -110,7 +110,9 @@ test("a member is named by name, by part of it, by short id, or by both", () => 
   }
   assert.equal(find("bob"), ids[1]);
   assert.equal(find("alan"), ids[2]);
-  assert.equal(find("~claimed"), "~claimed");
+  for (const who of ["~claimed", "#~claimed", "claimed#~claimed"]) {
+    assert.equal(find(who), "~claimed", who);
+  }
   const asks = (who: string, message: string, wholly = false) =>
     assert.throws(() => find(who, wholly), {
       code: "not_found",

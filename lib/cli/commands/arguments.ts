@@ -1,6 +1,6 @@
 /** What stands behind an ordinary word of the prompt, so that it is a command and no text. Pure. */
 
-import { isUserId } from "../../identity/ids.ts";
+import { isUserId, splitShortId } from "../../identity/ids.ts";
 import { isAddress, looksLikeAddress } from "../../text/addresses.ts";
 import { meant } from "../../text/meant.ts";
 import { parseTime } from "../../text/time.ts";
@@ -9,6 +9,7 @@ import { type Known, longest, takeQuoted } from "./targets.ts";
 /** What a command takes; see {@linkcode TAKERS}. */
 export type Argument =
   | "group"
+  | "beginning"
   | "user"
   | "role"
   | "time"
@@ -52,22 +53,28 @@ const TAKERS: Readonly<
     if (found !== undefined) return found;
     const isListed = /^\d+$/.test(first) && numbered[Number(first) - 1] !== undefined;
     if (isListed || isAddress(first)) return after(text, first);
-    const whole = meant(text, names, (name) => name);
-    if (whole.kind === "none" ? whole.near : text.length > 1) return "";
-    return undefined;
+    return isMeant(text, names) ? "" : undefined;
+  },
+  /** A word that a known group begins with, or nearly is. */
+  beginning(text, { known: { names } }) {
+    const [first] = text.split(/\s/, 1);
+    return isMeant(first, names) ? after(text, first) : undefined;
   },
   /** A member that was seen, an id, or in quotes. */
   user(text, { members }) {
     const [first] = text.split(/\s/, 1);
-    const isId = isUserId(first) || /#[0-9a-f]{8}$/i.test(first);
+    const isId = isUserId(first) || splitShortId(first) !== undefined;
     return quoted(text) ?? after(text, isId ? first : longest(text, members));
   },
   role: (text) => after(text, /^(reader|member|admin)(?!\S)/i.exec(text)?.[0]),
   time: (text) =>
     after(text, [/^\S+\s+\S+/, /^\S+/].map((words) => words.exec(text)?.[0]).find(isTime)),
-  /** A new name: in quotes, or before an address. */
-  name: (text) =>
-    quoted(text) === undefined && !looksLikeAddress(text.split(/\s+/).at(-1)!) ? undefined : "",
+  /** A new name: in quotes, or before an address or options. */
+  name: (text) => {
+    const last = text.split(/\s+/).at(-1)!;
+    const isName = quoted(text) !== undefined || looksLikeAddress(last) || last.startsWith("--");
+    return isName ? "" : undefined;
+  },
   word: (text) => after(text, text.split(/\s/, 1)[0]),
   /** The first digits of an invite's id. */
   invite: (text) => after(text, /^(all|#?[0-9a-f]{4,64})(?!\S)/i.exec(text)?.[0]),
@@ -82,6 +89,12 @@ const TAKERS: Readonly<
   /** Anything, behind another argument. */
   rest: (_, __, follows) => follows ? "" : undefined,
 };
+
+/** Whether this is the beginning of one of the names, or has a slip in it. */
+function isMeant(text: string, names: readonly string[]): boolean {
+  const found = meant(text, names, (name) => name);
+  return found.kind === "none" ? found.near !== undefined : text.length > 1;
+}
 
 function quoted(text: string): string | undefined {
   try {

@@ -240,6 +240,7 @@ export async function runCommand(
         first ??= result;
         await take(result);
         if (paging && rows > paging.rows) {
+          collected = [];
           return await paging.page(command.page!(context, args, first));
         }
       }

@@ -9,11 +9,14 @@ import { checkedName, typedName } from "../../text/names.ts";
 import type { JoinedGroup, Left, Trusted } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { joinedFields, success, trustedLine } from "../render.ts";
-import { type AtPrompt, promptOf, type Row } from "./command.ts";
+import type { Options } from "../args.ts";
+import { type End, endOf, type HostOptions } from "../servers.ts";
+import { type AtPrompt, promptOf, type Row, type Shown } from "./command.ts";
 import {
   didYouMean,
   groupNamed,
   type GroupRef,
+  takeFlags,
   takeNameAndAddress,
   wholeJoined,
   wholeTarget,
@@ -139,10 +142,14 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
   after: (prompt, group) => prompt.switchTo(group),
 };
 
+interface Creating extends HostOptions {
+  readonly name: string;
+}
+
 /** Gives the group that was started here, then the same one joined. */
 export const create: Row<
-  { name: string; address: string | undefined },
-  { readonly address: string } | JoinedGroup
+  Creating,
+  { readonly address: string; readonly end: End } | JoinedGroup
 > = {
   names: ["create_group"],
   short: ["create"],
@@ -150,33 +157,62 @@ export const create: Row<
   family: "groups",
   help: "start a group beside this program and join it",
   prompt: {
-    usage: "/create NAME [IP:PORT]",
-    example: "/create Cool Group",
-    read(rest) {
+    usage: "/create NAME [IP:PORT] [--private] [--unlisted]",
+    example: "/create Cool Group --private",
+    read(typed) {
+      const { rest, flags } = takeFlags(typed, Object.keys(CREATE_OPTIONS));
       const { name, address } = takeNameAndAddress(rest);
       if (name === "") throw new UsageError("Cannot create a group: expected create_group NAME");
       return {
         name: checkedName(name),
         address: address && checkedAddress("the address", address, { free: true }),
+        ...(flags.has("private") ? { private: true } : {}),
+        ...(flags.has("unlisted") ? { unlisted: true } : {}),
       };
     },
   },
   menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
   pace: "first",
-  async *run(context, { name, address }) {
-    const group = await promptOf(context).servers.host(name, { address });
-    yield { address: group.address };
+  async *run(context, { name, ...options }) {
+    const { servers } = promptOf(context);
+    const group = await servers.host(name, options);
+    yield { address: group.address, end: await endOf(servers) };
     yield await context.user.join(group.address);
   },
-  text: (created, { style, prompt }, { name }) =>
-    "id" in created ? [success(style)] : [{ remark: hosted(name, created.address, prompt) }],
+  text: (created, { style }, creating) =>
+    "id" in created
+      ? [success(style)]
+      : [{ remark: hosted(creating, created) }, ...howToEnter(creating, created)],
   after: (prompt, created) => "id" in created ? enter(prompt, created) : undefined,
 };
 
-function hosted(name: string, address: string, prompt: AtPrompt | undefined): string {
-  const until = prompt?.servers.own ? "until this program ends" : "in the background";
+/** Options of `create_group`. */
+export const CREATE_OPTIONS: Options = {
+  private: { type: "flag", help: "let in only who is invited" },
+  unlisted: { type: "flag", help: "tell no registry of it" },
+};
+
+function hosted(
+  { name }: Creating,
+  { address, end }: { readonly address: string; readonly end: End },
+): string {
+  const until = {
+    here: "until this program ends",
+    elsewhere: "until another prompt of this folder ends",
+    background: "in the background",
+  }[end];
   return `${safeLine(name)} listens on ${address} ${until}, and comes back with the next start; ` +
-    `stop ${typedName(name)} ends that`;
+    `/stop ${typedName(name)} ends that`;
+}
+
+function howToEnter(
+  { private: isPrivate, unlisted }: Creating,
+  { address }: { readonly address: string },
+): Shown[] {
+  if (isPrivate) return [{ remark: "it is private: /invite makes a link that lets others in" }];
+  return unlisted
+    ? [{ remark: `no registry tells of it: others join ${address}, or by the link of /invite` }]
+    : [];
 }
 
 export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[] }> = {

@@ -33,7 +33,7 @@ interface ReadingOnce extends Reading {
 export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   names: ["get_messages"],
   short: ["read"],
-  takes: ["group", "time", "time"],
+  takes: ["group", "beginning", "time", "time"],
   family: "talk",
   help: "entries of a group's log",
   prompt: {
@@ -66,7 +66,7 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
     const met = meet(group).catch(() => {}); // Names are shown as they are then.
     let last: GroupEntry | undefined;
     for await (const found of json ? user.read(group.id, range) : readOrKept(user, group, range)) {
-      await met;
+      if (!isKept(found) && !last) await met;
       yield found;
       if (!isKept(found)) last = found;
       else if (!prompt && found.away) throw found.away;

@@ -55,13 +55,14 @@ export const flush: Row<Flushing, Flushed> = {
     }
     if (refused > 0) throw new Error(`${counted(refused, "message")} refused for good`);
   },
-  text: ({ group, sent, refused, waiting, reason }) => [{
-    remark: [
-      `${group}: ${counted(sent, "message")} sent`,
-      ...(refused > 0 ? [`${refused} refused`] : []),
-      ...(waiting > 0 ? [`${waiting} still waiting: ${reason}`] : []),
-    ].join(", "),
-  }],
+  text: ({ group, sent, refused, waiting, reason }) =>
+    sent + refused + waiting === 0 ? [{ remark: `nothing waits for ${group}` }] : [{
+      remark: [
+        `${group}: ${counted(sent, "message")} sent`,
+        ...(refused > 0 ? [`${refused} refused`] : []),
+        ...(waiting > 0 ? [`${waiting} still waiting: ${reason}`] : []),
+      ].join(", "),
+    }],
   end: (count, { style }) => [
     ...(count === 0 ? [{ remark: "nothing waits to be sent" }] : []),
     success(style),

@@ -18,6 +18,7 @@ import {
 } from "../render.ts";
 import { fullLabel } from "../people.ts";
 import { ADMIN_OPTIONS } from "./admin.ts";
+import { CREATE_OPTIONS } from "./membership.ts";
 import { type Ask, type AtPrompt, type Command, promptOf, type Row } from "./command.ts";
 import { groupNamed, type GroupRef, wholeJoined } from "./targets.ts";
 
@@ -217,7 +218,9 @@ function promptEntry(command: Command): Entry {
   const { usage, example } = prompt!;
   // The short name of a long one: `/list` for `list_groups`.
   const [first, ...others] = names[0].includes("_") ? [...short, ...names] : [...names, ...short];
-  const own = Object.entries(ADMIN_OPTIONS).filter(([name]) => usage.includes(`--${name}`));
+  const own = Object.entries({ ...CREATE_OPTIONS, ...ADMIN_OPTIONS }).filter(([name]) =>
+    usage.includes(`--${name}`)
+  );
   return {
     names: [`/${first}`, ...others],
     family,

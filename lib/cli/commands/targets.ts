@@ -133,6 +133,31 @@ export function takeNameAndAddress(typed: string): { name: string; address?: str
   );
 }
 
+/**
+ * Flags that stand behind everything else, of these and no others.
+ *
+ * @throws {UsageError} an option that is none of them, or something behind it
+ */
+export function takeFlags(
+  typed: string,
+  known: readonly string[],
+): { readonly rest: string; readonly flags: ReadonlySet<string> } {
+  const text = typed.trim();
+  const name = text.length - (takeQuoted(text)?.rest.length ?? text.length);
+  const at = text.slice(name).search(/(^|\s)--[a-z]/i);
+  if (at < 0) return { rest: text, flags: new Set() };
+  const flags = new Set<string>();
+  for (const word of splitWords(text.slice(name + at))) {
+    const flag = word.replace(/^--/, "");
+    if (flag === word || !known.includes(flag)) {
+      const all = known.map((one) => `--${one}`).join(" and ");
+      throw new UsageError(`Cannot use ${safeLine(word)} there: expected ${all}, or nothing`);
+    }
+    flags.add(flag);
+  }
+  return { rest: text.slice(0, name + at).trim(), flags };
+}
+
 /** Text in quotes at the front. @throws {UsageError} its end is missing */
 export function takeQuoted(text: string): Taken | undefined {
   const quote = text[0];

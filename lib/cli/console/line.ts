@@ -59,11 +59,11 @@ export function readLine<C extends Names>(
   const [, slash, bare, rest] = /^(\/?)(\S*)\s*(.*)$/s.exec(typed.trim())!;
   const word = slash + bare;
   const name = bare.toLowerCase().replaceAll("-", "_");
-  const all = commands.flatMap(({ names, short = [] }) => [...names, ...short]);
+  const all = commands.flatMap(namesOf);
   const noText = slash || !current;
   // A lone `q` or `?` is somebody's answer.
   const command = noText || name.length > 1
-    ? commands.find(({ names, short = [] }) => [...names, ...short].includes(name))
+    ? commands.find((command) => namesOf(command).includes(name))
     : undefined;
   if (command) {
     const around = { ...setting, pages: [...Object.keys(FAMILIES), ...all] };
@@ -82,6 +82,11 @@ export function readLine<C extends Names>(
   return near !== undefined && wordsIn(rest) <= 1
     ? { kind: "unknown", word, near, text }
     : { kind: "text", text };
+}
+
+/** With `_`. */
+function namesOf({ names, short = [] }: Names): string[] {
+  return [...names, ...short].map((name) => name.replaceAll("-", "_"));
 }
 
 function wordsIn(text: string): number {
@@ -103,6 +108,8 @@ function isSlip(word: string, command: string): boolean {
 /** What can be completed. */
 export interface Completable {
   readonly commands: readonly string[];
+  /** Other names of commands: they are not completed, and what follows them is. */
+  readonly short?: readonly string[];
   readonly groups: readonly string[];
   readonly members: readonly Mentionable[];
 }
@@ -113,7 +120,7 @@ export interface Completable {
  */
 export function completions(
   line: string,
-  { commands, groups, members }: Completable,
+  { commands, short = [], groups, members }: Completable,
 ): [string[], string] {
   const first = /^(\/?)([\w-]*)$/.exec(line);
   if (first) {
@@ -125,7 +132,7 @@ export function completions(
     if (found.length > 0) return [found, line];
   }
   const afterCommand = /^\/?([\w-]+)\s+(.*)$/s.exec(line);
-  if (afterCommand && commands.includes(afterCommand[1].replaceAll("-", "_"))) {
+  if (afterCommand && [...commands, ...short].includes(afterCommand[1].replaceAll("-", "_"))) {
     const typed = afterCommand[2];
     const bare = typed.replace(/^["']/, "").toLowerCase();
     const found = groups.filter((name) => name.toLowerCase().startsWith(bare));

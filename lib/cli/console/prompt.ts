@@ -390,6 +390,9 @@ export class Prompt implements AtPrompt {
       this.#pending.drop(({ mid }) => mid === event.mid);
       this.fail(`${event.reason ?? "refused"}; not sent: ${event.text.slice(0, 60)}`);
       this.refresh();
+    } else if (event.state === "dropped") {
+      this.#pending.drop(({ mid }) => mid === event.mid); // Whoever took it back was told.
+      this.refresh();
     }
   }
 }

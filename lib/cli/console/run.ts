@@ -59,6 +59,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
     complete: (line) =>
       completions(line, {
         commands: prompt.commands.flatMap(({ names }) => names),
+        short: prompt.commands.flatMap(({ short = [] }) => short),
         groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
         members: prompt.members.map(({ user, name }) => ({ user, name: safeLine(name) })),
       }),

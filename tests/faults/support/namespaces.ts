@@ -32,6 +32,7 @@ export function noNamespaces(): string | undefined {
 /** Namespaces that reach each other, and this machine, until they are cut. */
 export class Network implements AsyncDisposable {
   readonly #names: readonly string[];
+  readonly #given: Readonly<Record<string, string>>;
   readonly #cuts = new Set<string>();
   /** `10.A.B`, of this process alone. */
   readonly #subnet = `10.${64 + (process.pid >> 8) % 64}.${process.pid % 256}`;
@@ -39,8 +40,14 @@ export class Network implements AsyncDisposable {
   readonly #link = `zg${process.pid}`;
   #closed = false;
 
-  /** Makes one for each name, 1 to 8 letters and digits, at most 250. @throws {Error} not permitted */
-  constructor(names: readonly string[]) {
+  /**
+   * Makes one for each name, 1 to 8 letters and digits, at most 250.
+   *
+   * @param given addresses of some, in place of those that are made up; {@linkcode HERE} does not reach them
+   * @throws {Error} not permitted
+   */
+  constructor(names: readonly string[], given: Readonly<Record<string, string>> = {}) {
+    this.#given = given;
     const problem = noNamespaces();
     if (problem) throw new Error(problem);
     sweep();
@@ -95,7 +102,7 @@ export class Network implements AsyncDisposable {
   address(name: string): string {
     const last = name === "router" ? 254 : name === HERE ? 253 : this.#names.indexOf(name) + 1;
     if (last === 0) throw new RangeError(`No namespace ${name}`);
-    return `${this.#subnet}.${last}`;
+    return this.#given[name] ?? `${this.#subnet}.${last}`;
   }
 
   /** The file that `nsenter --net=` and `ip netns` know it by. */
@@ -122,6 +129,12 @@ export class Network implements AsyncDisposable {
     for (const [from, to] of [[a, b], [b, a]]) {
       if (this.#cuts.delete(`${from} ${to}`)) this.#rule("del", from, to);
     }
+  }
+
+  /** Drops without a word what anybody sends to a TCP port there, as a firewall does. */
+  block(name: string, port: number): void {
+    const rule = ["to", this.address(name), "ipproto", "tcp", "dport", `${port}`, "blackhole"];
+    ip("-n", this.#spaceOf("router"), "rule", "add", ...rule);
   }
 
   #rule(what: "add" | "del", from: string, to: string): void {
