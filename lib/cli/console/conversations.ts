@@ -75,16 +75,15 @@ export class Conversations {
     if (!group || !this.#options.screen.live) return;
     if (this.#options.all) this.#view(group.id).read();
     else if (this.#view(group.id).isLoaded) this.#present(group);
-    else void this.away(group);
+    else void this.away(group.name);
   }
 
   /** Shows what is kept on this disk of the current group, which does not answer and never did here. */
-  async away(group: GroupRef): Promise<void> {
+  async away(name: string): Promise<void> {
     const { user, say, print } = this.#options;
-    const isAway = user.joined().some(({ id, state }) =>
-      id === group.id && state === "unreachable"
-    );
-    if (!isAway || group.id !== this.#current || this.#view(group.id).isLoaded) return;
+    const group = user.joined().find(({ id }) => id === this.#current);
+    if (!group || group.name !== name || group.state !== "unreachable") return;
+    if (this.#view(group.id).isLoaded) return;
     const kept: GroupEntry[] = [];
     for await (const entry of user.kept(group.id, { last: true, limit: LAST })) kept.push(entry);
     if (kept.length === 0) return;

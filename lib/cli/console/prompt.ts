@@ -26,7 +26,7 @@ import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { type Running, Runs, unlessStopped } from "./turns.ts";
 import { Typing } from "./typing.ts";
-import { type Elsewhere, promptLabel } from "./views.ts";
+import { type Elsewhere, promptLabel, unreadText } from "./views.ts";
 import { Watches } from "./watches.ts";
 
 export interface PromptOptions {
@@ -96,10 +96,7 @@ export class Prompt implements AtPrompt {
     this.#absences = new Absences({
       isJoined: (group) => this.joined.some(({ name }) => name === group),
       say,
-      away: (name) => {
-        const group = this.joined.find((group) => group.name === name);
-        if (group) void this.#conversations.away(group);
-      },
+      away: (group) => void this.#conversations.away(group),
     });
     this.#watches = new Watches(user, {
       caughtUp: (group, entries, fresh) => this.#caughtUp(group, entries, fresh),
@@ -273,12 +270,8 @@ export class Prompt implements AtPrompt {
 
   /** Says once what is unread elsewhere. */
   tellUnread(): void {
-    const unread = this.#elsewhere().filter((group) => group.unread > 0).map((group) => {
-      const { name, unread, mentions } = group;
-      return `${name} ${unread}${mentions > 0 ? ` (${mentions} for you)` : ""}`;
-    });
-    if (unread.length === 0) return;
-    this.say(`unread: ${unread.join(", ")}; Tab on an empty line goes there`);
+    const unread = unreadText(this.#elsewhere());
+    if (unread !== "") this.say(`unread: ${unread}; Tab on an empty line goes there`);
   }
 
   unread(group: JoinedGroup): number {
