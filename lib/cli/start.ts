@@ -11,7 +11,7 @@ import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
-import { atMost, type Given, type Options, valueOf, wholeNumber } from "./args.ts";
+import { atMost, type Given, valueOf, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
 import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";

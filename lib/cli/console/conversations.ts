@@ -127,13 +127,17 @@ export class Conversations {
     if (!this.#options.screen.live) return (group, entry) => this.datedLine(group, entry);
     let shown = "";
     return (group, entry) => {
-      this.#day = ""; // The last entry on the screen is of any day.
       const day = dayLine(entry.at, this.#options.screen.style);
       const line = this.#line(group, entry);
       const isNew = day !== shown;
-      shown = day;
+      shown = this.#day = day;
       return isNew ? `${day}\n${line}` : line;
     };
+  }
+
+  /** Another history takes the screen: the next entry says its day again. */
+  turnPage(): void {
+    this.#day = "";
   }
 
   /** An entry that comes below those that the screen shows. */

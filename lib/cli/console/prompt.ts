@@ -15,13 +15,14 @@ import {
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
 import { historyOf } from "../commands/history.ts";
-import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
+import { type GroupRef, type Known, targetOf } from "../commands/targets.ts";
 import { explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
 import type { Servers } from "../servers.ts";
 import { Absences } from "./absences.ts";
 import type { Alerts } from "./alert.ts";
 import { Conversations } from "./conversations.ts";
 import type { Mentionable } from "./mentions.ts";
+import type { PageSource } from "./pager.ts";
 import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { type Running, Runs, unlessStopped } from "./turns.ts";
@@ -88,7 +89,7 @@ export class Prompt implements AtPrompt {
         get rows() {
           return (screen.rows ?? 24) - 2;
         },
-        page: (source) => screen.page!(source),
+        page: (source) => this.#page(source),
       },
     };
     const [print, say] = [(text: string) => this.print(text), (text: string) => this.say(text)];
@@ -242,8 +243,12 @@ export class Prompt implements AtPrompt {
   async page(): Promise<void> {
     const group = this.current;
     if (!group) return this.say("you are in no group: join_group G shows its history here");
-    const { dated: entry, ...context } = this.#context;
-    await this.screen.page?.(historyOf(group, { ...context, entry }));
+    await this.#page(historyOf(group, this.#context));
+  }
+
+  async #page(source: PageSource): Promise<void> {
+    this.#conversations.turnPage();
+    await this.screen.page?.(source);
   }
 
   switchTo(group: JoinedGroup | undefined): void {
@@ -387,13 +392,5 @@ export class Prompt implements AtPrompt {
       this.#pending.drop(({ mid }) => mid === event.mid); // Whoever took it back was told.
       this.refresh();
     }
-  }
-}
-
-function targetOf(rest: string, known: Known): string | undefined {
-  try {
-    return takeTarget(rest, known)?.target;
-  } catch {
-    return undefined;
   }
 }
