@@ -15,6 +15,8 @@ import { type Lines, sendLines } from "./lines.ts";
 import { waitOf } from "./outbox.ts";
 import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
+/** How long a group has to say who is in it, ms. */
+const MEET_WITHIN = 5_000;
 /** Most entries that are shown at a prompt without a TIME. */
 const SHOWN = 100;
 
@@ -63,7 +65,7 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   },
   async *run({ user, marksRead, prompt, meet }, { group, range, kept, json }) {
     if (kept) return yield await fromDisk(user, group, range);
-    const met = meet(group).catch(() => {}); // Names are shown as they are then.
+    const met = whoIsThere(meet(group));
     let last: GroupEntry | undefined;
     for await (const found of json ? user.read(group.id, range) : readOrKept(user, group, range)) {
       if (!isKept(found) && !last) await met;
@@ -88,9 +90,9 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
     prompt && count === 0
       ? [{ remark: `${group.name} has no messages${range.since ? " since then" : ""}` }]
       : [],
-  page: ({ user, dated: entry, marksRead }, { group, range, kept }, first) => {
+  page: ({ user, dated, marksRead }, { group, range, kept }, first) => {
     const { seq } = isKept(first) ? first.kept[0] : first;
-    return historyOf(group, { user, entry, marksRead, kept, from: range.last ? undefined : seq });
+    return historyOf(group, { user, dated, marksRead, kept, from: range.last ? undefined : seq });
   },
   json: (found) => (isKept(found) ? found.kept : [found]).map(entryFields),
 };
@@ -117,6 +119,14 @@ function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt):
 
 function groupAndRange({ words: [group], given, joined, now }: OnceArgs): Reading {
   return { group: groupNamed(group, { joined, loosely: true }), range: rangeOf(given, now) };
+}
+
+/** Waits for the list of members, not for ever: without it names are shown as they are. */
+async function whoIsThere(met: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, MEET_WITHIN);
+  await Promise.race([met.catch(() => {}), promise]);
+  clearTimeout(timer);
 }
 
 /** The range of `--since`, `--until`, `--after`, `--before`, `--limit` and `--last`. */
@@ -151,7 +161,7 @@ export const follow: Row<Reading, GroupEntry> = {
   options: ["since", "after"],
   atOnce: true,
   async *run({ user, signal, meet }, { group, range }) {
-    await meet(group).catch(() => {}); // One that does not answer is waited for.
+    await whoIsThere(meet(group));
     try {
       for await (const entry of user.follow(group.id, { ...range, signal })) {
         yield entry;
