@@ -239,7 +239,7 @@ export class Connections {
 }
 
 /** Whether a request failed because we are no member any more. */
-export function isOut(error: unknown): boolean {
+export function isOut(error: unknown): error is Refusal {
   return error instanceof Refusal && PUT_OUT.has(error.code);
 }
 
