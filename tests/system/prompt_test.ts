@@ -95,6 +95,8 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["remove", "/remove alice", /FAILED: Cannot remove/],
   ["send_message", "send_message Cool Group one line", "SUCCESS"],
   ["get_messages", "get_messages Cool Group 1h", /^\[Cool Group\] \[.*\] alice: one line$/m],
+  ["unsend", "/unsend", "* nothing waits to be sent"],
+  ["flush", "/flush", /^\* nothing waits to be sent\nSUCCESS$/m],
   ["switch", 'switch "cool group"', "* plain text goes to Cool Group now"],
   ["unsend", "/unsend", "* nothing waits to be sent"],
   ["flush", "/flush", /^\* nothing waits to be sent\nSUCCESS$/m],
