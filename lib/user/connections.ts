@@ -163,6 +163,21 @@ export class Connections {
     await told;
   }
 
+  /** To every joined group. */
+  links(): Link[] {
+    return this.#options.groups.joined.map(({ id }) => this.open(id).link);
+  }
+
+  /** Asks every joined group; those that are known to be away are not waited for. */
+  async askAll(ask: (link: Link) => Promise<unknown>): Promise<void> {
+    await Promise.all(
+      this.links().map((link) => {
+        const answered = ask(link).catch(() => {}); // The link's state tells.
+        return link.state === "unreachable" ? undefined : answered;
+      }),
+    );
+  }
+
   /**
    * A link that is nobody else's, to a group that need not be known; what happens is told to `emit`.
    *

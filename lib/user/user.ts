@@ -76,7 +76,7 @@ export class User implements AsyncDisposable {
     const { emit } = this.#listeners = new Listeners(store.warnings);
     const id = this.id = userId(options.key.publicKey);
     const warn = (text: string) => emit({ type: "warning", text });
-    const changed = () => this.#links().forEach((link) => link.renew());
+    const changed = () => this.#connections.links().forEach((link) => link.renew());
     this.#name = new OwnName({ ...options, id, changed, warn });
     this.registries = options.registries;
     const pins: Pins = { get: (at) => store.pinned(at), set: (at, key) => store.pin(at, key) };
@@ -106,7 +106,7 @@ export class User implements AsyncDisposable {
    */
   async rename(name: string): Promise<void> {
     this.#name.choose(name);
-    await this.#askAll((link) => link.join());
+    await this.#connections.askAll((link) => link.join());
   }
 
   /**
@@ -180,7 +180,7 @@ export class User implements AsyncDisposable {
    * those that are known to be away are not waited for.
    */
   async check(): Promise<readonly JoinedGroup[]> {
-    await this.#askAll((link) => link.ping(CHECK_WITHIN));
+    await this.#connections.askAll((link) => link.ping(CHECK_WITHIN));
     return this.joined();
   }
 
@@ -293,7 +293,7 @@ export class User implements AsyncDisposable {
    * Never rejects.
    */
   diagnose(): Promise<ServerFound[]> {
-    return diagnose(this.#links(), this.#parts);
+    return diagnose(this.#connections.links(), this.#parts);
   }
 
   /** Compares which groups have which names at all registries that answer within 5 s. Never rejects. */
@@ -391,20 +391,5 @@ export class User implements AsyncDisposable {
 
   #link(target: string): Link {
     return this.#connections.open(this.#groups.member(target).id).link;
-  }
-
-  /** To every joined group. */
-  #links(): Link[] {
-    return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
-  }
-
-  /** Asks every joined group; those that are known to be away are not waited for. */
-  async #askAll(ask: (link: Link) => Promise<unknown>): Promise<void> {
-    await Promise.all(
-      this.#links().map((link) => {
-        const answered = ask(link).catch(() => {}); // The link's state tells.
-        return link.state === "unreachable" ? undefined : answered;
-      }),
-    );
   }
 }
