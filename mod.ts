@@ -65,7 +65,12 @@ export interface GroupServer extends RunningServer {
  * ```
  */
 export const Registry: {
-  /** Binds and answers until `close()`. Without `home` nothing is kept. @throws {Error} */
+  /**
+   * Binds and answers until `close()`. Without `home` nothing is kept, and its key is a new one.
+   *
+   * @throws {Refusal} `address_taken`; {UsageError} no such address here; {FolderUnusable} another
+   * process has the `home`; {DiskFull}
+   */
   start(options?: OpenRegistryOptions): Promise<RegistryServer>;
 } = { start: openRegistry };
 
@@ -92,7 +97,12 @@ export const Registry: {
  * ```
  */
 export const Group: {
-  /** Opens the log, binds, registers, and answers until `close()`. @throws {Refusal} */
+  /**
+   * Opens the log, binds, registers, and answers until `close()`.
+   *
+   * @throws {Refusal} `name_taken`, `address_taken`; {UsageError} a name or an address that cannot be;
+   * {FolderUnusable} another process has the log; {LogDamaged}; {LogAway}; {DiskFull}
+   */
   start(options: OpenGroupOptions): Promise<GroupServer>;
 } = { start: openGroup };
 
@@ -219,9 +229,16 @@ export const Group: {
  * const data = mkdtempSync(join(tmpdir(), "zgroup-example-"));
  * const former = await Group.start({ name: "Lab", data, unlisted: true });
  * const { address } = former;
- * const user = await connect({ name: "alice", registries: [] });
+ * const home = join(data, "alice");
+ * const user = await connect({ home, name: "alice", registries: [], keepLocal: 1_000 });
  * await user.join(address);
+ * for await (const entry of user.read("Lab")) console.log(entry.kind, entry.name);
+ * //=> founded Lab
+ * //=> join alice
  * await former.close();
+ * // What was read is on one's own disk, too.
+ * for await (const { kind } of user.kept("Lab", { last: true, limit: 1 })) console.log(kind);
+ * //=> join
  * for (const text of ["hello", "never mind"]) {
  *   await user.send("Lab", text, { within: 100 }).catch((error) => {
  *     if (!(error instanceof Unreachable)) throw error; // It waits in the outbox.
@@ -303,6 +320,7 @@ export type {
   Flushed,
   FlushOptions,
   FollowRange,
+  Invites,
   InviteTerms,
   JoinedGroup,
   Left,

@@ -81,6 +81,7 @@ export async function runOnce(
     const input = { input: stdin, inputSize: stdinSize?.() };
     const joined = user.joined();
     const args = await command.once.read({ words, given, joined, ...input, now: Date.now() });
+    const lineOf: Context["entry"] = (_, entry) => entryLine(entry, output.style, { people });
     const context: Context = {
       user,
       home,
@@ -119,7 +120,8 @@ export async function runOnce(
           }),
         );
       },
-      entry: (_, entry) => entryLine(entry, output.style, { people }),
+      entry: lineOf,
+      dated: lineOf,
     };
     await runCommand(command, context, args, {
       json,

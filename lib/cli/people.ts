@@ -37,6 +37,10 @@ export class People {
     for (const member of members) this.#enter(member);
   }
 
+  get all(): Iterable<Person> {
+    return [...this.#names].map(([user, name]) => ({ user, name }));
+  }
+
   get names(): Iterable<string> {
     return this.#names.values();
   }

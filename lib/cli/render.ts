@@ -8,7 +8,7 @@ import { BadReply, DiskFull, IdentityChanged, Refusal, sentence, Unreachable } f
 import { shortId } from "../identity/ids.ts";
 import { shortKey } from "../identity/keys.ts";
 import { counted } from "../text/counted.ts";
-import { formatLocal } from "../text/time.ts";
+import { formatClock, formatDay, formatLocal } from "../text/time.ts";
 import { safeLine, safeText } from "../text/filter.ts";
 import { typedName } from "../text/names.ts";
 import type { Listing } from "../protocol/schema.ts";
@@ -33,25 +33,51 @@ export const PLAIN: Style = { colour: false };
 /** How far a line of a message stands in when it is not the first. */
 const INDENT = "    ";
 
-/** An entry as one or more lines. `group` puts the group's name before it, `people` says who is in it. */
+/** How an entry is shown. */
+interface EntryShown {
+  /** The group's name stands before it. */
+  readonly group?: string | undefined;
+  /** Who is in the group. */
+  readonly people?: People | undefined;
+  /** The time alone: the date stands in a line of its own. */
+  readonly clock?: boolean;
+  /** It mentions who reads it. */
+  readonly mention?: boolean;
+}
+
+/** An entry as one or more lines. */
 export function entryLine(
   entry: GroupEntry,
   style: Style = PLAIN,
-  { group, people = NOBODY }: { group?: string | undefined; people?: People } = {},
+  { group, people = NOBODY, clock = false, mention = false }: EntryShown = {},
 ): string {
-  const where = group === undefined ? "" : `[${safeLine(group)}] `;
+  const where = (mention ? "@ " : "") + (group === undefined ? "" : `[${safeLine(group)}] `);
   const mark = MARKS[entry.signature] ?? "";
   if (entry.kind !== "message") {
     return paint(style, "gray", `${where}* ${actionText(entry, people)}${mark}`);
   }
-  const [time, author] = [`[${formatLocal(entry.at)}] `, authorOf(entry, people) + mark];
+  const time = `[${clock ? formatClock(entry.at) : formatLocal(entry.at)}] `;
+  const author = authorOf(entry, people) + mark;
   const width = displayWidth(`${where}${time}${author}: `);
-  const head = paint(style, "cyan", where) + paint(style, "gray", time) +
+  const head = paint(style, mention ? MENTION : "cyan", where) + paint(style, "gray", time) +
     paint(style, "bold", author) + ": ";
-  const [first, ...rest] = textRows(entry.text, style, width);
+  const [first, ...rest] = textRows(entry.text, style, width)
+    .map((row) => mention ? paint(style, MENTION, row) : row);
   return [head + first, ...rest.map((row) => INDENT + row)].join("\n");
 }
 
+/** What mentions who reads it. */
+const MENTION: Parameters<typeof styleText>[0] = ["bold", "yellow"];
+
+/** `— Fri 20 Nov 2026 —`, before the first entry of a day. */
+export function dayLine(at: number, style: Style): string {
+  return paint(style, "gray", `— ${formatDay(at)} —`);
+}
+
+/** Stands where somebody stopped reading. */
+export function newLine(style: Style): string {
+  return paint(style, MENTION, "— new —");
+}
 /** A group of which nobody is known. */
 const NOBODY = new People();
 

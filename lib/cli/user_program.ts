@@ -15,7 +15,7 @@ import { exportIdentity, importIdentity } from "./identity.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
 import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
-import { chosenName, start, talk } from "./start.ts";
+import { chosenName, SCREEN_OPTIONS, screenOptions, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -31,8 +31,7 @@ const OPTIONS: Options = {
     help: "entries of each group that stay on this disk, default 10,000 (else $ZGROUP_KEEP_LOCAL)",
   },
   ...COMMAND_OPTIONS,
-  say: { type: "flag", help: "a script's lines that are no command are texts" },
-  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
+  ...SCREEN_OPTIONS,
   port: { type: "text", value: "PORT", help: "port of the registry, default 5555" },
   host: { type: "text", value: "IP", help: "serve others at this address of the machine" },
   detach: { type: "flag", help: "in the background; status shows it, stop ends it" },
@@ -149,6 +148,10 @@ export function userProgram(
         throw new UsageError(`Cannot use --${option}: it belongs to user.ts ${owner}`);
       }
     }
+    for (const option of Object.keys(SCREEN_OPTIONS)) {
+      if (command === undefined || command === "start" || !given.flags.has(option)) continue;
+      throw new UsageError(`Cannot use --${option} with ${command}: it belongs to the prompt`);
+    }
     if (command === "start") return await start(call);
     if (command === "status") return await status(call);
     if (command === "stop") return await stop(call);
@@ -203,7 +206,6 @@ async function openPrompt(call: Call): Promise<number> {
     servers,
     output,
     run,
-    say: given.flags.has("say"),
-    yes: given.flags.has("yes"),
+    ...screenOptions(given),
   }, call);
 }

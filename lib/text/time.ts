@@ -59,6 +59,34 @@ export function parseEnd(text: string, now: number, zone?: string): number {
   return start;
 }
 
+/**
+ * `FROM` or `FROM TO`, the end inclusive; a bare clock time behind a day is of that day.
+ *
+ * @throws {UsageError} as {@linkcode parseTime}, or TO lies before FROM
+ */
+export function parseSpan(
+  text: string,
+  now: number = Date.now(),
+  zone?: string,
+): { since: number; until?: number } {
+  const words = text.trim().split(/\s+/);
+  for (const cut of [words.length, 2, 1]) {
+    const [from, to] = [words.slice(0, cut).join(" "), words.slice(cut).join(" ")];
+    const [day] = /^\d{4}-\d{2}-\d{2}/.exec(from) ?? [];
+    let span: { since: number; until?: number };
+    try {
+      span = { since: parseTime(from, now, zone) };
+      if (to === "") return span;
+      span.until = parseEnd(day && CLOCK.test(to) ? `${day} ${to}` : to, now, zone);
+    } catch {
+      continue; // It is cut elsewhere.
+    }
+    if (span.until >= span.since) return span;
+    throw new UsageError(`Cannot read from ${from} to ${to}: that ends before it begins`);
+  }
+  return { since: parseTime(text, now, zone) };
+}
+
 /** How long a person means, ms: `30s`, `15m`, `2h`, `7d`, `4w`. @throws {UsageError} */
 export function parseDuration(text: string): number {
   const age = AGE.exec(text.trim());
@@ -72,7 +100,22 @@ export function parseDuration(text: string): number {
 export function formatLocal(ms: number): string {
   const d = new Date(ms);
   const date = [d.getFullYear(), pad(d.getMonth() + 1), pad(d.getDate())].join("-");
-  return `${date} ${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
+  return `${date} ${formatClock(ms)}`;
+}
+
+/** `23:57:15`, local. */
+export function formatClock(ms: number): string {
+  const d = new Date(ms);
+  return `${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
+}
+
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/** `Fri 20 Nov 2026`, local. */
+export function formatDay(ms: number): string {
+  const d = new Date(ms);
+  return `${DAYS[d.getDay()]} ${d.getDate()} ${MONTHS[d.getMonth()]} ${d.getFullYear()}`;
 }
 
 /** `2026-11-20T23:57:15.253000`, local, as Python's `isoformat()` writes it. */

@@ -30,9 +30,14 @@ export function followOptions(
   const { link } = connections.open(group.id);
   const { cursor: after, epoch, base, tip } = groups.cursor(group);
   const checked = (epoch: string, proof: Proof) => groups.checked(group, epoch, proof);
-  const own = { after, epoch, proof: { base, tip }, checked, signal: range.signal };
+  const fromCursor = place === "cursor";
+  // What was seen proves also what comes behind the cursor.
+  const isProved = fromCursor || (range.epoch === epoch && (range.after ?? -1) >= after);
   return {
-    ...(place === "cursor" ? own : { ...range, fromNow: place === "now" }),
+    ...(fromCursor
+      ? { after, epoch, signal: range.signal }
+      : { ...range, fromNow: place === "now" }),
+    ...(isProved ? { proof: { base, tip }, checked } : {}),
     link,
     read,
     note: (note) => {

@@ -3,14 +3,13 @@
 import { userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
-import type { Pins } from "../session/registry_client.ts";
-import { Connections, type Parts } from "./connections.ts";
+import { CHECK_WITHIN, Connections, type Parts } from "./connections.ts";
 import { diagnose } from "./diagnosis.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { follow } from "./follow.ts";
 import { followOptions } from "./following.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
-import { Invites } from "./invites.ts";
+import { GroupInvites } from "./invites.ts";
 import { joinGroup } from "./joining.ts";
 import type { Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
@@ -19,6 +18,7 @@ import { Outbox } from "./outbox.ts";
 import { readLog } from "./reading.ts";
 import { OwnName } from "./own_name.ts";
 import { Registries } from "./registries.ts";
+import { pinsOf } from "./registry_link.ts";
 import { trust } from "./trust.ts";
 import type {
   Action,
@@ -26,6 +26,7 @@ import type {
   Flushed,
   FlushOptions,
   FollowRange,
+  Invites,
   InviteTerms,
   JoinedGroup,
   Left,
@@ -41,9 +42,6 @@ import type {
   UserEvent,
 } from "./types.ts";
 import type { UserOptions } from "./user_options.ts";
-
-/** How long a group has to say how far its log goes, ms. */
-const CHECK_WITHIN = 2_500;
 
 /**
  * A user in this process. Wherever a group is named, its name, its `IP:PORT` or its id will do; it
@@ -62,8 +60,6 @@ export class User implements AsyncDisposable {
   /** Invites of the groups joined. */
   readonly invites: Invites;
   readonly #registries: Registries;
-  readonly #groups: KnownGroups;
-  readonly #connections: Connections;
   readonly #parts: Parts;
   readonly #listeners: Listeners;
   readonly #outbox: Outbox;
@@ -81,20 +77,15 @@ export class User implements AsyncDisposable {
     };
     this.#name = new OwnName({ ...options, id, heard });
     this.registries = options.registries;
-    const pins: Pins = {
-      get: (address) => store.pinned(address),
-      set: (address, key) => store.pin(address, key),
-    };
+    const means = { transport, pins: pinsOf(store) };
     const warn = (text: string) => emit({ type: "warning", text });
-    const means = { transport, pins };
     const registries = this.#registries = new Registries(options.registries, means, warn);
-    const groups = this.#groups = new KnownGroups(store, options.kept);
+    const groups = new KnownGroups(store, options.kept);
     const name = () => this.#name.current;
     const connections = new Connections({ ...options, registries, groups, name, emit });
-    this.#connections = connections;
-    this.invites = new Invites((target) => this.#link(target), registries);
+    this.invites = new GroupInvites((target) => this.#link(target), registries);
     this.#parts = { ...means, registries, groups, connections };
-    this.#outbox = new Outbox(groups, connections, store);
+    this.#outbox = new Outbox(this.#parts, store);
   }
 
   /** The name other members see; 1 to 64 characters. */
@@ -104,19 +95,17 @@ export class User implements AsyncDisposable {
 
   /**
    * Changes the name that other members see. Resolves when every joined group that answers knows it,
-   * after 4.5 s at most; the others hear it later.
+   * after 4.5 s at most; the others, and those that are known to be away, hear it later.
    *
    * @param name 1 to 64 characters, no controls; spaces around it are dropped
    * @throws {UsageError} it is not usable; {FolderUnusable}, {DiskFull} it cannot be kept
    */
   async rename(name: string): Promise<void> {
     this.#name.choose(name);
-    await Promise.all(
-      this.#links().map((link) => {
-        link.renew();
-        return link.join().catch(() => {}); // One that does not answer hears it later.
-      }),
-    );
+    await this.#parts.connections.atEach((link) => {
+      link.renew();
+      return link.join();
+    });
   }
 
   /**
@@ -141,7 +130,7 @@ export class User implements AsyncDisposable {
    * the original programs
    */
   async join(target: string): Promise<JoinedGroup> {
-    return this.#connections.info(await joinGroup(target, this.#parts));
+    return this.#parts.connections.info(await joinGroup(target, this.#parts));
   }
 
   /** The link of a new invite, by which others can join: {@linkcode Invites.make} says more. */
@@ -185,10 +174,12 @@ export class User implements AsyncDisposable {
     return await readTopic(this.#link(target));
   }
 
-  /** What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most. */
+  /**
+   * What {@linkcode joined} says, after asking each group how far its log goes, for 2.5 s at most;
+   * those that are known to be away are not waited for.
+   */
   async check(): Promise<readonly JoinedGroup[]> {
-    // Where no answer comes, the link's state tells.
-    await Promise.all(this.#links().map((link) => link.ping(CHECK_WITHIN).catch(() => {})));
+    await this.#parts.connections.atEach((link) => link.ping(CHECK_WITHIN));
     return this.joined();
   }
 
@@ -201,14 +192,14 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   async leave(target: string): Promise<Left> {
-    const group = this.#groups.member(target);
-    const told = await this.#connections.leave(group);
-    return { told, unsent: this.#connections.waiting(group.id) };
+    const group = this.#parts.groups.member(target);
+    const told = await this.#parts.connections.leave(group);
+    return { told, unsent: this.#parts.connections.waiting(group.id) };
   }
 
   /** The groups joined, by name, as far as known without asking. */
   joined(): readonly JoinedGroup[] {
-    return this.#groups.joined.map((group) => this.#connections.info(group));
+    return this.#parts.groups.joined.map((group) => this.#parts.connections.info(group));
   }
 
   /**
@@ -231,8 +222,7 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * What waits in the outbox, for one group or all, joined or not: those that were sent first before
-   * others.
+   * What waits in the outbox, for one group or all, joined or not, in the order of their ids.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
@@ -251,9 +241,9 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * Sends what waits in the outbox, for one group or all: what this program or an earlier one could
-   * not. Answers what became of it, in the one group or in each that something waited for, when all
-   * is out or nothing was accepted for `within`.
+   * Sends what waits in the outbox, for one group or all, whichever program left it there. Answers what
+   * became of it, in the one group or in each that something waited for, when all is out or nothing
+   * was accepted for `within`.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
@@ -279,7 +269,7 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   async *kept(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
-    yield* this.#groups.kept(this.#groups.member(target), options);
+    yield* this.#parts.groups.kept(this.#parts.groups.member(target), options);
   }
 
   /**
@@ -291,9 +281,9 @@ export class User implements AsyncDisposable {
    * twice; {Refusal} `not_member`; {Unreachable}
    */
   async fingerprint(target: string, options: { readonly at?: number } = {}): Promise<Fingerprint> {
-    const group = this.#groups.member(target);
-    const { link } = this.#connections.open(group.id);
-    return await fingerprint(link, this.#groups.seenOf(group), options);
+    const group = this.#parts.groups.member(target);
+    const { link } = this.#parts.connections.open(group.id);
+    return await fingerprint(link, this.#parts.groups.seenOf(group), options);
   }
 
   /**
@@ -306,7 +296,7 @@ export class User implements AsyncDisposable {
 
   /** Compares which groups have which names at all registries that answer within 5 s. Never rejects. */
   compareNames(): Promise<NamesCompared> {
-    return this.#registries.compare(this.#groups.all);
+    return this.#registries.compare(this.#parts.groups.all);
   }
 
   /**
@@ -347,7 +337,7 @@ export class User implements AsyncDisposable {
 
   /** Entries of one batch were read. */
   readonly #read = (group: string, entries: readonly GroupEntry[]): void => {
-    this.#groups.keep(group, entries);
+    this.#parts.groups.keep(group, entries);
     this.#name.read(entries);
   };
 
@@ -359,7 +349,7 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   seen(target: string, seq: number, epoch?: string): void {
-    this.#groups.seen(this.#groups.member(target), seq, epoch);
+    this.#parts.groups.seen(this.#parts.groups.member(target), seq, epoch);
   }
 
   /**
@@ -387,9 +377,9 @@ export class User implements AsyncDisposable {
    */
   close(): Promise<void> {
     return this.#closing ??= (async () => {
-      await this.#connections.close();
+      await this.#parts.connections.close();
       await this.#registries.close();
-      this.#groups.close();
+      this.#parts.groups.close();
     })();
   }
 
@@ -399,11 +389,11 @@ export class User implements AsyncDisposable {
   }
 
   #link(target: string): Link {
-    return this.#connections.open(this.#groups.member(target).id).link;
+    return this.#parts.connections.open(this.#parts.groups.member(target).id).link;
   }
 
   /** To every joined group. */
   #links(): Link[] {
-    return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
+    return this.#parts.groups.joined.map(({ id }) => this.#parts.connections.open(id).link);
   }
 }

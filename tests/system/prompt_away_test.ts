@@ -10,10 +10,8 @@ import { PromptWorld } from "./prompt_world.ts";
 const skip = NO_TERMINAL;
 
 test(
-  "prompt: messages of every joined group are shown, each under its name, and counted elsewhere",
-  {
-    skip,
-  },
+  "prompt: --all shows messages of every joined group, each under its name, and counts those elsewhere",
+  { skip },
   () =>
     closing(async (keep) => {
       const world = await PromptWorld.start(keep);
@@ -21,26 +19,26 @@ test(
       const bob = keep(await connect({ name: "bob", registries: [world.registry] }));
       await bob.join("Lab");
       await bob.join("Cool Group");
-      const alice = await world.member("alice");
+      const alice = await world.member("alice", { args: ["--all"] });
       await alice.enter("join_group Cool Group", "[Cool Group] * alice joined");
       await alice.line("Cool Group>");
       await bob.send("Lab", "here");
-      await alice.shows(/^\[Lab\] \[.*\] bob: here\nCool Group \(Lab: 1\)>$/m);
+      await alice.shows(/^\[Lab\] \[.*\] bob: here\nCool Group \(Lab 1\)>$/m);
       await bob.send("Cool Group", "and there");
-      await alice.shows(/^\[Cool Group\] \[.*\] bob: and there\nCool Group \(Lab: 1\)>$/m);
+      await alice.shows(/^\[Cool Group\] \[.*\] bob: and there\nCool Group \(Lab 1\)>$/m);
       bob.typing("Cool Group");
-      await alice.shows(/^bob is typing …\nCool Group \(Lab: 1\)>$/m);
+      await alice.shows(/^bob is typing …\nCool Group \(Lab 1\)>$/m);
       await bob.send("Cool Group", "written");
-      await alice.shows(/bob: written\nCool Group \(Lab: 1\)>$/);
+      await alice.shows(/bob: written\nCool Group \(Lab 1\)>$/);
       await alice.enter("switch Lab", /^Lab>$/m);
       // What came while nobody sat there is shown at the next start.
       alice.type("exit\r");
       assert.equal(await alice.end(), 0);
       for (let n = 1; n <= 12; n++) await bob.send("Lab", `missed ${n}`);
-      const again = await world.person("alice");
+      const again = await world.person("alice", { args: ["--all"] });
       const shown = await again.shows(/bob: missed 12\n/);
-      assert.match(shown, /^\* Lab: 12 entries missed, the last 10 \(get_messages shows more\):$/m);
-      assert.doesNotMatch(shown, /missed 2\n/);
+      assert.match(shown, /^\* Lab: 12 entries missed, the last 10 \(Page Up shows more\):$/m);
+      assert.doesNotMatch(shown, /missed 2\n|and there/);
       assert.deepEqual([...alice.screen.strange, ...again.screen.strange], []);
     }),
 );

@@ -33,7 +33,7 @@ test(
       await alice.line("han 60 columns");
       await bob.send("Lab", "another word that is so long that it takes more than a row itself");
       const shown = await alice.shows(
-        /bob: another word that is so long that\n {4}[^]*itself\nLab> half/,
+        /bob: another word that is so long that it takes\n {4}more than a row itself\nLab> half/,
       );
       assert.ok(shown.endsWith(`itself\n${line}`), shown);
       alice.type("X");
@@ -74,11 +74,11 @@ test(
       await alice.line("Lab> join_group C");
       alice.press("tab");
       await alice.line('Lab> join_group "Cool Group"');
-      await alice.enter("", "[Cool Group] * alice joined");
+      await alice.enter("", /SUCCESS\n\* Cool Group was founded\n\* alice joined/);
       await alice.line("Cool Group>");
 
       await bob.join("Cool Group");
-      await alice.shows("[Cool Group] * bob joined");
+      await alice.shows("* bob joined");
       alice.type("hello @b");
       await alice.line("Cool Group> hello @b");
       alice.press("tab");
@@ -130,7 +130,7 @@ test(
 );
 
 test(
-  "prompt: Ctrl-C ends the program at once while a command waits for an answer",
+  "prompt: Ctrl-C stops a command that waits for an answer, alone; the next one ends the program",
   { skip },
   () =>
     closing(async (keep) => {
@@ -139,11 +139,18 @@ test(
       // Nobody listens there, and that is found out after 4.5 s.
       alice.type("join_group 127.0.0.1:9\r");
       await alice.shows("join_group 127.0.0.1:9\nzgroup>");
+      await alice.shows("join_group runs; Ctrl-C stops it\nzgroup>");
+      alice.type("half a line");
+      await alice.line("zgroup> half a line");
       const begin = performance.now();
+      alice.press("ctrl-c");
+      await alice.shows("* join_group stopped\nzgroup> half a line");
+      alice.press("ctrl-c");
+      await alice.line("zgroup>");
       alice.press("ctrl-c");
       assert.equal(await alice.end(), 0);
       assert.ok(performance.now() - begin < 3_000, `${performance.now() - begin} ms`);
-      assert.doesNotMatch(alice.text, /FAILED/);
+      assert.doesNotMatch(alice.text, /FAILED|runs;/);
     }),
 );
 
@@ -202,10 +209,12 @@ test("prompt: 40 columns are enough", { skip }, () =>
     await alice.shows("Lab> words that go over the end of a row\n, 漢字漢字");
     await bob.send("Lab", "and an answer that goes over it as well, 漢字漢字漢字");
     await alice.shows(
-      /bob: and an answer\n {4}[^]*漢字\nLab> words that go over the end of a row\n, 漢字漢字$/,
+      /bob: and an answer that goes\n {4}[^]*漢字\nLab> words that go over the end of a row\n, 漢字漢字$/,
     );
     alice.press("enter");
-    const shown = await alice.shows(/alice: words that\n {4}go over [^]*漢字漢字\nLab>$/);
+    const shown = await alice.shows(
+      /alice: words that go over the\n {4}end of a row, 漢字漢字\nLab>$/,
+    );
     for (const word of ["list_groups", "completes", "joins"]) {
       assert.match(shown, new RegExp(`\\b${word}\\b`), "a word of the first screen is cut in two");
     }

@@ -15,6 +15,8 @@ interface Seat {
   readonly columns?: number;
   readonly rows?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Options of the program. */
+  readonly args?: readonly string[];
   /** The prompt that is waited for. */
   readonly start?: RegExp;
 }
@@ -47,6 +49,11 @@ export class PromptWorld {
     return this.#keep(group);
   }
 
+  /** What a person's program leaves in a folder has ended before the folder goes. */
+  #ends(home: string): void {
+    this.#keep({ [Symbol.asyncDispose]: () => serversEnded(home) });
+  }
+
   /** The command line of a person's program. */
   command(name: string, ...args: string[]): string[] {
     return ours("user.ts", ...args, ...["--home", join(this.home, name), "--name", name], ...[
@@ -56,8 +63,12 @@ export class PromptWorld {
   }
 
   /** A person in front of the prompt, which is there. */
-  async person(name: string, { start = /^(zgroup|Lab|Cool Group)>/m, ...seat }: Seat = {}) {
-    const terminal = this.#keep(new Terminal(this.command(name), seat));
+  async person(
+    name: string,
+    { start = /^(zgroup|Lab|Cool Group)>/m, args = [], ...seat }: Seat = {},
+  ) {
+    this.#ends(join(this.home, name));
+    const terminal = this.#keep(new Terminal(this.command(name, ...args), seat));
     await terminal.shows(start);
     return terminal;
   }
@@ -66,7 +77,7 @@ export class PromptWorld {
   async starting(name: string): Promise<Terminal> {
     this.#port ??= await freePort();
     const home = join(this.home, "start");
-    this.#keep({ [Symbol.asyncDispose]: () => serversEnded(home) });
+    this.#ends(home);
     const where = ["--home", home, "--name", name, "--port"];
     const terminal = this.#keep(new Terminal(ours("user.ts", "start", ...where, `${this.#port}`)));
     await terminal.line("Lobby>");

@@ -207,7 +207,7 @@ async function prompt(command: Command) {
     live: true,
     print: (text: string) => void lines.push(...text.split("\n")),
     fail: (text: string) => assert.fail(text),
-    nextLine: () => Promise.resolve(undefined),
+    ask: () => Promise.resolve(undefined),
     status: () => {},
     prompt: () => {},
   };
@@ -310,7 +310,7 @@ test("SUCCESS is printed before what comes with the same answer", async () => {
       live: true,
       print: (text: string) => void lines.push(text),
       fail: (text: string) => assert.fail(text),
-      nextLine: () => Promise.resolve(undefined),
+      ask: () => Promise.resolve(undefined),
       status: () => {},
       prompt: () => {},
     };

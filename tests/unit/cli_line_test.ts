@@ -72,6 +72,8 @@ test("an ordinary word is a command where what follows is what it takes", () => 
       ["help talk", "help", "talk"],
       ["help get-messages", "help", "get-messages"],
       ["ban alice", "ban", "alice"],
+      ["mute ali", "mute", "ali"],
+      ["unmute alcie", "unmute", "alcie"],
       ["mute Lobby al bundy --for 1h", "mute", "Lobby al bundy --for 1h"],
       ["unmute #1a2b3c4d", "unmute", "#1a2b3c4d"],
       ["promote alice admin", "promote", "alice admin"],
@@ -213,7 +215,10 @@ test("Tab completes commands, groups and members", () => {
     commands: PROMPT_COMMANDS.flatMap(({ names }) => names),
     short: ["join"],
     groups: ["Lobby", "Cool Group"],
-    members: ["alice", "Al Bundy"],
+    members: [
+      { user: "11111111-0000-8000-8000-000000000000", name: "alice" },
+      { user: "22222222-0000-8000-8000-000000000000", name: "Al Bundy" },
+    ],
   };
   assert.deepEqual(completions("jo", what), [["join_group "], "jo"]);
   assert.deepEqual(completions("/jo", what), [["/join_group "], "/jo"]);
@@ -223,6 +228,7 @@ test("Tab completes commands, groups and members", () => {
   assert.deepEqual(completions("/join c", what), [['"Cool Group"'], "c"]);
   assert.deepEqual(completions("ali", what), [["alice: "], "ali"]);
   assert.deepEqual(completions("hello @ali", what), [["@alice "], "@ali"]);
+  assert.deepEqual(completions("hello @al B", what), [["@Al Bundy "], "@al B"]);
   assert.deepEqual(completions("hello ", what), [[], "hello "]);
 });
 

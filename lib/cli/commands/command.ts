@@ -3,7 +3,7 @@
 import { UsageError } from "../../errors.ts";
 import { safeJson } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { JoinedGroup, Receipt, SendOptions } from "../../user/types.ts";
+import type { JoinedGroup, MemberInfo, Receipt, SendOptions } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { Given } from "../args.ts";
 import type { Family, Usage } from "../help.ts";
@@ -38,14 +38,17 @@ export interface AtPrompt {
   say(text: string): void;
   /** FAILED and why. */
   fail(error: unknown): void;
-  /** Runs a command; whatever fails is said. */
-  run(command: Command, rest: string): Promise<void>;
+  /** Runs a command; false when it failed, which was said. */
+  run(command: Command, rest: string): Promise<boolean>;
   /** Remembers what a list showed: in this order numbers name it. */
   remember(groups: readonly { readonly name: string; readonly address: string }[]): void;
-  /** Remembers names of members, for completion. */
-  saw(names: readonly string[]): void;
+  /** Remembers who is in a group. */
+  saw(group: GroupRef, members: readonly MemberInfo[]): void;
+  /** What was not shown of a group yet. */
+  unread(group: JoinedGroup): number;
+  /** Plain text goes there, and its last messages are shown. */
   switchTo(group: JoinedGroup): void;
-  /** Shows the messages of a group as they come; resolves when what was missed is shown. */
+  /** Takes the messages of a group as they come; resolves when what was missed is there. */
   watch(group: JoinedGroup): Promise<void>;
   /** The user is no member of this group any more. */
   left(group: GroupRef): void;
@@ -74,8 +77,10 @@ export interface Context {
   readonly progress?: (soFar: SoFar) => void;
   /** Learns who is in a group, so that entries tell apart those whose names are alike. */
   meet(group: GroupRef): Promise<void>;
-  /** An entry as lines. */
+  /** An entry as lines, below those that were shown before. */
   entry(group: GroupRef, entry: GroupEntry): string;
+  /** The same with its whole date, for lines that are shown in any order. */
+  dated(group: GroupRef, entry: GroupEntry): string;
   /** Shows what is more than a screen; undefined where there is none for it. */
   readonly paging?: Paging | undefined;
 }
@@ -135,6 +140,11 @@ export interface Row<A, R> extends Head {
   };
   /** Options of its own; `json` comes with the column. */
   readonly options?: readonly string[];
+  /**
+   * At the prompt: `at once`, because no server is asked; `first`, what is typed after it waits for
+   * it, because another group may be the current one then; else behind what runs.
+   */
+  readonly pace?: "at once" | "first";
   /** A choice of the numbered menu. */
   readonly menu?: { readonly number: number; readonly text: string; readonly asks: readonly Ask[] };
   /** Results come one by one, and each is shown at once. */
@@ -215,6 +225,7 @@ export async function runCommand(
   };
   let count = 0;
   const take = async (result: unknown) => {
+    if (context.prompt) context.signal.throwIfAborted();
     if (json) await show(command.json!(result, args).map(safeJson));
     else await show(command.text?.(result, context, args, count) ?? [success(context.style)]);
     count++;

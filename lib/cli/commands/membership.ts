@@ -46,6 +46,7 @@ export const join: Row<string, JoinedGroup> = {
     text: "Join a group",
     asks: [{ question: "Group (name, number or IP:PORT)" }],
   },
+  pace: "first",
   run: ({ user }, target) => joinListed(user, target),
   json: (group) => [joinedFields(group)],
   after: enter,
@@ -103,6 +104,7 @@ export const leave: Row<GroupRef, Left> = {
     read: ({ words: [group], joined }) => groupNamed(group, { joined }),
   },
   menu: { number: 3, text: "Leave a group", asks: [{ question: "Group", quoted: true }] },
+  pace: "first",
   run: ({ user }, { id }) => user.leave(id),
   text({ told, unsent }, { style }, { name }) {
     const them = counted(unsent, "message");
@@ -134,6 +136,7 @@ export const switchGroup: Row<JoinedGroup, JoinedGroup> = {
         loosely: true,
       }),
   },
+  pace: "at once",
   run: (_, group) => group,
   text: ({ name }) => [{ remark: `plain text goes to ${name} now` }],
   after: (prompt, group) => prompt.switchTo(group),
@@ -169,6 +172,7 @@ export const create: Row<
     },
   },
   menu: { number: 8, text: "Create a group", asks: [{ question: "Name" }] },
+  pace: "first",
   async *run(context, { name, ...options }) {
     const { servers } = promptOf(context);
     const group = await servers.host(name, options);
@@ -233,6 +237,7 @@ export const trust: Row<string, { trusted: Trusted; gone: readonly JoinedGroup[]
     words: [1, 1],
     read: ({ words: [target] }) => target,
   },
+  pace: "first",
   async run({ user }, target) {
     const before = user.joined();
     const names = before.map(({ name }) => name);

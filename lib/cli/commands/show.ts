@@ -75,7 +75,10 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
     if (joined.length > 0) {
       const current = prompt?.live ? prompt.current?.id : undefined;
       return numbered(
-        joined.map((group) => joinedLine(group, style) + (group.id === current ? " *" : "")),
+        joined.map((group) => {
+          const unread = prompt?.unread(group) ?? group.unread;
+          return joinedLine({ ...group, unread }, style) + (group.id === current ? " *" : "");
+        }),
         prompt,
       );
     }
@@ -112,7 +115,7 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
   run: ({ user }, { id }) => user.members(id),
   text: (found, { style }) => found.map((one) => memberLine(one, style)),
   json: (found) => found,
-  after: (prompt, found) => prompt.saw(found.map(({ name }) => name)),
+  after: (prompt, found, group) => prompt.saw(group, found),
 };
 
 export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {
@@ -158,6 +161,7 @@ export const whoami: Row<void, Pick<User, "id" | "name" | "registries"> & { home
   help: "your name, id, folder and registries",
   prompt: { usage: "/whoami", example: "/whoami", help: "your name and id", read: () => {} },
   once: { usage: "whoami", example: "whoami", words: [0, 0], read: () => {} },
+  pace: "at once",
   run: ({ user: { id, name, registries }, home }) => ({ id, name, home, registries }),
   text: ({ id, name, home, registries }, { prompt }) =>
     prompt ? [`${fullLabel({ user: id, name })} ${id}`] : [
@@ -179,6 +183,7 @@ export const help: Row<string, void> = {
   help: "what there is, a family of it, or one command",
   prompt: { usage: "/help [FAMILY|COMMAND]", example: "/help talk", read: (rest) => rest },
   program: { usage: "help [FAMILY|COMMAND]", example: "help talk" },
+  pace: "at once",
   run: () => {},
   text: (_, context, word) => promptHelp(promptOf(context).commands, context.style, word),
 };
@@ -232,6 +237,7 @@ export const menu: Row<void, void> = {
   family: "program",
   help: "numbered choices",
   prompt: { usage: "/menu", example: "/menu", read: () => {} },
+  pace: "first",
   run: (context) => choose(promptOf(context)),
   text: () => [],
 };
@@ -275,6 +281,7 @@ export const exit: Row<void, void> = {
   help: "leave the program (also Ctrl-D)",
   prompt: { usage: "/exit", example: "/exit", read: () => {} },
   menu: { number: 9, text: "Exit", asks: [] },
+  pace: "at once",
   run: (context) => void (promptOf(context).ended = true),
   text: () => [],
 };

@@ -8,6 +8,7 @@ import { Bottom } from "./bottom.ts";
 import { Editor } from "./editor.ts";
 import type { Key } from "./keys.ts";
 import { Pager, type PageSource } from "./pager.ts";
+import { Questions } from "./questions.ts";
 import type { Screen } from "./screen.ts";
 import { HistorySearch } from "./search.ts";
 import { Terminal } from "./terminal.ts";
@@ -56,16 +57,17 @@ export class Console implements Screen {
   readonly #options: ConsoleOptions;
   readonly #terminal: Terminal;
   readonly #editor: Editor;
+  readonly #questions: Questions;
   readonly #bottom: Bottom;
   #search: HistorySearch | undefined;
   #pager: Pager | undefined;
   #prompt = "> ";
-  /** A question of a command, in place of the prompt. */
-  #question: string | undefined;
   #status: readonly string[] = [];
   #opened = false;
   /** Lines of a burst that is not over, which the screen does not show yet. */
   #burst: string[] = [];
+  /** It answers a question. */
+  #burstAnswers = false;
   /** Lines of a paste whose last one waits for Enter. */
   #held: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -82,6 +84,7 @@ export class Console implements Screen {
     this.style = options.style;
     this.interrupted = this.#interrupted.promise;
     this.#editor = new Editor(options.history.lines);
+    this.#questions = new Questions(this.#editor, () => this.#redraw());
     this.#terminal = new Terminal({
       keys: (keys) => this.#keys(keys),
       resized: () => this.#pager ? this.#pager.redraw() : this.#redraw(),
@@ -136,15 +139,6 @@ export class Console implements Screen {
     return new Promise((resolve) => this.#waiting = resolve);
   }
 
-  get rows(): number {
-    return this.#terminal.size.rows;
-  }
-
-  /** Lines that are to be taken before all others. */
-  putBack(lines: readonly string[]): void {
-    if (lines.length > 0) this.#typed.unshift([...lines]);
-  }
-
   /** Lines that are in the line being typed again, before what stands there: Enter gives them anew. */
   restore(lines: readonly string[]): void {
     const text = this.#editor.text;
@@ -153,17 +147,16 @@ export class Console implements Screen {
     this.#redraw();
   }
 
-  async nextLine(question: string): Promise<string | undefined> {
-    this.#question = question;
-    this.#redraw();
-    try {
-      const typed = await this.take();
-      if (typed && typed.length > 1) this.putBack(typed.slice(1));
-      return typed?.[0];
-    } finally {
-      this.#question = undefined;
-      this.#redraw();
-    }
+  ask(question: string): Promise<string[] | undefined> {
+    return this.#questions.ask(question);
+  }
+
+  get rows(): number {
+    return this.#terminal.size.rows;
+  }
+
+  alert(sequence: string): void {
+    this.#terminal.write(sequence);
   }
 
   close(): void {
@@ -173,6 +166,7 @@ export class Console implements Screen {
     this.#pager?.close();
     this.#bottom.hide();
     this.#terminal.close();
+    this.#questions.close();
     this.#give(undefined);
   }
 
@@ -223,7 +217,7 @@ export class Console implements Screen {
   }
 
   #shortcutOf(name: string): Shortcut | undefined {
-    if (this.#question !== undefined || this.#burst.length > 0) return undefined;
+    if (this.#questions.open !== undefined || this.#burst.length > 0) return undefined;
     const [, digit] = /^alt-([1-9])$/.exec(name) ?? [];
     if (digit) return { kind: "group", number: Number(digit) as 1 };
     if (name === "tab" && this.#editor.text === "") return { kind: "next" };
@@ -237,7 +231,8 @@ export class Console implements Screen {
       this.#terminal.write("\n");
       this.#bottom.forget();
     }
-    const asked = this.#question !== undefined;
+    const asked = this.#questions.open !== undefined;
+    if (this.#burst.length === 0) this.#burstAnswers = asked;
     const line = this.#editor.take(!asked);
     this.#burst.push(line);
     if (!asked) this.#options.history.add(line);
@@ -249,7 +244,7 @@ export class Console implements Screen {
   #burstOver(): void {
     if (this.#closed) return;
     const lines = [...this.#held, ...this.#burst];
-    const text = this.#question === undefined &&
+    const text = !this.#burstAnswers &&
       lines.some((line) => line.trim() !== "" && this.#options.isText(line));
     this.#held = text && this.#editor.text !== "" ? lines : [];
     this.#bottom.hide();
@@ -258,7 +253,8 @@ export class Console implements Screen {
       this.#terminal.write(lines.map((line) => `${this.#label()}${line}\n`).join(""));
     }
     this.#burst = [];
-    if (this.#held.length === 0) this.#give(lines);
+    if (this.#burstAnswers) this.#questions.answer(lines);
+    else if (this.#held.length === 0) this.#give(lines);
     this.#printLatest();
     this.#draw();
   }
@@ -275,15 +271,15 @@ export class Console implements Screen {
    * the program.
    */
   #interrupt(): void {
-    if (this.#question === undefined && this.#options.stop()) return;
+    if (this.#questions.open === undefined && this.#options.stop()) return;
     const empty = this.#editor.text === "" && this.#held.length === 0;
-    if (empty && this.#question === undefined) {
+    if (empty && this.#questions.open === undefined) {
       this.#interrupted.resolve();
       return this.close();
     }
     this.#editor.set("");
     this.#held = [];
-    if (empty) this.#give(undefined);
+    if (empty) this.#questions.answer(undefined);
   }
 
   /** Ctrl-Z. */
@@ -319,7 +315,7 @@ export class Console implements Screen {
   #hint(): void {
     const now = Date.now();
     const line = this.#editor.text;
-    if (line.length < 2 || this.#question !== undefined) return;
+    if (line.length < 2 || this.#questions.open !== undefined) return;
     if (now - this.#hinted < TYPING_EVERY) return;
     this.#hinted = now;
     this.#options.typing(line);
@@ -364,7 +360,7 @@ export class Console implements Screen {
     if (!this.#opened || this.#closed || this.#pager || this.#burst.length > 0) return;
     const pasted = counted(this.#held.length, "line");
     const held = `${pasted} pasted: Enter sends all with this one, Ctrl-C drops all`;
-    const asked = this.#long ? folded(this.#question!.trim(), this.style, 0).split("\n") : [];
+    const asked = this.#long ? folded(this.#questions.open!.trim(), this.style, 0).split("\n") : [];
     const status = [...this.#status, ...(this.#held.length > 0 ? [held] : []), ...asked];
     this.#bottom.draw({ status, ...this.#line() });
   }
@@ -381,12 +377,12 @@ export class Console implements Screen {
 
   #label(): string {
     if (this.#long) return "> ";
-    return this.#question ?? truncate(this.#prompt, Math.max(12, this.#columns >> 1));
+    return this.#questions.open ?? truncate(this.#prompt, Math.max(12, this.#columns >> 1));
   }
 
   /** Whether a question leaves too little room for an answer behind it. */
   get #long(): boolean {
-    return displayWidth(this.#question ?? "") > this.#columns - 10;
+    return displayWidth(this.#questions.open ?? "") > this.#columns - 10;
   }
 
   get #columns(): number {

@@ -4,6 +4,7 @@ import { edits, nearest } from "../../text/nearest.ts";
 import { areArguments, type Argument, type Around } from "../commands/arguments.ts";
 import { FAMILIES } from "../help.ts";
 import { typedName } from "../../text/names.ts";
+import { completeMention, type Mentionable } from "./mentions.ts";
 
 /** What the parser needs of a command. */
 export interface Names {
@@ -110,7 +111,7 @@ export interface Completable {
   /** Other names of commands: they are not completed, and what follows them is. */
   readonly short?: readonly string[];
   readonly groups: readonly string[];
-  readonly members: readonly string[];
+  readonly members: readonly Mentionable[];
 }
 
 /**
@@ -137,10 +138,11 @@ export function completions(
     const found = groups.filter((name) => name.toLowerCase().startsWith(bare));
     if (found.length > 0) return [found.map(typedName), typed];
   }
+  const mention = completeMention(line, members);
+  if (mention) return mention;
   const [word] = /\S*$/.exec(line)!;
-  const bare = word.replace(/^@/, "");
-  if (bare === "") return [[], line];
-  const at = word.slice(0, word.length - bare.length);
-  const found = members.filter((name) => name.toLowerCase().startsWith(bare.toLowerCase()));
-  return [found.map((name) => at + name + (line === word ? ": " : " ")), word];
+  if (word === "") return [[], line];
+  const names = [...new Set(members.map(({ name }) => name))];
+  const found = names.filter((name) => name.toLowerCase().startsWith(word.toLowerCase()));
+  return [found.map((name) => name + (line === word ? ": " : " ")), word];
 }

@@ -3,7 +3,7 @@
 import { Refusal, Unreachable } from "../../errors.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { JoinedGroup, Receipt, UserEvent } from "../../user/types.ts";
+import type { JoinedGroup, LinkState, MemberInfo, Receipt, UserEvent } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import {
   type AtPrompt,
@@ -16,11 +16,17 @@ import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
 import { historyOf } from "../commands/history.ts";
 import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
-import { entryLine, explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
-import { People } from "../people.ts";
+import { explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
 import type { Servers } from "../servers.ts";
+import { Absences } from "./absences.ts";
+import type { Alerts } from "./alert.ts";
+import { Conversations } from "./conversations.ts";
+import type { Mentionable } from "./mentions.ts";
 import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
+import { type Running, Runs, unlessStopped } from "./turns.ts";
+import { Typing } from "./typing.ts";
+import { type Elsewhere, promptLabel } from "./views.ts";
 import { Watches } from "./watches.ts";
 
 export interface PromptOptions {
@@ -29,53 +35,55 @@ export interface PromptOptions {
   readonly screen: Screen;
   readonly servers: Servers;
   readonly signal: AbortSignal;
+  /** Shows the messages of every group as they come, and not of the current one alone. */
+  readonly all?: boolean;
+  /** Calls for attention at a mention. */
+  readonly alerts?: Alerts | undefined;
 }
-
-/** A group that answers again within this time, ms, was not away: its connection was cut. */
-const AWAY_AFTER = 700;
-
-/** How long a hint that somebody is typing stays, ms. */
-const TYPING_FOR = 6_000;
 
 export class Prompt implements AtPrompt {
   readonly user: User;
   readonly screen: Screen;
   readonly commands = PROMPT_COMMANDS;
   readonly servers: Servers;
-  ended = false;
+  /** Resolves at `exit`. */
+  readonly over: Promise<void>;
   /** Names or addresses in the order of the last list. */
   listed: readonly string[] = [];
-  /** Names of members, for completion. */
-  readonly seenNames = new Set<string>();
+  /** Lines that were pasted with what runs: they answer its questions. */
+  pasted: string[] = [];
+  readonly #over = Promise.withResolvers<void>();
   readonly #context: Context;
   readonly #signal: AbortSignal;
-  /** Who is in each group, once it has told. */
-  readonly #people = new Map<string, People>();
   readonly #pending = new Pending();
   readonly #watches: Watches;
-  readonly #unread = new Map<string, number>();
-  /** Groups that do not answer: a timer until that is told. */
-  readonly #away = new Map<string, ReturnType<typeof setTimeout> | "told">();
-  readonly #typing = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #conversations: Conversations;
+  readonly #absences: Absences;
+  readonly #typing = new Typing(() => this.refresh());
+  readonly #runs = new Runs(() => this.refresh());
+  #waiting: readonly string[] = [];
+  #ended = false;
   #current: string | undefined;
-  #all: readonly string[] = [];
+  #names: readonly string[] = [];
 
-  constructor({ user, home, screen, servers, signal }: PromptOptions) {
+  constructor({ user, home, screen, servers, signal, all = false, alerts }: PromptOptions) {
     this.user = user;
     this.screen = screen;
     this.servers = servers;
     servers.onTrouble((text) => this.fail(text));
+    this.over = this.#over.promise;
     this.#signal = signal;
     this.#context = {
       user,
       home,
       style: screen.style,
       signal,
-      marksRead: false, // the live feed does
+      marksRead: false, // what is shown as it comes does
       prompt: this,
       send: (group, text) => this.send(group, text),
-      meet: (group) => this.#meet(group),
-      entry: (group, entry) => this.#line(group, entry),
+      meet: (group) => this.#conversations.meet(group),
+      entry: (group, entry) => this.#conversations.datedLine(group, entry),
+      dated: (group, entry) => this.#conversations.datedLine(group, entry),
       paging: screen.page && {
         get rows() {
           return (screen.rows ?? 24) - 2;
@@ -83,9 +91,15 @@ export class Prompt implements AtPrompt {
         page: (source) => screen.page!(source),
       },
     };
+    const [print, say] = [(text: string) => this.print(text), (text: string) => this.say(text)];
+    this.#conversations = new Conversations({ user, screen, all, alerts, print, say });
+    this.#absences = new Absences({
+      isJoined: (group) => this.joined.some(({ name }) => name === group),
+      say,
+    });
     this.#watches = new Watches(user, {
-      show: (group, entry) => this.#show(group, entry),
-      missed: (group, count, shown) => this.#missed(group, count, shown),
+      caughtUp: (group, entries, fresh) => this.#caughtUp(group, entries, fresh),
+      came: (group, entry) => this.#came(group, entry),
       failed: (group, error) => {
         const member = this.joined.some(({ id }) => id === group.id);
         const code = !member && error instanceof Refusal ? error.code : undefined;
@@ -101,13 +115,23 @@ export class Prompt implements AtPrompt {
     const off = user.on((event) => this.#event(event));
     signal.addEventListener("abort", () => {
       off();
-      for (const away of this.#away.values()) if (away !== "told") clearTimeout(away);
+      this.#absences.close();
+      this.#typing.close();
       this.#watches.close();
     }, { once: true });
   }
 
   get live(): boolean {
     return this.screen.live;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  set ended(ended: boolean) {
+    this.#ended = ended;
+    if (ended) this.#over.resolve();
   }
 
   get joined(): readonly JoinedGroup[] {
@@ -120,83 +144,153 @@ export class Prompt implements AtPrompt {
 
   get known(): Known {
     const joined = this.joined.flatMap(({ name, address }) => [name, address]);
-    return { names: [...joined, ...this.#all], numbered: this.listed };
+    return { names: [...joined, ...this.#names], numbered: this.listed };
   }
 
-  async run(command: Command, rest: string): Promise<void> {
+  /** Members of the current group, as far as known. */
+  get members(): readonly Mentionable[] {
+    return this.#current === undefined ? [] : this.#conversations.members(this.#current);
+  }
+
+  /** Runs a command; false when it failed, which was said, or was stopped. */
+  async run(command: Command, rest: string): Promise<boolean> {
+    const running = this.#runs.begin(command.names[0], this.#signal);
+    const { signal } = running;
+    const work = this.#work(command, rest, running);
     try {
-      if (/^(--help|-h)$/.test(rest)) {
-        const page = promptHelp(this.commands, this.screen.style, command.names[0]);
-        return this.print(page.join("\n"));
-      }
-      refuseOption(command, rest);
-      const args = await command.prompt!.read(rest, this);
-      await runCommand(command, this.#context, args, {
-        print: (text) => this.#signal.aborted ? undefined : this.screen.print(text),
-        remark: (text) => this.say(text),
-      });
+      await unlessStopped(work, signal);
+      return true;
     } catch (error) {
-      this.fail(error, targetOf(rest, this.known));
+      if (!signal.aborted) this.fail(error, targetOf(rest, this.known));
+      else if (!this.#signal.aborted) this.#stopped(running, work);
+      return false;
+    } finally {
+      running.end();
     }
   }
 
-  nextLine(question: string): Promise<string | undefined> {
-    return this.screen.nextLine(question);
+  async #work(command: Command, rest: string, { signal }: Running): Promise<void> {
+    if (/^(--help|-h)$/.test(rest)) {
+      const page = promptHelp(this.commands, this.screen.style, command.names[0]);
+      return this.print(page.join("\n"));
+    }
+    refuseOption(command, rest);
+    const args = await command.prompt!.read(rest, this);
+    const entry = this.#conversations.lines();
+    await runCommand(command, { ...this.#context, signal, entry }, args, {
+      print: (text) => signal.aborted ? undefined : this.screen.print(text),
+      remark: (text) => signal.aborted ? undefined : this.say(text),
+    });
+  }
+
+  /** Nobody waits any longer; what was asked of a group may be done all the same. */
+  #stopped({ name }: Running, work: Promise<void>): void {
+    this.say(`${name} stopped`);
+    const settle = () => {
+      for (const group of this.joined) void this.watch(group);
+      this.refresh();
+    };
+    work.then(settle, settle);
+  }
+
+  /** Stops what runs; false where nothing does. */
+  stop(): boolean {
+    return this.#runs.stop();
+  }
+
+  /** Lines that wait for what runs. */
+  waits(lines: readonly string[]): void {
+    this.#waiting = lines;
+    this.refresh();
+  }
+
+  async nextLine(question: string): Promise<string | undefined> {
+    if (this.pasted.length > 0) return this.pasted.shift();
+    const asking = this.#runs.last;
+    asking?.asks(true);
+    const typed = await this.screen.ask(question);
+    asking?.asks(false);
+    this.pasted.push(...typed?.slice(1) ?? []);
+    return typed?.[0];
   }
 
   print(text: string): void {
     if (!this.#signal.aborted) void this.screen.print(text);
   }
 
-  saw(names: readonly string[]): void {
-    for (const name of names) this.seenNames.add(name);
+  saw(group: GroupRef, members: readonly MemberInfo[]): void {
+    this.#conversations.know(group, members);
   }
 
   remember(groups: readonly { readonly name: string; readonly address: string }[]): void {
     this.listed = groups.map(({ name, address }) =>
       groups.filter((other) => other.name === name).length > 1 ? address : name
     );
-    this.#all = [...new Set([...this.#all, ...groups.flatMap((g) => [g.name, g.address])])]
+    this.#names = [...new Set([...this.#names, ...groups.flatMap((g) => [g.name, g.address])])]
       .slice(-10_000);
   }
 
   /** Once for each group; a script shows none. */
   async watch(group: JoinedGroup): Promise<void> {
     if (!this.live) return;
-    await this.#meet(group);
+    await this.#conversations.meet(group);
     if (!this.#signal.aborted) await this.#watches.open(group);
-  }
-
-  /** Learns who is in a group; one that does not answer is asked when it does. */
-  async #meet({ id }: GroupRef): Promise<void> {
-    if (this.#people.has(id)) return;
-    const members = await this.user.members(id).catch(() => undefined);
-    if (!members) return;
-    this.#people.set(id, new People(members));
-    this.saw(members.map(({ name }) => name));
   }
 
   /** Shows the history of the current group, from its end. */
   async page(): Promise<void> {
     const group = this.current;
     if (!group) return this.say("you are in no group: join_group G shows its history here");
-    await this.screen.page?.(historyOf(group, this.#context));
+    const { dated: entry, ...context } = this.#context;
+    await this.screen.page?.(historyOf(group, { ...context, entry }));
   }
 
   switchTo(group: JoinedGroup | undefined): void {
     this.#current = group?.id;
-    if (group) this.#unread.delete(group.id);
+    this.#conversations.goTo(group);
     this.refresh();
+  }
+
+  /** The same, where no command says it. */
+  goTo(group: JoinedGroup): void {
+    this.say(`plain text goes to ${group.name} now`);
+    this.switchTo(group);
+  }
+
+  /** The next group, behind the current one, that has something unread. */
+  goToUnread(): void {
+    const groups = this.joined;
+    const here = groups.findIndex(({ id }) => id === this.#current);
+    const next = [...groups.slice(here + 1), ...groups.slice(0, Math.max(here, 0))]
+      .find((group) => this.#conversations.view(group).unread > 0);
+    if (next) this.goTo(next);
+    else this.say("nothing is unread");
+  }
+
+  /** Says once what is unread elsewhere. */
+  tellUnread(): void {
+    const unread = this.#elsewhere().filter((group) => group.unread > 0).map((group) => {
+      const { name, unread, mentions } = group;
+      return `${name} ${unread}${mentions > 0 ? ` (${mentions} for you)` : ""}`;
+    });
+    if (unread.length === 0) return;
+    this.say(`unread: ${unread.join(", ")}; Tab on an empty line goes there`);
+  }
+
+  unread(group: JoinedGroup): number {
+    const { isLoaded, unread } = this.#conversations.view(group);
+    return isLoaded ? unread : group.unread;
   }
 
   /** After leaving: no more of its messages, and another current group if it was that one. */
   left(group: GroupRef): void {
     this.#watches.stop(group.id);
-    this.#people.delete(group.id);
-    this.#unread.delete(group.id);
+    this.#conversations.forget(group);
     this.#pending.drop((item) => item.group === group.id);
-    if (this.#current === group.id) this.switchTo(this.joined[0]);
-    else this.refresh();
+    const [first] = this.joined;
+    if (this.#current !== group.id) this.refresh();
+    else if (first && this.live) this.goTo(first);
+    else this.switchTo(first);
   }
 
   say(text: string): void {
@@ -237,51 +331,47 @@ export class Prompt implements AtPrompt {
     }
   }
 
-  /** An entry as lines, with the group's name where several are shown. */
-  #line(group: GroupRef, entry: GroupEntry): string {
-    if (entry.kind !== "founded") this.seenNames.add(entry.name);
-    const several = this.live && this.joined.length > 1;
-    return entryLine(entry, this.screen.style, {
-      people: this.#people.get(group.id),
-      ...(several ? { group: group.name } : {}),
-    });
-  }
-
   /** Draws status and prompt again. */
   refresh(): void {
-    const current = this.current;
-    const others = [...this.#unread].filter(([id, count]) => id !== this.#current && count > 0);
-    const sum = others.reduce((total, [, count]) => total + count, 0);
-    const name = this.joined.find(({ id }) => id === others[0]?.[0])?.name;
-    const elsewhere = others.length === 0
-      ? ""
-      : others.length === 1 && name
-      ? ` (${safeLine(name)}: ${sum})`
-      : ` (${others.length} groups: ${sum})`;
-    this.screen.prompt(`${safeLine(current?.name ?? "zgroup")}${elsewhere}> `);
-    const typing = [...this.#typing.keys()];
-    this.screen.status([
+    const { current, screen } = this;
+    screen.prompt(promptLabel(current?.name, this.#elsewhere(), screen.style.columns));
+    screen.status([
       ...this.#pending.lines(),
-      ...(typing.length > 0 ? [`${typing.slice(0, 3).join(", ")} is typing …`] : []),
+      ...[this.#typing.line(current?.name) ?? []].flat(),
+      ...[this.#runs.line ?? []].flat(),
+      ...this.#waiting.map((line) => `… ${safeLine(line)} (waits)`),
     ]);
   }
 
-  #show(group: JoinedGroup, entry: GroupEntry): void {
-    const own = entry.author === this.user.id;
-    if (own) this.#pending.arrived(group.id, entry);
-    else if (group.id !== this.#current && entry.kind === "message") {
-      this.#unread.set(group.id, (this.#unread.get(group.id) ?? 0) + 1);
-    }
-    this.#notTyping(safeLine(entry.name));
-    this.#people.get(group.id)?.apply(entry);
-    this.print(this.#line(group, entry));
+  /** What the other groups have. */
+  #elsewhere(): Elsewhere[] {
+    return this.joined.filter(({ id }) => id !== this.#current).map((group) => {
+      const { unread, mentions } = this.#conversations.view(group);
+      return { name: group.name, unread, mentions };
+    });
+  }
+
+  #caughtUp(group: JoinedGroup, entries: readonly GroupEntry[], fresh: number): void {
+    for (const entry of entries) this.#arrived(group, entry);
+    this.#conversations.caughtUp(group, entries, fresh);
     this.refresh();
   }
 
-  #missed({ name, cursor }: JoinedGroup, count: number, shown: number): void {
-    const all = `${count.toLocaleString("en-US")} ${count === 1 ? "entry" : "entries"}`;
-    const which = count > shown ? `, the last ${shown} (get_messages shows more)` : "";
-    this.say(cursor === 0 ? `${name} has ${all}${which}:` : `${name}: ${all} missed${which}:`);
+  #came(group: JoinedGroup, entry: GroupEntry): void {
+    this.#arrived(group, entry);
+    this.#typing.over(group.name, safeLine(entry.name));
+    this.#conversations.came(group, entry);
+    this.refresh();
+  }
+
+  #arrived({ id }: JoinedGroup, entry: GroupEntry): void {
+    if (entry.author === this.user.id) this.#pending.arrived(id, entry);
+  }
+
+  #state(name: string, state: LinkState): void {
+    this.#absences.take(name, state);
+    const group = this.joined.find((group) => group.name === name);
+    if (group && state === "live") void this.#conversations.meet(group);
   }
 
   #event(event: UserEvent): void {
@@ -289,7 +379,7 @@ export class Prompt implements AtPrompt {
     else if (event.type === "epoch") this.say(`${event.group} begins a new history`);
     else if (event.type === "warning") this.say(event.text);
     else if (event.type === "alarm") this.fail(event.text);
-    else if (event.type === "typing") this.#isTyping(safeLine(event.name));
+    else if (event.type === "typing") this.#typing.hint(event.group, safeLine(event.name));
     else if (event.state === "pending") {
       this.#pending.queued(event.group, event.mid, event.text);
     } else if (event.state === "failed") {
@@ -300,43 +390,6 @@ export class Prompt implements AtPrompt {
       this.#pending.drop(({ mid }) => mid === event.mid); // Whoever took it back was told.
       this.refresh();
     }
-  }
-
-  #state(group: string, state: string): void {
-    if (state === "connecting") return;
-    const away = this.#away.get(group);
-    if (state === "unreachable") {
-      // The first contact of a join says itself how it went.
-      if (away !== undefined || !this.#isJoined(group)) return;
-      this.#away.set(group, setTimeout(() => this.#tellAway(group), AWAY_AFTER));
-      return;
-    }
-    this.#away.delete(group);
-    const back = this.joined.find(({ name }) => name === group);
-    if (back) void this.#meet(back);
-    if (away !== "told") clearTimeout(away);
-    else if (this.#isJoined(group)) this.say(`${group} is back`);
-  }
-
-  #tellAway(group: string): void {
-    if (!this.#isJoined(group)) return void this.#away.delete(group);
-    this.#away.set(group, "told");
-    this.say(`${group} is unreachable; what you send waits for it`);
-  }
-
-  #isJoined(group: string): boolean {
-    return this.joined.some(({ name }) => name === group);
-  }
-
-  #isTyping(name: string): void {
-    clearTimeout(this.#typing.get(name));
-    this.#typing.set(name, setTimeout(() => this.#notTyping(name), TYPING_FOR));
-    this.refresh();
-  }
-
-  #notTyping(name: string): void {
-    clearTimeout(this.#typing.get(name));
-    if (this.#typing.delete(name)) this.refresh();
   }
 }
 

@@ -1,5 +1,6 @@
 /** Runs what is typed at a prompt, or stands line by line in a file or a pipe. */
 
+import process from "node:process";
 import { looksLikeAddress } from "../../text/addresses.ts";
 import { safeLine } from "../../text/filter.ts";
 import type { User } from "../../user/user.ts";
@@ -13,11 +14,13 @@ import { folded, paint, PLAIN, success } from "../render.ts";
 import { fullLabel } from "../people.ts";
 import type { Servers } from "../servers.ts";
 import type { Output } from "../streams.ts";
-import { Console } from "./console.ts";
+import { Alerts } from "./alert.ts";
+import { Console, type Shortcut } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
 import { pasteQuestion, tooLong } from "./paste.ts";
 import { Prompt } from "./prompt.ts";
 import type { Screen } from "./screen.ts";
+import { type Pace, type Turn, Turns } from "./turns.ts";
 
 export interface RunPromptOptions {
   readonly user: User;
@@ -33,13 +36,20 @@ export interface RunPromptOptions {
   readonly news?: Promise<readonly string[]>;
   /** A long paste is sent without a question. */
   readonly yes?: boolean;
+  /** Shows the messages of every group as they come, and not of the current one alone. */
+  readonly all?: boolean;
+  /** Rings, and tells the desktop, at a mention; default true. */
+  readonly bell?: boolean;
   /** Of a script: lines that are no command go to the current group. */
   readonly say?: boolean;
 }
 
+/** How long the groups have at the start to say what is unread, ms. */
+const UNREAD_WITHIN = 2_000;
+
 /** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
 export async function runPrompt(options: RunPromptOptions): Promise<number> {
-  const { user, home, servers, output, run } = options;
+  const { user, home, servers, output, run, all, bell = true } = options;
   const stop = new AbortController();
   run.onClose(() => stop.abort());
   const history = await openHistory(home);
@@ -51,21 +61,25 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
         commands: prompt.commands.flatMap(({ names }) => names),
         short: prompt.commands.flatMap(({ short = [] }) => short),
         groups: [...new Set(prompt.known.names)].filter((name) => !looksLikeAddress(name)),
-        members: [...prompt.seenNames].map(safeLine),
+        members: prompt.members.map(({ user, name }) => ({ user, name: safeLine(name) })),
       }),
-    shortcut: (key) => {
-      if (key.kind === "page" && key.direction === "up") void prompt.page();
-    },
+    shortcut: (key) => followShortcut(prompt, key),
+    stop: () => prompt.stop(),
     typing: (line) => {
       const group = prompt.current;
       if (group && understand(prompt, line).kind === "text") user.typing(group.id);
     },
-    stop: () => false,
     isText: (line) => understand(prompt, line).kind === "text",
   });
   run.onClose(() => screen.close());
   run.signal.addEventListener("abort", () => screen.close(), { once: true });
-  const prompt: Prompt = new Prompt({ user, home, screen, servers, signal: stop.signal });
+  const alerts = bell ? new Alerts(process.env) : undefined;
+  const { signal } = stop;
+  const prompt: Prompt = new Prompt({ user, home, screen, servers, signal, all, alerts });
+  const turns: Turns = new Turns({
+    run: (turn) => runTurn(prompt, turn),
+    changed: () => prompt.waits(turns.waiting),
+  });
 
   const joined = user.joined();
   screen.print(firstScreen(user, output.style));
@@ -75,45 +89,84 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   for (const { name, waiting } of joined) {
     if (waiting > 0) prompt.say(`${name}: ${counted(waiting, "message")} not sent yet`);
   }
-  for (const group of joined) void prompt.watch(group);
+  const shown = Promise.all(joined.map((group) => prompt.watch(group)));
+  void Promise.race([shown, pause(UNREAD_WITHIN)]).then(() => prompt.tellUnread());
   void listed(prompt);
   void options.news?.then((texts) => texts.forEach((text) => prompt.say(text)));
-  if (options.begin !== undefined) await runLine(prompt, options.begin);
+  if (options.begin !== undefined) turns.take([options.begin], "in turn");
 
-  await Promise.race([runTyped(prompt, screen, options.yes), screen.interrupted]);
+  await Promise.race([
+    takeTyped(prompt, screen, turns, options.yes),
+    prompt.over,
+    screen.interrupted,
+  ]);
   const waiting = unsent(user);
   stop.abort();
   screen.close();
   if (waiting > 0) {
     await output.print(`* ${counted(waiting, "message")} not sent yet: kept for the next time`);
   }
+  for (const line of turns.waiting) await output.print(`* not sent: ${safeLine(line)}`);
   return 0;
 }
 
-/** Runs what is typed until there is no more. */
-async function runTyped(prompt: Prompt, screen: Console, yes = false): Promise<void> {
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
+
+/** Hands what is typed on until there is no more; what it does goes on beside what is typed next. */
+async function takeTyped(prompt: Prompt, screen: Console, turns: Turns, yes = false) {
   for (let typed = await screen.take(); typed !== undefined; typed = await screen.take()) {
-    if (!await mayRun(prompt, screen, typed, yes)) screen.restore(typed);
-    else if (typed.length === 1) await runLine(prompt, typed[0]);
-    else await runPaste(prompt, screen, typed);
-    if (prompt.ended) return;
+    if (await mayRun(prompt, screen, typed, yes)) turns.take(typed, paceOf(prompt, typed));
+    else screen.restore(typed);
   }
+}
+
+/** How typed lines run. Lines that were pasted as commands come before what is typed after them. */
+function paceOf(prompt: Prompt, lines: readonly string[]): Pace {
+  if (isPastedText(prompt, lines)) return "at once";
+  if (lines.length > 1) return "first";
+  const line = understand(prompt, lines[0]);
+  if (line.kind !== "command" || !line.command.prompt) return "at once";
+  return line.command.pace ?? "in turn";
+}
+
+/** Several lines at once: commands if all of them are (or nothing else is possible), else one text. */
+function isPastedText(prompt: Prompt, lines: readonly string[]): boolean {
+  if (lines.length === 1 || !prompt.current) return false;
+  const kinds = lines.map((line) => understand(prompt, line).kind);
+  return !kinds.every((kind) => kind === "command" || kind === "empty");
+}
+
+/** Runs what was typed at one moment; false when a line of it failed. */
+async function runTurn(prompt: Prompt, { lines, behind }: Turn): Promise<boolean> {
+  const moved = behind?.ok ?? true;
+  if (isPastedText(prompt, lines)) {
+    const text = lines.splice(0).join("\n").replace(/^\n+|\s+$/g, "");
+    return await runText(prompt, text, { moved });
+  }
+  const before = prompt.pasted;
+  prompt.pasted = lines;
+  let ok = true;
+  while (lines.length > 0 && !prompt.ended) {
+    ok = await runLine(prompt, lines.shift()!, { moved: moved && ok }) && ok;
+  }
+  prompt.pasted = before;
+  return ok;
+}
+
+function followShortcut(prompt: Prompt, key: Shortcut): void {
+  if (key.kind === "next") prompt.goToUnread();
+  if (key.kind === "page" && key.direction === "up") void prompt.page();
+  if (key.kind !== "group") return;
+  const group = prompt.joined[key.number - 1];
+  if (group) prompt.goTo(group);
+  else prompt.say(`there is no group ${key.number}; show_groups numbers them`);
 }
 
 /** Messages of the outbox that no group has acknowledged. */
 function unsent(user: User): number {
   return user.joined().reduce((sum, { waiting }) => sum + waiting, 0);
-}
-
-/** Several lines at once: commands if all of them are (or nothing else is possible), else one text. */
-async function runPaste(prompt: Prompt, screen: Console, lines: readonly string[]) {
-  const kinds = lines.map((line) => understand(prompt, line).kind);
-  const commands = kinds.every((kind) => kind === "command" || kind === "empty");
-  if (prompt.current && !commands) {
-    return await runText(prompt, lines.join("\n").replace(/^\n+|\s+$/g, ""));
-  }
-  screen.putBack(lines.slice(1));
-  await runLine(prompt, lines[0]);
 }
 
 /** Whether what was typed may go out; false for a text that is too long, or that nobody meant. */
@@ -124,7 +177,7 @@ async function mayRun(prompt: Prompt, screen: Console, lines: readonly string[],
   if (problem) prompt.fail(problem);
   if (problem || yes) return !problem;
   const question = pasteQuestion(lines, safeLine(group.name));
-  return !question || /^y(es)?$/i.test((await screen.nextLine(question))?.trim() ?? "");
+  return !question || /^y(es)?$/i.test((await screen.ask(question))?.[0].trim() ?? "");
 }
 
 function firstScreen(user: User, style: Output["style"]): string {
@@ -184,7 +237,10 @@ export async function runScript(options: ScriptOptions): Promise<number> {
       code = 1;
       void output.complain(text);
     },
-    nextLine: next,
+    ask: async () => {
+      const line = await next();
+      return line === undefined ? undefined : [line];
+    },
     status: () => {},
     prompt: () => {},
   };
@@ -198,7 +254,7 @@ export async function runScript(options: ScriptOptions): Promise<number> {
     while (!prompt.ended && !signal.aborted) {
       const line = await next();
       if (line === undefined) break;
-      await runLine(prompt, line, say);
+      await runLine(prompt, line, { says: say });
       await written;
     }
   } finally {
@@ -209,37 +265,46 @@ export async function runScript(options: ScriptOptions): Promise<number> {
 
 /** What a typed line is, at this moment. */
 function understand(prompt: Prompt, typed: string): Line<Command | ProgramCommand> {
-  const { current, known, seenNames } = prompt;
+  const { current, known, members } = prompt;
   return readLine(typed, TYPED_COMMANDS, {
     current: current !== undefined,
     known,
-    members: [...seenNames],
+    members: members.map(({ name }) => name),
   });
 }
 
-/**
- * Runs one line; whatever fails is said.
- *
- * @param says what is no command is a text for the current group
- */
-async function runLine(prompt: Prompt, typed: string, says = true): Promise<void> {
+/** What a line may be beside a command. */
+interface Allowed {
+  /** What is no command is a text for the current group. */
+  readonly says?: boolean;
+  /** What was to choose the group did so, and a text is for it. */
+  readonly moved?: boolean;
+}
+
+/** Runs one line; false when it failed, which was said. */
+async function runLine(prompt: Prompt, typed: string, allowed: Allowed = {}): Promise<boolean> {
+  const { says = true } = allowed;
   const line = understand(prompt, typed);
   switch (line.kind) {
     case "empty":
-      return;
+      return true;
     case "text":
-      return says ? await runText(prompt, line.text) : prompt.fail(notSaid(line.text));
+      return says ? await runText(prompt, line.text, allowed) : refuse(prompt, notSaid(line.text));
     case "command": {
       const { command, word, rest } = line;
       if (command.prompt) return await prompt.run(command, rest);
-      return prompt.fail(`Cannot run ${safeLine(word)} here: ${command.instead}`);
+      return refuse(prompt, `Cannot run ${safeLine(word)} here: ${command.instead}`);
     }
     case "unsure":
-    case "unknown": {
-      if (prompt.live && prompt.current) return await ask(prompt, line);
-      return prompt.fail(`${whatItIs(line)}; ${wayOut(prompt, line, says)}`);
-    }
+    case "unknown":
+      if (prompt.live && prompt.current) return await ask(prompt, line, allowed);
+      return refuse(prompt, `${whatItIs(line)}; ${wayOut(prompt, line, says)}`);
   }
+}
+
+function refuse(prompt: Prompt, why: string): false {
+  prompt.fail(why);
+  return false;
 }
 
 /** What a script is told of a line that nobody asked to send. */
@@ -253,12 +318,13 @@ function notSaid(text: string): string {
 type Doubtful = Extract<Line<Command | ProgramCommand>, { kind: "unsure" | "unknown" }>;
 
 /** Asks before anything is sent. An answer that is none is the next line. */
-async function ask(prompt: Prompt, line: Doubtful): Promise<void> {
+async function ask(prompt: Prompt, line: Doubtful, allowed: Allowed): Promise<boolean> {
   prompt.say(whatItIs(line));
   const answer = await prompt.nextLine("Send it as a message (y/N)? ");
-  if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text);
+  if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text, allowed);
   prompt.say(`not sent; ${wayOut(prompt, line)}`);
-  if (answer !== undefined && !/^\s*(no?)?\s*$/i.test(answer)) await runLine(prompt, answer);
+  if (answer === undefined || /^\s*(no?)?\s*$/i.test(answer)) return false;
+  return await runLine(prompt, answer, allowed);
 }
 
 function whatItIs(line: Doubtful): string {
@@ -279,14 +345,17 @@ function wayOut({ current }: Prompt, line: Doubtful, says = true): string {
 }
 
 /** A text for the current group. A person does not wait for it, a script does. */
-async function runText(prompt: Prompt, text: string): Promise<void> {
+async function runText(prompt: Prompt, text: string, { moved = true }: Allowed): Promise<boolean> {
   const group = prompt.current;
-  if (!group) {
-    return prompt.fail(
-      "You are in no group: join_group NAME first, list_groups shows what there is",
-    );
+  const nowhere = "You are in no group: join_group NAME first, list_groups shows what there is";
+  if (!group) return refuse(prompt, nowhere);
+  if (!moved && prompt.live) {
+    const begin = `Cannot send "${safeLine(text.slice(0, 60))}"`;
+    return refuse(prompt, `${begin}: the command before it failed; Up brings it back`);
   }
   const sent = prompt.send(group, text);
-  if (prompt.live) return;
-  if (await sent) prompt.print(success(prompt.screen.style));
+  if (prompt.live) return true;
+  if (!await sent) return false;
+  prompt.print(success(prompt.screen.style));
+  return true;
 }

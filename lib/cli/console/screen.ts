@@ -12,14 +12,16 @@ export interface Screen {
   print(text: string): void | Promise<void>;
   /** A sentence that something failed; a script ends with exit code 1 then. */
   fail(text: string): void;
-  /** The next line that is typed, with its own prompt; undefined when there is none. */
-  nextLine(prompt: string): Promise<string | undefined>;
+  /** Asks: the next line that is typed, or the lines of a paste; undefined when there is none. */
+  ask(question: string): Promise<readonly string[] | undefined>;
   /** Lines directly above the prompt that change: what is pending, who is typing. */
   status(lines: readonly string[]): void;
   /** What stands before the line being typed. */
   prompt(text: string): void;
   /** Rows of the terminal; absent where there is none. */
   readonly rows?: number;
+  /** Calls for attention: a bell, or a sequence that nobody sees on the screen. */
+  alert?(sequence: string): void;
   /**
    * Shows a history on the whole screen; resolves when the person leaves it. Absent where there is no
    * screen for it.

@@ -1,22 +1,31 @@
-/** Live messages of every joined group: what was missed first, then as they come. */
+/** Entries of every joined group: the last ones first, then what comes. */
 
 import { Closed, Unreachable } from "../../errors.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import type { JoinedGroup } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
+import { KEPT } from "./views.ts";
 
-/** Most missed entries that are shown. */
-const MISSED_SHOWN = 10;
-
-/** Who shows them. */
+/** Who takes them. */
 interface Watcher {
-  show(group: JoinedGroup, entry: GroupEntry): void;
-  missed(group: JoinedGroup, count: number, shown: number): void;
+  /**
+   * The last entries that are there; none where all of them will come.
+   *
+   * @param fresh entries that were not seen yet, also those that are not among these
+   */
+  caughtUp(group: JoinedGroup, entries: readonly GroupEntry[], fresh: number): void;
+  came(group: JoinedGroup, entry: GroupEntry): void;
   failed(group: JoinedGroup, error: unknown): void;
 }
 
 /** What is asked of a user. */
-type Watched = Pick<User, "read" | "follow" | "seen" | "joined" | "on">;
+type Watched = Pick<User, "read" | "follow" | "joined" | "on">;
+
+/** The place behind an entry. */
+interface Place {
+  readonly after: number;
+  readonly epoch: string;
+}
 
 export class Watches {
   readonly #user: Watched;
@@ -32,7 +41,7 @@ export class Watches {
     return this.#open.has(id);
   }
 
-  /** Resolves when what was missed is shown, or cannot be had now; goes on in the background. */
+  /** Resolves when the last entries are there, or cannot be had now; goes on in the background. */
   open(group: JoinedGroup): Promise<void> {
     if (this.#open.has(group.id)) return Promise.resolve();
     const stop = new AbortController();
@@ -60,10 +69,11 @@ export class Watches {
   }
 
   async #run(group: JoinedGroup, signal: AbortSignal, caughtUp: () => void): Promise<void> {
+    let from: Place | undefined;
     for (;;) {
       const back = this.#returns(group, signal);
       try {
-        await this.#catchUp(group);
+        from = await this.#catchUp(group, signal);
         break;
       } catch (error) {
         if (!(error instanceof Unreachable) || signal.aborted) throw error;
@@ -73,25 +83,33 @@ export class Watches {
     }
     caughtUp();
     // Ends also when the connection is made anew, after a change of name.
-    while (!signal.aborted && this.#user.joined().some(({ id }) => id === group.id)) {
-      for await (const entry of this.#user.follow(group.id, { signal })) {
-        this.#watcher.show(group, entry);
-        this.#user.seen(group.id, entry.seq, entry.epoch);
+    while (!signal.aborted && this.#joined(group)) {
+      for await (const entry of this.#user.follow(group.id, { ...from, signal })) {
+        from = { after: entry.seq, epoch: entry.epoch };
+        this.#watcher.came(group, entry);
       }
     }
   }
 
-  /** Shows the end of what was missed and moves the cursor past all of it. */
-  async #catchUp(group: JoinedGroup): Promise<void> {
-    const after = group.cursor;
-    const missed: GroupEntry[] = [];
-    const range = { after, limit: MISSED_SHOWN, last: true };
-    for await (const entry of this.#user.read(group.id, range)) missed.push(entry);
-    const last = missed.at(-1);
-    if (!last) return;
-    this.#watcher.missed(group, last.seq - after, missed.length);
-    for (const entry of missed) this.#watcher.show(group, entry);
-    this.#user.seen(group.id, last.seq, last.epoch);
+  /** Reads the last entries; answers the place behind them, undefined where the cursor is meant. */
+  async #catchUp(group: JoinedGroup, signal: AbortSignal): Promise<Place | undefined> {
+    const entries: GroupEntry[] = [];
+    const range = { limit: KEPT, last: true };
+    for await (const entry of this.#user.read(group.id, range)) entries.push(entry);
+    if (signal.aborted) return undefined;
+    const last = entries.at(-1);
+    const { cursor, unread } = this.#joined(group) ?? group;
+    // A log that ends before what was seen is another one, or was cut: following finds out.
+    if (!last || last.seq < cursor) {
+      this.#watcher.caughtUp(group, [], 0);
+      return undefined;
+    }
+    this.#watcher.caughtUp(group, entries, unread);
+    return { after: last.seq, epoch: last.epoch };
+  }
+
+  #joined({ id }: JoinedGroup): JoinedGroup | undefined {
+    return this.#user.joined().find((joined) => joined.id === id);
   }
 
   /** Resolves when the group answers again. */
