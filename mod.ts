@@ -160,7 +160,7 @@ export const Group: {
  * const home = mkdtempSync(join(tmpdir(), "zgroup-example-"));
  * const registry = await Registry.start({ port: 0 });
  * const registries = [registry.address];
- * const founder = await connect({ home, name: "alice", registries });
+ * const founder = await connect({ home, name: "alice", registries, keepLocal: 1_000 });
  * const group = await Group.start({ name: "Lab", home, registries, private: true });
  * const { role } = await founder.join("Lab");
  * const invite = await founder.invite("Lab", { uses: 1, for: 60_000, role: "reader" });
@@ -176,7 +176,13 @@ export const Group: {
  * console.log(members.map(({ name, role }) => `${name} ${role}`).sort().join());
  * //=> Bob member,alice founder
  *
- * for (const one of [guest, founder, group, registry]) await one.close();
+ * for await (const { kind } of founder.read("Lab", { limit: 1 })) console.log(kind);
+ * //=> founded
+ * await group.close(); // What was read stays on this disk.
+ * for await (const { kind } of founder.kept("Lab", { limit: 1 })) console.log(kind);
+ * //=> founded
+ *
+ * for (const one of [guest, founder, registry]) await one.close();
  * rmSync(home, { recursive: true });
  * ```
  *

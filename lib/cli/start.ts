@@ -11,7 +11,7 @@ import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
-import { atMost, columns, type Given, type Options, valueOf, wholeNumber } from "./args.ts";
+import { atMost, columns, type Given, valueOf, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
 import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";
@@ -264,14 +264,7 @@ export async function chosenName(
   return checkedName(name);
 }
 
-/** Options of the prompt. */
-export const SCREEN_OPTIONS: Options = {
-  all: { type: "flag", help: "prompt: show the messages of every group as they come" },
-  "no-bell": { type: "flag", help: "prompt: no bell, no notice on the desktop at a mention" },
-  say: { type: "flag", help: "a script's lines that are no command are texts" },
-  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
-};
-
+/** What the command line says of a prompt, or of a script in its place. */
 export function screenOptions(
   { flags }: Given,
 ): Pick<RunPromptOptions, "all" | "bell" | "say" | "yes"> {

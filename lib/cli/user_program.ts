@@ -15,7 +15,7 @@ import { exportIdentity, importIdentity } from "./identity.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
 import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
-import { chosenName, SCREEN_OPTIONS, screenOptions, start, talk } from "./start.ts";
+import { chosenName, screenOptions, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -31,7 +31,10 @@ const OPTIONS: Options = {
     help: "entries of each group that stay on this disk, default 10,000 (else $ZGROUP_KEEP_LOCAL)",
   },
   ...COMMAND_OPTIONS,
-  ...SCREEN_OPTIONS,
+  all: { type: "flag", help: "the prompt shows messages of every group as they come" },
+  "no-bell": { type: "flag", help: "no bell, no notice on the desktop at a mention" },
+  say: { type: "flag", help: "a script's lines that are no command are texts" },
+  yes: { type: "flag", help: "the prompt does not ask before a long paste goes out" },
   port: { type: "text", value: "PORT", help: "port of the registry, default 5555" },
   host: { type: "text", value: "IP", help: "serve others at this address of the machine" },
   detach: { type: "flag", help: "in the background; status shows it, stop ends it" },
@@ -61,7 +64,12 @@ const CONCERNING: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Options of what is typed line by line. */
-const LINE_OPTIONS = { say: "lines of a script", yes: "what is pasted at the prompt" } as const;
+const LINE_OPTIONS = {
+  all: "the prompt",
+  "no-bell": "the prompt",
+  say: "lines of a script",
+  yes: "what is pasted at the prompt",
+} as const;
 
 /** The table, and options, as help shows them on a command line. */
 export const PLACE: Place = {
@@ -147,10 +155,6 @@ export function userProgram(
       if (owner !== command && (given.texts.has(option) || given.flags.has(option))) {
         throw new UsageError(`Cannot use --${option}: it belongs to user.ts ${owner}`);
       }
-    }
-    for (const option of Object.keys(SCREEN_OPTIONS)) {
-      if (command === undefined || command === "start" || !given.flags.has(option)) continue;
-      throw new UsageError(`Cannot use --${option} with ${command}: it belongs to the prompt`);
     }
     if (command === "start") return await start(call);
     if (command === "status") return await status(call);

@@ -71,14 +71,11 @@ export class User implements AsyncDisposable {
     const { transport, store } = options;
     const { emit } = this.#listeners = new Listeners(store.warnings);
     const id = this.id = userId(options.key.publicKey);
-    const heard = (name: string) => {
-      for (const link of this.#links()) link.renew();
-      emit({ type: "warning", text: `you are ${name} now: so another program of yours chose` });
-    };
-    this.#name = new OwnName({ ...options, id, heard });
+    const warn = (text: string) => emit({ type: "warning", text });
+    const changed = () => this.#links().forEach((link) => link.renew());
+    this.#name = new OwnName({ ...options, id, changed, warn });
     this.registries = options.registries;
     const means = { transport, pins: pinsOf(store) };
-    const warn = (text: string) => emit({ type: "warning", text });
     const registries = this.#registries = new Registries(options.registries, means, warn);
     const groups = new KnownGroups(store, options.kept);
     const name = () => this.#name.current;
@@ -102,10 +99,7 @@ export class User implements AsyncDisposable {
    */
   async rename(name: string): Promise<void> {
     this.#name.choose(name);
-    await this.#parts.connections.atEach((link) => {
-      link.renew();
-      return link.join();
-    });
+    await this.#parts.connections.atEach((link) => link.join());
   }
 
   /**
@@ -266,10 +260,10 @@ export class User implements AsyncDisposable {
    * Entries of a group as {@linkcode read} gives them, of those that were read or followed before and
    * are kept on this user's own disk; also while the group does not answer. There may be holes.
    *
-   * @throws {Refusal} `not_member`
+   * @throws {Refusal} `not_found` the group is not known
    */
   async *kept(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
-    yield* this.#parts.groups.kept(this.#parts.groups.member(target), options);
+    yield* this.#parts.groups.kept(this.#parts.groups.known(target), options);
   }
 
   /**
@@ -311,9 +305,9 @@ export class User implements AsyncDisposable {
 
   /**
    * Every entry after a seq or since a time (ms), in order, once, and then live until the signal is
-   * aborted, the group is left, or this user is closed: then it ends without an error. It begins where
-   * `from` says, by default at the cursor. A group that does not answer is waited for. Another epoch than `epoch` (by default
-   * the cursor's) starts over at 1, and the event `epoch` says so.
+   * aborted, the group is left, or this user is closed: then it ends without an error. It begins
+   * where `from` says, by default at the cursor. A group that does not answer is waited for. Another
+   * epoch than `epoch` (by default the cursor's) starts over at 1, and the event `epoch` says so.
    *
    * A consumer that is slow gets what it missed from the log: nothing is left out. The cursor stays
    * where it is: {@linkcode seen} moves it. Several may follow at once.
@@ -329,9 +323,8 @@ export class User implements AsyncDisposable {
    * was away; {IdentityChanged}; {UsageError} a range that says twice where to begin
    */
   follow(target: string, options: FollowRange = {}): AsyncGenerator<GroupEntry> {
-    const { groups, connections } = this.#parts;
     const { emit } = this.#listeners;
-    const follower = { id: this.id, groups, connections, emit, read: this.#read };
+    const follower = { ...this.#parts, id: this.id, emit, read: this.#read };
     return follow(() => followOptions(target, options, follower));
   }
 

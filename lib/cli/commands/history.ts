@@ -8,7 +8,7 @@ import type { GroupRef } from "./targets.ts";
 
 interface HistoryOptions {
   readonly user: Pick<User, "kept" | "read" | "joined" | "seen">;
-  readonly entry: Context["entry"];
+  readonly dated: Context["dated"];
   /** Whether what is shown there is read by that. */
   readonly marksRead: boolean;
   /** As {@linkcode PageSource.from}. */
@@ -19,7 +19,7 @@ interface HistoryOptions {
 
 export function historyOf(
   group: GroupRef,
-  { user, entry, marksRead, from, kept = false }: HistoryOptions,
+  { user, dated, marksRead, from, kept = false }: HistoryOptions,
 ): PageSource {
   let fromDisk = kept;
   return {
@@ -35,7 +35,7 @@ export function historyOf(
         yield* isKept(found) ? found.kept : [found];
       }
     },
-    line: (one) => entry(group, one),
+    line: (one) => dated(group, one),
     seen: ({ seq, epoch }) => {
       if (marksRead && !fromDisk) user.seen(group.id, seq, epoch);
     },

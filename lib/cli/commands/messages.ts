@@ -90,9 +90,9 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
     prompt && count === 0
       ? [{ remark: `${group.name} has no messages${range.since ? " since then" : ""}` }]
       : [],
-  page: ({ user, dated: entry, marksRead }, { group, range, kept }, first) => {
+  page: ({ user, dated, marksRead }, { group, range, kept }, first) => {
     const { seq } = isKept(first) ? first.kept[0] : first;
-    return historyOf(group, { user, entry, marksRead, kept, from: range.last ? undefined : seq });
+    return historyOf(group, { user, dated, marksRead, kept, from: range.last ? undefined : seq });
   },
   json: (found) => (isKept(found) ? found.kept : [found]).map(entryFields),
 };

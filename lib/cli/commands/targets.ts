@@ -98,6 +98,15 @@ export function takeTarget(typed: string, { names, numbered }: Known): Taken | u
   return { target: listed ?? word, rest };
 }
 
+/** The group that comes first in what was typed, if there is one. */
+export function targetOf(typed: string, known: Known): string | undefined {
+  try {
+    return takeTarget(typed, known)?.target;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The group of a command that takes nothing else: all that was typed, without quotes.
  *

@@ -9,6 +9,8 @@ interface AbsencesOptions {
   /** A group that is none of the person's is none of its business. */
   isJoined(group: string): boolean;
   say(text: string): void;
+  /** It was told that this one is away. */
+  away(group: string): void;
 }
 
 export class Absences {
@@ -39,6 +41,7 @@ export class Absences {
     if (!this.#options.isJoined(group)) return void this.#away.delete(group);
     this.#away.set(group, "told");
     this.#options.say(`${group} is unreachable; what you send waits for it`);
+    this.#options.away(group);
   }
 
   close(): void {

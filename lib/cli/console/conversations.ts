@@ -19,7 +19,7 @@ const BEFORE = 3;
 const ROWS_LEFT = 5;
 
 interface ConversationsOptions {
-  readonly user: Pick<User, "id" | "name" | "members" | "seen" | "joined">;
+  readonly user: Pick<User, "id" | "name" | "members" | "seen" | "joined" | "kept">;
   readonly screen: Screen;
   /** Every group's entries are shown as they come, each under its group's name. */
   readonly all: boolean;
@@ -74,7 +74,21 @@ export class Conversations {
     this.#current = group?.id;
     if (!group || !this.#options.screen.live) return;
     if (this.#options.all) this.#view(group.id).read();
-    else this.#present(group);
+    else if (this.#view(group.id).isLoaded) this.#present(group);
+    else void this.away(group.name);
+  }
+
+  /** Shows what is kept on this disk of the current group, which does not answer and never did here. */
+  async away(name: string): Promise<void> {
+    const { user, say, print } = this.#options;
+    const group = user.joined().find(({ id }) => id === this.#current);
+    if (!group || group.name !== name || group.state !== "unreachable") return;
+    if (this.#view(group.id).isLoaded) return;
+    const kept: GroupEntry[] = [];
+    for await (const entry of user.kept(group.id, { last: true, limit: LAST })) kept.push(entry);
+    if (kept.length === 0) return;
+    say(`the last that was read of ${group.name}:`);
+    for (const entry of kept) print(this.#next(group, entry));
   }
 
   forget({ id }: GroupRef): void {
@@ -113,13 +127,17 @@ export class Conversations {
     if (!this.#options.screen.live) return (group, entry) => this.datedLine(group, entry);
     let shown = "";
     return (group, entry) => {
-      this.#day = ""; // The last entry on the screen is of any day.
       const day = dayLine(entry.at, this.#options.screen.style);
       const line = this.#line(group, entry);
       const isNew = day !== shown;
-      shown = day;
+      shown = this.#day = day;
       return isNew ? `${day}\n${line}` : line;
     };
+  }
+
+  /** Another history takes the screen: the next entry says its day again. */
+  turnPage(): void {
+    this.#day = "";
   }
 
   /** An entry that comes below those that the screen shows. */

@@ -15,18 +15,19 @@ import {
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
 import { historyOf } from "../commands/history.ts";
-import { type GroupRef, type Known, takeTarget } from "../commands/targets.ts";
+import { type GroupRef, type Known, targetOf } from "../commands/targets.ts";
 import { explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
 import type { Servers } from "../servers.ts";
 import { Absences } from "./absences.ts";
 import type { Alerts } from "./alert.ts";
 import { Conversations } from "./conversations.ts";
 import type { Mentionable } from "./mentions.ts";
+import type { PageSource } from "./pager.ts";
 import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { type Running, Runs, unlessStopped } from "./turns.ts";
 import { Typing } from "./typing.ts";
-import { type Elsewhere, promptLabel } from "./views.ts";
+import { type Elsewhere, promptLabel, unreadText } from "./views.ts";
 import { Watches } from "./watches.ts";
 
 export interface PromptOptions {
@@ -88,7 +89,7 @@ export class Prompt implements AtPrompt {
         get rows() {
           return (screen.rows ?? 24) - 2;
         },
-        page: (source) => screen.page!(source),
+        page: (source) => this.#page(source),
       },
     };
     const [print, say] = [(text: string) => this.print(text), (text: string) => this.say(text)];
@@ -96,6 +97,7 @@ export class Prompt implements AtPrompt {
     this.#absences = new Absences({
       isJoined: (group) => this.joined.some(({ name }) => name === group),
       say,
+      away: (group) => void this.#conversations.away(group),
     });
     this.#watches = new Watches(user, {
       caughtUp: (group, entries, fresh) => this.#caughtUp(group, entries, fresh),
@@ -241,8 +243,12 @@ export class Prompt implements AtPrompt {
   async page(): Promise<void> {
     const group = this.current;
     if (!group) return this.say("you are in no group: join_group G shows its history here");
-    const { dated: entry, ...context } = this.#context;
-    await this.screen.page?.(historyOf(group, { ...context, entry }));
+    await this.#page(historyOf(group, this.#context));
+  }
+
+  async #page(source: PageSource): Promise<void> {
+    this.#conversations.turnPage();
+    await this.screen.page?.(source);
   }
 
   switchTo(group: JoinedGroup | undefined): void {
@@ -269,12 +275,8 @@ export class Prompt implements AtPrompt {
 
   /** Says once what is unread elsewhere. */
   tellUnread(): void {
-    const unread = this.#elsewhere().filter((group) => group.unread > 0).map((group) => {
-      const { name, unread, mentions } = group;
-      return `${name} ${unread}${mentions > 0 ? ` (${mentions} for you)` : ""}`;
-    });
-    if (unread.length === 0) return;
-    this.say(`unread: ${unread.join(", ")}; Tab on an empty line goes there`);
+    const unread = unreadText(this.#elsewhere());
+    if (unread !== "") this.say(`unread: ${unread}; Tab on an empty line goes there`);
   }
 
   unread(group: JoinedGroup): number {
@@ -390,13 +392,5 @@ export class Prompt implements AtPrompt {
       this.#pending.drop(({ mid }) => mid === event.mid); // Whoever took it back was told.
       this.refresh();
     }
-  }
-}
-
-function targetOf(rest: string, known: Known): string | undefined {
-  try {
-    return takeTarget(rest, known)?.target;
-  } catch {
-    return undefined;
   }
 }

@@ -117,6 +117,13 @@ export function promptLabel(
   return label(`${unread.length === 1 ? "1 group" : `${unread.length} groups`} ${countOf(all)}`);
 }
 
+/** `Ops 3, Lobby 4 (1 for you)`; empty where nothing is unread. */
+export function unreadText(elsewhere: readonly Elsewhere[]): string {
+  return elsewhere.filter(({ unread }) => unread > 0).map(({ name, unread, mentions }) =>
+    `${name} ${unread.toLocaleString("en-US")}${mentions > 0 ? ` (${mentions} for you)` : ""}`
+  ).join(", ");
+}
+
 function countOf({ unread, mentions }: Omit<Elsewhere, "name">): string {
   return mentions > 0 ? `@${mentions}` : `${unread}`;
 }
