@@ -65,7 +65,12 @@ export interface GroupServer extends RunningServer {
  * ```
  */
 export const Registry: {
-  /** Binds and answers until `close()`. Without `home` nothing is kept. @throws {Error} */
+  /**
+   * Binds and answers until `close()`. Without `home` nothing is kept, and its key is a new one.
+   *
+   * @throws {Refusal} `address_taken`; {UsageError} no such address here; {FolderUnusable} another
+   * process has the `home`; {DiskFull}
+   */
   start(options?: OpenRegistryOptions): Promise<RegistryServer>;
 } = { start: openRegistry };
 
@@ -92,7 +97,12 @@ export const Registry: {
  * ```
  */
 export const Group: {
-  /** Opens the log, binds, registers, and answers until `close()`. @throws {Refusal} */
+  /**
+   * Opens the log, binds, registers, and answers until `close()`.
+   *
+   * @throws {Refusal} `name_taken`, `address_taken`; {UsageError} a name or an address that cannot be;
+   * {FolderUnusable} another process has the log; {LogDamaged}; {LogAway}; {DiskFull}
+   */
   start(options: OpenGroupOptions): Promise<GroupServer>;
 } = { start: openGroup };
 
@@ -150,7 +160,7 @@ export const Group: {
  * const home = mkdtempSync(join(tmpdir(), "zgroup-example-"));
  * const registry = await Registry.start({ port: 0 });
  * const registries = [registry.address];
- * const founder = await connect({ home, name: "alice", registries });
+ * const founder = await connect({ home, name: "alice", registries, keepLocal: 1_000 });
  * const group = await Group.start({ name: "Lab", home, registries, private: true });
  * const { role } = await founder.join("Lab");
  * const invite = await founder.invite("Lab", { uses: 1, for: 60_000, role: "reader" });
@@ -166,7 +176,13 @@ export const Group: {
  * console.log(members.map(({ name, role }) => `${name} ${role}`).sort().join());
  * //=> Bob member,alice founder
  *
- * for (const one of [guest, founder, group, registry]) await one.close();
+ * for await (const { kind } of founder.read("Lab", { limit: 1 })) console.log(kind);
+ * //=> founded
+ * await group.close(); // What was read stays on this disk.
+ * for await (const { kind } of founder.kept("Lab", { limit: 1 })) console.log(kind);
+ * //=> founded
+ *
+ * for (const one of [guest, founder, registry]) await one.close();
  * rmSync(home, { recursive: true });
  * ```
  *
@@ -219,9 +235,16 @@ export const Group: {
  * const data = mkdtempSync(join(tmpdir(), "zgroup-example-"));
  * const former = await Group.start({ name: "Lab", data, unlisted: true });
  * const { address } = former;
- * const user = await connect({ name: "alice", registries: [] });
+ * const home = join(data, "alice");
+ * const user = await connect({ home, name: "alice", registries: [], keepLocal: 1_000 });
  * await user.join(address);
+ * for await (const entry of user.read("Lab")) console.log(entry.kind, entry.name);
+ * //=> founded Lab
+ * //=> join alice
  * await former.close();
+ * // What was read is on one's own disk, too.
+ * for await (const { kind } of user.kept("Lab", { last: true, limit: 1 })) console.log(kind);
+ * //=> join
  * for (const text of ["hello", "never mind"]) {
  *   await user.send("Lab", text, { within: 100 }).catch((error) => {
  *     if (!(error instanceof Unreachable)) throw error; // It waits in the outbox.
@@ -303,6 +326,7 @@ export type {
   Flushed,
   FlushOptions,
   FollowRange,
+  Invites,
   InviteTerms,
   JoinedGroup,
   Left,

@@ -11,12 +11,14 @@ import { servedFields, servedLines } from "./render_servers.ts";
 import type { Served, Servers } from "./servers.ts";
 
 /** What to type next, where servers run in the background. */
-export function nextSteps({ given, doors }: Pick<Call, "given" | "doors">): string[] {
+export function nextSteps(
+  { given, doors }: Pick<Call, "given" | "doors">,
+): (readonly [string, string])[] {
   const type = (command: string) => doors.typed(`${command}${homeOption(given)}`);
   return [
-    `  to talk             ${type("start")}`,
-    `  to see what runs    ${type("status")}`,
-    `  to end it           ${type("stop")}`,
+    ["to talk", type("start")],
+    ["to see what runs", type("status")],
+    ["to end it", type("stop")],
   ];
 }
 

@@ -186,7 +186,7 @@ async function run(
     const [name] = words;
     const from = given.texts.get("from") ?? await placeOf(name);
     const { head, start } = await engine.copy(name, from, { to, singleCopy }, watch);
-    return `All up to entry ${head} is there now, and nothing goes on here; start it with ${start}`;
+    return `The group is there now, up to entry ${head}, and runs here no more; start it with ${start}`;
   }
   const [file, name] = words;
   const place = await placeOf(name);

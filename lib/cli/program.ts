@@ -48,7 +48,7 @@ export async function withArgs(
     return await run(given);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    const help = `See ${about.program} --help`;
+    const help = `See ${about.program} ${helpFor(argv, about)}`;
     if (Object.hasOwn(about.options, "log-json") && argv.includes("--log-json")) {
       await output.print(jsonLine("error", sentence(error), { help }));
     } else {
@@ -57,6 +57,19 @@ export async function withArgs(
     }
     return 2;
   }
+}
+
+/** How to ask for the page that tells most about a command line that cannot be used. */
+function helpFor([word = ""]: readonly string[], { page }: About): string {
+  try {
+    if (/^[a-z]/i.test(word) && word !== "help") {
+      page(["help", word]);
+      return `help ${word}`;
+    }
+  } catch {
+    // There is none about it.
+  }
+  return "--help";
 }
 
 /** A line of a log that programs read. */

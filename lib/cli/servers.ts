@@ -12,7 +12,7 @@ export interface ServedRegistry {
 
 export interface ServedGroup extends ServedRegistry {
   readonly name: string;
-  /** Users who are connected. */
+  /** Members who are connected. */
   readonly connected: number;
 }
 
@@ -26,7 +26,7 @@ export interface Served {
   readonly since: number;
   readonly registry?: ServedRegistry;
   readonly groups: readonly ServedGroup[];
-  /** Users who are connected to any of the groups. */
+  /** Members who are connected to any of the groups. */
   readonly connected: number;
   /** The file of their log lines. */
   readonly log: string;

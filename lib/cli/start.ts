@@ -11,7 +11,7 @@ import { safeLine } from "../text/filter.ts";
 import { checkedName } from "../text/names.ts";
 import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
-import { atMost, type Given, valueOf, wholeNumber } from "./args.ts";
+import { atMost, columns, type Given, valueOf, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
 import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";
@@ -54,12 +54,10 @@ export async function start(call: Call): Promise<number> {
   run.onClose(() => user.close());
   const lobby = await lobbyAt(user, servers, meeting);
   const group = lobby && await user.join(lobby.address ?? LOBBY);
-  await output.print(
-    notice(howItIs({ call, meeting, opened, group, end: await endOf(servers) }), output.style),
-  );
-  if (opened && host !== undefined) {
-    await output.print(`  on another machine  ${toJoin(call, opened)}`);
-  }
+  const end = await endOf(servers);
+  const others = opened ? waysIn(call, { meeting, opened, end }) : [];
+  const how = notice(howItIs({ meeting, opened, group, end }), output.style);
+  await output.print([how, ...columns(others)].join("\n"));
   const revived = servers.revive();
   return await talk({
     user,
@@ -78,8 +76,7 @@ export async function start(call: Call): Promise<number> {
 }
 
 /** What runs where, as the first line says it. */
-function howItIs({ call, meeting, opened, group, end }: {
-  readonly call: Call;
+function howItIs({ meeting, opened, group, end }: {
   readonly meeting: Meeting;
   readonly opened: ServedRegistry | undefined;
   readonly group: JoinedGroup | undefined;
@@ -97,10 +94,24 @@ function howItIs({ call, meeting, opened, group, end }: {
     elsewhere: "run beside another prompt of this folder and end with that",
     background: "run in the background",
   }[end];
-  const again = end === "here"
-    ? `; ${call.doors.typed(`start${homeOption(call.given)}`)} in another terminal is another user`
-    : "";
-  return `${registry} and ${lobby} ${until}${again}`;
+  return `${registry} and ${lobby} ${until}`;
+}
+
+/** What others type to come, and where. */
+function waysIn(
+  { given, doors }: Call,
+  { meeting, opened: { address, key }, end }: {
+    readonly meeting: Meeting;
+    readonly opened: ServedRegistry;
+    readonly end: End;
+  },
+): (readonly [string, string])[] {
+  const here = doors.typed(`start${homeOption(given)}`);
+  const there = doors.typed(`start --registry ${address}#${key}`);
+  return [
+    ...(end === "here" ? [["in another terminal", here] as const] : []),
+    ...(meeting.host === undefined ? [] : [["on another machine", there] as const]),
+  ];
 }
 
 /** `start --detach`: the servers alone, which go on when this ends. */
@@ -130,16 +141,11 @@ async function startInBackground(call: Call): Promise<number> {
   }
   await servers.detach();
   const text = `in the background, pid ${served.pid}: ${summary(served)}`;
-  const joining = opened && host !== undefined
-    ? [`  on another machine  ${toJoin(call, opened)}`]
-    : [];
-  await output.print([notice(text, output.style), ...joining, ...nextSteps(call)].join("\n"));
+  const others = opened ? waysIn(call, { meeting, opened, end: "background" }) : [];
+  await output.print(
+    [notice(text, output.style), ...columns([...others, ...nextSteps(call)])].join("\n"),
+  );
   return 0;
-}
-
-/** What a second machine types. */
-function toJoin({ doors }: Call, { address, key }: ServedRegistry): string {
-  return doors.typed(`start --registry ${address}#${key}`);
 }
 
 /** Where to meet: given, else where this folder's servers are, else this machine's own place. */
@@ -304,5 +310,5 @@ async function askToStay(
   await servers.detach();
   const served = await servers.look();
   const text = `in the background: ${served ? summary(served) : "nothing"}`;
-  await output.print([notice(text, output.style), ...nextSteps(call)].join("\n"));
+  await output.print([notice(text, output.style), ...columns(nextSteps(call))].join("\n"));
 }

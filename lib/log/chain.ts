@@ -64,7 +64,7 @@ export function seal(previous: Link, batch: StoredBatch): SealedBatch {
     throw unsound(`its mids span more than ${MID_SPAN} ms`);
   }
   if (texts.length !== count || (mids.length > 0 && mids.length !== count)) {
-    throw unsound(`it does not hold ${count} entries`);
+    throw unsound(`it does not hold as many entries as it says, ${count}`);
   }
   const [hash, crcs] = [chainHash(previous.hash, json), checksums(previous.crc, texts)];
   return { first, count, at, json, hash, crcs };

@@ -108,7 +108,10 @@ export class Connection {
   ): Promise<Row[]> {
     if (this.#broken) throw this.#broken;
     const answer = this.#client.unsafe(text, [...parameters], { prepare: true });
-    const silent = setTimeout(() => this.#break(`did not answer for ${within / 1_000} s`), within);
+    const silent = setTimeout(
+      () => this.#break(`did not answer for ${Math.round(within / 1_000)} s`),
+      within,
+    );
     try {
       const rows = [...await answer] as Row[];
       if (this.#broken) throw this.#broken;

@@ -116,7 +116,11 @@ const MAX_INVITE = 31_557_600_000;
 
 /** A time of at least a ms, ms. */
 function duration(most: number) {
-  return v.pipe(count, v.minValue(1), v.maxValue(most, `expected at most ${most} ms`));
+  return v.pipe(
+    count,
+    v.minValue(1),
+    v.maxValue(most, `expected at most ${Math.floor(most / 86_400_000)} days`),
+  );
 }
 
 /** Requests to a registry. */

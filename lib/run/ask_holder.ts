@@ -3,6 +3,7 @@
 import { connect } from "node:net";
 import { rightsProblem } from "../disk/rights.ts";
 import { FolderUnusable } from "../errors.ts";
+import { inSeconds } from "../text/counted.ts";
 import type { Watch } from "../log/log.ts";
 import type { HolderReplies, HolderRequest } from "./group_requests.ts";
 import { type Answer, errorOf, MAX_ANSWER, note, toLine } from "./requests.ts";
@@ -45,7 +46,7 @@ export async function ask<Reply extends object>(
   const heard = () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      const hangs = `it has said nothing for ${silence / 1_000} s; stop it and try again`;
+      const hangs = `it has said nothing for ${inSeconds(silence)}; stop it and try again`;
       reject(new FolderUnusable(`${cannot}: ${hangs}`));
     }, silence);
   };

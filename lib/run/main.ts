@@ -4,6 +4,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { sentence, UsageError } from "../errors.ts";
+import { inSeconds } from "../text/counted.ts";
 import { hasTerminal, startedIgnoringHangup } from "./hangup.ts";
 import { safeLine, safeText } from "../text/filter.ts";
 
@@ -75,7 +76,7 @@ export async function main(
 
   const late = await closeAll(closes);
   if (late) {
-    process.stderr.write(`Closing took longer than ${CLOSE_WITHIN} ms: ended without it\n`);
+    process.stderr.write(`Closing took longer than ${inSeconds(CLOSE_WITHIN)}: ended without it\n`);
   } else if (stop.signal.aborted) {
     await Promise.race([done, pause(100)]);
   }

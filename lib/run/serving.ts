@@ -144,7 +144,7 @@ export class Serving {
     return found;
   }
 
-  /** What is served, and how many are connected; `except` is not counted. */
+  /** What is served, and how many members are connected; `except` is not counted. */
   look(except?: string): {
     readonly registry?: ServedRegistry;
     readonly groups: readonly ServedGroup[];
@@ -152,10 +152,10 @@ export class Serving {
   } {
     const all = new Set<string>();
     const groups = [...this.#groups.values()].map(({ name, address, key, group }) => {
-      const users = group.presence.own();
-      if (except !== undefined) users.delete(except);
-      for (const user of users) all.add(user);
-      return { name, address, key, connected: users.size };
+      const present = [...group.presence.own()]
+        .filter((user) => user !== except && group.state.members.has(user));
+      for (const user of present) all.add(user);
+      return { name, address, key, connected: present.length };
     });
     const registry = this.#registry;
     return {

@@ -27,11 +27,13 @@ export interface Proof {
 
 /** In place of a role: the membership ended here, and the group is still to be told. */
 export const LEAVING = "leaving";
+/** In place of a role: the group has banned this user. */
+export const BANNED = "banned";
 
 /** A group a user knows. */
 export interface StoredGroup extends GroupTarget, Proof {
   readonly joined: boolean;
-  /** As the group said last; empty or {@linkcode LEAVING} where it is not joined. */
+  /** As the group said last; empty, {@linkcode LEAVING} or {@linkcode BANNED} where it is not joined. */
   readonly role: string;
   /** Epoch the cursor belongs to; empty before the first read. */
   readonly epoch: string;

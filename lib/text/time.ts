@@ -59,6 +59,34 @@ export function parseEnd(text: string, now: number, zone?: string): number {
   return start;
 }
 
+/**
+ * `FROM` or `FROM TO`, the end inclusive; a bare clock time behind a day is of that day.
+ *
+ * @throws {UsageError} as {@linkcode parseTime}, or TO lies before FROM
+ */
+export function parseSpan(
+  text: string,
+  now: number = Date.now(),
+  zone?: string,
+): { since: number; until?: number } {
+  const words = text.trim().split(/\s+/);
+  for (const cut of [words.length, 2, 1]) {
+    const [from, to] = [words.slice(0, cut).join(" "), words.slice(cut).join(" ")];
+    const [day] = /^\d{4}-\d{2}-\d{2}/.exec(from) ?? [];
+    let span: { since: number; until?: number };
+    try {
+      span = { since: parseTime(from, now, zone) };
+      if (to === "") return span;
+      span.until = parseEnd(day && CLOCK.test(to) ? `${day} ${to}` : to, now, zone);
+    } catch {
+      continue; // It is cut elsewhere.
+    }
+    if (span.until >= span.since) return span;
+    throw new UsageError(`Cannot read from ${from} to ${to}: that ends before it begins`);
+  }
+  return { since: parseTime(text, now, zone) };
+}
+
 /** How long a person means, ms: `30s`, `15m`, `2h`, `7d`, `4w`. @throws {UsageError} */
 export function parseDuration(text: string): number {
   const age = AGE.exec(text.trim());

@@ -48,6 +48,8 @@ interface Connected {
 
 /** How long closing waits for messages that the group is about to take, ms. */
 const FLUSH_WITHIN = 500;
+/** How long a group has to say how far its log goes, ms. */
+export const CHECK_WITHIN = 2_500;
 /** How long a group has to hear that we leave, ms, until that is done behind one's back. */
 const LEAVE_WITHIN = 2_000;
 /** What a group answers to one who is no member any more. */
@@ -97,6 +99,17 @@ export class Connections {
   /** Messages in the outbox for a group. */
   waiting(id: string): number {
     return this.#options.store.pending(id).length;
+  }
+
+  /** Asks all joined groups at once, whatever they answer; who is known to be away is not waited for. */
+  async atEach(ask: (link: Link) => Promise<unknown>): Promise<void> {
+    await Promise.all(
+      this.#options.groups.joined.map(({ id }) => {
+        const { link } = this.open(id);
+        const answered = ask(link).catch(() => {}); // The link's state tells.
+        return link.state === "unreachable" ? undefined : answered;
+      }),
+    );
   }
 
   /** The connection to a known group. @throws {Closed} */
@@ -226,7 +239,7 @@ export class Connections {
 }
 
 /** Whether a request failed because we are no member any more. */
-export function isOut(error: unknown): boolean {
+export function isOut(error: unknown): error is Refusal {
   return error instanceof Refusal && PUT_OUT.has(error.code);
 }
 

@@ -45,7 +45,7 @@ export function followOptions(
       emit({ ...note, group: group.name });
     },
     failed: (error) => {
-      if (isOut(error)) groups.leave(link.target);
+      if (isOut(error)) groups.putOut(link.target, error);
     },
   };
 }

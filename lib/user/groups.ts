@@ -7,6 +7,7 @@ import type { GroupEntry } from "../protocol/batch.ts";
 import type { Checkpoint } from "../protocol/chain.ts";
 import type { KeptRange, KeptStore } from "../store/kept_store.ts";
 import {
+  BANNED,
   type GroupTarget,
   LEAVING,
   type Proof,
@@ -76,10 +77,15 @@ export class KnownGroups {
     return this.#all.find((group) => group.id === id);
   }
 
-  /** The joined group of a name, address or id. @throws {Refusal} `not_member` */
+  /** The joined group of a name, address or id. @throws {Refusal} `not_member`, `banned` */
   member(target: string): StoredGroup {
     const group = find(this.joined, target);
     if (group) return group;
+    const former = find(this.#all.filter(({ role }) => role === BANNED), target);
+    if (former) {
+      const why = "you are banned from it, until an admin lifts that";
+      throw new Refusal("banned", `Cannot do that in "${former.name}": ${why}`);
+    }
     throw new Refusal("not_member", `Cannot do that in "${toWanted(target)}": join it first`);
   }
 
@@ -87,7 +93,10 @@ export class KnownGroups {
   known(target: string): StoredGroup {
     const group = find(this.joined, target) ?? find(this.#all, target);
     if (group) return group;
-    throw new Refusal("not_found", `Cannot find the group "${toWanted(target)}": it is not known`);
+    throw new Refusal(
+      "not_found",
+      `Cannot find the group "${toWanted(target)}": it was never joined here`,
+    );
   }
 
   /** Where a group is now, and where else, if that is said; whether it is joined stays as it was. */
@@ -110,6 +119,11 @@ export class KnownGroups {
   /** We are no member any more, and the group knows it, or is still to be told. */
   leave(target: GroupTarget, told = true): void {
     this.#save({ ...target, joined: false, role: told ? "" : LEAVING });
+  }
+
+  /** The group put us out. */
+  putOut(target: GroupTarget, { code }: Refusal): void {
+    this.#save({ ...target, joined: false, role: code === "banned" ? BANNED : "" });
   }
 
   /** Entries of one batch were read. */

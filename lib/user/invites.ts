@@ -9,13 +9,13 @@ import { isIpc } from "../text/addresses.ts";
 import type { GroupReply, Link } from "./link.ts";
 import { allPages } from "./pages.ts";
 import type { Registries } from "./registries.ts";
-import type { InviteTerms, MadeInvite, OpenInvite } from "./types.ts";
+import type { Invites, InviteTerms, MadeInvite, OpenInvite } from "./types.ts";
 
 /** Fewest digits by which an invite is named. */
 const FEWEST = 4;
 
-/** The invites of the groups of one user. */
-export class Invites {
+/** See {@linkcode Invites}. */
+export class GroupInvites implements Invites {
   readonly #link: (target: string) => Link;
   readonly #registries: Registries;
 
@@ -25,15 +25,6 @@ export class Invites {
     this.#registries = registries;
   }
 
-  /**
-   * Makes one; `user.invite` gives its link alone. What cannot be an invite is refused before the
-   * group makes it.
-   *
-   * @param terms by default one member within seven days
-   * @throws {UsageError} terms that cannot be; {Refusal} `forbidden` the role may not invite, or to a
-   * role not below its own, or the share of open invites is used up; `bad_request` others cannot
-   * reach the group; {Unreachable}
-   */
   async make(target: string, terms: InviteTerms = {}): Promise<MadeInvite> {
     const link = this.#link(target);
     const { name, address: at } = link.target;
@@ -60,11 +51,6 @@ export class Invites {
     };
   }
 
-  /**
-   * Invites of a group that still let somebody in, in the order of their ids.
-   *
-   * @throws {Refusal} `forbidden` to who is no admin; {Unreachable}; {BadReply}
-   */
   async open(target: string): Promise<OpenInvite[]> {
     const link = this.#link(target);
     const { name, address } = link.target;
@@ -83,14 +69,6 @@ export class Invites {
     return all;
   }
 
-  /**
-   * Takes an invite back, so that it lets nobody in from then on; who came by it stays. Again is fine.
-   *
-   * @param invite its id, the first digits of it, or `all`
-   * @returns how many were open
-   * @throws {Refusal} `forbidden` to who is no admin, `not_found` none that is open begins so;
-   * {Unreachable}
-   */
   async revoke(target: string, invite: string): Promise<number> {
     const link = this.#link(target);
     const typed = invite.toLowerCase().replace(/^#/, "");

@@ -94,19 +94,21 @@ export function findUser(
     readonly wholly: boolean;
   },
 ): string {
-  const all: readonly Named[] = [
-    ...members,
-    ...banned.filter(({ user }) => members.every((member) => member.user !== user)),
-  ];
+  const every = [...members, ...banned].map((one): [string, Named] => [one.user, one]);
+  const all = [...new Map(every).values()];
   const typed = normalName(who);
   const byId = all.find(({ user }) => user === typed) ?? byShortId(typed, all);
   if (byId) return byId.user;
   const found = meant(typed, all, ({ name }) => name);
-  if (found.kind === "several") {
-    throw notFound(who, `could be ${either(found.all.map(fullName))}; say which`);
-  }
+  // Whose names look alike are not told apart by them: letters can be wrong on purpose.
+  const could = found.kind === "several"
+    ? found.all
+    : found.kind === "one"
+    ? all.filter(({ name }) => skeleton(name) === skeleton(found.one.name))
+    : [];
+  if (could.length > 1) throw notFound(who, `could be ${either(could.map(fullName))}; say which`);
   if (found.kind === "one" && (found.exact || !wholly)) return found.one.user;
-  const near = found.kind === "one" ? found.one : found.near;
+  const near = found.kind === "one" ? found.one : found.kind === "none" ? found.near : undefined;
   const hint = near ? `did you mean ${near.name}?` : "members shows who is there";
   throw notFound(who, `no member of ${group} has this name; ${hint}`);
 }

@@ -5,7 +5,7 @@ import { midTime } from "../identity/ids.ts";
 import { isNamedMid, midOf } from "../identity/mids.ts";
 import { MID_AHEAD } from "../protocol/limits.ts";
 import type { StoredGroup, UserStore } from "../store/user_store.ts";
-import type { Connections } from "./connections.ts";
+import type { Connections, Parts } from "./connections.ts";
 import type { KnownGroups } from "./groups.ts";
 import type { Flushed, FlushOptions, Receipt, SendOptions, Unsent } from "./types.ts";
 
@@ -18,7 +18,10 @@ export class Outbox {
   readonly #connections: Connections;
   readonly #store: Pick<UserStore, "pending" | "kept" | "settle">;
 
-  constructor(groups: KnownGroups, connections: Connections, store: UserStore) {
+  constructor(
+    { groups, connections }: Pick<Parts, "groups" | "connections">,
+    store: UserStore,
+  ) {
     this.#groups = groups;
     this.#connections = connections;
     this.#store = store;
@@ -35,7 +38,7 @@ export class Outbox {
     }
   }
 
-  /** By group, those that were made first before others. @throws {Refusal} `not_found` */
+  /** See `User.unsent`. @throws {Refusal} `not_found` */
   unsent(target?: string): Unsent[] {
     return this.#asked(target).flatMap((group) => this.#of(group));
   }

@@ -10,8 +10,9 @@ interface OwnNameOptions {
   readonly named?: number | undefined;
   /** Keeps a changed name. */
   renamed?(name: string, named: number): void;
-  /** Another device chose this name. */
-  heard(name: string): void;
+  /** Groups are told the name anew with the next request. */
+  changed(): void;
+  warn(text: string): void;
 }
 
 /** Of two choices the later one counts. */
@@ -44,12 +45,13 @@ export class OwnName {
     } catch {
       return; // It cannot be kept: the next program hears it again.
     }
-    this.#options.heard(name);
+    this.#options.warn(`you are ${name} now: so another program of yours chose`);
   };
 
   #set(name: string, named: number): void {
     this.#options.renamed?.(name, named);
     this.#name = name;
     this.#named = named;
+    this.#options.changed();
   }
 }

@@ -9,12 +9,21 @@ import {
   type RegistryOp,
   type RegistryReply,
 } from "../session/registry_client.ts";
+import type { UserStore } from "../store/user_store.ts";
 import type { Transport } from "../transport/transport.ts";
 
 /** What registries are reached with. */
 export interface RegistryMeans {
   readonly transport: Transport;
   readonly pins: Pins;
+}
+
+/** The pins of a user's folder. */
+export function pinsOf(store: Pick<UserStore, "pinned" | "pin">): Pins {
+  return {
+    get: (address) => store.pinned(address),
+    set: (address, key) => store.pin(address, key),
+  };
 }
 
 /** How long a connection without a request is kept, ms. */

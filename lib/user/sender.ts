@@ -43,10 +43,8 @@ const KEPT_WITHIN = 50;
 const KEPT_FOR = 1_000;
 /** Requests under way at once: the group writes one while the next is made and read. */
 const MOST_UNDER_WAY = 2;
-/** The longest that a timer waits, ms. */
-const LONGEST = 2 ** 31 - 1;
-/** Least text of one request behind another, UTF-16 units. */
-const ENOUGH = 65_536;
+/** The longest that a timer waits, ms; least text of one request behind another, UTF-16 units. */
+const [LONGEST, ENOUGH] = [2 ** 31 - 1, 65_536];
 /** Refusals that may be meant for one message of several. */
 const OF_ONE: ReadonlySet<string> = new Set<Code>(["bad_request", "too_large"]);
 
@@ -379,12 +377,10 @@ export class Sender {
     this.#load();
     for (let before = -1; this.waiting > 0 && before !== this.#sent + this.#refused;) {
       before = this.#sent + this.#refused;
-      const over = new AbortController();
-      const end = () => over.abort();
-      signal?.addEventListener("abort", end);
-      void this.idle().then(end);
-      await pause(Math.min(within, LONGEST), over.signal);
-      signal?.removeEventListener("abort", end);
+      const idle = new AbortController();
+      void this.idle().then(() => idle.abort());
+      const over = signal ? AbortSignal.any([idle.signal, signal]) : idle.signal;
+      await pause(Math.min(within, LONGEST), over);
       if (signal?.aborted || this.#closed) break;
     }
     return { sent: this.#sent - sent, refused: this.#refused - refused };

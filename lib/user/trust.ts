@@ -36,7 +36,10 @@ export async function trust(wanted: string, parts: Parts): Promise<Trusted> {
   if (known) return await trustGroup(known, parts);
   const registry = registries.all.find(({ address }) => address === wanted);
   if (registry) return await trustRegistry(registry, parts);
-  throw new Refusal("not_found", `Cannot trust "${wanted}": it is not known`);
+  throw new Refusal(
+    "not_found",
+    `Cannot trust "${wanted}": no group or registry that was met here is called so`,
+  );
 }
 
 /**

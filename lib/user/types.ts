@@ -16,7 +16,7 @@ export interface JoinedGroup {
   readonly state: LinkState;
   /** Entries after the cursor; 0 before the group was reached. */
   readonly unread: number;
-  /** Messages of this program that the group has not acknowledged yet. */
+  /** Messages in the outbox that this program has in hand, and the group has not acknowledged. */
   readonly waiting: number;
   /** Highest seq the user has seen. */
   readonly cursor: number;
@@ -289,4 +289,33 @@ export interface Action {
   /** How long a mute lasts, ms. */
   readonly for?: number;
   readonly topic?: string;
+}
+
+/** The invites of the groups of one user. */
+export interface Invites {
+  /**
+   * Makes one; `user.invite` gives its link alone. What cannot be an invite is refused before the
+   * group makes it.
+   *
+   * @param terms by default one member within seven days
+   * @throws {UsageError} terms that cannot be; {Refusal} `forbidden` the role may not invite, or to a
+   * role not below its own, or the share of open invites is used up; `bad_request` others cannot
+   * reach the group; {Unreachable}
+   */
+  make(target: string, terms?: InviteTerms): Promise<MadeInvite>;
+  /**
+   * Invites of a group that still let somebody in, in the order of their ids.
+   *
+   * @throws {Refusal} `forbidden` to who is no admin; {Unreachable}; {BadReply}
+   */
+  open(target: string): Promise<OpenInvite[]>;
+  /**
+   * Takes an invite back, so that it lets nobody in from then on; who came by it stays. Again is fine.
+   *
+   * @param invite its id, the first digits of it, or `all`
+   * @returns how many were open
+   * @throws {Refusal} `forbidden` to who is no admin, `not_found` none that is open begins so;
+   * {Unreachable}
+   */
+  revoke(target: string, invite: string): Promise<number>;
 }

@@ -3,14 +3,13 @@
 import { userId } from "../identity/keys.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Listing } from "../protocol/schema.ts";
-import type { Pins } from "../session/registry_client.ts";
-import { Connections, type Parts } from "./connections.ts";
+import { CHECK_WITHIN, Connections, type Parts } from "./connections.ts";
 import { diagnose } from "./diagnosis.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { follow } from "./follow.ts";
 import { followOptions } from "./following.ts";
 import { KnownGroups, toWanted } from "./groups.ts";
-import { Invites } from "./invites.ts";
+import { GroupInvites } from "./invites.ts";
 import { joinGroup } from "./joining.ts";
 import type { Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
@@ -19,6 +18,7 @@ import { Outbox } from "./outbox.ts";
 import { readLog } from "./reading.ts";
 import { OwnName } from "./own_name.ts";
 import { Registries } from "./registries.ts";
+import { pinsOf } from "./registry_link.ts";
 import { trust } from "./trust.ts";
 import type {
   Action,
@@ -26,6 +26,7 @@ import type {
   Flushed,
   FlushOptions,
   FollowRange,
+  Invites,
   InviteTerms,
   JoinedGroup,
   Left,
@@ -41,9 +42,6 @@ import type {
   UserEvent,
 } from "./types.ts";
 import type { UserOptions } from "./user_options.ts";
-
-/** How long a group has to say how far its log goes, ms. */
-const CHECK_WITHIN = 2_500;
 
 /**
  * A user in this process. Wherever a group is named, its name, its `IP:PORT` or its id will do; it
@@ -62,8 +60,6 @@ export class User implements AsyncDisposable {
   /** Invites of the groups joined. */
   readonly invites: Invites;
   readonly #registries: Registries;
-  readonly #groups: KnownGroups;
-  readonly #connections: Connections;
   readonly #parts: Parts;
   readonly #listeners: Listeners;
   readonly #outbox: Outbox;
@@ -75,26 +71,18 @@ export class User implements AsyncDisposable {
     const { transport, store } = options;
     const { emit } = this.#listeners = new Listeners(store.warnings);
     const id = this.id = userId(options.key.publicKey);
-    const heard = (name: string) => {
-      for (const link of this.#links()) link.renew();
-      emit({ type: "warning", text: `you are ${name} now: so another program of yours chose` });
-    };
-    this.#name = new OwnName({ ...options, id, heard });
-    this.registries = options.registries;
-    const pins: Pins = {
-      get: (address) => store.pinned(address),
-      set: (address, key) => store.pin(address, key),
-    };
     const warn = (text: string) => emit({ type: "warning", text });
-    const means = { transport, pins };
+    const changed = () => this.#links().forEach((link) => link.renew());
+    this.#name = new OwnName({ ...options, id, changed, warn });
+    this.registries = options.registries;
+    const means = { transport, pins: pinsOf(store) };
     const registries = this.#registries = new Registries(options.registries, means, warn);
-    const groups = this.#groups = new KnownGroups(store, options.kept);
+    const groups = new KnownGroups(store, options.kept);
     const name = () => this.#name.current;
     const connections = new Connections({ ...options, registries, groups, name, emit });
-    this.#connections = connections;
-    this.invites = new Invites((target) => this.#link(target), registries);
+    this.invites = new GroupInvites((target) => this.#link(target), registries);
     this.#parts = { ...means, registries, groups, connections };
-    this.#outbox = new Outbox(groups, connections, store);
+    this.#outbox = new Outbox(this.#parts, store);
   }
 
   /** The name other members see; 1 to 64 characters. */
@@ -111,13 +99,7 @@ export class User implements AsyncDisposable {
    */
   async rename(name: string): Promise<void> {
     this.#name.choose(name);
-    await Promise.all(
-      this.#links().map((link) => {
-        link.renew();
-        const told = link.join().catch(() => {}); // One that does not answer hears it later.
-        return isAway(link) ? undefined : told;
-      }),
-    );
+    await this.#parts.connections.atEach((link) => link.join());
   }
 
   /**
@@ -142,7 +124,7 @@ export class User implements AsyncDisposable {
    * the original programs
    */
   async join(target: string): Promise<JoinedGroup> {
-    return this.#connections.info(await joinGroup(target, this.#parts));
+    return this.#parts.connections.info(await joinGroup(target, this.#parts));
   }
 
   /** The link of a new invite, by which others can join: {@linkcode Invites.make} says more. */
@@ -191,12 +173,7 @@ export class User implements AsyncDisposable {
    * those that are known to be away are not waited for.
    */
   async check(): Promise<readonly JoinedGroup[]> {
-    await Promise.all(
-      this.#links().map((link) => {
-        const answered = link.ping(CHECK_WITHIN).catch(() => {}); // The link's state tells.
-        return isAway(link) ? undefined : answered;
-      }),
-    );
+    await this.#parts.connections.atEach((link) => link.ping(CHECK_WITHIN));
     return this.joined();
   }
 
@@ -209,14 +186,14 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   async leave(target: string): Promise<Left> {
-    const group = this.#groups.member(target);
-    const told = await this.#connections.leave(group);
-    return { told, unsent: this.#connections.waiting(group.id) };
+    const group = this.#parts.groups.member(target);
+    const told = await this.#parts.connections.leave(group);
+    return { told, unsent: this.#parts.connections.waiting(group.id) };
   }
 
   /** The groups joined, by name, as far as known without asking. */
   joined(): readonly JoinedGroup[] {
-    return this.#groups.joined.map((group) => this.#connections.info(group));
+    return this.#parts.groups.joined.map((group) => this.#parts.connections.info(group));
   }
 
   /**
@@ -239,8 +216,7 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * What waits in the outbox, for one group or all, joined or not: those that were sent first before
-   * others.
+   * What waits in the outbox, for one group or all, joined or not, in the order of their ids.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
@@ -259,9 +235,9 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * Sends what waits in the outbox, for one group or all: what this program or an earlier one could
-   * not. Answers what became of it, in the one group or in each that something waited for, when all
-   * is out or nothing was accepted for `within`.
+   * Sends what waits in the outbox, for one group or all, whichever program left it there. Answers what
+   * became of it, in the one group or in each that something waited for, when all is out or nothing
+   * was accepted for `within`.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
@@ -284,10 +260,10 @@ export class User implements AsyncDisposable {
    * Entries of a group as {@linkcode read} gives them, of those that were read or followed before and
    * are kept on this user's own disk; also while the group does not answer. There may be holes.
    *
-   * @throws {Refusal} `not_member`
+   * @throws {Refusal} `not_found` the group is not known
    */
   async *kept(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
-    yield* this.#groups.kept(this.#groups.member(target), options);
+    yield* this.#parts.groups.kept(this.#parts.groups.known(target), options);
   }
 
   /**
@@ -299,9 +275,9 @@ export class User implements AsyncDisposable {
    * twice; {Refusal} `not_member`; {Unreachable}
    */
   async fingerprint(target: string, options: { readonly at?: number } = {}): Promise<Fingerprint> {
-    const group = this.#groups.member(target);
-    const { link } = this.#connections.open(group.id);
-    return await fingerprint(link, this.#groups.seenOf(group), options);
+    const group = this.#parts.groups.member(target);
+    const { link } = this.#parts.connections.open(group.id);
+    return await fingerprint(link, this.#parts.groups.seenOf(group), options);
   }
 
   /**
@@ -314,7 +290,7 @@ export class User implements AsyncDisposable {
 
   /** Compares which groups have which names at all registries that answer within 5 s. Never rejects. */
   compareNames(): Promise<NamesCompared> {
-    return this.#registries.compare(this.#groups.all);
+    return this.#registries.compare(this.#parts.groups.all);
   }
 
   /**
@@ -329,9 +305,9 @@ export class User implements AsyncDisposable {
 
   /**
    * Every entry after a seq or since a time (ms), in order, once, and then live until the signal is
-   * aborted, the group is left, or this user is closed: then it ends without an error. It begins where
-   * `from` says, by default at the cursor. A group that does not answer is waited for. Another epoch than `epoch` (by default
-   * the cursor's) starts over at 1, and the event `epoch` says so.
+   * aborted, the group is left, or this user is closed: then it ends without an error. It begins
+   * where `from` says, by default at the cursor. A group that does not answer is waited for. Another
+   * epoch than `epoch` (by default the cursor's) starts over at 1, and the event `epoch` says so.
    *
    * A consumer that is slow gets what it missed from the log: nothing is left out. The cursor stays
    * where it is: {@linkcode seen} moves it. Several may follow at once.
@@ -347,15 +323,14 @@ export class User implements AsyncDisposable {
    * was away; {IdentityChanged}; {UsageError} a range that says twice where to begin
    */
   follow(target: string, options: FollowRange = {}): AsyncGenerator<GroupEntry> {
-    const { groups, connections } = this.#parts;
     const { emit } = this.#listeners;
-    const follower = { id: this.id, groups, connections, emit, read: this.#read };
+    const follower = { ...this.#parts, id: this.id, emit, read: this.#read };
     return follow(() => followOptions(target, options, follower));
   }
 
   /** Entries of one batch were read. */
   readonly #read = (group: string, entries: readonly GroupEntry[]): void => {
-    this.#groups.keep(group, entries);
+    this.#parts.groups.keep(group, entries);
     this.#name.read(entries);
   };
 
@@ -367,7 +342,7 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_member`
    */
   seen(target: string, seq: number, epoch?: string): void {
-    this.#groups.seen(this.#groups.member(target), seq, epoch);
+    this.#parts.groups.seen(this.#parts.groups.member(target), seq, epoch);
   }
 
   /**
@@ -395,9 +370,9 @@ export class User implements AsyncDisposable {
    */
   close(): Promise<void> {
     return this.#closing ??= (async () => {
-      await this.#connections.close();
+      await this.#parts.connections.close();
       await this.#registries.close();
-      this.#groups.close();
+      this.#parts.groups.close();
     })();
   }
 
@@ -407,15 +382,11 @@ export class User implements AsyncDisposable {
   }
 
   #link(target: string): Link {
-    return this.#connections.open(this.#groups.member(target).id).link;
+    return this.#parts.connections.open(this.#parts.groups.member(target).id).link;
   }
 
   /** To every joined group. */
   #links(): Link[] {
-    return this.#groups.joined.map(({ id }) => this.#connections.open(id).link);
+    return this.#parts.groups.joined.map(({ id }) => this.#parts.connections.open(id).link);
   }
-}
-
-function isAway({ state }: Link): boolean {
-  return state === "unreachable";
 }

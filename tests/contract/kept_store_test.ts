@@ -122,6 +122,9 @@ test("an entry that is not verified takes nobody's place; another epoch takes ev
       ]);
       fillStore(store, 1, 2, { epoch: "f" });
       assert.deepEqual(store.read(LAB, {}).map(({ epoch, seq }) => epoch + seq), ["f1", "f2"]);
+      const db = new DatabaseSync(join(folder, "messages.db"));
+      assert.equal(db.prepare("SELECT count(*) AS rows FROM kept").get()?.rows, 2);
+      db.close();
     }))
   ));
 

@@ -1,5 +1,5 @@
 /**
- * Tells when the way round Deno's libuv shim can go: each test shows in a process of its own that a
+ * Tells when a way round Deno can go. The one round its libuv shim: each test shows in a process of its own that a
  * defect is still there, with zeromq used plainly. The defects are told in ARCHITECTURE.md.
  */
 
@@ -113,6 +113,38 @@ async function run(script: string): Promise<{ said: string; signal: string | nul
   const [, signal] = await once(child, "close");
   return { said: said.trim(), signal };
 }
+
+/** How much longer four times as many characters take, which come at once. */
+const PASTE = `
+  import * as readline from "node:readline";
+  import { PassThrough, Writable } from "node:stream";
+  const pasted = async (count) => {
+    const input = new PassThrough();
+    const output = new Writable({ write: (_chunk, _encoding, done) => done() });
+    output.columns = 80;
+    const reader = readline.createInterface({ input, output, terminal: true });
+    const line = new Promise((resolve) => reader.once("line", resolve));
+    const begin = performance.now();
+    input.write("x".repeat(count) + "\\r");
+    await line;
+    reader.close();
+    return performance.now() - begin;
+  };
+  await pasted(256);
+  say(await pasted(1_024) / await pasted(256));
+`;
+
+await test("Deno's readline still looks at the whole line at each key of a paste", {
+  skip: onDeno ? false : "about Deno alone",
+}, async () => {
+  const { said } = await run(PASTE);
+  assert.ok(
+    Number(said) > 8,
+    "node:readline takes a paste in linear time in this Deno (four times as much took " +
+      `${said} times as long): look at lib/cli/console/editor.ts, which ARCHITECTURE.md gives ` +
+      "this reason among others, and skip this test",
+  );
+});
 
 for (const { name, script, shows, skip } of DEFECTS) {
   const reason = !onDeno ? "about Deno alone" : skip;

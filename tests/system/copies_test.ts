@@ -12,6 +12,7 @@ import { askHolder } from "../../lib/run/ask_holder.ts";
 import { groupRequest } from "../../lib/run/group_requests.ts";
 import { Holder } from "../../lib/run/holder.ts";
 import { Group } from "../support/inside.ts";
+import { GROUP_PROGRAM } from "../runtimes.ts";
 import { closing } from "../support.ts";
 import { ours, Process } from "./processes.ts";
 import { Folder } from "./world.ts";
@@ -230,4 +231,26 @@ test("missing rights are told as such, with whose they are and what to do", {
     const shut = isRoot ? 0o755 : 0o500;
     await lacking(place.data, shut, told("data", "write"), "Lab", "127.0.0.1:0", "--unlisted");
     await lacking(locked, shut, told("locked", "write"), "backup", copy);
+  }));
+
+test("restore says how the group is started where it was put, and so it starts", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    await (await place.group()).stop();
+    const file = place.file("copy.db");
+    assert.equal((await place.run("backup", file)).code, 0);
+    const elsewhere = place.file("other folder");
+    const own = ["--home", place.file("home")];
+    for (const where of [["--data", elsewhere], own]) {
+      const name = where === own ? ["Lab"] : [];
+      const command = ours("group.ts", "restore", file, ...name, ...where);
+      const restoring = keep(new Process(command));
+      assert.equal((await restoring.end(ENDS_WITHIN)).code, 0, restoring.output);
+      const [, typed] = new RegExp(`start it with ${GROUP_PROGRAM} (.+)$`, "m")
+        .exec(restoring.output)!;
+      const words = [...typed.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+      const at = words.map((word) => word === "HOST:PORT" ? "127.0.0.1:0" : word);
+      const again = keep(new Process(ours("group.ts", ...at, "--unlisted")));
+      await again.line(/^Group Lab listens on/);
+    }
   }));

@@ -150,7 +150,7 @@ databaseTest("kill -9 on the way there leaves no group there", async (_, world) 
   const again = await place.group("data");
   const done = await place.run(place.copy("data", url, ONE));
   assert.equal(done.code, 0, done.output);
-  assert.match(done.output, new RegExp(`^All up to entry ${head} is there now`, "m"));
+  assert.match(done.output, new RegExp(`^The group is there now, up to entry ${head},`, "m"));
   await again.end(ENDS_WITHIN);
   await place.serve("--log", url, ONE, "--unlisted");
 });

@@ -27,7 +27,7 @@ test("copy: a group moves while its members send, and none of it is lost or doub
     assert.equal(code, 0, output);
     assert.match(
       output,
-      /^All up to entry \d+ is there now, .* start it with (group\.ts|zgroup group) "Lab" .*other$/m,
+      /^The group is there now, up to entry \d+, .* start it with (group\.ts|zgroup group) "Lab" .*other$/m,
     );
     assert.equal((await group.end(ENDS_WITHIN)).code, 1);
     assert.match(group.output, /Cannot go on with the group: it is kept in .*other now; start it/);
@@ -76,7 +76,7 @@ for (const runs of [true, false]) {
       const goesOn = await place.group("data");
       const done = await place.run(place.copy("data", "other"));
       assert.equal(done.code, 0, done.output);
-      assert.match(done.output, new RegExp(`^All up to entry ${head} is there now`, "m"));
+      assert.match(done.output, new RegExp(`^The group is there now, up to entry ${head},`, "m"));
       await goesOn.end(ENDS_WITHIN);
       await place.group("other");
       assert.deepEqual(readdirSync(place.path).sort(), ["data", "other"]);

@@ -52,8 +52,7 @@ test(
         "create_group Other 999",
         'FAILED: Cannot create "Other 999": 999 is no add',
       );
-      const [, other] = /^.*put that in quotes: (.*)$/m.exec(alice.text.replaceAll("\n  ", " "))!;
-      assert.equal(other, '"Other 999"');
+      await alice.shows(/put\s+that\s+in\s+quotes:\s+"Other 999"/);
       for (const text of ["help me please", "topic of today is lunch", "I read the list"]) {
         await alice.enter(text, `] alice: ${text}`);
       }

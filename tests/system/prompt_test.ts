@@ -76,7 +76,7 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["list_groups", "list_groups", /^1\. Cool Group - \S+\n2\. Lab - /m],
   ["list_groups", "LIST-GROUPS Co", /^1\. Cool Group - \S+$/m],
   ["join_group", 'join_group "Cool Group"', "* alice joined"],
-  ["create_group", "create_group My Room", /^\* My Room listens on 127\.0\.0\.1:\d+/m],
+  ["create_group", "create_group My Room", /^\* My Room listens on 127\.0\.0\.1:\d+ until this/m],
   ["show_groups", "show_groups", /^1\. Cool Group - \S+\n2\. My Room - \S+ \(founder\) \*$/m],
   ["topic", "/topic what we do here", "* alice set the topic: what we do here"],
   ["topic", "/topic", /^what we do here$/m],
@@ -98,12 +98,17 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["unsend", "/unsend", "* nothing waits to be sent"],
   ["flush", "/flush", /^\* nothing waits to be sent\nSUCCESS$/m],
   ["switch", 'switch "cool group"', "* plain text goes to Cool Group now"],
+  ["unsend", "/unsend", "* nothing waits to be sent"],
+  ["flush", "/flush", /^\* nothing waits to be sent\nSUCCESS$/m],
+  ["status", "/status", /^ +My Room +127\.0\.0\.1:\d+ .* connected$/m],
   ["rename", "/rename Alicia", "SUCCESS"],
   ["fingerprint", "fingerprint Cool Group", /^\d+ [\w-]{43}$/m],
   ["whoami", "whoami", /^Alicia#[0-9a-f]{8} [0-9a-f-]{36}$/m],
   ["trust", "/trust Cool Group", /the group "Cool Group" is the one you know, its key is/],
   ["help", "help program", /^ *\/exit +leave the program/m],
   ["leave_group", "leave_group Cool Group", "SUCCESS"],
+  ["status", "/status", /^ {2}My Room +\S+ \(short key \S+\), 0 connected$/m],
+  ["stop", "/stop Cool Group", 'FAILED: Cannot stop "Cool Group": it is not served here'],
   ["menu", "menu", MENU],
   ["menu", "", /^My Room> *$/m],
 ];
@@ -129,12 +134,12 @@ test("prompt: every command does what it says", { skip }, () =>
       "/create Other --privat",
       /^FAILED: Cannot use --privat there: expected --private/m,
     );
-    alice.type("exit\r");
-    await alice.shows("1 other is in My Room here: Enter ends it for them too");
-    alice.press("enter");
+    await alice.enter("/stop Hidden", "* Hidden is served no more");
+    await alice.enter("exit", "1 other is in My Room here: Enter ends it");
+    alice.type("\r");
     assert.equal(await alice.end(), 0);
     assert.deepEqual(alice.screen.strange, []);
-    const tried = new Set(SEEN.map(([command]) => command)).add("exit");
+    const tried = new Set(SEEN.map(([command]) => command)).add("stop").add("exit");
     assert.deepEqual(
       PROMPT_COMMANDS.map(({ names }) => names[0]).filter((one) => !tried.has(one)),
       [],

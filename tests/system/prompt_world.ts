@@ -49,6 +49,11 @@ export class PromptWorld {
     return this.#keep(group);
   }
 
+  /** What a person's program leaves in a folder has ended before the folder goes. */
+  #ends(home: string): void {
+    this.#keep({ [Symbol.asyncDispose]: () => serversEnded(home) });
+  }
+
   /** The command line of a person's program. */
   command(name: string, ...args: string[]): string[] {
     return ours("user.ts", ...args, ...["--home", join(this.home, name), "--name", name], ...[
@@ -62,6 +67,7 @@ export class PromptWorld {
     name: string,
     { start = /^(zgroup|Lab|Cool Group)>/m, args = [], ...seat }: Seat = {},
   ) {
+    this.#ends(join(this.home, name));
     const terminal = this.#keep(new Terminal(this.command(name, ...args), seat));
     await terminal.shows(start);
     return terminal;
@@ -71,7 +77,7 @@ export class PromptWorld {
   async starting(name: string): Promise<Terminal> {
     this.#port ??= await freePort();
     const home = join(this.home, "start");
-    this.#keep({ [Symbol.asyncDispose]: () => serversEnded(home) });
+    this.#ends(home);
     const where = ["--home", home, "--name", name, "--port"];
     const terminal = this.#keep(new Terminal(ours("user.ts", "start", ...where, `${this.#port}`)));
     await terminal.line("Lobby>");

@@ -202,7 +202,7 @@ test("start: --host serves others, prints what they type, and knows this machine
     const world = await StartWorld.open(keep);
     const host = ["--host", "127.0.0.1", ...world.port];
     const told = await world.run(["start", "--detach", ...host]);
-    const line = /^ {2}on another machine {2}(.*)$/m.exec(told.output)![1];
+    const line = /^ {2}on another machine +(.*)$/m.exec(told.output)![1];
     const { registry: { address, key }, groups: [lobby] } = await world.status();
     assert.equal(address, world.registry);
     assert.ok(line.endsWith(` start --registry ${address}#${key}`), line);

@@ -1,6 +1,7 @@
 /** A home in which `start` is run: its screens, its servers, and what is asked of them. */
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { holdFolder } from "../../lib/run/hold.ts";
@@ -33,6 +34,7 @@ export interface Status {
 /** Resolves when no servers of a home run any more. */
 export async function serversEnded(home: string): Promise<void> {
   for (const folder of foldersOf(home)) {
+    if (!existsSync(serversFolder(folder))) continue;
     await until(
       () => {
         const release = holdFolder(serversFolder(folder));

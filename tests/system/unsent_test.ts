@@ -16,7 +16,9 @@ import { midMaker } from "../../lib/identity/mids.ts";
 import { Group } from "../support/inside.ts";
 import { closing, until } from "../support.ts";
 import { groupProcess, type Keep, member } from "./live_world.ts";
+import { NO_TERMINAL } from "../support/terminal.ts";
 import { ours, Process } from "./processes.ts";
+import { PromptWorld } from "./prompt_world.ts";
 import { Folder } from "./world.ts";
 
 /** A registry, and a group that can go away and come back where it was. */
@@ -202,3 +204,27 @@ test("one command and out: a group that is away is told truly, flush sends, noth
     const said = read.trim().split("\n").map((line) => JSON.parse(line).text).filter(Boolean);
     assert.deepEqual(said, ["hi", "waits"]);
   }));
+
+test(
+  "prompt: what waits for a group that is away is shown and dropped, and the group left",
+  { skip: NO_TERMINAL },
+  () =>
+    closing(async (keep) => {
+      const world = await PromptWorld.start(keep);
+      const other = await world.group("Other");
+      const alice = await world.member("alice");
+      await alice.enter("join_group Other", "SUCCESS");
+      await alice.line("Other>");
+      await alice.enter("hello", "alice: hello");
+      await other.close();
+      await alice.enter("one", "… Other: one");
+      await alice.enter("two", "… Other: two");
+      await alice.enter("/unsend", /^2\. Other .* two/m);
+      await alice.enter("/unsend 1", "* not sent: one");
+      await alice.enter("/leave Other", "* 1 message for Other not sent; unsend shows and drops");
+      await alice.line("Lab>");
+      await alice.enter("/unsend", /^1\. Other .* two/m);
+      await alice.enter("/unsend Other all", "* not sent: two");
+      await alice.enter("/unsend", "* nothing waits to be sent");
+    }),
+);

@@ -281,7 +281,7 @@ test("README names commands that there are", () => {
   const named = [...atPrompt.matchAll(/`(\w+)[^`]*`/g)].map(([, name]) => name);
   assert.deepEqual(named.filter((name) => !NAMES.includes(name)), []);
   const once = ONCE_COMMANDS.flatMap(onceNames);
-  const lines = [...readme.matchAll(/user\.ts (?!-)(\w+)/g)].map(([, name]) => name);
+  const lines = [...readme.matchAll(/user\.ts (?!-)([\w-]+)/g)].map(([, name]) => name);
   assert.deepEqual(lines.filter((name) => !once.includes(name)), []);
   assert.ok(named.length > 5 && lines.length > 5);
 });

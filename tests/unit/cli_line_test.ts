@@ -72,6 +72,8 @@ test("an ordinary word is a command where what follows is what it takes", () => 
       ["help talk", "help", "talk"],
       ["help get-messages", "help", "get-messages"],
       ["ban alice", "ban", "alice"],
+      ["mute ali", "mute", "ali"],
+      ["unmute alcie", "unmute", "alcie"],
       ["mute Lobby al bundy --for 1h", "mute", "Lobby al bundy --for 1h"],
       ["unmute #1a2b3c4d", "unmute", "#1a2b3c4d"],
       ["promote alice admin", "promote", "alice admin"],

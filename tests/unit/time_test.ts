@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UsageError } from "../../lib/errors.ts";
-import { formatLocal, formatPython, parseDuration, parseTime } from "../../lib/text/time.ts";
+import {
+  formatLocal,
+  formatPython,
+  parseDuration,
+  parseSpan,
+  parseTime,
+} from "../../lib/text/time.ts";
 
 const NOW = Date.parse("2026-11-20T22:57:15.253Z");
 
@@ -86,6 +92,29 @@ test("time: a duration is a number and a unit", () => {
   assert.equal(parseDuration(" 4w "), 2_419_200_000);
   for (const typed of ["", "5", "m", "1h30m", "-1h"]) {
     assert.throws(() => parseDuration(typed), UsageError, typed);
+  }
+});
+
+test("time: a span is a beginning, or also an end, which is of the same day", () => {
+  const span = (typed: string) => {
+    const { since, until } = parseSpan(typed, NOW, "UTC");
+    return [since, until].map((at) =>
+      at === undefined ? "" : new Date(at).toISOString().slice(5, 23)
+    );
+  };
+  assert.deepEqual(span("2h"), ["11-20T20:57:15.253", ""]);
+  assert.deepEqual(span("2h 1h"), ["11-20T20:57:15.253", "11-20T21:57:15.253"]);
+  assert.deepEqual(span("14:00 15:00"), ["11-20T14:00:00.000", "11-20T15:00:59.999"]);
+  assert.deepEqual(span("2026-11-03 14:00"), ["11-03T14:00:00.000", ""]);
+  assert.deepEqual(span("2026-11-03 2026-11-04"), ["11-03T00:00:00.000", "11-04T23:59:59.999"]);
+  assert.deepEqual(span("2026-11-03 14:00 15:00"), ["11-03T14:00:00.000", "11-03T15:00:59.999"]);
+  assert.deepEqual(
+    span(" 2026-11-03 14:00  2026-11-04 15:00:30"),
+    ["11-03T14:00:00.000", "11-04T15:00:30.999"],
+  );
+  assert.throws(() => parseSpan("15:00 14:00", NOW, "UTC"), /ends before it begins/);
+  for (const typed of ["", "x", "2h x", "2h 1h 30m"]) {
+    assert.throws(() => parseSpan(typed, NOW, "UTC"), UsageError, typed);
   }
 });
 

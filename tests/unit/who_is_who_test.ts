@@ -131,6 +131,12 @@ test("members whose names are the same, or look so, are named by their short ids
   assert.throws(() => find("alice"), {
     message: 'Cannot find "alice": could be alice#1a2b3c4d or alice#2a2b3c4d; say which',
   });
+  const alone = { members: members.slice(1), banned: [], group: "Lab", wholly: false };
+  for (const who of ["alice", "ali"]) {
+    assert.throws(() => findUser(who, alone), {
+      message: `Cannot find "${who}": could be alice#2a2b3c4d or \u0430lice#3a2b3c4d; say which`,
+    });
+  }
   assert.equal(find("alice#2a2b3c4d"), ids[1]);
   assert.equal(find("alice#3a2b3c4d"), ids[2], "its letters are not on everybody's keyboard");
 });

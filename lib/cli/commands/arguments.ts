@@ -16,7 +16,6 @@ export type Argument =
   | "name"
   | "word"
   | "invite"
-  | "subject"
   | "options"
   | "page"
   | "rest";
@@ -28,8 +27,6 @@ export interface Around {
   readonly known: Known;
   /** Names of members that were seen. */
   readonly members: readonly string[];
-  /** What there is help on. */
-  readonly subjects?: readonly string[];
 }
 
 /** Whether all of this is what a command takes, in this order; each may be left out. */
@@ -60,11 +57,12 @@ const TAKERS: Readonly<
     const [first] = text.split(/\s/, 1);
     return isMeant(first, names) ? after(text, first) : undefined;
   },
-  /** A member that was seen, an id, or in quotes. */
+  /** A member that was seen, also by the beginning or with a slip, an id, or in quotes. */
   user(text, { members }) {
     const [first] = text.split(/\s/, 1);
-    const isId = isUserId(first) || splitShortId(first) !== undefined;
-    return quoted(text) ?? after(text, isId ? first : longest(text, members));
+    const isOne = isUserId(first) || splitShortId(first) !== undefined ||
+      (first.length > 2 && isMeant(first, members));
+    return quoted(text) ?? after(text, longest(text, members) ?? (isOne ? first : undefined));
   },
   role: (text) => after(text, /^(reader|member|admin)(?!\S)/i.exec(text)?.[0]),
   time: (text) =>
@@ -78,11 +76,6 @@ const TAKERS: Readonly<
   word: (text) => after(text, text.split(/\s/, 1)[0]),
   /** The first digits of an invite's id. */
   invite: (text) => after(text, /^(all|#?[0-9a-f]{4,64})(?!\S)/i.exec(text)?.[0]),
-  /** What there is help on. */
-  subject(text, { subjects = [] }) {
-    const word = text.replace(/^\//, "").toLowerCase().replaceAll("-", "_");
-    return subjects.includes(word) ? "" : undefined;
-  },
   options: (text) => text.startsWith("--") ? "" : undefined,
   page: (text, { pages }) =>
     pages.includes(text.toLowerCase().replace(/^\//, "").replaceAll("-", "_")) ? "" : undefined,

@@ -1,7 +1,7 @@
 /** Commands that read and send: get_messages, follow, send_message. */
 
 import { UsageError } from "../../errors.ts";
-import { parseEnd, parseTime } from "../../text/time.ts";
+import { parseEnd, parseSpan, parseTime } from "../../text/time.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import type { ReadOptions, Receipt, SendOptions } from "../../user/types.ts";
 import { type Given, valueOf, wholeNumber } from "../args.ts";
@@ -15,6 +15,8 @@ import { type Lines, sendLines } from "./lines.ts";
 import { waitOf } from "./outbox.ts";
 import { groupNamed, type GroupRef, joinedGroup, takeTarget } from "./targets.ts";
 
+/** How long a group has to say who is in it, ms. */
+const MEET_WITHIN = 5_000;
 /** Most entries that are shown at a prompt without a TIME. */
 const SHOWN = 100;
 
@@ -37,9 +39,9 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   family: "talk",
   help: "entries of a group's log",
   prompt: {
-    usage: "/read [G] [TIME]",
+    usage: "/read [G] [FROM] [TO]",
     example: "/read Cool Group 2h",
-    help: "messages, all or from a time on",
+    help: "messages, the last or of a time",
     read: groupAndTime,
   },
   once: {
@@ -63,7 +65,7 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   },
   async *run({ user, marksRead, prompt, meet }, { group, range, kept, json }) {
     if (kept) return yield await fromDisk(user, group, range);
-    const met = meet(group).catch(() => {}); // Names are shown as they are then.
+    const met = whoIsThere(meet(group));
     let last: GroupEntry | undefined;
     for await (const found of json ? user.read(group.id, range) : readOrKept(user, group, range)) {
       if (!isKept(found) && !last) await met;
@@ -95,7 +97,7 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   json: (found) => (isKept(found) ? found.kept : [found]).map(entryFields),
 };
 
-/** `[G] [TIME]`; without TIME the last hundred for a person, all for a script. */
+/** `[G] [FROM] [TO]`; without a time the last hundred for a person, all for a script. */
 function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt): Reading {
   const all = live ? { limit: SHOWN, last: true } : {};
   const taken = takeTarget(rest, known);
@@ -106,17 +108,25 @@ function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt):
   if (current && !known.names.includes(taken.target)) {
     // A TIME alone is one of the current group.
     try {
-      return { group: current, range: { since: parseTime(rest) } };
+      return { group: current, range: parseSpan(rest) };
     } catch {
       // No TIME: a group, which the next line looks for.
     }
   }
   const group = joinedGroup(taken.target, { joined, loosely: true });
-  return { group, range: taken.rest === "" ? all : { since: parseTime(taken.rest) } };
+  return { group, range: taken.rest === "" ? all : parseSpan(taken.rest) };
 }
 
 function groupAndRange({ words: [group], given, joined, now }: OnceArgs): Reading {
   return { group: groupNamed(group, { joined, loosely: true }), range: rangeOf(given, now) };
+}
+
+/** Waits for the list of members, not for ever: without it names are shown as they are. */
+async function whoIsThere(met: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, MEET_WITHIN);
+  await Promise.race([met.catch(() => {}), promise]);
+  clearTimeout(timer);
 }
 
 /** The range of `--since`, `--until`, `--after`, `--before`, `--limit` and `--last`. */
@@ -151,7 +161,7 @@ export const follow: Row<Reading, GroupEntry> = {
   options: ["since", "after"],
   atOnce: true,
   async *run({ user, signal, meet }, { group, range }) {
-    await meet(group).catch(() => {}); // One that does not answer is waited for.
+    await whoIsThere(meet(group));
     try {
       for await (const entry of user.follow(group.id, { ...range, signal })) {
         yield entry;

@@ -347,7 +347,12 @@ function wayOut({ current }: Prompt, line: Doubtful, says = true): string {
 /** A text for the current group. A person does not wait for it, a script does. */
 async function runText(prompt: Prompt, text: string, { moved = true }: Allowed): Promise<boolean> {
   const group = prompt.current;
-  if (!group) return refuse(prompt, "You are in no group: join_group G first");
+  if (!group) {
+    return refuse(
+      prompt,
+      "You are in no group: join_group NAME first, list_groups shows what there is",
+    );
+  }
   if (!moved && prompt.live) {
     const begin = `Cannot send "${safeLine(text.slice(0, 60))}"`;
     return refuse(prompt, `${begin}: the command before it failed; Up brings it back`);

@@ -37,7 +37,10 @@ export function requireMember(state: GroupState, user: string): Member {
   const member = state.members.get(user);
   if (!member) {
     if (state.values.has(banKey(user))) {
-      throw new Refusal("banned", `Cannot do that in "${state.name}": you are banned from it`);
+      throw new Refusal(
+        "banned",
+        `Cannot do that in "${state.name}": you are banned from it, until an admin lifts that`,
+      );
     }
     throw new Refusal(
       "not_member",

@@ -21,7 +21,10 @@ export const decideJoin: Decide<"join"> = (state, { actor, invite }, _, now) => 
   const invited = token === undefined ? undefined : openInvite(state, token, now).role;
   // Nobody is above the founder: a ban in an old log does not keep it out.
   if (state.values.has(banKey(actor.user)) && actor.user !== founder) {
-    throw new Refusal("banned", `Cannot enter "${state.name}": you are banned from it`);
+    throw new Refusal(
+      "banned",
+      `Cannot enter "${state.name}": you are banned from it, until an admin lifts that`,
+    );
   }
   const role = known?.role ?? newcomersRole(state, actor.user, invited);
   const { head } = state;

@@ -27,8 +27,11 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "kill_user",
     what: "sends what is in the outbox under new message ids",
     file: "lib/user/sender.ts",
-    find: "      this.#queue.push({ message, ...NOBODY });",
-    replace: "      this.#queue.push({ message: [options.mid(), message[1]], ...NOBODY });",
+    find:
+      "    for (const message of messages) {\n      const tried = kept.get(message[0]) ?? true;",
+    replace: "    for (const [mid, text] of messages) {\n" +
+      "      const message = [this.#options.mid(), text] as const;\n" +
+      "      const tried = kept.get(mid) ?? true;",
   },
   {
     fault: "kill_registry",
