@@ -126,10 +126,14 @@ test("leaving on one device is leaving on both", () =>
     const { desk, lap, bob } = await twoDevices(keep);
     const ended = textsOf(lap, 2).catch((error: { code?: string }) => error.code);
     await lap.send("Lab", "one");
+    assert.ok((await Array.fromAsync(desk.read("Lab"))).length > 0);
     await desk.leave("Lab");
     assert.equal(await ended, "not_member");
     assert.deepEqual(lap.joined(), []);
+    // What was read is forgotten where one left, and stays where one was.
+    const kept = async (user: User) => (await Array.fromAsync(user.kept("Lab"))).length > 0;
+    assert.deepEqual([await kept(desk), await kept(lap)], [false, true]);
     await until(async () => (await bob.members("Lab")).length === 1, 5_000, "bob alone");
     await lap.join("Lab");
-    assert.deepEqual(await Array.fromAsync(desk.joined()), []);
+    assert.deepEqual(desk.joined(), []);
   }));

@@ -135,6 +135,7 @@ test("prompt: every command does what it says", { skip }, () =>
       /^FAILED: Cannot use --privat there: expected --private/m,
     );
     await alice.enter("/stop Hidden", "* Hidden is served no more");
+    await bob.join("My Room"); // After the ban, which cut its connection.
     await alice.enter("exit", "1 other is in My Room here: Enter ends it");
     alice.type("\r");
     assert.equal(await alice.end(), 0);
