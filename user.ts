@@ -3,9 +3,9 @@ import process from "node:process";
 import { askSecret } from "./lib/cli/secret.ts";
 import { ask, processOutput, stdinSize } from "./lib/cli/streams.ts";
 import { isListening } from "./lib/registry/probe.ts";
-import { ownAddresses } from "./lib/run/machine.ts";
 import { main } from "./lib/run/main.ts";
 import { typed } from "./lib/run/this_program.ts";
+import { allAddresses } from "./lib/transport/own_addresses.ts";
 
 // Loaded when needed: --help answers at once.
 const open = () => import("./lib/run/open_user.ts");
@@ -30,7 +30,7 @@ await main(async (signal, onClose) => {
       servers: async (options) =>
         new (await servers()).HomeServers({ ...options, program: import.meta.url }),
       foldersOf: async (home) => (await servers()).foldersOf(home),
-      addresses: ownAddresses,
+      addresses: allAddresses,
       typed,
       exportIdentity: async (...args) => (await openIdentity()).exportIdentity(...args),
       importIdentity: async (...args) => (await openIdentity()).importIdentity(...args),
@@ -48,4 +48,4 @@ await main(async (signal, onClose) => {
     processOutput(),
     { signal, onClose },
   );
-});
+}, { isServer: words[0] === "servers" });

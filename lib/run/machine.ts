@@ -2,7 +2,6 @@
 
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { networkInterfaces } from "node:os";
 import process from "node:process";
 import type { Machine } from "../cli/program.ts";
 import { sentence } from "../errors.ts";
@@ -19,14 +18,6 @@ export function machineFor(home: string, wire: string): Omit<Machine, "hasUser" 
     free: roomIn(home),
     descriptorProblem: descriptorWarning(),
   };
-}
-
-/** The addresses of this machine that need no zone, those that others can reach first. */
-export function ownAddresses(): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((found) => found ?? [])
-    .filter(({ address }) => !/^fe80:|%/i.test(address))
-    .sort((a, b) => Number(a.internal) - Number(b.internal));
-  return [...new Set(all.map(({ address }) => address.toLowerCase()))];
 }
 
 function problemOf(home: string): string | undefined {

@@ -82,6 +82,8 @@ export interface SessionClientOptions<T extends Ops> {
 
 /** Requests that may wait at once. */
 const MAX_WAITING = 10_000;
+/** What the system says of an address where nothing listens. */
+const NOBODY = /^[^,;]*ECONNREFUSED/;
 /** What the system says of a name that no address belongs to. */
 const UNKNOWN_HOST = /ENOTFOUND|EAI_AGAIN|EAI_NONAME|EAI_NODATA/;
 /** How long the reply to the proof may take, ms. */
@@ -194,6 +196,7 @@ export class SessionClient<T extends Ops> implements AsyncDisposable {
       if (this.#renewal) queueMicrotask(() => this.#renew());
       const why = this.#opened ? "" : this.#why;
       if (UNKNOWN_HOST.test(why)) return this.#unknownHost();
+      if (NOBODY.test(why)) return this.#unreachable("nothing listens there");
       return this.#unreachable(`no answer within ${inSeconds(timeout)}${why && ` (${why})`}`);
     });
   }

@@ -87,10 +87,13 @@ class MemoryStore implements UserStore {
     for (const mid of mids) untried?.delete(mid);
   }
 
-  kept(group: string, mids: readonly string[]): ReadonlyMap<string, boolean> {
-    const untried = this.#untried.get(group);
-    const kept = new Set(this.#outbox.get(group)?.map(([mid]) => mid));
-    return new Map(mids.filter((mid) => kept.has(mid)).map((mid) => [mid, !untried?.has(mid)]));
+  untried(group: string): ReadonlySet<string> {
+    return new Set(this.#untried.get(group));
+  }
+
+  kept(group: string, mids: readonly string[]): ReadonlySet<string> {
+    const all = new Set(this.#outbox.get(group)?.map(([mid]) => mid));
+    return new Set(mids.filter((mid) => all.has(mid)));
   }
 
   settle(group: string, mids: readonly string[]): void {

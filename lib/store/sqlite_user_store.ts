@@ -53,7 +53,8 @@ export const SQL = {
   enqueue: `INSERT OR IGNORE INTO outbox (known, mid, text, sum, tried) VALUES (?, ?, ?, ?, ?)
     RETURNING sum`,
   tried: "UPDATE outbox SET tried = 1 WHERE known = ? AND mid = ?",
-  kept: "SELECT tried FROM outbox WHERE known = ? AND mid = ?",
+  untried: "SELECT mid FROM outbox WHERE known = ? AND tried = 0",
+  kept: "SELECT 1 FROM outbox WHERE known = ? AND mid = ?",
   pending: "SELECT * FROM outbox WHERE known = ? ORDER BY mid",
   settle: "DELETE FROM outbox WHERE known = ? AND mid = ? RETURNING sum",
   waiting: "SELECT * FROM waiting WHERE known = ?",
@@ -254,13 +255,13 @@ export class SqliteStore implements UserStore {
     });
   }
 
-  kept(group: string, mids: readonly string[]): ReadonlyMap<string, boolean> {
-    const rows = this.#do(() =>
-      mids.map((mid) => this.#sql.kept.get(group, mid) as { tried: number } | undefined)
-    );
-    return new Map(
-      mids.flatMap((mid, i) => rows[i] ? [[mid, rows[i].tried === 1] as const] : []),
-    );
+  untried(group: string): ReadonlySet<string> {
+    const rows = this.#do(() => this.#sql.untried.all(group)) as { mid: string }[];
+    return new Set(rows.map(({ mid }) => mid));
+  }
+
+  kept(group: string, mids: readonly string[]): ReadonlySet<string> {
+    return this.#do(() => new Set(mids.filter((mid) => this.#sql.kept.get(group, mid))));
   }
 
   settle(group: string, mids: readonly string[]): void {

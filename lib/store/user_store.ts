@@ -62,8 +62,10 @@ export interface UserStore {
   enqueue(group: string, messages: readonly Message[], tried?: boolean): void;
   /** The group may have these messages from now on. */
   tried(group: string, mids: readonly string[]): void;
-  /** Of those of these messages that are kept, whether the group may have them. */
-  kept(group: string, mids: readonly string[]): ReadonlyMap<string, boolean>;
+  /** Those of a group's messages that it cannot have. */
+  untried(group: string): ReadonlySet<string>;
+  /** Those of these messages that are kept. */
+  kept(group: string, mids: readonly string[]): ReadonlySet<string>;
   /** Messages not settled yet, in the order of their mids. */
   pending(group: string): Message[];
   /** Forgets messages that were acknowledged or refused for good. */

@@ -16,7 +16,7 @@ const SEND_WITHIN = 4_500;
 export class Outbox {
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
-  readonly #store: Pick<UserStore, "pending" | "kept" | "settle">;
+  readonly #store: Pick<UserStore, "pending" | "untried" | "settle">;
 
   constructor(
     { groups, connections }: Pick<Parts, "groups" | "connections">,
@@ -49,17 +49,17 @@ export class Outbox {
 
   #of({ id, name }: StoredGroup): Unsent[] {
     this.#connections.get(id)?.sender.keep();
-    const messages = this.#store.pending(id);
-    const kept = this.#store.kept(id, messages.map(([mid]) => mid));
-    return messages.map(([mid, text]) => ({
+    const untried = this.#store.untried(id);
+    return this.#store.pending(id).map(([mid, text]) => ({
       ...{ group: name, mid, text },
       ...(isNamedMid(mid) ? {} : { at: midTime(mid) }),
-      tried: kept.get(mid) ?? true,
+      tried: !untried.has(mid),
     }));
   }
 
   /** @throws {Refusal} `not_found` */
-  unsend(target: string, mid: string): Unsent {
+  unsend(target: string, typed: string): Unsent {
+    const mid = midOf(typed) ?? typed;
     const group = this.#groups.known(target);
     const found = this.#of(group).find((one) => one.mid === mid);
     if (!found) {
@@ -78,10 +78,11 @@ export class Outbox {
     const groups = this.#asked(target)
       .filter(({ id }) => target !== undefined || this.#store.pending(id).length > 0);
     return await Promise.all(groups.map(async ({ id, name, joined }): Promise<Flushed> => {
-      const { sender } = joined ? this.#connections.open(id) : {};
+      const { sender, link } = joined ? this.#connections.open(id) : {};
       const { sent, refused } = await sender?.flush(within, signal) ?? { sent: 0, refused: 0 };
       const waiting = this.#connections.waiting(id);
-      const why = joined ? sender?.problem ?? "it does not answer" : "you are not a member";
+      const state = link?.state === "live" ? "it takes no more now" : "it does not answer";
+      const why = joined ? sender?.problem ?? state : "you are not a member";
       return { group: name, sent, refused, waiting, ...(waiting > 0 && { reason: why }) };
     }));
   }

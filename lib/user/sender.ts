@@ -28,7 +28,7 @@ import type { OutboxEvent, Receipt } from "./types.ts";
 interface SenderOptions {
   readonly link: Pick<Link, "target" | "state" | "ask">;
   readonly key: SigningKey;
-  readonly store: Pick<UserStore, "enqueue" | "tried" | "kept" | "pending" | "settle">;
+  readonly store: Pick<UserStore, "enqueue" | "tried" | "untried" | "kept" | "pending" | "settle">;
   readonly mid: () => string;
   event(event: OutboxEvent): void;
   /** The group cannot write now; called once until it has written again. */
@@ -82,10 +82,10 @@ export class Sender {
     const { store, link: { target: { id } } } = this.#options;
     const here = new Set(this.#items().map(({ message: [mid] }) => mid));
     const messages = store.pending(id).filter(([mid]) => !here.has(mid));
-    const kept = store.kept(id, messages.map(([mid]) => mid));
+    const untried = store.untried(id);
     const since = performance.now();
     for (const message of messages) {
-      const tried = kept.get(message[0]) ?? true;
+      const tried = !untried.has(message[0]);
       this.#queue.push({ message, callers: [], isNamed: true, since, tried });
     }
     if (this.#queue.length > 0) this.#start();

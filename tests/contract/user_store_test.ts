@@ -87,6 +87,15 @@ for (const [engine, open] of ENGINES) {
       store.settle("a", [messages[1][0]]);
       assert.deepEqual(store.pending("a"), [messages[0], messages[2]]);
       assert.deepEqual(store.pending("c"), []);
+      const fourth: Message = [mid(), "four"];
+      store.enqueue("a", [fourth], false);
+      store.enqueue("a", [fourth]);
+      assert.deepEqual([...store.untried("a")], [fourth[0]], "it is there already, untried");
+      const kept = store.kept("a", [messages[0][0], messages[1][0], fourth[0]]);
+      assert.deepEqual([...kept], [messages[0][0], fourth[0]]);
+      store.tried("a", [...kept]);
+      assert.deepEqual([...store.untried("a"), ...store.kept("b", [fourth[0]])], []);
+      store.settle("a", [fourth[0]]);
       for (const [id, name] of [["3", "B"], ["2", "A"], ["1", "B"]]) {
         store.save({ ...LAB, id, name });
       }

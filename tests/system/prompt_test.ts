@@ -84,7 +84,6 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["invite", "/invite --help", "Example: /invite --uses 5 --for 2d"],
   ["invites", "/invites", /^[0-9a-f]{8} {2}2 members, until 20\S+ \S+, as member, by alice$/m],
   ["revoke", "/revoke all", /^\* 1 open invite revoked\nSUCCESS$/m],
-  ["fingerprint", "/fingerprint", /^\d+ \S{43}$/m],
   ["promote", "/promote bob admin", "* alice promoted bob to admin"],
   ["demote", "/demote bob member", "* alice demoted bob to member"],
   ["mute", "/mute bob --for 1h", /\* alice muted bob until 20/],
@@ -100,7 +99,6 @@ const SEEN: readonly (readonly [command: string, typed: string, shows: string | 
   ["switch", 'switch "cool group"', "* plain text goes to Cool Group now"],
   ["unsend", "/unsend", "* nothing waits to be sent"],
   ["flush", "/flush", /^\* nothing waits to be sent\nSUCCESS$/m],
-  ["status", "/status", /^ +My Room +127\.0\.0\.1:\d+ .* connected$/m],
   ["rename", "/rename Alicia", "SUCCESS"],
   ["fingerprint", "fingerprint Cool Group", /^\d+ [\w-]{43}$/m],
   ["whoami", "whoami", /^Alicia#[0-9a-f]{8} [0-9a-f-]{36}$/m],
@@ -135,11 +133,12 @@ test("prompt: every command does what it says", { skip }, () =>
       /^FAILED: Cannot use --privat there: expected --private/m,
     );
     await alice.enter("/stop Hidden", "* Hidden is served no more");
+    await bob.join("My Room"); // After the ban, which cut its connection.
     await alice.enter("exit", "1 other is in My Room here: Enter ends it");
     alice.type("\r");
     assert.equal(await alice.end(), 0);
     assert.deepEqual(alice.screen.strange, []);
-    const tried = new Set(SEEN.map(([command]) => command)).add("stop").add("exit");
+    const tried = new Set(SEEN.map(([command]) => command)).add("exit");
     assert.deepEqual(
       PROMPT_COMMANDS.map(({ names }) => names[0]).filter((one) => !tried.has(one)),
       [],

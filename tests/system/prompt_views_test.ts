@@ -33,6 +33,7 @@ test(
       await bob.send("Ops", "still");
       await bob.send("Team Room", "mail alice@example.org, not @alicia");
       await bob.send("Team Room", "hello @Alice, look");
+      await bob.send("Team Room", "that is all");
       await alice.line("Lab (Ops 2, Team Room @1)>");
       bob.typing("Team Room");
       await bob.send("Lab", "here");
@@ -51,8 +52,9 @@ test(
       await alice.line("Ops (Team Room @1)>");
       alice.press("tab");
       const shown = await alice.shows(
-        /^— new —\n\[.*\] bob: mail alice@.*\n@ \[[\d:]{8}\] bob: hello @Alice, look\nTeam Room>$/m,
+        /^— new —\n\[.*\] bob: mail alice@.*\n@ \[[\d:]{8}\] bob: hello @Alice, look\n\[.*\] bob: that is all\nTeam Room>$/m,
       );
+      assert.equal(shown.split("* Team Room was founded").length, 3, "ten entries are shown");
       assert.equal(shown.match(new RegExp(DAY, "gm"))?.length, 1, "the day is told once");
       assert.match(shown, new RegExp(`^— ${formatDay(Date.now())} —$`, "m"));
       alice.press("tab");

@@ -438,3 +438,22 @@ test("an announcer without registries has a record for those who connect", () =>
   assert.equal(kept().said.length, 0);
   return group.close();
 });
+
+test("registry: where nobody listens, or no host is, that is what is said", async () => {
+  await closing(async (keep) => {
+    for (
+      const [address, why] of [
+        ["127.0.0.1:1", /: nothing listens there; is it running\?$/],
+        ["no-such-host.invalid:5555", /: no host of this name is known; check how it is written/],
+      ] as const
+    ) {
+      const client = keep(clientOf(address));
+      // How long a name is looked up is not ours to say.
+      await until(
+        () => client.request("ping", {}, 200).then(() => false, ({ message }) => why.test(message)),
+        10_000,
+        `${why}`,
+      );
+    }
+  });
+});

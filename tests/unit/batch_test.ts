@@ -162,6 +162,13 @@ test("batch of another kind is one entry with its body", () => {
   ]);
 });
 
+test("an entry of a later version is of the kind other, and says its own", () => {
+  const later = { first: 2, count: 1, at: NOW, kind: "pinned", author, name: "a" } as unknown;
+  const [entry] = entriesOf(later as Batch, "none", "Lab", "e");
+  assert.ok(entry.kind === "other");
+  assert.deepEqual([entry.what, entry.body], ["pinned", {}]);
+});
+
 test("a line feed in a text does not make it another message's hash", () => {
   assert.notEqual(
     messageHash(["a", "b\nc"]),

@@ -15,6 +15,7 @@ import {
   notice,
   PLAIN,
   PROMPT_WORDS,
+  qrCode,
   trustedLine,
 } from "../../lib/cli/render.ts";
 import { People } from "../../lib/cli/people.ts";
@@ -290,4 +291,31 @@ test("a status line is cut to its columns", () => {
   assert.equal(truncate("abcdef", 6), "abcdef");
   assert.equal(truncate("abcdefg", 6), "abcde…");
   assert.equal(truncate("漢字漢字", 6), "漢字…");
+});
+
+test("a topic that is taken away is said to be", () => {
+  const of = (topic: string) =>
+    entryLine(message("", { kind: "topic", text: undefined, body: { topic }, signature: "none" }));
+  assert.equal(of("things"), "* alice set the topic: things");
+  assert.equal(of(""), "* alice took the topic away");
+});
+
+test("a QR code is shown where a terminal has room for it, 80 by 24 with an invite", async () => {
+  const link = `zgroup://192.168.100.197:65535/Cool%20Group/${"A".repeat(22)}/${"b".repeat(22)}/` +
+    "mx22blt3/1e31bb11";
+  const code = await qrCode(link, { colour: false, columns: 80, rows: 24 });
+  assert.ok(typeof code === "string");
+  const lines = code.split("\n");
+  assert.ok(
+    lines.length < 24 && lines.every((line) => displayWidth(line) === displayWidth(lines[0])),
+  );
+  assert.equal(await qrCode(link, PLAIN), code, "a file has room for all");
+  for (const room of [{ columns: 80, rows: lines.length }, { columns: 40, rows: 60 }]) {
+    const none = await qrCode(link, { colour: false, ...room });
+    assert.ok(typeof none === "object");
+    assert.match(
+      none.problem,
+      /^the QR code needs \d+ columns and \d+ rows, and this terminal has/,
+    );
+  }
 });

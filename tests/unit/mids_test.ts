@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { midMaker } from "../../lib/identity/mids.ts";
+import { isNamedMid, midMaker, midOf } from "../../lib/identity/mids.ts";
 import { isMid, midTime } from "../../lib/identity/ids.ts";
 import { midAt, NOW } from "./fixtures.ts";
 
@@ -41,4 +41,17 @@ test("mids grow beyond those of an earlier run with a clock ahead", () => {
 test("mids of two makers at one moment differ", () => {
   const [a, b] = [midMaker(undefined, () => NOW), midMaker(undefined, () => NOW)];
   assert.notEqual(a(), b());
+});
+
+test("any UUID stands for one mid, a version 7 one for itself", () => {
+  const own = midMaker()();
+  assert.deepEqual([midOf(own), midOf(own.toUpperCase())], [own, own]);
+  const others = ["6f9619ff-8b86-4011-b42d-00c04fc964ff", "00000000-0000-0000-0000-000000000000"];
+  const mids = others.map((uuid) => midOf(uuid)!);
+  assert.deepEqual(mids, others.map((uuid) => midOf(uuid.toUpperCase())), "always the same one");
+  assert.notEqual(mids[0], mids[1]);
+  for (const mid of mids) assert.ok(isMid(mid) && isNamedMid(mid) && !isNamedMid(own), mid);
+  for (const bad of ["", "6f9619ff", `${own} `, "g".repeat(36)]) {
+    assert.equal(midOf(bad), undefined);
+  }
 });

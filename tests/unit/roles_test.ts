@@ -270,6 +270,22 @@ test("roles: who is muted does not unmute itself", () => {
   act(state, "founder", { action: "unmute", user: "admin" });
 });
 
+test("roles: what is lifted names whom it was laid on", () => {
+  const state = group();
+  act(state, "admin", { action: "mute", user: "member" });
+  const unmute = { action: "unmute", user: "member" } as const;
+  assert.deepEqual(decideAct(state, actor("admin"), unmute)?.body, {
+    user: "member",
+    name: "member",
+  });
+  act(state, "admin", { action: "ban", user: "member" });
+  const unban = { action: "unban", user: "member" } as const;
+  assert.deepEqual(decideAct(state, actor("admin"), unban)?.body, {
+    user: "member",
+    name: "member",
+  });
+});
+
 test("roles: an action without whom, or on nobody, is refused", () => {
   for (
     const action of ["promote", "demote", "remove", "ban", "unban", "mute", "unmute"] as Action[]

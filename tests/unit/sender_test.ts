@@ -12,7 +12,7 @@ import type { OutboxEvent } from "../../lib/user/types.ts";
 /** A store that keeps nothing. */
 const NO_STORE = {
   ...{ pending: () => [], enqueue: () => {}, settle: () => {}, tried: () => {} },
-  kept: () => new Map<string, boolean>(),
+  ...{ untried: () => new Set<string>(), kept: () => new Set<string>() },
 };
 
 const target = { id: "group", name: "Lab", address: "", key: "" };
@@ -47,8 +47,8 @@ function setUp(
       for (const [mid, text] of messages) outbox.set(mid, text);
     },
     tried: () => {},
-    kept: (_: string, mids: readonly string[]) =>
-      new Map(mids.filter((mid) => outbox.has(mid)).map((mid) => [mid, true])),
+    untried: () => new Set<string>(),
+    kept: (_: string, mids: readonly string[]) => new Set(mids.filter((mid) => outbox.has(mid))),
     settle: (_: string, mids: readonly string[]) => {
       settle();
       for (const mid of mids) outbox.delete(mid);

@@ -22,13 +22,16 @@ export function historyOf(
   { user, dated, marksRead, from, kept = false }: HistoryOptions,
 ): PageSource {
   let fromDisk = kept;
+  const isAway = () =>
+    user.joined().some(({ id, state }) => id === group.id && state === "unreachable");
   return {
     get title() {
       return fromDisk ? `${group.name}, kept on this disk` : group.name;
     },
     from,
     async *read(range) {
-      if (kept) return yield* user.kept(group.id, range);
+      // Nobody waits at each page for a group that did not answer.
+      if (kept || (fromDisk && isAway())) return yield* user.kept(group.id, range);
       fromDisk = false;
       for await (const found of readOrKept(user, group, range)) {
         fromDisk = isKept(found);

@@ -170,7 +170,7 @@ export class Conversations {
     const { entries, fresh, isNew } = view;
     const room = (screen.rows ?? 24) - ROWS_LEFT;
     const wanted = isNew ? LAST : all ? Math.min(LAST, fresh) : Math.max(LAST, fresh + BEFORE);
-    const shown = this.#fitting(group, entries.slice(entries.length - wanted), room);
+    const shown = this.#fitting(group, entries.slice(Math.max(0, entries.length - wanted)), room);
     if (fresh > shown.length) say(moreThan(group, fresh, shown.length, isNew));
     const isNews = (entry: GroupEntry) => view.isFresh(entry) && entry.author !== user.id;
     const first = fresh >= shown.length ? undefined : shown.find(isNews);

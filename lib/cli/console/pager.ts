@@ -45,7 +45,7 @@ export class Pager {
   /** What is being loaded, and what is to be loaded next. */
   #loading: Place | undefined;
   #wanted: Place | undefined;
-  /** Something came while the end was being loaded. */
+  /** Something came that was not asked for yet. */
   #more = false;
   #head = 0;
   #newest: GroupEntry | undefined;
@@ -201,7 +201,8 @@ export class Pager {
   #fill(): void {
     const near = 2 * this.#terminal.size.rows;
     if (!this.#startHeld && this.#view.above < near) this.#load("older");
-    if (!this.#endHeld && this.#view.below < near) this.#load("newer");
+    const more = this.#more || !this.#endHeld;
+    if (more && this.#view.below < near) this.#load("newer");
   }
 
   /** One page at a time; a jump goes before what would have been filled. */

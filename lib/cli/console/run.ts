@@ -192,7 +192,7 @@ function firstScreen(user: User, style: Output["style"]): string {
       ["registry", user.registries.join(", ")],
       ["groups", groups],
     ]),
-    paint(style, "gray", "Type to talk in the current group; Tab completes."),
+    paint(style, "gray", "Type to talk in the current group; Tab completes, Page Up reads back."),
     paint(style, "gray", "help shows the commands, exit leaves."),
     "",
   ].map((line) => folded(line, style, 0)).join("\n");

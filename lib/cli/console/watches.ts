@@ -104,7 +104,8 @@ export class Watches {
       this.#watcher.caughtUp(group, [], 0);
       return undefined;
     }
-    this.#watcher.caughtUp(group, entries, unread);
+    // What is known of the end may be older than what was read.
+    this.#watcher.caughtUp(group, entries, Math.min(last.seq, Math.max(unread, last.seq - cursor)));
     return { after: last.seq, epoch: last.epoch };
   }
 

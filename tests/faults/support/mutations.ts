@@ -27,11 +27,10 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: "kill_user",
     what: "sends what is in the outbox under new message ids",
     file: "lib/user/sender.ts",
-    find:
-      "    for (const message of messages) {\n      const tried = kept.get(message[0]) ?? true;",
+    find: "    for (const message of messages) {\n      const tried = !untried.has(message[0]);",
     replace: "    for (const [mid, text] of messages) {\n" +
       "      const message = [this.#options.mid(), text] as const;\n" +
-      "      const tried = kept.get(mid) ?? true;",
+      "      const tried = !untried.has(mid);",
   },
   {
     fault: "kill_registry",
