@@ -15,6 +15,8 @@ export interface UserFile {
    * Absent in what version 0.1 wrote.
    */
   readonly named?: number;
+  /** True once it was exported or imported: other machines may be this user, too. */
+  readonly shared?: boolean;
   /** Raw private key, base64url, 43 characters. */
   readonly secretKey: string;
 }
@@ -123,7 +125,7 @@ const group = {
   role: string,
 } as const;
 const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known] = [
-  v.object({ name, named: v.optional(count), secretKey: key }),
+  v.object({ name, named: v.optional(count), shared: v.optional(v.boolean()), secretKey: key }),
   v.object({ secretKey: key }),
   v.object({
     name: string,

@@ -12,7 +12,8 @@ import { setUserAside } from "./open_home.ts";
 import { identityPath, idOf, keptUser } from "./user_file.ts";
 
 /**
- * The user of a home as the text of an identity file. Changes nothing, also while others use the home.
+ * The user of a home as the text of an identity file, also while others use the home, which is marked
+ * as that of a user on several machines.
  *
  * @throws {FolderUnusable} there is no user, or what is kept is damaged; {LogDamaged}
  */
@@ -22,6 +23,8 @@ export async function exportIdentity(
 ): Promise<IdentityMoved & { readonly text: string }> {
   const identity = identityIn(home);
   const text = await sealIdentity(identity, await passphrase());
+  const user = keptUser(home);
+  if (user && !user.shared) save(identityPath(home), { ...user, shared: true });
   return { ...told(identity), text };
 }
 
@@ -36,7 +39,7 @@ function identityIn(home: string): IdentityFile {
   const joined = groups.filter(({ joined }) => joined).map((
     { id, name, address, servers, key, role },
   ) => ({ id, name, address, ...(servers ? { servers } : {}), key, role }));
-  return { ...user, groups: joined, pins };
+  return { ...user, shared: true, groups: joined, pins };
 }
 
 /** Keeps a text in a file that is not there yet, mode 0600. @throws {FolderUnusable} */
@@ -73,7 +76,10 @@ export async function importIdentity(
   const aside = otherUser(home, owner, replace);
   const kept = loadOrMake<UserFile>(identityPath(home), () => user);
   if (idOf(kept) !== owner) throw inUse(home, kept);
-  if ((user.named ?? 0) > (kept.named ?? 0)) save(identityPath(home), user);
+  const isNewer = (user.named ?? 0) > (kept.named ?? 0);
+  if (isNewer || !kept.shared) {
+    save(identityPath(home), { ...(isNewer ? user : kept), shared: true });
+  }
   const store = sqliteStore(home, owner);
   const [joined, others]: [string[], string[]] = [[], []];
   try {

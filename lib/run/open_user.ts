@@ -30,7 +30,7 @@ export async function openUser(options: OpenUserOptions = {}): Promise<User> {
   const kept = home ? sqliteKeptStore(home, keepLocal) : undefined;
   const store = home ? sqliteStore(home, idOf(file)) : memoryStore();
   const renamed = (name: string, named: number) =>
-    home && save(identityPath(home), { ...file, name, named });
+    home && save(identityPath(home), { ...keptUser(home) ?? file, name, named });
   try {
     return new User({ ...parts, ...who(file), store, kept, renamed });
   } catch (error) {
@@ -59,6 +59,6 @@ async function partsFor(options: OpenUserOptions) {
   return { registries, transport: await transportFor(transport, SILENT), mid: midMaker(), stays };
 }
 
-function who({ secretKey, name, named }: UserFile) {
-  return { key: signingKey(secretKey), name, named };
+function who({ secretKey, name, named, shared }: UserFile) {
+  return { key: signingKey(secretKey), name, named, shared };
 }

@@ -1,13 +1,15 @@
 /** What a user is called. Another device of the same user may change it: its groups tell. */
 
 import type { GroupEntry } from "../protocol/batch.ts";
-import { checkedName } from "../text/names.ts";
+import { checkedName, nameProblem } from "../text/names.ts";
 
 interface OwnNameOptions {
   readonly id: string;
   readonly name: string;
   /** When it was chosen, ms since 1970. */
   readonly named?: number | undefined;
+  /** There may be another device; otherwise no group is believed that tells of one. */
+  readonly shared?: boolean | undefined;
   /** Keeps a changed name. */
   renamed?(name: string, named: number): void;
   /** Groups are told the name anew with the next request. */
@@ -38,8 +40,9 @@ export class OwnName {
 
   /** Entries of one batch were read, which may say that we chose another name elsewhere. */
   readonly read = ([{ kind, author, name, at }]: readonly GroupEntry[]): void => {
-    const isOurs = kind === "rename" && author === this.#options.id;
-    if (!isOurs || at <= this.#named || name === this.#name) return;
+    const { id, shared } = this.#options;
+    if (kind !== "rename" || author !== id || !shared || nameProblem(name) !== undefined) return;
+    if (at <= this.#named || name === this.#name) return;
     try {
       this.#set(name, at);
     } catch {

@@ -14,6 +14,8 @@ export interface UserOptions {
   readonly name: string;
   /** When that was chosen, ms since 1970; another device of this user may choose another one. */
   readonly named?: number | undefined;
+  /** Whether there may be another device of this user. */
+  readonly shared?: boolean | undefined;
   /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`. */
   readonly registries: readonly string[];
   readonly mid: () => string;

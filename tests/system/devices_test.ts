@@ -1,6 +1,7 @@
 /** One user on several machines: homes that hold the same identity. */
 
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect, Group, Registry, type User } from "../../mod.ts";
@@ -90,7 +91,7 @@ test("two devices that send 2,000 each at once lose, double and refuse nothing",
 
 test("a name that one device takes is the other's, live and after it was away; older names are not", () =>
   closing(async (keep) => {
-    const { desk, lap, bob, other, registries } = await twoDevices(keep);
+    const { desk, lap, bob, other, registries, folder } = await twoDevices(keep);
     const told = new Promise<string>((resolve) =>
       lap.on((event) => event.type === "warning" ? resolve(event.text) : undefined)
     );
@@ -119,6 +120,20 @@ test("a name that one device takes is the other's, live and after it was away; o
     assert.deepEqual([desk.name, warnings], ["Alice C", []]);
     const members = await bob.members("Lab");
     assert.deepEqual(members.map(({ name }) => name).sort(), ["Alice C", "bob"]);
+    // Who is on one machine alone believes no group that says so.
+    const home = join(folder, "alone");
+    const carl = await connect({ home, name: "carl", registries });
+    await carl.join("Lab");
+    await carl.rename("Carl");
+    await carl.close();
+    const file = join(home, "identity.json");
+    writeFileSync(
+      file,
+      JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), name: "Karl", named: 1 }),
+    );
+    const again = keep(await connect({ home, registries }));
+    await Array.fromAsync(again.read("Lab"));
+    assert.equal(again.name, "Karl");
   }));
 
 test("leaving on one device is leaving on both", () =>
