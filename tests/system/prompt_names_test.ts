@@ -28,7 +28,7 @@ test(
         "* not sent; / before it makes it a command, a space before it makes it a",
       );
       await alice.line("Lab>");
-      await asks("read the paper", "begins like the command /read [G] [TIME]");
+      await asks("read the paper", "begins like the command /read [G]");
       await alice.enter("y", "] alice: read the paper");
       await alice.line("Lab>");
       await asks("gruops", '* There is no command "gruops": did you mean groups?');
