@@ -35,7 +35,7 @@ test("prompt: a change to another server is not seen, and each server stands in 
       await alice.shows(`bob: after ${way.address}\nLab>`);
       await way.open();
     }
-    assert.doesNotMatch(alice.screen.text, /unreachable|back|…/);
+    assert.doesNotMatch(alice.screen.text, /unreachable|is back|…/);
     assert.deepEqual(alice.screen.strange, []);
 
     for (const way of world.ways) await way.kill();
