@@ -15,7 +15,7 @@ import { withoutDeadInvites } from "./decide/invites.ts";
 import { Feed } from "./feed.ts";
 import { Holder, isFull } from "./holder.ts";
 import { type GroupIdentity, stateOf } from "./identity.ts";
-import { requestLine } from "./log_lines.ts";
+import { type LogLine, requestLine } from "./log_lines.ts";
 import { type Keep, Limits, type Rates } from "./limits.ts";
 import { type Asking, type Operation, OPERATIONS, permit } from "./operations.ts";
 import { type Connection, Presence } from "./presence.ts";
@@ -37,8 +37,8 @@ export interface GroupOptions extends Pick<WriterOptions, "broken" | "full"> {
   kept(now: boolean): void;
   /** Makes a packet of the feed ready for all who follow. */
   encode(packet: Uint8Array): Encoded;
-  /** What was asked, one line a request; `fields` say the same to programs. */
-  line(level: "info" | "debug", text: string, fields: object): void;
+  /** What was asked, one line a request. */
+  line(line: LogLine): void;
   /** Something that nobody asked for failed here. */
   failed(error: unknown): void;
 }
@@ -285,10 +285,8 @@ export class Group implements View {
       // Anyone can claim many ids, so that a connection has no more than one of them would have.
       if (!actor.key && !handed) this.#limits.take(budget, from, n, now);
       this.#limits.take(budget, actor.user, n, now);
-      if (line && !handed) {
-        const { text, fields } = requestLine(this.#state, { ...request, actor } as Known<K>, line);
-        this.#options.line(operation.isFrequent ? "debug" : "info", text, fields);
-      }
+      const known = { ...request, actor } as Known<K>;
+      if (line && !handed) this.#options.line(requestLine(this.#state, known, operation));
     }
     return ("draws" in operation ? { ...request, drawn: randomToken() } : request) as Known<K>;
   }

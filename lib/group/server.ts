@@ -104,7 +104,7 @@ export class GroupServer implements AsyncDisposable {
       ...(rates ? { rates } : {}),
       ...(keep ? { keep } : {}),
       encode: (packet) => server!.#sessions.encodeFeed(packet),
-      line: (level, text, fields) => logger[level](text, { group: identity.name, ...fields }),
+      line: ({ level, text, fields }) => logger[level](text, { group: identity.name, ...fields }),
       failed,
       broken: (error) => {
         if (server) server.#broken(error);

@@ -33,7 +33,7 @@ async function groupOf(given: Partial<GroupOptions> = {}) {
     now: () => NOW,
     rates: ratesFor(Infinity),
     encode: () => ({}) as Encoded,
-    line: (level, text) => lines.push(`${level}: ${text}`),
+    line: ({ level, text }) => lines.push(`${level}: ${text}`),
     failed: (error) => assert.fail(String(error)),
     broken: (error) => assert.fail(String(error)),
     full: () => assert.fail("full"),
