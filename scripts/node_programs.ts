@@ -22,7 +22,10 @@ const NOTHING = /^$/;
 
 const CASES: Readonly<Record<string, readonly Expected[]>> = {
   "zgroup": [
-    { args: [], says: /zgroup start[^]*zgroup registry[^]*zgroup group[^]*zgroup user/ },
+    {
+      args: [],
+      says: /zgroup start[^]*zgroup user[^]*zgroup group[^]*zgroup registry[^]*talk +send/,
+    },
     { args: ["--help"], says: /zgroup start/ },
     { args: ["--version"], says: VERSION },
     { args: ["registry", "--help"], says: HELP },
