@@ -22,6 +22,7 @@ test("rows are never wider than the terminal, and the cursor stands where it is"
   }));
   assert.deepEqual(rowsOf("12345678", 4), { rows: ["1234", "5678", ""], row: 2, column: 0 });
   assert.deepEqual(rowsOf("123漢", 4, 3), { rows: ["123", "漢"], row: 1, column: 0 });
+  assert.deepEqual(rowsOf("é23456\t", 7), { rows: ["é23456 ", " "], row: 1, column: 1 }, "a tab of 2");
 });
 
 test("what a terminal shows is the line, and above it what was there, at every width", () => {
@@ -52,7 +53,7 @@ test("what a terminal shows is the line, and above it what was there, at every w
       assert.equal(screen.column, drawn.column);
     }
     assert.deepEqual(screen.strange, []);
-  }));
+  }), { examples: [["\u202ea\t", 3, [12, 15]], ["a👍\t👍", 5, [18, 18]]] });
 });
 
 test("a line longer than the screen is shown around its cursor", () => {
