@@ -127,7 +127,9 @@ test("Page Down at the end leaves, though it is pressed while what is newer is a
         shown();
       });
     const size = { columns: 80, rows: 10 };
-    const pager = new Pager(source, { write, size, stop: () => "" }, { colour: false } as Style);
+    const whole = { takeWhole: () => {}, giveBack: () => {} };
+    const terminal = { write, size, stop: () => "", ...whole };
+    const pager = new Pager(source, terminal, { colour: false } as Style);
     await shows("· b Space");
     // A second one comes while the first is asked for, so that there may be another.
     pager.arrived();
@@ -135,13 +137,11 @@ test("Page Down at the end leaves, though it is pressed while what is newer is a
     pager.arrived();
     pager.press({ name: "page-down" });
     answer.resolve(comes);
-    if (leaves) await pager.left;
-    else {
+    if (!leaves) {
       await shows("entry 4");
-      assert.doesNotMatch(written, /\x1b\[\?1049l/, "it shows what came");
       pager.press({ name: "page-down" });
-      await pager.left;
     }
+    await pager.left;
   }
 });
 

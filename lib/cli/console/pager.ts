@@ -26,6 +26,9 @@ export interface PageSource {
   seen?(entry: GroupEntry): void;
 }
 
+/** What it needs of a terminal. */
+type PagerTerminal = Pick<Terminal, "write" | "size" | "stop" | "takeWhole" | "giveBack">;
+
 /** Entries that are asked for at once. */
 const PAGE = 200;
 
@@ -36,7 +39,7 @@ export class Pager {
   readonly left: Promise<void>;
   readonly #left = Promise.withResolvers<void>();
   readonly #source: PageSource;
-  readonly #terminal: Pick<Terminal, "write" | "size" | "stop">;
+  readonly #terminal: PagerTerminal;
   readonly #style: Style;
   readonly #view: PageView<GroupEntry>;
   /** Nothing older, nothing newer is there. */
@@ -62,7 +65,7 @@ export class Pager {
 
   constructor(
     source: PageSource,
-    terminal: Pick<Terminal, "write" | "size" | "stop">,
+    terminal: PagerTerminal,
     style: Style,
   ) {
     this.#source = source;
@@ -76,7 +79,7 @@ export class Pager {
 
   /** Puts it on the screen; also after the job was stopped. */
   resume(): void {
-    if (!this.#shown) this.#terminal.write("\x1b[?1049h\x1b[?25l");
+    this.#terminal.takeWhole();
     this.#shown = true;
     this.redraw();
   }
@@ -196,7 +199,7 @@ export class Pager {
   }
 
   #leaveScreen(): void {
-    if (this.#shown) this.#terminal.write("\x1b[?25h\x1b[?1049l");
+    this.#terminal.giveBack();
     this.#shown = false;
   }
 
