@@ -147,6 +147,8 @@ export const Group: {
  * await bob.check();
  * console.log(bob.joined().map(({ name, unread }) => `${name}: ${unread} unread`).join());
  * //=> Lab: 0 unread
+ * console.log(bob.membership("Lab").role);
+ * //=> member
  * await bob.leave("Lab");
  * ```
  *

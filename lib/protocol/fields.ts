@@ -28,7 +28,10 @@ export const inviteId = v.pipe(
 );
 export const address = v.pipe(v.string(), v.check(isAddress, "expected HOST:PORT or ipc:///PATH"));
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** ms since 1970, of any clock. */
 export const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** ms since 1970, as far as a date goes: it is shown. */
+export const date = v.pipe(time, v.maxValue(8.64e15));
 /** Id of a user. */
 export const user = v.pipe(
   v.string(),

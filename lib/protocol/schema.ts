@@ -13,6 +13,7 @@ import {
   address,
   called,
   count,
+  date,
   id,
   inviteId,
   key,
@@ -232,10 +233,10 @@ export const GROUP_REPLIES = {
   subscribe: v.object({ epoch: id, generation: count, key, head: count }),
   unsubscribe: v.object({}),
   typing: v.object({}),
-  invite: v.object({ token, expires: time, record: recordSchema }),
+  invite: v.object({ token, expires: date, record: recordSchema }),
   invites: v.object({
     invites: listOf(
-      v.object({ id: inviteId, by: user, name: called, role, uses: count, expires: time }),
+      v.object({ id: inviteId, by: user, name: called, role, uses: count, expires: date }),
       MAX_INVITES_PAGE,
     ),
     more: v.boolean(),

@@ -5,7 +5,7 @@ import { isOwnOnly, parseAddress } from "../text/addresses.ts";
 /** Somebody is there who does not speak as a server of this version does. */
 const FOREIGN = /speak this protocol|no answer within .*ECONNRESET/;
 /** Nobody listens at that port, and its machine says so. */
-const REFUSED = /ECONNREFUSED/;
+const REFUSED = /ECONNREFUSED|^nothing listens there$/;
 /** No word came: what a firewall drops is never answered. */
 const SILENT = /^no answer within [\d.]+ \w+(?: \(.*(?:TIMEDOUT|UNREACH|in time|handshake).*\))?$/;
 

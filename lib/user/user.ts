@@ -191,6 +191,11 @@ export class User implements AsyncDisposable {
     return { told, unsent: this.#parts.connections.waiting(group.id) };
   }
 
+  /** What {@linkcode joined} says of one group. @throws {Refusal} `not_member`, `banned` */
+  membership(target: string): JoinedGroup {
+    return this.#parts.connections.info(this.#parts.groups.member(target));
+  }
+
   /** The groups joined, by name, as far as known without asking. */
   joined(): readonly JoinedGroup[] {
     return this.#parts.groups.joined.map((group) => this.#parts.connections.info(group));

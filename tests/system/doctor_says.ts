@@ -17,7 +17,9 @@ export async function says(home: string, url: string, ...options: string[]) {
   const password = /:([^:@]+)@/.exec(url)?.[1];
   assert.ok(!password || !doctor.output.includes(password), "the password is shown");
   const found: { good: boolean; text: string; advice?: string }[] = doctor.output.split("\n")
-    .filter((line) => /"text":"(database|group|Cannot)/.test(line)).map((line) => JSON.parse(line));
+    .filter((line) => /"text":"(database|group|Cannot (?!reach the registry))/.test(line)).map((
+      line,
+    ) => JSON.parse(line));
   const wrong = found.filter(({ good }) => !good);
   return {
     all: found.map(({ text }) => text),

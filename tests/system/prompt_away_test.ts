@@ -130,6 +130,18 @@ test(
       await alice.shows("* Room: you are no member any more");
       await alice.line("zgroup>");
       assert.doesNotMatch(alice.text, /…/);
+      await alice.enter(
+        "/members Room",
+        '\nFAILED: You are not a member of "Room": join_group Room first\n',
+      );
+      await alice.enter("join_group Room", "SUCCESS");
+      await alice.line("Room>");
+      await founder.act("Room", { action: "ban", user: "alice" });
+      await alice.shows("* Room: you are banned from it");
+      await alice.enter(
+        "/members Room",
+        'FAILED: Cannot do that in "Room": you are banned from it, until an admin lifts that',
+      );
     }),
 );
 

@@ -308,7 +308,18 @@ export class Prompt implements AtPrompt {
 
   /** The sentence of an error, with the way out. */
   #why(error: unknown, target?: string): string {
-    return typeof error === "string" ? error : explain(error, PROMPT_WORDS, target);
+    if (typeof error === "string") return error;
+    const isOut = error instanceof Refusal && error.code === "not_member" && target !== undefined;
+    return explain(isOut ? this.#whyOut(target) ?? error : error, PROMPT_WORDS, target);
+  }
+
+  /** Who is banned need not be told to join. */
+  #whyOut(target: string): unknown {
+    try {
+      this.user.membership(target);
+    } catch (error) {
+      return error;
+    }
   }
 
   /**
