@@ -313,10 +313,11 @@ test("SUCCESS is printed before what the command brings, though that is here fir
     const user = {
       ...fakeUser().user,
       read: async function* () {},
-      follow: async function* () {
+      follow: async function* (_: string, { signal }: { signal: AbortSignal }) {
         await came.promise;
         taken.resolve();
         yield entry;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
       },
       ...Object.fromEntries(["send", "act", "rename"].map((method) => [method, answered])),
     } as unknown as User;
@@ -340,8 +341,8 @@ test("SUCCESS is printed before what the command brings, though that is here fir
     const command = PROMPT_COMMANDS.find(({ names }) => names[0] === name)!;
     await one.run(command, name === "rename" ? "alan" : "Lab bob");
     await shown.promise;
-    assert.equal(lines[0], "SUCCESS", `${name}: ${lines}`);
     stop.abort();
+    assert.equal(lines[0], "SUCCESS", `${name}: ${lines}`);
   }
 });
 
