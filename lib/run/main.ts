@@ -19,11 +19,11 @@ type Close = () => Promise<unknown> | void;
 /**
  * Runs `work` and ends the process with the code it returns.
  *
- * Ctrl-C, SIGTERM and a closed terminal (unless nohup was to ignore it) abort the signal; whatever
- * `onClose` was given is closed in reverse order, within two seconds; a second Ctrl-C ends at once
- * with 130. A server takes any other SIGHUP for a word to go on in new log files: what `onReopen`
- * was given is called. An error is printed as a sentence (with its stack when ZGROUP_DEBUG=1): code
- * 2 for wrong usage, otherwise 1.
+ * Ctrl-C, SIGTERM, a closed terminal (unless nohup was to ignore it) and an error that nobody caught
+ * abort the signal; whatever `onClose` was given is closed in reverse order, within two seconds; a
+ * second Ctrl-C ends at once with 130. A server takes any other SIGHUP for a word to go on in new log
+ * files: what `onReopen` was given is called. An error is printed last, as a sentence (with its stack
+ * when ZGROUP_DEBUG=1): code 2 for wrong usage, otherwise 1.
  */
 export async function main(
   work: (
@@ -53,6 +53,8 @@ export async function main(
   if (process.platform !== "win32") process.on("SIGHUP", hangup);
 
   let code: number | undefined;
+  /** Told when all is closed: the terminal may be a program's own until then. */
+  let failure: { readonly error: unknown } | undefined;
   const aborted = once(stop.signal, "abort");
   const done = (async () => {
     try {
@@ -62,17 +64,18 @@ export async function main(
         (reopen) => reopens.push(reopen),
       );
     } catch (error) {
-      code = stop.signal.aborted ? INTERRUPTED : report(error);
+      if (stop.signal.aborted) code = INTERRUPTED;
+      else failure ??= { error };
     }
   })();
-  const defect = Promise.withResolvers<void>();
   const ended = (error: unknown) => {
-    code ??= report(error);
-    defect.resolve();
+    if (code !== undefined) return;
+    failure ??= { error };
+    stop.abort();
   };
   process.on("unhandledRejection", ended);
   process.on("uncaughtException", ended);
-  await Promise.race([done, aborted, defect.promise]);
+  await Promise.race([done, aborted]);
 
   const late = await closeAll(closes);
   if (late) {
@@ -80,7 +83,7 @@ export async function main(
   } else if (stop.signal.aborted) {
     await Promise.race([done, pause(100)]);
   }
-  process.exitCode = code ?? INTERRUPTED;
+  process.exitCode = failure ? report(failure.error) : code ?? INTERRUPTED;
   process.exit();
 }
 

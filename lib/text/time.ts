@@ -59,32 +59,46 @@ export function parseEnd(text: string, now: number, zone?: string): number {
   return start;
 }
 
+/** Moments, ms since 1970; the end inclusive. */
+export interface Span {
+  readonly since: number;
+  readonly until?: number;
+}
+
 /**
- * `FROM` or `FROM TO`, the end inclusive; a bare clock time behind a day is of that day.
+ * `FROM` or `FROM TO`; a bare clock time behind a day is of that day.
  *
  * @throws {UsageError} as {@linkcode parseTime}, or TO lies before FROM
  */
-export function parseSpan(
+export function parseSpan(text: string, now: number = Date.now(), zone?: string): Span {
+  return readSpan(text, now, zone) ?? { since: parseTime(text, now, zone) };
+}
+
+/** The same, undefined where the text is no TIME. @throws {UsageError} TO lies before FROM */
+export function readSpan(
   text: string,
   now: number = Date.now(),
   zone?: string,
-): { since: number; until?: number } {
+): Span | undefined {
   const words = text.trim().split(/\s+/);
   for (const cut of [words.length, 2, 1]) {
     const [from, to] = [words.slice(0, cut).join(" "), words.slice(cut).join(" ")];
     const [day] = /^\d{4}-\d{2}-\d{2}/.exec(from) ?? [];
-    let span: { since: number; until?: number };
+    let since: number;
+    let until: number;
     try {
-      span = { since: parseTime(from, now, zone) };
-      if (to === "") return span;
-      span.until = parseEnd(day && CLOCK.test(to) ? `${day} ${to}` : to, now, zone);
+      since = parseTime(from, now, zone);
+      if (to === "") return { since };
+      until = parseEnd(day && CLOCK.test(to) ? `${day} ${to}` : to, now, zone);
     } catch {
       continue; // It is cut elsewhere.
     }
-    if (span.until >= span.since) return span;
-    throw new UsageError(`Cannot read from ${from} to ${to}: that ends before it begins`);
+    if (until >= since) return { since, until };
+    throw new UsageError(
+      `Cannot read from ${from} to ${to}: the end lies before the beginning; give the earlier first`,
+    );
   }
-  return { since: parseTime(text, now, zone) };
+  return undefined;
 }
 
 /** How long a person means, ms: `30s`, `15m`, `2h`, `7d`, `4w`. @throws {UsageError} */

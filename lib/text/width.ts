@@ -109,8 +109,8 @@ export function rowsOf(line: string, columns: number, cursor = line.length): Row
   for (const { segment } of segments(line)) {
     const shown = segment === "\t" ? " ".repeat(8 - width % 8) : safeText(segment);
     const size = displayWidth(shown);
-    // An escape of several columns goes over the end of a row as any text.
-    const parts = size <= 2 || width + size <= columns ? [shown] : [...shown];
+    // What stands for a tab or an escape goes over the end of a row as any text.
+    const parts = shown === segment || width + size <= columns ? [shown] : [...shown];
     if (width + displayWidth(parts[0]) > columns) next();
     if (at >= cursor) place ??= [rows.length, width];
     for (const part of parts) {

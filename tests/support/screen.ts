@@ -51,8 +51,13 @@ export class ScreenModel {
     return this.#before !== undefined;
   }
 
-  /** Another size: rows that were wrapped are wrapped anew, and the cursor stays in its text. */
+  /** Another size: at another width what was wrapped is wrapped anew, and the cursor stays in its text. */
   resize(columns: number, height: number): void {
+    if (columns !== this.#columns) this.#wrapAnew(columns);
+    [this.#columns, this.#height] = [columns, height];
+  }
+
+  #wrapAnew(columns: number): void {
     const rows: Row[] = [];
     let [line, offset]: [Row, number | undefined] = [[], undefined];
     let place: [row: number, column: number] = [0, 0];
@@ -76,7 +81,6 @@ export class ScreenModel {
     }
     this.#rows = rows;
     [this.#row, this.#column] = place;
-    [this.#columns, this.#height] = [columns, height];
   }
 
   write(said: string): void {

@@ -1,12 +1,13 @@
 /** The prompt in a real terminal: other sizes, Ctrl-Z, long pastes, the pager, Ctrl-R. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { connect } from "../../mod.ts";
 import { closing } from "../support.ts";
 import { NO_TERMINAL, Terminal } from "../support/terminal.ts";
-import { Process, ROOT } from "./processes.ts";
+import { ours, Process, ROOT } from "./processes.ts";
 import { PromptWorld } from "./prompt_world.ts";
 
 const skip = NO_TERMINAL;
@@ -181,6 +182,55 @@ test(
       alice.press("enter");
       await alice.line("Lab> good morning bob");
       await alice.enter("!", "alice: good morning bob!");
+    }),
+);
+
+test(
+  "pager and prompt: a program that is ended, or has a defect, leaves the terminal as it was",
+  { skip },
+  () =>
+    closing(async (keep) => {
+      const world = await PromptWorld.start(keep);
+      const alice = keep(await connect({ name: "alice", registries: [world.registry] }));
+      await alice.join("Lab");
+      const texts = Array.from({ length: 50 }, (_, i) => `message ${i + 1}`);
+      await Promise.all(texts.map((text) => alice.send("Lab", text)));
+      await world.person("bob").then(async (bob) => {
+        await bob.enter("join_group Lab", "bob joined");
+        bob.type("exit\r");
+        await bob.end();
+      });
+      const pager = / q back$/;
+      const read = world.command("bob", "read", "Lab");
+      const crashing = ours("tests/system/crashing_pager.ts");
+      for (
+        const { command, keys = "", open, end } of [
+          { command: world.command("bob"), keys: "half", open: "Lab> half", end: "SIGTERM" },
+          { command: world.command("bob"), keys: "\x1b[5~", open: pager, end: "SIGTERM" },
+          { command: world.command("bob"), keys: "\x1b[5~", open: pager, end: "SIGHUP" },
+          { command: read, open: pager, end: "SIGTERM" },
+          { command: crashing, open: pager, end: undefined },
+        ]
+      ) {
+        const told = ["sh", "-c", '"$@"; echo "ended with $?"; stty -a', "sh", ...command];
+        const terminal = keep(new Terminal(told));
+        if (keys !== "") await terminal.line("Lab>");
+        terminal.type(keys);
+        await terminal.line(open);
+        const children = `/proc/${terminal.pid}/task/${terminal.pid}/children`;
+        const pid = Number(readFileSync(children, "utf8"));
+        if (end) process.kill(pid, end);
+        else await terminal.resize(60, 20);
+        const shown = await terminal.shows(/ended with \d+\n[^]*icanon[^]* echo /);
+        const what = `${command.slice(3)} ${end}\n${shown}`;
+        assert.doesNotMatch(shown, /-(icanon|echo|isig)\b/, what);
+        assert.ok(!terminal.screen.isWhole, what);
+        const [hidden, seen] = ["\x1b[?25l", "\x1b[?25h"].map((one) =>
+          terminal.written.lastIndexOf(one)
+        );
+        assert.ok(hidden <= seen, `the cursor is hidden: ${what}`);
+        if (!end) assert.match(shown, /^FAILED: .*a defect of the pager/m);
+      }
     }),
 );
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { readArgs } from "../../lib/cli/args.ts";
-import type { Command } from "../../lib/cli/commands/command.ts";
+import type { AtPrompt, Command } from "../../lib/cli/commands/command.ts";
 import { COMMAND_OPTIONS, ONCE_COMMANDS, PROMPT_COMMANDS } from "../../lib/cli/commands/table.ts";
 import { completions } from "../../lib/cli/console/line.ts";
 import { Prompt } from "../../lib/cli/console/prompt.ts";
@@ -13,6 +13,7 @@ import { findCommand, onceNames, onceOptions, runOnce } from "../../lib/cli/once
 import type { SoFar } from "../../lib/cli/progress.ts";
 import type { Call } from "../../lib/cli/program.ts";
 import type { Served, Servers } from "../../lib/cli/servers.ts";
+import type { JoinedGroup } from "../../lib/user/types.ts";
 import type { User } from "../../lib/user/user.ts";
 
 const NAMES = PROMPT_COMMANDS.flatMap(({ names }) => names);
@@ -296,19 +297,38 @@ test("the screens take types of lib/user alone, so that --help loads nothing of 
   }
 });
 
-test("SUCCESS is printed before what comes with the same answer", async () => {
+test("SUCCESS is printed before what the command brings, though that is here first", async () => {
   for (const name of ["send_message", "ban", "topic", "rename"]) {
     const lines: string[] = [];
-    const answered = Promise.resolve(1);
+    const came = Promise.withResolvers<void>();
+    const taken = Promise.withResolvers<void>();
+    /** The feed has handed its entry on by then. */
+    const answered = async () => {
+      came.resolve();
+      await taken.promise;
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      return 1;
+    };
+    const entry = { kind: "message", author: LAB.id, name: "alice", text: "done", seq: 1, at: 0 };
     const user = {
-      joined: () => [LAB],
-      on: () => () => {},
-      ...Object.fromEntries(["send", "act", "rename"].map((method) => [method, () => answered])),
+      ...fakeUser().user,
+      read: async function* () {},
+      follow: async function* (_: string, { signal }: { signal: AbortSignal }) {
+        await came.promise;
+        taken.resolve();
+        yield entry;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+      ...Object.fromEntries(["send", "act", "rename"].map((method) => [method, answered])),
     } as unknown as User;
+    const shown = Promise.withResolvers<void>();
     const screen = {
       style: { colour: false },
       live: true,
-      print: (text: string) => void lines.push(text),
+      print: (text: string) => {
+        lines.push(text);
+        if (text.endsWith("done")) shown.resolve();
+      },
       fail: (text: string) => assert.fail(text),
       ask: () => Promise.resolve(undefined),
       status: () => {},
@@ -316,14 +336,27 @@ test("SUCCESS is printed before what comes with the same answer", async () => {
     };
     const servers = serving(() => Promise.reject(new Error("none")));
     const stop = new AbortController();
-    const one = new Prompt({ user, home: "/h", screen, servers, signal: stop.signal });
+    const one = new Prompt({ user, home: "/h", screen, servers, signal: stop.signal, all: true });
+    await one.watch(LAB as JoinedGroup);
     const command = PROMPT_COMMANDS.find(({ names }) => names[0] === name)!;
-    const done = one.run(command, name === "rename" ? "alan" : "Lab bob");
-    // The feed is opened, checked and handed on through several promises.
-    for (let turn = 0; turn < 8; turn++) await answered;
-    assert.deepEqual(lines, ["SUCCESS"], name);
-    await done;
+    await one.run(command, name === "rename" ? "alan" : "Lab bob");
+    await shown.promise;
     stop.abort();
+    assert.equal(lines[0], "SUCCESS", `${name}: ${lines}`);
+  }
+});
+
+test("get_messages says of a span that it is reversed, also of the current group", () => {
+  const command = PROMPT_COMMANDS.find(({ names }) => names[0] === "get_messages")!;
+  const current = LAB as JoinedGroup;
+  const known = { names: ["Lab"], numbered: [] };
+  const prompt = { known, joined: [current], current, live: true } as unknown as AtPrompt;
+  for (const typed of ["15:00 14:00", "Lab 15:00 14:00", "lab 15:00 14:00"]) {
+    assert.throws(
+      () => command.prompt!.read(typed, prompt),
+      /^UsageError: Cannot read from 15:00 to 14:00: the end lies before the beginning; /,
+      typed,
+    );
   }
 });
 

@@ -22,37 +22,46 @@ test("rows are never wider than the terminal, and the cursor stands where it is"
   }));
   assert.deepEqual(rowsOf("12345678", 4), { rows: ["1234", "5678", ""], row: 2, column: 0 });
   assert.deepEqual(rowsOf("123漢", 4, 3), { rows: ["123", "漢"], row: 1, column: 0 });
+  assert.deepEqual(
+    rowsOf("é23456\t", 7),
+    { rows: ["é23456 ", " "], row: 1, column: 1 },
+    "a tab of 2",
+  );
 });
 
 test("what a terminal shows is the line, and above it what was there, at every width", () => {
   const widths = fc.array(fc.integer({ min: 12, max: 60 }), { minLength: 1, maxLength: 4 });
-  fc.assert(fc.property(text, fc.nat(), widths, (line, at, [columns, ...others]) => {
-    const typed = {
-      status: ["bob is typing and this goes on", "3 lines pasted"],
-      label: "Lab> ",
-      text: line,
-      cursor: at % (line.length + 1),
-    };
-    const screen = new ScreenModel(columns, 100);
-    const write = (said: string) => screen.write(said.replaceAll("\n", "\r\n"));
-    write("shown before\n");
-    let size = { columns, rows: 100 };
-    let drawn = drawingOf(typed, size);
-    const draw = () => write(drawn.status.map((row) => `${row}\n`).join("") + lineSequence(drawn));
-    draw();
-    for (const columns of others) {
-      screen.resize(columns, 100);
-      size = { columns, rows: 100 };
-      const up = rowsAbove(drawn, columns, true);
-      screen.write(`${up > 0 ? `\x1b[${up}A` : ""}\r\x1b[J`);
-      drawn = drawingOf(typed, size);
+  fc.assert(
+    fc.property(text, fc.nat(), widths, (line, at, [columns, ...others]) => {
+      const typed = {
+        status: ["bob is typing and this goes on", "3 lines pasted"],
+        label: "Lab> ",
+        text: line,
+        cursor: at % (line.length + 1),
+      };
+      const screen = new ScreenModel(columns, 100);
+      const write = (said: string) => screen.write(said.replaceAll("\n", "\r\n"));
+      write("shown before\n");
+      let size = { columns, rows: 100 };
+      let drawn = drawingOf(typed, size);
+      const draw = () =>
+        write(drawn.status.map((row) => `${row}\n`).join("") + lineSequence(drawn));
       draw();
-      // The model wraps what was shown before, too.
-      assert.match(screen.text.replaceAll("\n", ""), /^shown before/);
-      assert.equal(screen.column, drawn.column);
-    }
-    assert.deepEqual(screen.strange, []);
-  }));
+      for (const columns of others) {
+        screen.resize(columns, 100);
+        size = { columns, rows: 100 };
+        const up = rowsAbove(drawn, columns, true);
+        screen.write(`${up > 0 ? `\x1b[${up}A` : ""}\r\x1b[J`);
+        drawn = drawingOf(typed, size);
+        draw();
+        // The model wraps what was shown before, too.
+        assert.match(screen.text.replaceAll("\n", ""), /^shown before/);
+        assert.equal(screen.column, drawn.column);
+      }
+      assert.deepEqual(screen.strange, []);
+    }),
+    { examples: [["\u202ea\t", 3, [12, 15]], ["a👍\t👍", 5, [18, 18]]] },
+  );
 });
 
 test("a line longer than the screen is shown around its cursor", () => {

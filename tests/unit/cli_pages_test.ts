@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HELD, marked, PageView } from "../../lib/cli/console/page_view.ts";
+import { Pager } from "../../lib/cli/console/pager.ts";
 import { pasteQuestion, tooLong } from "../../lib/cli/console/paste.ts";
+import type { GroupEntry } from "../../lib/protocol/batch.ts";
+import type { Style } from "../../lib/cli/render.ts";
 
 interface Entry {
   readonly seq: number;
@@ -97,6 +100,49 @@ test("words are found in any case, older and newer ones, also after more was loa
   assert.equal(page.find("no such", -1), false);
   assert.equal(marked("\x1b[1mbob\x1b[22m: Hi (a)", "(A)"), "bob: Hi \x1b[7m(a)\x1b[27m");
   assert.equal(marked("\x1b[1mbob\x1b[22m", "x"), "\x1b[1mbob\x1b[22m");
+});
+
+test("Page Down at the end leaves, though it is pressed while what is newer is asked for", async () => {
+  for (const [comes, leaves] of [[[], true], [entries(4, 4), false]] as const) {
+    const held = [entries(1, 3)];
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<readonly Entry[]>();
+    const source = {
+      title: "Lab",
+      async *read({ last }: { last?: boolean }) {
+        if (last) return yield* (held.shift() ?? []) as GroupEntry[];
+        asked.resolve();
+        yield* await answer.promise as GroupEntry[];
+      },
+      line: ({ seq }: Entry) => `entry ${seq}`,
+    };
+    let [shown, written] = [() => {}, ""];
+    const write = (text: string) => {
+      written += text;
+      shown();
+    };
+    const shows = (what: string) =>
+      new Promise<void>((resolve) => {
+        shown = () => written.includes(what) && resolve();
+        shown();
+      });
+    const size = { columns: 80, rows: 10 };
+    const whole = { takeWhole: () => {}, giveBack: () => {} };
+    const terminal = { write, size, stop: () => "", ...whole };
+    const pager = new Pager(source, terminal, { colour: false } as Style);
+    await shows("· b Space");
+    // A second one comes while the first is asked for, so that there may be another.
+    pager.arrived();
+    await asked.promise;
+    pager.arrived();
+    pager.press({ name: "page-down" });
+    answer.resolve(comes);
+    if (!leaves) {
+      await shows("entry 4");
+      pager.press({ name: "page-down" });
+    }
+    await pager.left;
+  }
 });
 
 test("a paste is asked about above 50 lines or 8 KB, and refused above 64 KB", () => {

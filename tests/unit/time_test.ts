@@ -112,7 +112,7 @@ test("time: a span is a beginning, or also an end, which is of the same day", ()
     span(" 2026-11-03 14:00  2026-11-04 15:00:30"),
     ["11-03T14:00:00.000", "11-04T15:00:30.999"],
   );
-  assert.throws(() => parseSpan("15:00 14:00", NOW, "UTC"), /ends before it begins/);
+  assert.throws(() => parseSpan("15:00 14:00", NOW, "UTC"), /the end lies before the beginning/);
   for (const typed of ["", "x", "2h x", "2h 1h 30m"]) {
     assert.throws(() => parseSpan(typed, NOW, "UTC"), UsageError, typed);
   }

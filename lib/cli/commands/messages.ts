@@ -1,7 +1,7 @@
 /** Commands that read and send: get_messages, follow, send_message. */
 
 import { UsageError } from "../../errors.ts";
-import { parseEnd, parseSpan, parseTime } from "../../text/time.ts";
+import { parseEnd, parseSpan, parseTime, readSpan } from "../../text/time.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import type { ReadOptions, Receipt, SendOptions } from "../../user/types.ts";
 import { type Given, valueOf, wholeNumber } from "../args.ts";
@@ -107,11 +107,8 @@ function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt):
   }
   if (current && !known.names.includes(taken.target)) {
     // A TIME alone is one of the current group.
-    try {
-      return { group: current, range: parseSpan(rest) };
-    } catch {
-      // No TIME: a group, which the next line looks for.
-    }
+    const range = readSpan(rest);
+    if (range) return { group: current, range };
   }
   const group = joinedGroup(taken.target, { joined, loosely: true });
   return { group, range: taken.rest === "" ? all : parseSpan(taken.rest) };

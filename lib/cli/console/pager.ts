@@ -26,6 +26,9 @@ export interface PageSource {
   seen?(entry: GroupEntry): void;
 }
 
+/** What it needs of a terminal. */
+type PagerTerminal = Pick<Terminal, "write" | "size" | "stop" | "takeWhole" | "giveBack">;
+
 /** Entries that are asked for at once. */
 const PAGE = 200;
 
@@ -36,7 +39,7 @@ export class Pager {
   readonly left: Promise<void>;
   readonly #left = Promise.withResolvers<void>();
   readonly #source: PageSource;
-  readonly #terminal: Pick<Terminal, "write" | "size" | "stop">;
+  readonly #terminal: PagerTerminal;
   readonly #style: Style;
   readonly #view: PageView<GroupEntry>;
   /** Nothing older, nothing newer is there. */
@@ -47,6 +50,8 @@ export class Pager {
   #wanted: Place | undefined;
   /** Something came that was not asked for yet. */
   #more = false;
+  /** Page Down was pressed at the end, and leaves if nothing newer is there. */
+  #leaving = false;
   #head = 0;
   #newest: GroupEntry | undefined;
   /** Why the last page did not come, or what else is to be said until a key is pressed. */
@@ -60,7 +65,7 @@ export class Pager {
 
   constructor(
     source: PageSource,
-    terminal: Pick<Terminal, "write" | "size" | "stop">,
+    terminal: PagerTerminal,
     style: Style,
   ) {
     this.#source = source;
@@ -74,7 +79,7 @@ export class Pager {
 
   /** Puts it on the screen; also after the job was stopped. */
   resume(): void {
-    if (!this.#shown) this.#terminal.write("\x1b[?1049h\x1b[?25l");
+    this.#terminal.takeWhole();
     this.#shown = true;
     this.redraw();
   }
@@ -82,6 +87,7 @@ export class Pager {
   press(key: Key): void {
     if (this.#closed) return;
     this.#said = "";
+    this.#leaving = false;
     const names = "name" in key ? [key.name] : [...key.text];
     for (const name of names) {
       if (this.#typed === undefined) this.#move(name);
@@ -89,7 +95,7 @@ export class Pager {
       if (this.#closed) return;
     }
     this.#fill();
-    this.redraw();
+    this.#show();
   }
 
   /** There may be newer entries. */
@@ -145,7 +151,7 @@ export class Pager {
     const way = MOVES.get(name);
     if (way !== undefined) {
       const moved = this.#view.scroll(Math.round(way * page) || Math.sign(way));
-      if (name === "page-down" && !moved && this.#endHeld) this.close();
+      this.#leaving = name === "page-down" && !moved;
     } else if (["home", "g", "<"].includes(name)) this.#go("start");
     else if (["end", "G", ">"].includes(name)) this.#go("end");
     else if (name === "/") this.#typed = "";
@@ -193,7 +199,7 @@ export class Pager {
   }
 
   #leaveScreen(): void {
-    if (this.#shown) this.#terminal.write("\x1b[?25h\x1b[?1049l");
+    this.#terminal.giveBack();
     this.#shown = false;
   }
 
@@ -205,6 +211,12 @@ export class Pager {
     if (more && this.#view.below < near) this.#load("newer");
   }
 
+  /** Shows what a key or a page has changed, or leaves. */
+  #show(): void {
+    if (this.#leaving && this.#endHeld) this.close();
+    else this.redraw();
+  }
+
   /** One page at a time; a jump goes before what would have been filled. */
   #load(place: Place): void {
     if (this.#loading) {
@@ -214,6 +226,7 @@ export class Pager {
       return;
     }
     this.#loading = place;
+    const { last } = this.#view;
     void this.#read(place).then(() => true, (error: unknown) => {
       this.#said = `${sentence(error)}; q leaves`;
       return false;
@@ -222,9 +235,10 @@ export class Pager {
       if (this.#closed) return;
       const wanted = this.#wanted;
       this.#wanted = undefined;
+      if (this.#view.last !== last) this.#leaving = false; // It shows what is newer.
       if (wanted) this.#load(wanted);
       else if (loaded) this.#fill();
-      this.redraw();
+      this.#show();
     });
   }
 

@@ -101,6 +101,8 @@ export class Prompt implements AtPrompt {
     });
     this.#watches = new Watches(user, {
       caughtUp: (group, entries, fresh) => this.#caughtUp(group, entries, fresh),
+      // What a command brings stands behind its SUCCESS, whichever of the two is here first.
+      mayTake: ({ author }) => author === this.user.id ? this.#runs.last?.settled : undefined,
       came: (group, entry) => this.#came(group, entry),
       failed: (group, error) => {
         const member = this.joined.some(({ id }) => id === group.id);

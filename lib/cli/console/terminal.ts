@@ -32,6 +32,7 @@ export class Terminal {
   readonly #keys = new KeyDecoder();
   #escape: ReturnType<typeof setTimeout> | undefined;
   #open = false;
+  #whole = false;
 
   constructor(user: TerminalUser) {
     this.#user = user;
@@ -46,12 +47,16 @@ export class Terminal {
     process.stdin.resume();
     process.stdout.on("resize", this.#resized);
     if (process.platform !== "win32") process.on("SIGCONT", this.#resumed);
+    process.on("exit", this.#close);
   }
 
+  /** Leaves the terminal as it was; so does the end of the process. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     clearTimeout(this.#escape);
+    this.giveBack();
+    process.off("exit", this.#close);
     process.stdin.off("data", this.#read);
     process.stdin.off("end", this.#end);
     process.stdout.off("resize", this.#resized);
@@ -62,6 +67,17 @@ export class Terminal {
 
   write(text: string): void {
     process.stdout.write(text);
+  }
+
+  /** Takes the whole screen, without a cursor; what stands there comes back. */
+  takeWhole(): void {
+    if (!this.#whole) this.write("\x1b[?1049h\x1b[?25l");
+    this.#whole = true;
+  }
+
+  giveBack(): void {
+    if (this.#whole) this.write("\x1b[?25h\x1b[?1049l");
+    this.#whole = false;
   }
 
   get size(): Size {
@@ -98,6 +114,8 @@ export class Terminal {
     }
     if (keys.length > 0) this.#user.keys(keys);
   };
+
+  #close = (): void => this.close();
 
   #end = (): void => this.#user.ended();
 

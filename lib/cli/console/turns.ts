@@ -73,6 +73,8 @@ export interface Running {
   readonly signal: AbortSignal;
   /** A question of it is open, until the second call: it waits for the person. */
   asks(open: boolean): void;
+  /** Resolves when it has ended, asks, or takes long: nothing need wait for it then. */
+  readonly settled: Promise<void>;
   end(): void;
 }
 
@@ -115,6 +117,7 @@ class Run implements Running {
   readonly name: string;
   readonly signal: AbortSignal;
   isLong = false;
+  #settled = Promise.withResolvers<void>();
   readonly #own = new AbortController();
   readonly #changed: () => void;
   readonly #ended: () => void;
@@ -128,14 +131,20 @@ class Run implements Running {
     this.asks(false);
   }
 
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
   asks(open: boolean): void {
     clearTimeout(this.#timer);
     const wasLong = this.isLong;
     this.isLong = false;
     if (wasLong) this.#changed();
-    if (open) return;
+    if (open) return this.#settled.resolve();
+    this.#settled = Promise.withResolvers();
     this.#timer = setTimeout(() => {
       this.isLong = true;
+      this.#settled.resolve();
       this.#changed();
     }, TOLD_AFTER);
   }
@@ -146,6 +155,7 @@ class Run implements Running {
 
   end(): void {
     clearTimeout(this.#timer);
+    this.#settled.resolve();
     this.#ended();
     if (this.isLong) this.#changed();
   }

@@ -14,6 +14,8 @@ interface Watcher {
    * @param fresh entries that were not seen yet, also those that are not among these
    */
   caughtUp(group: JoinedGroup, entries: readonly GroupEntry[], fresh: number): void;
+  /** Resolves when an entry that came may be taken; those behind it wait, too. */
+  mayTake(entry: GroupEntry): Promise<void> | undefined;
   came(group: JoinedGroup, entry: GroupEntry): void;
   failed(group: JoinedGroup, error: unknown): void;
 }
@@ -85,6 +87,8 @@ export class Watches {
     // Ends also when the connection is made anew, after a change of name.
     while (!signal.aborted && this.#joined(group)) {
       for await (const entry of this.#user.follow(group.id, { ...from, signal })) {
+        await this.#watcher.mayTake(entry);
+        if (signal.aborted) return;
         from = { after: entry.seq, epoch: entry.epoch };
         this.#watcher.came(group, entry);
       }
