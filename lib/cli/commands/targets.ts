@@ -6,6 +6,7 @@ import { safeLine } from "../../text/filter.ts";
 import { either, type Meant, meant } from "../../text/meant.ts";
 import { typedName } from "../../text/names.ts";
 import type { JoinedGroup } from "../../user/types.ts";
+import type { User } from "../../user/user.ts";
 
 /** The groups that a typed word can mean. */
 export interface Known {
@@ -59,6 +60,21 @@ function found(target: string, { joined, loosely = false }: Among): JoinedGroup 
   );
   if (hint === undefined) return undefined;
   throw new Refusal("not_member", `You are not a member of "${target}": ${hint}`);
+}
+
+/** The error as it is told: who was banned need not hear that one joins first. */
+export function whyOut(
+  error: unknown,
+  target: string | undefined,
+  user: Pick<User, "membership">,
+): unknown {
+  if (!(error instanceof Refusal) || error.code !== "not_member" || !target) return error;
+  try {
+    user.membership(target);
+  } catch (why) {
+    if (why instanceof Refusal && why.code === "banned") return why;
+  }
+  return error;
 }
 
 /** The question after what was not found; undefined where there is nothing to ask. */

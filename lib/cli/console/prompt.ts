@@ -15,7 +15,7 @@ import {
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
 import { historyOf } from "../commands/history.ts";
-import { type GroupRef, type Known, targetOf } from "../commands/targets.ts";
+import { type GroupRef, type Known, targetOf, whyOut } from "../commands/targets.ts";
 import { explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
 import type { Servers } from "../servers.ts";
 import { Absences } from "./absences.ts";
@@ -309,17 +309,7 @@ export class Prompt implements AtPrompt {
   /** The sentence of an error, with the way out. */
   #why(error: unknown, target?: string): string {
     if (typeof error === "string") return error;
-    const isOut = error instanceof Refusal && error.code === "not_member" && target !== undefined;
-    return explain(isOut ? this.#whyOut(target) ?? error : error, PROMPT_WORDS, target);
-  }
-
-  /** Who is banned need not be told to join. */
-  #whyOut(target: string): unknown {
-    try {
-      this.user.membership(target);
-    } catch (error) {
-      return error;
-    }
+    return explain(whyOut(error, target, this.user), PROMPT_WORDS, target);
   }
 
   /**
