@@ -112,9 +112,9 @@ export const ABOUT: About = {
 function firstPage(): string[] {
   const { registry, name, json } = OPTIONS;
   return [
-    "Usage: user.ts              the prompt; from a pipe commands, with --say texts",
-    "       user.ts COMMAND …    one command and out",
-    "       user.ts start        registry, group and prompt in one",
+    "Usage: user.ts            the prompt; in a pipe commands, with --say texts",
+    "       user.ts COMMAND …  one command and out",
+    "       user.ts start      registry, group and prompt in one",
     "",
     ...familyRows(PLACE.entries),
     "",

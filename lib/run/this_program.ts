@@ -55,16 +55,14 @@ export interface Way {
 /** What a person types to run a command of the user program, in the form that was used here. */
 export function typed(command: string, { versions, env, argv }: Way = process): string {
   const isNpx = env.npm_lifecycle_event === "npx";
+  const script = (argv[1] ?? "").split(/[\\/]/).at(-1) ?? "";
   if (versions.deno) {
-    const script = (argv[1] ?? "").split(/[\\/]/).at(-1);
     // A task, and every program under npx, is told where it was started.
     if (!env.INIT_CWD) return `deno run -A ${script} ${command}`;
     const deno = isNpx ? `npx -y deno@${versions.deno}` : "deno";
     return `${deno} task ${command.startsWith("start") ? "" : "user "}${command}`;
   }
-  if ((argv[1] ?? "").endsWith(".ts")) {
-    return `node --experimental-strip-types user.ts ${command}`;
-  }
+  if (script.endsWith(".ts")) return `node --experimental-strip-types ${script} ${command}`;
   if (!isNpx) return `zgroup ${command}`;
   const packages = (env.npm_config_package ?? "").split(/\s+/).filter(Boolean);
   return `npx -y ${packages.map((name) => `-p ${name} `).join("")}zgroup ${command}`;

@@ -16,8 +16,10 @@ console.log("ready");
 await lines.next();
 if (what === "hold") {
   const hold = (folder: string) => Promise.resolve(holdFolder(folder));
-  console.log(`has ${(await takeProfile(home, hold)).folder}`);
+  const profile = await takeProfile(home, hold);
+  console.log(`has ${profile.folder}`);
   await lines.next();
+  profile.release(); // What nobody refers to is collected, and its lock goes with it.
 } else {
   const user = await connect({ home, registries: [] });
   console.log(`has ${user.id}`);
