@@ -134,7 +134,7 @@ test(
         "/members Room",
         '\nFAILED: You are not a member of "Room": join_group Room first\n',
       );
-      await alice.enter("join_group Room", "SUCCESS");
+      await alice.enter("join_group Room", "* alice joined");
       await alice.line("Room>");
       await founder.act("Room", { action: "ban", user: "alice" });
       await alice.shows("* Room: you are banned from it");
