@@ -13,6 +13,7 @@ import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
 import { atMost, columns, type Given, valueOf, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
+import { askKey } from "./console/key_question.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
 import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";
 import type { Call, UserDoors } from "./program.ts";
@@ -90,7 +91,7 @@ function howItIs({ meeting, opened, group, end }: {
   if (!opened) return `joined ${lobby} of the registry ${address}, which runs already`;
   const registry = `registry ${address} (short key ${shortKey(opened.key)})`;
   const until = {
-    here: "run beside this prompt and end with it",
+    here: "run beside this window and end with it (start --detach lets them go on)",
     elsewhere: "run beside another prompt of this folder and end with that",
     background: "run in the background",
   }[end];
@@ -284,31 +285,53 @@ export async function talk(
   const { doors: { ask, stdin } } = call;
   const { run: { signal }, ...rest } = options;
   if (!ask) return await runScript({ ...rest, lines: linesOf(stdin), signal });
-  const code = await runPrompt(options);
-  await askToStay(options, call);
-  return code;
+  let again: RunPromptOptions = options;
+  for (let asked = 0;; asked++) {
+    const { group } = await runPrompt(again);
+    if (!await isToStay(options, call, asked > 0)) return 0;
+    again = { ...options, group, begin: undefined, news: undefined, isBack: true };
+  }
 }
 
-/** Where others are in the groups that would end with this program, asks whether they are to. */
-async function askToStay(
-  { servers, user, output, run }: RunPromptOptions,
+/**
+ * Where others are in the groups that would end with this program, asks what is to come of them; true
+ * when the person goes back to the prompt.
+ *
+ * @param before it was asked before: Ctrl-C means it by now
+ */
+async function isToStay(
+  options: RunPromptOptions,
   call: Pick<Call, "given" | "doors">,
-): Promise<void> {
-  const { ask } = call.doors;
-  if (!ask || !servers.own || run.signal.aborted) return;
-  const { connected = 0, groups = [] } = await servers.look(user.id).catch(() => undefined) ?? {};
-  if (connected === 0) return;
-  const where = groups.filter(({ connected }) => connected > 0).map(({ name }) => safeLine(name));
-  const others = `${counted(connected, "other")} ${connected === 1 ? "is" : "are"}`;
-  const answer = await ask([{
-    text: `${others} in ${where.join(", ")} here: Enter ends it for them too, b lets it go on in ` +
-      "the background",
-    standard: "",
-    problem: (typed) => typed === "" || typed === "b" ? undefined : "expected Enter or b",
-  }]).catch(() => [""]); // Ctrl-C once more.
-  if (answer[0] !== "b") return;
+  before: boolean,
+): Promise<boolean> {
+  const { servers, output, run: { signal } } = options;
+  if (!servers.own || signal.aborted) return false;
+  const key = await askKey(leavingQuestion(options), {
+    style: output.style,
+    keys: new Map([
+      ["b", "background"],
+      ["e", "end"],
+      ...["enter", "n", "escape"].map((key) => [key, "stay"] as const),
+      ["ctrl-c", before ? "end" : "stay"],
+      ["ctrl-d", "end"],
+    ]),
+    end: "end",
+    signal,
+  });
+  if (key !== "background") return key === "stay";
   await servers.detach();
   const served = await servers.look();
   const text = `in the background: ${served ? summary(served) : "nothing"}`;
   await output.print([notice(text, output.style), ...columns(nextSteps(call))].join("\n"));
+  return false;
+}
+
+/** Undefined where nobody else is there. */
+async function leavingQuestion({ servers, user }: RunPromptOptions): Promise<string | undefined> {
+  const { connected = 0, groups = [] } = await servers.look(user.id).catch(() => undefined) ?? {};
+  if (connected === 0) return undefined;
+  const where = groups.filter(({ connected }) => connected > 0).map(({ name }) => safeLine(name));
+  const others = `${counted(connected, "other")} ${connected === 1 ? "is" : "are"}`;
+  return `${others} in ${where.join(", ")} here, on servers that end with this window. ` +
+    "b: they go on in the background; e: they end, for the others too; Enter: back to the prompt";
 }

@@ -136,7 +136,16 @@ test(
       const world = await PromptWorld.start(keep);
       const alice = await world.member("alice", { columns: 80 });
       const lines = Array.from({ length: 120 }, (_, i) => `line ${i + 1} ${"y".repeat(65)}`);
-      const question = "Send 120 lines (9 KB) as one message to Lab? y/N";
+      const question = "Send 120 lines (9 KB) as one message to Lab (y/N)?";
+      alice.type(`${lines.join("\n")}\n`);
+      await alice.line(question);
+      // Another paste is no answer: it means no, once, and nothing of either is lost.
+      alice.type("one more\nof two lines\n");
+      await alice.shows(/^121 lines pasted: Enter sends all with this one/m);
+      await alice.line("Lab> of two lines");
+      assert.equal(alice.text.split(question).length, 2);
+      alice.press("ctrl-c");
+      await alice.line("Lab>");
       alice.type(`${lines.join("\n")}\n`);
       await alice.line(question);
       alice.type("n\r");

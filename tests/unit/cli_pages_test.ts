@@ -150,11 +150,11 @@ test("a paste is asked about above 50 lines or 8 KB, and refused above 64 KB", (
   assert.equal(pasteQuestion(lines(50), "Lab"), undefined);
   assert.equal(
     pasteQuestion(lines(51), "Lab"),
-    "Send 51 lines (1 KB) as one message to Lab? y/N ",
+    "Send 51 lines (1 KB) as one message to Lab (y/N)? ",
   );
   assert.equal(
     pasteQuestion(lines(120, 75), "Lab"),
-    "Send 120 lines (9 KB) as one message to Lab? y/N ",
+    "Send 120 lines (9 KB) as one message to Lab (y/N)? ",
   );
   assert.equal(pasteQuestion(lines(1, 9_000), "Lab"), undefined, "one line is seen before Enter");
   assert.equal(tooLong(lines(1, 65_536)), undefined);

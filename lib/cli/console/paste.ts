@@ -14,7 +14,7 @@ export function pasteQuestion(lines: readonly string[], group: string): string |
   if (lines.length < 2 || (lines.length <= LINES && bytes <= BYTES)) return undefined;
   return `Send ${counted(lines.length, "line")} (${
     kilobytes(bytes)
-  }) as one message to ${group}? y/N `;
+  }) as one message to ${group} (y/N)? `;
 }
 
 /** Why so much is no message; undefined where it can be one. */

@@ -30,6 +30,8 @@ export interface RunPromptOptions {
   readonly run: Run;
   /** A joined group to begin in; default the first, and none in a script. */
   readonly group?: string | undefined;
+  /** The person went back to the prompt: who one is was said. */
+  readonly isBack?: boolean;
   /** A line that is run first. */
   readonly begin?: string | undefined;
   /** Remarks that come later. */
@@ -47,8 +49,8 @@ export interface RunPromptOptions {
 /** How long the groups have at the start to say what is unread, ms. */
 const UNREAD_WITHIN = 2_000;
 
-/** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
-export async function runPrompt(options: RunPromptOptions): Promise<number> {
+/** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the group in which the person was. */
+export async function runPrompt(options: RunPromptOptions): Promise<{ readonly group?: string }> {
   const { user, home, servers, output, run, all, bell = true } = options;
   const stop = new AbortController();
   run.onClose(() => stop.abort());
@@ -82,7 +84,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   });
 
   const joined = user.joined();
-  screen.print(firstScreen(user, output.style));
+  if (!options.isBack) screen.print(firstScreen(user, output.style));
   prompt.switchTo(joined.find(({ id }) => id === options.group) ?? joined[0]);
   prompt.remember(joined);
   screen.open();
@@ -100,14 +102,14 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
     prompt.over,
     screen.interrupted,
   ]);
-  const waiting = unsent(user);
+  const [waiting, group] = [unsent(user), prompt.current?.id];
   stop.abort();
   screen.close();
   if (waiting > 0) {
     await output.print(`* ${counted(waiting, "message")} not sent yet: kept for the next time`);
   }
   for (const line of turns.waiting) await output.print(`* not sent: ${safeLine(line)}`);
-  return 0;
+  return { ...(group !== undefined && { group }) };
 }
 
 function pause(ms: number): Promise<void> {
