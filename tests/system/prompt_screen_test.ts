@@ -314,3 +314,29 @@ test(
       for (const { screen } of [alice, once, short]) assert.deepEqual(screen.strange, []);
     }),
 );
+
+test(
+  "prompt: a command that is pasted in pieces with a link runs, and is never published unasked",
+  { skip },
+  () =>
+    closing(async (keep) => {
+      const world = await PromptWorld.start(keep);
+      const alice = await world.member("alice", { columns: 400 });
+      await alice.enter("create_group Secret --private", "SUCCESS");
+      await alice.line("Secret>");
+      const shown = await alice.enter("invite", /zgroup:\/\/\S+/);
+      const [link] = /zgroup:\/\/\S+/.exec(shown)!;
+      const bob = await world.member("bob");
+      bob.type(`/join ${link.slice(0, 30)}\n${link.slice(30, 60)}\n${link.slice(60)}`);
+      await bob.shows(link.slice(-8));
+      bob.press("enter");
+      await bob.line("Secret>");
+      await bob.enter("/switch Lab", "* plain text goes to Lab now");
+      bob.type(`/join ${link.slice(0, 30)}\nas alice said\n`);
+      await bob.line("The first line is a command. Send all 2 as one message to Lab (y/N)?");
+      bob.type("n\r");
+      await bob.line("Lab> as alice said");
+      assert.doesNotMatch(bob.text, /bob: /);
+      assert.deepEqual(bob.screen.strange, []);
+    }),
+);

@@ -42,6 +42,12 @@ export interface PromptOptions {
   readonly alerts?: Alerts | undefined;
 }
 
+/** What somebody who was put out of a group is told, by the code of the refusal. */
+const PUT_OUT: Readonly<Record<string, string>> = {
+  not_member: "you are no member any more",
+  banned: "you are banned from it",
+};
+
 export class Prompt implements AtPrompt {
   readonly user: User;
   readonly screen: Screen;
@@ -65,6 +71,7 @@ export class Prompt implements AtPrompt {
   #waiting: readonly string[] = [];
   #ended = false;
   #current: string | undefined;
+  #isOut = false;
   #names: readonly string[] = [];
 
   constructor({ user, home, screen, servers, signal, all = false, alerts }: PromptOptions) {
@@ -105,15 +112,10 @@ export class Prompt implements AtPrompt {
       mayTake: ({ author }) => author === this.user.id ? this.#runs.last?.settled : undefined,
       came: (group, entry) => this.#came(group, entry),
       failed: (group, error) => {
-        const member = this.joined.some(({ id }) => id === group.id);
-        const code = !member && error instanceof Refusal ? error.code : undefined;
-        const why = code === "not_member"
-          ? "you are no member any more"
-          : code === "banned"
-          ? "you are banned from it"
-          : this.#why(error, group.name);
-        this.say(`${group.name}: ${why}`);
-        if (!member) this.left(group); // What is typed goes elsewhere.
+        const isMember = this.joined.some(({ id }) => id === group.id);
+        const out = error instanceof Refusal ? PUT_OUT[error.code] : undefined;
+        this.say(`${group.name}: ${out ?? this.#why(error, group.name)}`);
+        if (out || !isMember) this.#putOut(group);
       },
     });
     const off = user.on((event) => this.#event(event));
@@ -144,6 +146,11 @@ export class Prompt implements AtPrompt {
 
   get current(): JoinedGroup | undefined {
     return this.joined.find(({ id }) => id === this.#current);
+  }
+
+  /** The person was put out of the current group, and has gone to no other. */
+  get isOut(): boolean {
+    return this.#isOut && !this.current;
   }
 
   get known(): Known {
@@ -254,6 +261,7 @@ export class Prompt implements AtPrompt {
   }
 
   switchTo(group: JoinedGroup | undefined): void {
+    this.#isOut = false;
     this.#current = group?.id;
     this.#conversations.goTo(group);
     this.refresh();
@@ -288,13 +296,26 @@ export class Prompt implements AtPrompt {
 
   /** After leaving: no more of its messages, and another current group if it was that one. */
   left(group: GroupRef): void {
-    this.#watches.stop(group.id);
-    this.#conversations.forget(group);
-    this.#pending.drop((item) => item.group === group.id);
+    this.#forget(group);
     const [first] = this.joined;
     if (this.#current !== group.id) this.refresh();
     else if (first && this.live) this.goTo(first);
     else this.switchTo(first);
+  }
+
+  /** What was typed for this group goes to no other by itself. */
+  #putOut(group: GroupRef): void {
+    this.#forget(group);
+    if (this.#current !== group.id) return this.refresh();
+    this.switchTo(undefined);
+    this.#isOut = true;
+    if (this.joined.length > 0) this.say("/switch G goes to another group");
+  }
+
+  #forget(group: GroupRef): void {
+    this.#watches.stop(group.id);
+    this.#conversations.forget(group);
+    this.#pending.drop((item) => item.group === group.id);
   }
 
   say(text: string): void {
