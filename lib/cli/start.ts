@@ -8,14 +8,14 @@ import { shortKey } from "../identity/keys.ts";
 import { DEFAULT_REGISTRY, formatAddress, parseAddress, splitRegistry } from "../text/addresses.ts";
 import { counted } from "../text/counted.ts";
 import { safeLine } from "../text/filter.ts";
-import { checkedName } from "../text/names.ts";
+import { checkedName, typedName } from "../text/names.ts";
 import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
 import { atMost, columns, type Given, valueOf, wholeNumber } from "./args.ts";
 import { nextSteps, summary } from "./background.ts";
 import { askKey } from "./console/key_question.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
-import { askedRegistries, homeOption, keepLocalOf, takeProfile } from "./home.ts";
+import { askedRegistries, freeUsers, homeOption, keepLocalOf, takeProfile } from "./home.ts";
 import type { Call, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
 import { type End, endOf, type ServedRegistry, type Servers } from "./servers.ts";
@@ -38,7 +38,11 @@ export async function start(call: Call): Promise<number> {
   const { given, home, doors, output, run } = call;
   atMost(given.positionals, 1);
   if (given.flags.has("detach")) return await startInBackground(call);
-  const profile = await takeProfile(home, doors.hold, given.texts.get("profile"));
+  const profile = await takeProfile(home, doors.hold, {
+    profile: given.texts.get("profile"),
+    user: given.texts.get("name"),
+    nameOf: doors.keptName,
+  });
   run.onClose(() => profile.release());
   const { folder, suffix } = profile;
   const meeting = await meetingOf(call, folder);
@@ -46,7 +50,7 @@ export async function start(call: Call): Promise<number> {
   const where = { home: folder, registries, transport: given.texts.get("transport") };
 
   const name = await chosenName(call, folder, suffix);
-  const servers = await doors.servers({ ...where, host });
+  const servers = await doors.servers({ ...where, home: profile.servers, host });
   run.onClose(() => servers.close());
   const [opened, user] = await Promise.all([
     own === undefined ? undefined : registryAt(own, servers, doors),
@@ -67,6 +71,7 @@ export async function start(call: Call): Promise<number> {
     output,
     run,
     group: group?.id,
+    who: whoOne(call, user.name, await freeUsers(home, doors.hold, doors.keptName)),
     ...screenOptions(given),
     begin: group ? undefined : "list_groups",
     news: revived.then(({ groups, troubles }) => [
@@ -96,6 +101,14 @@ function howItIs({ meeting, opened, group, end }: {
     background: "run in the background",
   }[end];
   return `${registry} and ${lobby} ${until}`;
+}
+
+/** Who one is, and how to be another; undefined where the folder has nobody else who is free. */
+function whoOne({ given, doors }: Call, name: string, others: readonly string[]) {
+  const [other] = others.filter((other) => other !== name);
+  if (other === undefined) return undefined;
+  const command = doors.typed(`start --name ${typedName(other)}${homeOption(given)}`);
+  return `you are ${safeLine(name)}; ${command} is ${safeLine(other)}`;
 }
 
 /** What others type to come, and where. */
@@ -289,7 +302,14 @@ export async function talk(
   for (let asked = 0;; asked++) {
     const { group } = await runPrompt(again);
     if (!await isToStay(options, call, asked > 0)) return 0;
-    again = { ...options, group, begin: undefined, news: undefined, isBack: true };
+    again = {
+      ...options,
+      group,
+      begin: undefined,
+      news: undefined,
+      who: undefined,
+      isBack: true,
+    };
   }
 }
 

@@ -266,5 +266,17 @@ test(
       const again = world.start(...world.port);
       await again.shows(/you +alice/);
       assert.doesNotMatch(again.text, /Your name/);
+      await again.shows(
+        new RegExp(
+          `^\\* you are alice; [^]*start\\s+--name\\s+${name}-2[^]*\\s+is\\s+${name}-2$`,
+          "m",
+        ),
+      );
+      again.press("ctrl-d");
+      assert.equal(await again.end(), 0);
+      // Whoever opens the first window is who is named.
+      const other = world.start("--name", `${name}-2`, ...world.port);
+      await other.shows(/^\* you are [^]*--name\s+alice[^]*\s+is\s+alice$/m);
+      assert.match(other.text, new RegExp(`you +${name}-2#`));
     }),
 );

@@ -255,17 +255,11 @@ export class Console implements Screen {
       this.#terminal.write(echoed.map((line) => `${this.#label()}${line}\n`).join(""));
     }
     this.#burst = [];
-    if (isPaste) this.#pastedAtQuestion(lines);
-    else if (this.#burstAnswers) this.#questions.answer(lines);
+    if (isPaste) this.restore(lines); // It is no answer: it means no, and stands in the line again.
+    if (this.#burstAnswers) this.#questions.answer(isPaste ? undefined : lines);
     else if (this.#held.length === 0) this.#give(lines);
     this.#printLatest();
     this.#draw();
-  }
-
-  /** A paste is no answer to yes or no: it means no, and stands in the line again. */
-  #pastedAtQuestion(lines: readonly string[]): void {
-    this.restore(lines);
-    this.#questions.answer(undefined);
   }
 
   #give(lines: string[] | undefined): void {

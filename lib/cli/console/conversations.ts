@@ -135,11 +135,6 @@ export class Conversations {
     };
   }
 
-  /** Another history takes the screen: the next entry says its day again. */
-  turnPage(): void {
-    this.#day = "";
-  }
-
   /** An entry that comes below those that the screen shows. */
   #next(group: GroupRef, entry: GroupEntry): string {
     const day = dayLine(entry.at, this.#options.screen.style);

@@ -15,14 +15,13 @@ import {
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
 import { historyOf } from "../commands/history.ts";
-import { type GroupRef, type Known, targetOf, whyOut } from "../commands/targets.ts";
+import { type GroupRef, type Known, PUT_OUT, targetOf, whyOut } from "../commands/targets.ts";
 import { explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
 import type { Servers } from "../servers.ts";
 import { Absences } from "./absences.ts";
 import type { Alerts } from "./alert.ts";
 import { Conversations } from "./conversations.ts";
 import type { Mentionable } from "./mentions.ts";
-import type { PageSource } from "./pager.ts";
 import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { type Running, Runs, unlessStopped } from "./turns.ts";
@@ -41,12 +40,6 @@ export interface PromptOptions {
   /** Calls for attention at a mention. */
   readonly alerts?: Alerts | undefined;
 }
-
-/** What somebody who was put out of a group is told, by the code of the refusal. */
-const PUT_OUT: Readonly<Record<string, string>> = {
-  not_member: "you are no member any more",
-  banned: "you are banned from it",
-};
 
 export class Prompt implements AtPrompt {
   readonly user: User;
@@ -96,7 +89,7 @@ export class Prompt implements AtPrompt {
         get rows() {
           return (screen.rows ?? 24) - 2;
         },
-        page: (source) => this.#page(source),
+        page: screen.page,
       },
     };
     const [print, say] = [(text: string) => this.print(text), (text: string) => this.say(text)];
@@ -252,12 +245,7 @@ export class Prompt implements AtPrompt {
   async page(): Promise<void> {
     const group = this.current;
     if (!group) return this.say("you are in no group: join_group G shows its history here");
-    await this.#page(historyOf(group, this.#context));
-  }
-
-  async #page(source: PageSource): Promise<void> {
-    this.#conversations.turnPage();
-    await this.screen.page?.(source);
+    await this.screen.page?.(historyOf(group, this.#context));
   }
 
   switchTo(group: JoinedGroup | undefined): void {

@@ -32,6 +32,8 @@ export interface RunPromptOptions {
   readonly group?: string | undefined;
   /** The person went back to the prompt: who one is was said. */
   readonly isBack?: boolean;
+  /** Who one is here, where that may be another one than meant: stands last before the prompt. */
+  readonly who?: string | undefined;
   /** A line that is run first. */
   readonly begin?: string | undefined;
   /** Remarks that come later. */
@@ -91,6 +93,7 @@ export async function runPrompt(options: RunPromptOptions): Promise<{ readonly g
   for (const { name, waiting } of joined) {
     if (waiting > 0) prompt.say(`${name}: ${counted(waiting, "message")} not sent yet`);
   }
+  if (options.who !== undefined) prompt.say(options.who);
   const shown = Promise.all(joined.map((group) => prompt.watch(group)));
   void Promise.race([shown, pause(UNREAD_WITHIN)]).then(() => prompt.tellUnread());
   void listed(prompt);
