@@ -130,7 +130,7 @@ test("Page Down at the end leaves, though it is pressed while what is newer is a
     const whole = { takeWhole: () => {}, giveBack: () => {} };
     const terminal = { write, size, stop: () => "", ...whole };
     const pager = new Pager(source, terminal, { colour: false } as Style);
-    await shows("q back · Page Up/Down");
+    await shows("q back, Page Up/Down");
     // A second one comes while the first is asked for, so that there may be another.
     pager.arrived();
     await asked.promise;

@@ -151,7 +151,7 @@ export class Pager {
       ? " · no messages"
       : "";
     const note = this.#said || (this.#loading ? "loading …" : NEXT_KEYS);
-    return `q back · ${note} · ${safeLine(this.#source.title)}${where}`;
+    return `q back, ${note} · ${safeLine(this.#source.title)}${where}`;
   }
 
   #move(name: string): void {
@@ -310,7 +310,7 @@ export class Pager {
 }
 
 /** What stands on the bottom line. */
-const NEXT_KEYS = "Page Up/Down · / find · ? keys";
+const NEXT_KEYS = "Page Up/Down, / find, ? keys";
 
 /** What `?` shows. */
 const KEYS = [

@@ -26,7 +26,7 @@ import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { type Running, Runs, unlessStopped } from "./turns.ts";
 import { Typing } from "./typing.ts";
-import { type Elsewhere, promptLabel, unreadText } from "./views.ts";
+import { promptLabel, unreadText } from "./views.ts";
 import { Watches } from "./watches.ts";
 
 export interface PromptOptions {
@@ -263,17 +263,14 @@ export class Prompt implements AtPrompt {
 
   /** The next group, behind the current one, that has something unread. */
   goToUnread(): void {
-    const groups = this.joined;
-    const here = groups.findIndex(({ id }) => id === this.#current);
-    const next = [...groups.slice(here + 1), ...groups.slice(0, Math.max(here, 0))]
-      .find((group) => this.#conversations.view(group).unread > 0);
+    const next = this.#conversations.nextUnread();
     if (next) this.goTo(next);
     else this.say("nothing is unread");
   }
 
   /** Says once what is unread elsewhere. */
   tellUnread(): void {
-    const unread = unreadText(this.#elsewhere());
+    const unread = unreadText(this.#conversations.elsewhere());
     if (unread !== "") this.say(`unread: ${unread}; Tab on an empty line goes there`);
   }
 
@@ -348,21 +345,15 @@ export class Prompt implements AtPrompt {
   /** Draws status and prompt again. */
   refresh(): void {
     const { current, screen } = this;
-    screen.prompt(promptLabel(current?.name, this.#elsewhere(), screen.style.columns));
+    screen.prompt(
+      promptLabel(current?.name, this.#conversations.elsewhere(), screen.style.columns),
+    );
     screen.status([
       ...this.#pending.lines(),
       ...[this.#typing.line(current?.name) ?? []].flat(),
       ...[this.#runs.line ?? []].flat(),
       ...this.#waiting.map((line) => `… ${safeLine(line)} (waits)`),
     ]);
-  }
-
-  /** What the other groups have. */
-  #elsewhere(): Elsewhere[] {
-    return this.joined.filter(({ id }) => id !== this.#current).map((group) => {
-      const { unread, mentions } = this.#conversations.view(group);
-      return { name: group.name, unread, mentions };
-    });
   }
 
   #caughtUp(group: JoinedGroup, entries: readonly GroupEntry[], fresh: number): void {
