@@ -295,7 +295,7 @@ test(
 
       // More than a screen goes there by itself, at once too; what fits is printed.
       alice.type("get_messages\r");
-      await alice.line(/^q back, .* 705 of 705$/);
+      await alice.line(/^q back, .* 706 of 706$/);
       alice.press("ctrl-c");
       await alice.line("Lab>");
       alice.type("exit\r");
@@ -303,7 +303,7 @@ test(
       const once = keep(
         new Terminal(world.command("alice", "read", "Lab"), { columns: 80, rows: 24 }),
       );
-      await once.line(/^q back, .*Lab, .* 23 of 705$/);
+      await once.line(/^q back, .*Lab, .* 23 of 706$/);
       once.type("q");
       assert.equal(await once.end(), 0);
       const short = keep(new Terminal(world.command("alice", "read", "Lab", "--last", "5")));
