@@ -313,7 +313,7 @@ test(
         new Terminal(world.command("alice", "read", "Lab"), { env: { TERM: "dumb" } }),
       );
       assert.equal(await dumb.end(), 0);
-      assert.equal(dumb.text.split("\n").length, 705);
+      assert.equal(dumb.text.split("\n").length, 706);
       const piped = keep(new Process(world.command("alice", "read", "Lab", "--json")));
       assert.equal((await piped.end(20_000)).code, 0);
       assert.equal(piped.output.trimEnd().split("\n").length, 705);
