@@ -316,7 +316,7 @@ test(
       assert.equal(dumb.text.split("\n").length, 706);
       const piped = keep(new Process(world.command("alice", "read", "Lab", "--json")));
       assert.equal((await piped.end(20_000)).code, 0);
-      assert.equal(piped.output.trimEnd().split("\n").length, 705);
+      assert.equal(piped.output.trimEnd().split("\n").length, 706);
       for (const { screen } of [alice, once, short]) assert.deepEqual(screen.strange, []);
     }),
 );
