@@ -342,6 +342,7 @@ export type {
   ReadOptions,
   Receipt,
   RegistryInfo,
+  JoinOptions,
   SendOptions,
   ServerFound,
   Trusted,
