@@ -36,9 +36,9 @@ export async function start(call: Call): Promise<number> {
   const { registries, own, host } = meeting;
   const where = { home: folder, registries, transport: given.texts.get("transport") };
 
+  const name = await chosenName(call, folder, suffix);
   const servers = await doors.servers({ ...where, host });
   run.onClose(() => servers.close());
-  const name = await chosenName(call, folder, suffix);
   const [opened, user] = await Promise.all([
     own === undefined ? undefined : registryAt(own, servers, call),
     openAs(name, { ...where, keepLocal: keepLocalOf(given) }, doors),
@@ -97,13 +97,11 @@ function asLastTime({ alone }: Meeting): string {
 
 /** Which is which, where other groups are known by the name of the one that was joined. */
 function namesakes(user: User, group: JoinedGroup | undefined): string[] {
-  return user.joined().filter(({ id, name }) => name === group?.name && id !== group.id)
-    .map(({ address, key }) =>
-      `  another ${LOBBY} that you are in, at ${address} (short key ${
-        shortKey(key)
-      }), stays as it ` +
-      "was: name it by its address"
-    );
+  const others = user.joined().filter(({ id, name }) => name === group?.name && id !== group.id);
+  return others.map(({ address, key }) => {
+    const which = `another ${LOBBY} that you are in, at ${address} (short key ${shortKey(key)})`;
+    return `  ${which}, stays as it was: name it by its address`;
+  });
 }
 
 /** What others type to come, and where. */
@@ -136,7 +134,7 @@ async function startInBackground(call: Call): Promise<number> {
   const opened = own === undefined ? undefined : await registryAt(own, servers, call);
   const name = valueOf(given, "name", checkedName);
   const looking =
-    await (name === undefined ? doors.lookingUser(where) : doors.openUser({ ...where, name }));
+    await (name === undefined ? doors.lookingUser(where) : openAs(name, where, doors));
   run.onClose(() => looking.close());
   await lobbyAt(looking, servers, meeting, () => runningIn([home], doors));
   await remember(meeting, home, doors);
@@ -208,12 +206,11 @@ async function lobbyAt(
       return await listed();
     }
     if (!(cause instanceof Unreachable)) throw cause;
+    const ownOne = `${alone ?? "leave out --registry"} to have one of your own`;
     throw new Error(
       own === undefined
         ? `Cannot start: no registry answers at ${registries.join(", ")}; look whether it runs ` +
-          `and is to be reached from here, or ${
-            alone ?? "leave out --registry"
-          } to have one of your own`
+          `and is to be reached from here, or ${ownOne}`
         : `Cannot start: something listens on ${own} and does not answer as a registry; ` +
           "choose another port with --port",
       { cause },

@@ -312,7 +312,7 @@ test(
       assert.deepEqual(await names(), ["bob", systemName()].sort());
       const person = keep(new Terminal(ours("user.ts", "--home", world.home, ...where)));
       await person.shows("Your name, as others see it");
-    await person.enter("Dora", /you +Dora/);
+      await person.enter("Dora", /you +Dora/);
       assert.deepEqual(await names(), ["Dora", "bob"]);
       person.press("ctrl-d");
       assert.equal(await person.end(), 0);
