@@ -331,6 +331,7 @@ export type {
   Invites,
   InviteTerms,
   JoinedGroup,
+  JoinOptions,
   Left,
   LinkState,
   MadeInvite,

@@ -11,6 +11,7 @@ import { allAddresses } from "./lib/transport/own_addresses.ts";
 const open = () => import("./lib/run/open_user.ts");
 const openHome = () => import("./lib/run/open_home.ts");
 const servers = () => import("./lib/run/home_servers.ts");
+const started = () => import("./lib/run/started_file.ts");
 const openIdentity = () => import("./lib/run/open_identity.ts");
 
 const words = process.argv.slice(2);
@@ -30,6 +31,8 @@ await main(async (signal, onClose) => {
       servers: async (options) =>
         new (await servers()).HomeServers({ ...options, program: import.meta.url }),
       foldersOf: async (home) => (await servers()).foldersOf(home),
+      startedWith: async (home) => (await started()).startedWith(home),
+      keepStarted: async (home, given) => (await started()).keepStarted(home, given),
       addresses: allAddresses,
       typed,
       exportIdentity: async (...args) => (await openIdentity()).exportIdentity(...args),

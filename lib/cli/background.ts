@@ -1,14 +1,27 @@
 /** Servers in the background: started by `start --detach`, shown by `status`, ended by `stop`. */
 
 import { sentence } from "../errors.ts";
+import { isOwnOnly, parseAddress } from "../text/addresses.ts";
 import { safeJson, safeLine } from "../text/filter.ts";
-import { atMost } from "./args.ts";
+import { atMost, columns } from "./args.ts";
 import { hostedNoMore, notServed } from "./commands/servers.ts";
 import { homeOption } from "./home.ts";
 import type { Call } from "./program.ts";
 import { failed, notice } from "./render.ts";
 import { servedFields, servedLines } from "./render_servers.ts";
 import type { Served, Servers } from "./servers.ts";
+
+/** What others type to come, where they reach the registry, or `always`. */
+export function elsewhere(
+  { doors }: Pick<Call, "doors">,
+  { registry }: Pick<Served, "registry">,
+  always = false,
+): (readonly [string, string])[] {
+  if (!registry) return [];
+  if (!always && isOwnOnly(parseAddress(registry.address)?.host ?? "")) return [];
+  const { address, key } = registry;
+  return [["on another machine", doors.typed(`start --registry ${address}#${key}`)]];
+}
 
 /** What to type next, where servers run in the background. */
 export function nextSteps(
@@ -30,7 +43,9 @@ export async function status(call: Call): Promise<number> {
   const json = given.flags.has("json");
   for (const { served } of running) {
     await output.print(
-      json ? safeJson(servedFields(served)) : servedLines(served).map(safeLine).join("\n"),
+      json
+        ? safeJson(servedFields(served))
+        : [...servedLines(served).map(safeLine), ...columns(elsewhere(call, served))].join("\n"),
     );
   }
   if (running.length > 0) return 0;

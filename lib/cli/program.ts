@@ -4,7 +4,7 @@
  */
 
 import { sentence, UsageError } from "../errors.ts";
-import type { SealedFile } from "../protocol/kept.ts";
+import type { SealedFile, StartedFile } from "../protocol/kept.ts";
 import type { Level, Logger } from "../structures/logger.ts";
 import { safeJson } from "../text/filter.ts";
 import type { User } from "../user/user.ts";
@@ -254,6 +254,9 @@ export interface UserDoors extends Pick<ServerDoors, "ask"> {
   readonly servers: (options: ServersOptions) => Promise<Servers>;
   /** A home, and the folders of its profiles. */
   readonly foldersOf: (home: string) => Promise<readonly string[]>;
+  /** What `start` was given last in a folder; undefined before. */
+  readonly startedWith: (home: string) => Promise<StartedFile | undefined>;
+  readonly keepStarted: (home: string, started: StartedFile) => Promise<void>;
   /** The addresses of this machine, without a zone. */
   readonly addresses: () => string[];
   /** What a person types to run a command of this program, in the form that was used here. */

@@ -5,33 +5,25 @@
 
 import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { shortKey } from "../identity/keys.ts";
-import { DEFAULT_REGISTRY, formatAddress, parseAddress, splitRegistry } from "../text/addresses.ts";
+import { splitRegistry } from "../text/addresses.ts";
 import { counted } from "../text/counted.ts";
 import { safeLine } from "../text/filter.ts";
 import { checkedName, typedName } from "../text/names.ts";
 import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
-import { atMost, columns, type Given, valueOf, wholeNumber } from "./args.ts";
-import { nextSteps, summary } from "./background.ts";
+import { atMost, columns, type Given, valueOf } from "./args.ts";
+import { elsewhere, nextSteps, summary } from "./background.ts";
 import { askKey } from "./console/key_question.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
-import { askedRegistries, freeUsers, homeOption, keepLocalOf, takeProfile } from "./home.ts";
-import type { Call, UserDoors } from "./program.ts";
+import { freeUsers, homeOption, keepLocalOf, takeProfile } from "./home.ts";
+import { type Meeting, meetingOf, remember, runningIn } from "./meeting.ts";
+import type { Call, OpenUserOptions, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
-import { type End, endOf, type ServedRegistry, type Servers } from "./servers.ts";
+import { type End, endOf, type Served, type ServedRegistry, type Servers } from "./servers.ts";
 import { linesOf } from "./streams.ts";
 
 /** The group that everybody starts in. */
 const LOBBY = "Lobby";
-
-/** Where one meets others. */
-interface Meeting {
-  readonly registries: readonly string[];
-  /** Where a registry of one's own is to be; undefined where others' were given. */
-  readonly own: string | undefined;
-  /** Where one's own servers listen. */
-  readonly host: string | undefined;
-}
 
 /** Runs `start`; the exit code. */
 export async function start(call: Call): Promise<number> {
@@ -53,16 +45,17 @@ export async function start(call: Call): Promise<number> {
   const servers = await doors.servers({ ...where, home: profile.servers, host });
   run.onClose(() => servers.close());
   const [opened, user] = await Promise.all([
-    own === undefined ? undefined : registryAt(own, servers, doors),
-    doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) }),
+    own === undefined ? undefined : registryAt(own, servers, call),
+    openAs(name, { ...where, keepLocal: keepLocalOf(given) }, doors),
   ]);
   run.onClose(() => user.close());
-  const lobby = await lobbyAt(user, servers, meeting);
-  const group = lobby && await user.join(lobby.address ?? LOBBY);
+  const lobby = await lobbyAt(user, servers, meeting, () => runningIn([folder, home], doors));
+  const group = lobby && await user.join(lobby.address ?? LOBBY, lobby);
+  await remember(meeting, folder, doors);
   const end = await endOf(servers);
   const others = opened ? waysIn(call, { meeting, opened, end }) : [];
   const how = notice(howItIs({ meeting, opened, group, end }), output.style);
-  await output.print([how, ...columns(others)].join("\n"));
+  await output.print([how, ...columns(others), ...namesakes(user, group)].join("\n"));
   const revived = servers.revive();
   return await talk({
     user,
@@ -88,19 +81,33 @@ function howItIs({ meeting, opened, group, end }: {
   readonly group: JoinedGroup | undefined;
   readonly end: End;
 }): string {
+  const again = asLastTime(meeting);
   const [address] = meeting.registries.map((typed) => splitRegistry(typed)?.address);
   if (!group) {
-    return `the registry ${address} lists no ${LOBBY}: join_group G, or create_group NAME`;
+    return `the registry ${address} lists no ${LOBBY}: join_group G, or create_group NAME${again}`;
   }
   const lobby = `${LOBBY} ${group.address} (short key ${shortKey(group.key)})`;
-  if (!opened) return `joined ${lobby} of the registry ${address}, which runs already`;
+  if (!opened) return `joined ${lobby} of the registry ${address}, which runs already${again}`;
   const registry = `registry ${address} (short key ${shortKey(opened.key)})`;
   const until = {
     here: "run beside this window and end with it (start --detach lets them go on)",
     elsewhere: "run beside another prompt of this folder and end with that",
     background: "run in the background",
   }[end];
-  return `${registry} and ${lobby} ${until}`;
+  return `${registry} and ${lobby} ${until}${again}`;
+}
+
+function asLastTime({ alone }: Meeting): string {
+  return alone === undefined ? "" : ` (as last time; ${alone} is this machine alone)`;
+}
+
+/** Which is which, where other groups are known by the name of the one that was joined. */
+function namesakes(user: User, group: JoinedGroup | undefined): string[] {
+  const others = user.joined().filter(({ id, name }) => name === group?.name && id !== group.id);
+  return others.map(({ address, key }) => {
+    const which = `another ${LOBBY} that you are in, at ${address} (short key ${shortKey(key)})`;
+    return `  ${which}, stays as it was: name it by its address`;
+  });
 }
 
 /** Who one is, and how to be another; undefined where the folder has nobody else who is free. */
@@ -114,17 +121,16 @@ function whoOne({ given, doors }: Call, name: string, others: readonly string[])
 /** What others type to come, and where. */
 function waysIn(
   { given, doors }: Call,
-  { meeting, opened: { address, key }, end }: {
+  { meeting, opened, end }: {
     readonly meeting: Meeting;
     readonly opened: ServedRegistry;
     readonly end: End;
   },
 ): (readonly [string, string])[] {
   const here = doors.typed(`start${homeOption(given)}`);
-  const there = doors.typed(`start --registry ${address}#${key}`);
   return [
     ...(end === "here" ? [["in another terminal", here] as const] : []),
-    ...(meeting.host === undefined ? [] : [["on another machine", there] as const]),
+    ...elsewhere({ doors }, { registry: opened }, meeting.host !== undefined),
   ];
 }
 
@@ -139,22 +145,23 @@ async function startInBackground(call: Call): Promise<number> {
   const where = { home, registries, transport: given.texts.get("transport") };
   const servers = await doors.servers({ ...where, host });
   run.onClose(() => servers.close());
-  const opened = own === undefined ? undefined : await registryAt(own, servers, doors);
+  const opened = own === undefined ? undefined : await registryAt(own, servers, call);
   const name = valueOf(given, "name", checkedName);
   const looking =
-    await (name === undefined ? doors.lookingUser(where) : doors.openUser({ ...where, name }));
+    await (name === undefined ? doors.lookingUser(where) : openAs(name, where, doors));
   run.onClose(() => looking.close());
-  await lobbyAt(looking, servers, meeting);
+  await lobbyAt(looking, servers, meeting, () => runningIn([home], doors));
+  await remember(meeting, home, doors);
   const { troubles } = await servers.revive();
   for (const trouble of troubles) await output.complain(notice(trouble));
   const served = await servers.look();
   if (!served) {
     const what = `the registry ${registries[0]} runs already, and no group was made here`;
-    await output.print(notice(`nothing to start: ${what}`, output.style));
+    await output.print(notice(`nothing to start: ${what}${asLastTime(meeting)}`, output.style));
     return 0;
   }
   await servers.detach();
-  const text = `in the background, pid ${served.pid}: ${summary(served)}`;
+  const text = `in the background, pid ${served.pid}: ${summary(served)}${asLastTime(meeting)}`;
   const others = opened ? waysIn(call, { meeting, opened, end: "background" }) : [];
   await output.print(
     [notice(text, output.style), ...columns([...others, ...nextSteps(call)])].join("\n"),
@@ -162,56 +169,20 @@ async function startInBackground(call: Call): Promise<number> {
   return 0;
 }
 
-/** Where to meet: given, else where this folder's servers are, else this machine's own place. */
-async function meetingOf({ given, home, doors }: Call, folder: string): Promise<Meeting> {
-  const host = checkedOwnHost(given.texts.get("host"), doors.addresses);
-  const port = wholeNumber(given, "port", 1, 65_535);
-  const asked = askedRegistries(given);
-  if (asked.length > 0 && (given.lists.has("registry") || (port ?? host) === undefined)) {
-    if (port === undefined) return { registries: asked, own: undefined, host };
-    throw new UsageError(
-      "Cannot use --port with --registry: it is the port of a registry of one's own, leave out one",
-    );
-  }
-  const elsewhere = port === undefined && host === undefined
-    ? await runningRegistry([...new Set([folder, home])], doors)
-    : undefined;
-  const standard = parseAddress(DEFAULT_REGISTRY)!;
-  const own = elsewhere ??
-    formatAddress({ host: host ?? standard.host, port: port ?? standard.port });
-  return { registries: [own], own, host };
-}
-
-/** Where the servers of a folder have a registry; undefined where none run. */
-async function runningRegistry(folders: readonly string[], doors: UserDoors) {
-  for (const home of folders) {
-    const servers = await doors.servers({ home, registries: [], transport: undefined });
-    const served = await servers.look();
-    if (served?.registry) return served.registry.address;
-  }
-  return undefined;
-}
-
-/** An address of this machine, as others reach it. @throws {UsageError} */
-function checkedOwnHost(typed: string | undefined, addresses: () => string[]): string | undefined {
-  if (typed === undefined) return undefined;
-  const host = typed.replace(/^\[(.*)\]$/, "$1").toLowerCase();
-  const own = addresses();
-  if (own.includes(host)) return host;
-  throw new UsageError(
-    `Cannot use --host ${safeLine(typed)}: expected an address of this machine, ${own.join(", ")}`,
-  );
-}
-
 /** Serves a registry unless one is there; undefined when it is not this folder's own. */
 async function registryAt(
   address: string,
   servers: Servers,
-  { isListening }: UserDoors,
+  { given, doors: { isListening, typed } }: Call,
 ): Promise<ServedRegistry | undefined> {
-  if (await isListening(address)) {
-    const { registry } = await servers.look() ?? {};
-    return registry?.address === address ? registry : undefined;
+  const { registry } = await servers.look() ?? {};
+  if (await isListening(address)) return registry?.address === address ? registry : undefined;
+  if (registry && registry.address !== address) {
+    throw new Refusal(
+      "address_taken",
+      `Cannot start a registry at ${address}: the servers of this folder have one at ` +
+        `${registry.address}; end them first with "${typed(`stop${homeOption(given)}`)}"`,
+    );
   }
   try {
     return await servers.registry(address);
@@ -226,23 +197,34 @@ async function registryAt(
 async function lobbyAt(
   user: User,
   servers: Servers,
-  { registries, own }: Meeting,
-): Promise<{ readonly address?: string } | undefined> {
+  { registries, own, alone }: Meeting,
+  running: () => Promise<Served[]>,
+): Promise<{ readonly address?: string; readonly key?: string } | undefined> {
   const isListed = async () => {
     const listed = await user.list({ prefix: LOBBY });
     return listed.some(({ name, state }) => name === LOBBY && state === "live");
   };
+  /** One that the servers of this folder serve is known by its key, whatever else has its name. */
+  const listed = async () => {
+    const here = own === undefined
+      ? undefined
+      : (await running()).find(({ registry }) => registry?.address === own);
+    return here?.groups.find(({ name }) => name === LOBBY) ?? {};
+  };
   try {
-    if (await isListed()) return {};
+    if (await isListed()) return await listed();
     return own === undefined ? undefined : await servers.host(LOBBY, { keep: false });
   } catch (cause) {
     // Another start was faster.
-    if (cause instanceof Refusal && cause.code === "name_taken" && await isListed()) return {};
+    if (cause instanceof Refusal && cause.code === "name_taken" && await isListed()) {
+      return await listed();
+    }
     if (!(cause instanceof Unreachable)) throw cause;
+    const ownOne = `${alone ?? "leave out --registry"} to have one of your own`;
     throw new Error(
       own === undefined
         ? `Cannot start: no registry answers at ${registries.join(", ")}; look whether it runs ` +
-          "and is to be reached from here, or leave out --registry to have one of your own"
+          `and is to be reached from here, or ${ownOne}`
         : `Cannot start: something listens on ${own} and does not answer as a registry; ` +
           "choose another port with --port",
       { cause },
@@ -250,8 +232,28 @@ async function lobbyAt(
   }
 }
 
+/** This home's user, by the name that is chosen for it; see {@linkcode openAs}. */
+export async function openNamed(
+  call: Call,
+  options: OpenUserOptions & { readonly home: string },
+): Promise<User> {
+  return await openAs(await chosenName(call, options.home), options, call.doors);
+}
+
+/** A home's user. Groups that were joined under another name are told of the new one. */
+async function openAs(
+  name: string | undefined,
+  options: OpenUserOptions & { readonly home: string },
+  { keptName, openUser }: UserDoors,
+): Promise<User> {
+  const isNew = name !== undefined && name !== await keptName(options.home);
+  const user = await openUser({ ...options, ...(name === undefined ? {} : { name }) });
+  if (isNew) await user.rename(name);
+  return user;
+}
+
 /** The name that was given or is asked for; undefined where the kept one, or the system's, will do. */
-export async function chosenName(
+async function chosenName(
   { given, doors }: Pick<Call, "given" | "doors">,
   folder: string,
   suffix = "",
@@ -342,7 +344,8 @@ async function isToStay(
   await servers.detach();
   const served = await servers.look();
   const text = `in the background: ${served ? summary(served) : "nothing"}`;
-  await output.print([notice(text, output.style), ...columns(nextSteps(call))].join("\n"));
+  const next = [...elsewhere(call, served ?? {}), ...nextSteps(call)];
+  await output.print([notice(text, output.style), ...columns(next)].join("\n"));
   return false;
 }
 

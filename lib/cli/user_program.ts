@@ -15,7 +15,7 @@ import { exportIdentity, importIdentity } from "./identity.ts";
 import { findCommand, onceNames, onceOptions, runOnce } from "./once.ts";
 import { type About, type Call, type Run, type UserDoors, withArgs } from "./program.ts";
 import { failed, notice } from "./render.ts";
-import { chosenName, screenOptions, start, talk } from "./start.ts";
+import { openNamed, screenOptions, start, talk } from "./start.ts";
 import type { Output } from "./streams.ts";
 
 const OPTIONS: Options = {
@@ -199,8 +199,7 @@ async function openPrompt(call: Call): Promise<number> {
     if (!Object.hasOwn(COMMAND_OPTIONS, option)) continue;
     throw new UsageError(`Cannot use --${option} without a command, for example read G --last 10`);
   }
-  const name = await chosenName(call, home);
-  const user = await doors.openUser({ ...where, name, keepLocal: keepLocalOf(given) });
+  const user = await openNamed(call, { ...where, keepLocal: keepLocalOf(given) });
   run.onClose(() => user.close());
   const servers = await doors.servers(where);
   run.onClose(() => servers.close());

@@ -56,6 +56,16 @@ export interface HostedFile {
   }[];
 }
 
+/** `started.json`: what `start` was given last, and takes again when it is given nothing. */
+export interface StartedFile {
+  /** `HOST:PORT` of each registry, or `HOST:PORT#KEY`; absent: one of this folder's own. */
+  readonly registries?: readonly string[];
+  /** Where the folder's own servers listen. */
+  readonly host?: string;
+  /** Of the folder's own registry. */
+  readonly port?: number;
+}
+
 /** `moved.json`: the group of this folder is kept somewhere else. */
 export interface MovedFile {
   /** A folder's whole path, or the URL of a database without a password. */
@@ -124,7 +134,7 @@ const group = {
   key: string,
   role: string,
 } as const;
-const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known] = [
+const [userFile, keyFile, groupFile, portsFile, hostedFile, startedFile, movedFile, pins, known] = [
   v.object({ name, named: v.optional(count), shared: v.optional(v.boolean()), secretKey: key }),
   v.object({ secretKey: key }),
   v.object({
@@ -141,6 +151,11 @@ const [userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, kno
       ...{ name, address: v.optional(string) },
       ...{ private: v.optional(v.boolean()), unlisted: v.optional(v.boolean()) },
     })),
+  }),
+  v.object({
+    registries: v.optional(v.pipe(v.array(string), v.minLength(1))),
+    host: v.optional(string),
+    port: v.optional(v.pipe(count, v.maxValue(65_535))),
   }),
   v.object({ to: string }),
   v.record(string, key),
@@ -189,6 +204,6 @@ export function keptProblem(what: keyof typeof KEPT, value: unknown): string | u
 }
 
 const KEPT = {
-  ...{ userFile, keyFile, groupFile, portsFile, hostedFile, movedFile, pins, known },
+  ...{ userFile, keyFile, groupFile, portsFile, hostedFile, startedFile, movedFile, pins, known },
   ...{ identityFile, sealedFile },
 } as const;

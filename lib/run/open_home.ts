@@ -26,6 +26,7 @@ import { hostedIn } from "./hosted_file.ts";
 import { machineFor } from "./machine.ts";
 import { loadPins } from "./pins.ts";
 import { checkKeyFile } from "./registry_key.ts";
+import { startedWith } from "./started_file.ts";
 import { identityPath, idOf, keptUser, lost, userFile } from "./user_file.ts";
 
 /** What is in a home: whether there is a user that can be used, and all that is wrong. */
@@ -56,6 +57,7 @@ export function lookAtHome(home: string): HomeFound {
     ...problemOf(() => checkKeyFile(join(home, "registry"))),
     ...problemOf(() => lookAtNames(join(home, "registry"))),
     ...problemOf(() => hostedIn(home)),
+    ...problemOf(() => startedWith(home)),
     ...below(home, "groups").flatMap((group) => [
       ...folderProblems(group),
       ...problemOf(() => loadPins(join(group, "registries.json"))),

@@ -48,7 +48,7 @@ export class Serving {
       throw new Refusal(
         "address_taken",
         `Cannot start a registry at ${address}: the servers of this folder have one at ` +
-          `${of(running).address}; end them first with "user.ts stop"`,
+          `${of(running).address}; end them first`,
       );
     }
     const { home, transport, log } = this.#options;

@@ -17,7 +17,7 @@ export function checkPin(found: Named, groups: readonly StoredGroup[]): void {
 
 /**
  * The target as the group at its address proved to be. What was known of it must be so; what was not
- * is learned, unless its name is known as another group's.
+ * is learned, unless its name is known as another group's and nothing but its address was known.
  *
  * @throws {IdentityChanged}
  */
@@ -36,8 +36,11 @@ export function recognize(
   }
   const { id, name, key } = identity.group;
   const found = { id, name, address, key };
-  if (target.id === "") checkPin(found, groups);
-  else if (target.id !== id || target.name !== name || (target.key && target.key !== key)) {
+  const isKnown = target.id !== "";
+  if (!isKnown && !target.key) checkPin(found, groups);
+  else if (
+    (isKnown && (target.id !== id || target.name !== name)) || (target.key && target.key !== key)
+  ) {
     throw stranger(target, found, groups.some((group) => group.id === target.id));
   }
   return found;

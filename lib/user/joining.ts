@@ -9,6 +9,7 @@ import type { Parts } from "./connections.ts";
 import { findGroup } from "./finding.ts";
 import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
+import type { JoinOptions } from "./types.ts";
 
 /**
  * Joins the group of a name, an `IP:PORT` or an invite.
@@ -18,10 +19,15 @@ import type { Registries } from "./registries.ts";
 export async function joinGroup(
   target: string,
   { groups, connections, registries, pins }: Parts,
+  { key: given }: JoinOptions = {},
 ): Promise<StoredGroup> {
   const invite = looksLikeInvite(target) ? readInvite(target) : undefined;
-  // Where an invite says that its group is, nobody else is asked.
-  const found = invite ? targetOf(invite) : await findGroup(target, groups.all, registries);
+  // Where an invite says that its group is, or who runs it does, nobody else is asked.
+  const found = invite
+    ? targetOf(invite)
+    : given === undefined
+    ? await findGroup(target, groups.all, registries)
+    : withKey(given, target, groups.all);
   if (invite) checkPin(found, groups.all);
   const known = groups.get(found.id);
   // Anybody can write an invite: where it leads is learned from who proves to be there.
@@ -64,6 +70,12 @@ function whereItIs(
     `Cannot reach the group "${name}": it is at ${address}, which is its machine's own; ask who ` +
       "runs it to start it with an address that others reach",
   );
+}
+
+/** The group that has a key, at an address. */
+function withKey(key: string, address: string, groups: readonly StoredGroup[]): GroupTarget {
+  const { id = "", name = address } = groups.find((group) => group.key === key) ?? {};
+  return { id, name, address, key };
 }
 
 /** The group that an invite leads to. */

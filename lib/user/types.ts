@@ -57,6 +57,15 @@ export interface MemberInfo {
   readonly present: boolean;
 }
 
+/** What is known of a group that is joined. */
+export interface JoinOptions {
+  /**
+   * The group's public key, from who runs it: nobody else is joined, and a group of the same name
+   * that is known already stays what it is. `target` is its `IP:PORT` then.
+   */
+  readonly key?: string;
+}
+
 /** How a message is sent. */
 export interface SendOptions {
   /**

@@ -29,6 +29,7 @@ import type {
   Invites,
   InviteTerms,
   JoinedGroup,
+  JoinOptions,
   Left,
   MemberInfo,
   NamesCompared,
@@ -123,8 +124,8 @@ export class User implements AsyncDisposable {
    * {Unreachable}; {IdentityChanged}; {UsageError} the invite is not a whole one, or the group is of
    * the original programs
    */
-  async join(target: string): Promise<JoinedGroup> {
-    return this.#parts.connections.info(await joinGroup(target, this.#parts));
+  async join(target: string, options: JoinOptions = {}): Promise<JoinedGroup> {
+    return this.#parts.connections.info(await joinGroup(target, this.#parts, options));
   }
 
   /** The link of a new invite, by which others can join: {@linkcode Invites.make} says more. */

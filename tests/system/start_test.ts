@@ -1,15 +1,19 @@
 /** `user.ts start`: its servers beside the screen, in the background, and for other machines. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { systemName } from "../../lib/run/user_file.ts";
-import { Group, Registry } from "../../mod.ts";
+import { isOwnOnly } from "../../lib/text/addresses.ts";
+import { allAddresses } from "../../lib/transport/own_addresses.ts";
+import { connect, Group, Registry } from "../../mod.ts";
 import { closing, until } from "../support.ts";
-import { NO_TERMINAL } from "../support/terminal.ts";
+import { freePort } from "../support/port.ts";
+import { NO_TERMINAL, Terminal } from "../support/terminal.ts";
 import { ours, Process } from "./processes.ts";
 import { serversEnded, StartWorld } from "./start_world.ts";
 import { bare, Folder, portOf } from "./world.ts";
@@ -242,6 +246,102 @@ test("start: --host serves others, prints what they type, and knows this machine
     const none = await world.run(["start", "--host", "203.0.113.9"], { code: 2 });
     assert.match(none.output, /expected an address of this machine, .*127\.0\.0\.1/);
   }));
+
+test("start: without an option it is as last time, and a Lobby of its own is no stranger", () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const registry = keep(await Registry.start({ port: 0 }));
+    const there = keep(await Group.start({ name: "Lobby", registries: [registry.address] }));
+    const input = "members\n";
+    const joined = new RegExp(`^\\* joined Lobby ${there.address} .*runs already`, "m");
+    const words = ["start", "--registry", registry.address];
+    const first = await world.run([...words, "--name", "alice"], { input });
+    assert.match(first.output, joined);
+    assert.doesNotMatch(first.output, /as last time/);
+    const again = await world.run(["start"], { input });
+    assert.match(again.output, joined);
+    assert.match(
+      again.output,
+      / \(as last time; ".* start --host 127\.0\.0\.1 --home .* alone\)$/m,
+    );
+
+    const own = new RegExp(`^\\* registry ${world.registry} .* and Lobby (\\S+) `, "m");
+    for (const given of [["--host", "127.0.0.1", ...world.port], []]) {
+      const { output } = await world.run(["start", ...given], { input });
+      assert.match(output, own);
+      assert.notEqual(own.exec(output)![1], there.address);
+      assert.match(
+        output,
+        new RegExp(`^ {2}another Lobby that you are in, at ${there.address} `, "m"),
+      );
+      assert.doesNotMatch(output, /FAILED/);
+      assert.match(output, /^alice\S* \((founder, )?here/m);
+    }
+    const back = await world.run(words, { input });
+    assert.match(back.output, joined);
+    assert.doesNotMatch(back.output, /FAILED/);
+    await registry.close();
+    const silent = await world.run(["start"], { code: 1 });
+    assert.match(
+      silent.output,
+      /no registry answers at .*, or ".* start --host 127\.0\.0\.1 .*" to/,
+    );
+  }));
+
+test("start: the host that was given is taken again, and who it serves is told how to come", () =>
+  closing(async (keep) => {
+    const world = await StartWorld.open(keep);
+    const mine = allAddresses().find((address) => !isOwnOnly(address) && !address.includes(":"));
+    const host = mine ?? "127.0.0.1";
+    const [, port] = world.port;
+    const line = new RegExp(`^ {2}on another machine +.* start --registry ${host}:${port}#`, "m");
+    const given = ["start", "--detach", "--host", host, ...world.port];
+    assert.match((await world.run(given)).output, line);
+    for (const words of mine ? [["start", "--detach"], ["status"]] : []) {
+      assert.match((await world.run(words)).output, line);
+    }
+    const other = ["start", "--detach", "--host", "127.0.0.1", "--port", String(await freePort())];
+    const refused = await world.run(other, { code: 1 });
+    assert.match(refused.output, /end them first with "\S+.* stop --home .*"/);
+    await world.run(["stop"]);
+    const again = await world.run(["start", "--detach"]);
+    assert.match(
+      again.output,
+      new RegExp(`registry ${host}:${port}, Lobby ${host}:.*as last time`),
+    );
+    assert.match(again.output, line);
+    await world.run(["stop"]);
+    writeFileSync(join(world.home, "started.json"), JSON.stringify({ host: "203.0.113.9" }));
+    const gone = await world.run(["start", "--detach"], { code: 2 });
+    assert.match(
+      gone.output,
+      /Cannot start at 203\.0\.113\.9 as last time: .*127\.0\.0\.1.* start --host ADDRESS/,
+    );
+  }));
+
+test(
+  "start: who answers the question of the name is renamed in the groups joined",
+  { skip },
+  () =>
+    closing(async (keep) => {
+      const world = await StartWorld.open(keep);
+      const registry = keep(await Registry.start({ port: 0 }));
+      const registries = [registry.address];
+      keep(await Group.start({ name: "Crew", registries }));
+      const bob = keep(await connect({ name: "bob", registries }));
+      await bob.join("Crew");
+      const where = ["--registry", registry.address];
+      await world.run(["join", "Crew", ...where]);
+      const names = async () => (await bob.members("Crew")).map(({ name }) => name).sort();
+      assert.deepEqual(await names(), ["bob", systemName()].sort());
+      const person = keep(new Terminal(ours("user.ts", "--home", world.home, ...where)));
+      await person.shows("Your name, as others see it");
+      await person.enter("Dora", /you +Dora/);
+      assert.deepEqual(await names(), ["Dora", "bob"]);
+      person.press("ctrl-d");
+      assert.equal(await person.end(), 0);
+    }),
+);
 
 test(
   "start: the name is asked for until somebody chose one",
