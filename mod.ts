@@ -324,6 +324,7 @@ export type { GroupRecord, ListedServer, Listing } from "./lib/protocol/schema.t
 export type {
   Action,
   Alarm,
+  BannedInfo,
   Fingerprint,
   Flushed,
   FlushOptions,

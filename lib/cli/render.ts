@@ -199,9 +199,14 @@ export function memberLine(member: MemberInfo, style: Style = PLAIN): string {
   const notes = [
     ...(member.role === "member" ? [] : [safeLine(member.role)]),
     ...(member.present ? ["here"] : []),
+    ...(member.muted === undefined ? [] : [mutedNote(member.muted)]),
   ];
   const label = fullLabel(member);
   return notes.length === 0 ? label : label + paint(style, "gray", ` (${notes.join(", ")})`);
+}
+
+function mutedNote(until: number): string {
+  return until === 0 ? "muted" : `muted until ${formatLocal(until)}`;
 }
 
 /** What a script gets of a joined group; `unread` is null where nobody can tell. */

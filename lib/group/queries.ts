@@ -62,15 +62,16 @@ export const history: Query<"history"> = async (view, { since, measure }) => {
   return { messages: await readAll(page, measure) };
 };
 
-export const members: Query<"members"> = ({ state, presence }, { actor, after }) => {
+export const members: Query<"members"> = ({ state, presence, now: clock }, { actor, after }) => {
   const { values } = state;
-  const now = performance.now();
+  const [now, at] = [performance.now(), clock()];
   const found = state.members.page(after, MAX_MEMBERS + 1);
   const page = found.slice(0, MAX_MEMBERS).map(({ user, name, role }) => ({
     user,
     name,
     role,
     present: presence.here(user, now),
+    ...mutedOf(values.mutedUntil(user, at)),
   }));
   const own = state.members.get(actor.user)?.role ?? "reader";
   const banned = after === "" && atLeast(own, "admin") ? values.banned(MAX_MEMBERS) : undefined;
@@ -81,6 +82,10 @@ export const members: Query<"members"> = ({ state, presence }, { actor, after })
     ...(banned ? { banned } : {}),
   };
 };
+
+function mutedOf(muted: number | undefined): { muted?: number } {
+  return muted === undefined ? {} : { muted };
+}
 
 export const invites: Query<"invites"> = ({ state, now }, { after }) => {
   const page: ReplyOf<typeof GROUP_REPLIES, "invites">["invites"] = [];

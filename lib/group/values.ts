@@ -76,6 +76,14 @@ export class Values extends Map<string, string> {
       .filter(({ user }) => isUserId(user));
   }
 
+  /** Until when a user is muted, ms since 1970; 0: until it is taken back; undefined who may talk. */
+  mutedUntil(user: string, now: number): number | undefined {
+    const until = this.get(muteKey(user));
+    return until === undefined || (until !== "0" && Number(until) <= now)
+      ? undefined
+      : Number(until);
+  }
+
   /** The invite that a value of this name keeps. */
   invite(name: string): Invite | undefined {
     return this.#invites.get(name);

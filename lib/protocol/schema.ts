@@ -223,7 +223,13 @@ export const GROUP_REPLIES = {
   read: v.object({ epoch: id, head: count, tail: count, more: v.boolean(), batches }),
   members: v.object({
     members: listOf(
-      v.object({ user, name: called, role: roleNow, present: v.boolean() }),
+      v.object({
+        user,
+        name: called,
+        role: roleNow,
+        present: v.boolean(),
+        muted: v.optional(time),
+      }),
       MAX_MEMBERS,
     ),
     more: v.boolean(),

@@ -12,6 +12,7 @@ const AGE = /^(\d{1,6})([smhdw])$/;
 export const DURATION: RegExp = AGE;
 const UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 const CLOCK = /^\d{1,2}:\d{2}(:\d{2})?$/;
+const DAY: Readonly<Record<string, number>> = { today: 0, yesterday: 1 };
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 
 /**
@@ -31,6 +32,10 @@ export function parseTime(text: string, now: number = Date.now(), zone?: string)
       const clock = Temporal.PlainTime.from(typed.padStart(typed.length < 6 ? 5 : 8, "0"));
       return today.withPlainTime(clock).epochMilliseconds;
     }
+    if (Object.hasOwn(DAY, typed.toLowerCase())) {
+      const today = Temporal.Instant.fromEpochMilliseconds(now).toZonedDateTimeISO(timeZone);
+      return today.subtract({ days: DAY[typed.toLowerCase()] }).startOfDay().epochMilliseconds;
+    }
     if (DATE.test(typed)) {
       return Temporal.PlainDate.from(typed).toZonedDateTime({ timeZone }).epochMilliseconds;
     }
@@ -40,7 +45,8 @@ export function parseTime(text: string, now: number = Date.now(), zone?: string)
     const plain = Temporal.PlainDateTime.from(typed.replace(" ", "T"));
     return plain.toZonedDateTime(timeZone).epochMilliseconds;
   } catch (cause) {
-    const forms = "HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], ISO 8601, or an age: 15m, 2h, 3d";
+    const forms =
+      "HH:MM[:SS], YYYY-MM-DD [HH:MM[:SS]], today, yesterday, ISO 8601, or an age: 15m, 2h, 3d";
     throw new UsageError(`Cannot read the time "${typed}": expected ${forms}`, { cause });
   }
 }
@@ -53,10 +59,18 @@ export function parseTime(text: string, now: number = Date.now(), zone?: string)
 export function parseEnd(text: string, now: number, zone?: string): number {
   const typed = text.trim();
   const start = parseTime(typed, now, zone);
+  if (Object.hasOwn(DAY, typed.toLowerCase())) {
+    return parseTime(`${formatLocalDay(start, zone)} 23:59:59`, now, zone) + 999;
+  }
   if (DATE.test(typed)) return parseTime(`${typed} 23:59:59`, now, zone) + 999;
   if (/(^|[T ])\d{1,2}:\d{2}$/.test(typed)) return start + 59_999;
   if (/(^|[T ])\d{1,2}:\d{2}:\d{2}$/.test(typed)) return start + 999;
   return start;
+}
+
+function formatLocalDay(ms: number, zone = Temporal.Now.timeZoneId()): string {
+  const day = Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(zone);
+  return day.toPlainDate().toString();
 }
 
 /** Moments, ms since 1970; the end inclusive. */

@@ -7,12 +7,12 @@ import { either, meant } from "../text/meant.ts";
 import { normalName } from "../text/names.ts";
 import type { GroupReply, Link } from "./link.ts";
 import { allPages } from "./pages.ts";
-import type { Action, MemberInfo } from "./types.ts";
+import type { Action, BannedInfo, MemberInfo } from "./types.ts";
 
 /** Members, and whom an admin sees as banned. */
 interface Members {
   readonly members: MemberInfo[];
-  readonly banned: readonly { user: string; name: string }[];
+  readonly banned: readonly BannedInfo[];
 }
 
 /** Every page of `members`. @throws {Refusal} `not_member`; {Unreachable}; {BadReply} */
@@ -31,6 +31,11 @@ export async function readMembers(link: Link): Promise<Members> {
     all.push(...page.members);
   }
   return { members: all, banned: first?.banned ?? [] };
+}
+
+/** Whom an admin sees as banned: they come with the first of the members. Throws as the others do. */
+export async function readBanned(link: Link): Promise<readonly BannedInfo[]> {
+  return (await link.ask("members", {})).banned ?? [];
 }
 
 /** What the group is about: it comes with the first of its members. Throws as the others do. */

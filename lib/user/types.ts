@@ -55,6 +55,15 @@ export interface MemberInfo {
   readonly role: string;
   /** True if the member was heard within the last 15 s. */
   readonly present: boolean;
+  /** Until when an admin has muted the member, ms since 1970; 0: until that is taken back. */
+  readonly muted?: number;
+}
+
+/** Whom a group does not let back in. */
+export interface BannedInfo {
+  readonly user: string;
+  /** The name at the time of the ban. */
+  readonly name: string;
 }
 
 /** What is known of a group that is joined. */

@@ -13,7 +13,7 @@ import { GroupInvites } from "./invites.ts";
 import { joinGroup } from "./joining.ts";
 import type { Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
-import { readMembers, readTopic, toAct } from "./members.ts";
+import { readBanned, readMembers, readTopic, toAct } from "./members.ts";
 import { Outbox } from "./outbox.ts";
 import { readLog } from "./reading.ts";
 import { OwnName } from "./own_name.ts";
@@ -22,6 +22,7 @@ import { pinsOf } from "./registry_link.ts";
 import { trust } from "./trust.ts";
 import type {
   Action,
+  BannedInfo,
   Fingerprint,
   Flushed,
   FlushOptions,
@@ -307,6 +308,11 @@ export class User implements AsyncDisposable {
    */
   async members(target: string): Promise<MemberInfo[]> {
     return (await readMembers(this.#link(target))).members;
+  }
+
+  /** Who is banned, as admins are told; nobody to others. Throws as {@linkcode members} does. */
+  banned(target: string): Promise<readonly BannedInfo[]> {
+    return readBanned(this.#link(target));
   }
 
   /**

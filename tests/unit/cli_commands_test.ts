@@ -91,6 +91,7 @@ function fakeUser() {
     flush: [{ group: "Lab", sent: 1, refused: 0, waiting: 0 }],
     send: { mid: "m", seq: 2, at: 0, duplicate: false },
     members: [{ user: LAB.id, name: "bob", role: "member", present: true }],
+    banned: [{ user: LAB.id, name: "eve" }],
     act: 3,
     topic: "things",
     check: [LAB],

@@ -23,6 +23,15 @@ test("time: a clock time is today", () => {
   assert.equal(meant("9:57:15"), "2026-11-20T09:57:15.000Z");
 });
 
+test("time: today and yesterday begin with the day of the zone, and end with it", () => {
+  assert.equal(meant("today"), "2026-11-20T00:00:00.000Z");
+  assert.equal(meant("Yesterday", "Asia/Tokyo"), "2026-11-19T15:00:00.000Z");
+  assert.deepEqual(parseSpan("yesterday yesterday", NOW, "UTC"), {
+    since: Date.parse("2026-11-19T00:00:00.000Z"),
+    until: Date.parse("2026-11-19T23:59:59.999Z"),
+  });
+});
+
 test("time: today is the day of the zone", () => {
   // 22:57 UTC is the next day in Tokyo and the same day in New York.
   assert.equal(meant("00:30", "Asia/Tokyo"), "2026-11-20T15:30:00.000Z");
@@ -73,7 +82,7 @@ test("time: an hour that the clock skips is taken, not refused", () => {
 });
 
 test("time: anything else is refused with the forms that are understood", () => {
-  const bad = ["", "now", "yesterday", "25:00", "12:60", "12", "2026-13-01", "2026-02-30", "1.5h"];
+  const bad = ["", "now", "tomorrow", "25:00", "12:60", "12", "2026-13-01", "2026-02-30", "1.5h"];
   for (
     const typed of [...bad, "-5m", "15M", "12:00:00:00", "20.11.2026", "2026-11-20T25:00Z", "٣m"]
   ) {

@@ -42,7 +42,8 @@ interface Behind<A> {
   /** Fewest and most words. */
   readonly words: readonly [least: number, most: number];
   readonly options: readonly string[];
-  read(words: readonly string[], given: Given): A;
+  /** `usage` is that of the place where it was typed. */
+  read(words: readonly string[], given: Given, usage: string): A;
 }
 
 /** A row that takes a group, then words and options: `/NAME [G] …`, and `NAME G …` on a command line. */
@@ -51,6 +52,7 @@ function inGroup<A extends object>(
   { usage: [shown, example], takes = [], words: [least, most], options, read }: Behind<A>,
 ): Pick<Row<InGroup<A>, never>, "names" | "takes" | "most" | "prompt" | "once" | "options"> {
   const usage = `/${name} [G] ${shown}`.trimEnd();
+  const onceUsage = `${name} G ${shown}`.trimEnd();
   return {
     names: [name],
     takes: ["group", ...takes, "options"],
@@ -62,16 +64,16 @@ function inGroup<A extends object>(
         const { group, rest } = groupAndRest(typed, prompt);
         const given = readArgs(splitWords(rest), ADMIN_OPTIONS);
         refuseOthers(given, ADMIN_OPTIONS, options, { name, usage });
-        return { group, ...read(given.positionals, given) };
+        return { group, ...read(given.positionals, given, usage) };
       },
     },
     once: {
-      usage: `${name} G ${shown}`.trimEnd(),
+      usage: onceUsage,
       example: `${name} "Cool Group" ${example}`.trimEnd(),
       words: [least + 1, most + 1],
       read: ({ words: [group, ...words], given, joined }) => ({
         group: groupNamed(group, { joined }),
-        ...read(words, given),
+        ...read(words, given, onceUsage),
       }),
     },
     options,
@@ -189,9 +191,9 @@ export const actions: readonly Row<InGroup<{ readonly action: Action }>, number>
         takes: ["user", "role"],
         words: [1, most],
         options,
-        read(words, given) {
+        read(words, given, expected) {
           const [user, role] = words;
-          if (!user) throw new UsageError(`Cannot ${name}: expected ${name} G ${usage}`);
+          if (!user) throw new UsageError(`Cannot ${name}: expected ${expected}`);
           atMost(words, most);
           const time = valueOf(given, "for", parseDuration);
           return { action: { action: name, user, role: roleOf(role), for: time } };

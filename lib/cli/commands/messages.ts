@@ -1,7 +1,7 @@
 /** Commands that read and send: get_messages, follow, send_message. */
 
 import { UsageError } from "../../errors.ts";
-import { parseEnd, parseSpan, parseTime, readSpan } from "../../text/time.ts";
+import { formatLocal, parseEnd, parseSpan, parseTime, readSpan } from "../../text/time.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import type { ReadOptions, Receipt, SendOptions } from "../../user/types.ts";
 import { type Given, valueOf, wholeNumber } from "../args.ts";
@@ -40,8 +40,8 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
   help: "entries of a group's log",
   prompt: {
     usage: "/read [G] [FROM] [TO]",
-    example: "/read Cool Group 2h",
-    help: "messages, the last or of a time",
+    example: "/read yesterday yesterday, /read 2h, /read Cool Group 9:00 10:30",
+    help: "the last messages, all since FROM, or those from FROM to TO",
     read: groupAndTime,
   },
   once: {
@@ -87,15 +87,20 @@ export const read: Row<ReadingOnce, GroupEntry | Kept> = {
     return [...(isCut ? [{ remark: older }] : []), context.entry(group, found)];
   },
   end: (count, { prompt }, { group, range }) =>
-    prompt && count === 0
-      ? [{ remark: `${group.name} has no messages${range.since ? " since then" : ""}` }]
-      : [],
+    prompt && count === 0 ? [{ remark: `${group.name} has no messages${when(range)}` }] : [],
   page: ({ user, dated, marksRead }, { group, range, kept }, first) => {
     const { seq } = isKept(first) ? first.kept[0] : first;
     return historyOf(group, { user, dated, marksRead, kept, from: range.last ? undefined : seq });
   },
   json: (found) => (isKept(found) ? found.kept : [found]).map(entryFields),
 };
+
+function when({ since, until }: ReadOptions): string {
+  if (since === undefined) return "";
+  return until === undefined
+    ? " since then"
+    : ` between ${formatLocal(since)} and ${formatLocal(until)}`;
+}
 
 /** `[G] [FROM] [TO]`; without a time the last hundred for a person, all for a script. */
 function groupAndTime(rest: string, { known, joined, current, live }: AtPrompt): Reading {

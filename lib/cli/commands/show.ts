@@ -2,7 +2,7 @@
 
 import type { Listing } from "../../protocol/schema.ts";
 import { safeLine } from "../../text/filter.ts";
-import type { Fingerprint, JoinedGroup, MemberInfo } from "../../user/types.ts";
+import type { BannedInfo, Fingerprint, JoinedGroup, MemberInfo } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import { wholeNumber } from "../args.ts";
 import { type Entry, entryRows, familyRows, pageAbout, type Place } from "../help.ts";
@@ -89,7 +89,13 @@ export const groups: Row<void, readonly JoinedGroup[]> = {
   after: (prompt, joined) => joined.length > 0 ? prompt.remember(joined) : undefined,
 };
 
-export const members: Row<GroupRef, readonly MemberInfo[]> = {
+interface Everyone {
+  readonly members: readonly MemberInfo[];
+  /** Told to admins. */
+  readonly banned: readonly BannedInfo[];
+}
+
+export const members: Row<GroupRef, Everyone> = {
   names: ["members"],
   takes: ["group"],
   most: 1,
@@ -112,10 +118,19 @@ export const members: Row<GroupRef, readonly MemberInfo[]> = {
     read: ({ words: [group], joined }) => groupNamed(group, { joined, loosely: true }),
   },
   menu: { number: 7, text: "Members of a group", asks: [{ question: "Group", quoted: true }] },
-  run: ({ user }, { id }) => user.members(id),
-  text: (found, { style }) => found.map((one) => memberLine(one, style)),
-  json: (found) => found,
-  after: (prompt, found, group) => prompt.saw(group, found),
+  async run({ user }, { id }) {
+    const [members, banned] = await Promise.all([user.members(id), user.banned(id)]);
+    return { members, banned };
+  },
+  text: ({ members, banned }, { style }) => [
+    ...members.map((one) => memberLine(one, style)),
+    ...banned.map((one) => fullLabel(one) + paint(style, "gray", " (banned)")),
+  ],
+  json: ({ members, banned }) => [
+    ...members,
+    ...banned.map((one) => ({ ...one, banned: true })),
+  ],
+  after: (prompt, { members }, group) => prompt.saw(group, members),
 };
 
 export const fingerprint: Row<{ group: GroupRef; at?: number }, Fingerprint> = {

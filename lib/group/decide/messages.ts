@@ -8,7 +8,6 @@ import { type Batch, messageHash } from "../../protocol/batch.ts";
 import { MAX_BATCH_BYTES, MID_AHEAD } from "../../protocol/limits.ts";
 import type { Known, Reply } from "../request.ts";
 import type { Actor, Draft, GroupState } from "../state.ts";
-import { muteKey } from "../values.ts";
 import { authorOf, type Decide, requireMember } from "./decision.ts";
 
 /** Where messages stand: `count` of them from seq `from` on, in the order of the request. */
@@ -63,9 +62,9 @@ export const decideSend: Decide<"send"> = (state, request, seen, now) => {
 };
 
 /** How long a mute goes on, where it ends by itself. */
-function stillFor(until: string, now: number): string {
-  if (until === "0") return "";
-  const minutes = Math.ceil((Number(until) - now) / 60_000);
+function stillFor(until: number, now: number): string {
+  if (until === 0) return "";
+  const minutes = Math.ceil((until - now) / 60_000);
   return `, for ${
     minutes < 120 ? counted(minutes, "minute") : counted(Math.ceil(minutes / 60), "hour")
   } more`;
@@ -78,8 +77,8 @@ function requireVoice(state: GroupState, { user }: Actor, now: number): void {
       `Cannot send to "${state.name}": you are a reader; ask an admin to promote you`,
     );
   }
-  const until = state.values.get(muteKey(user));
-  if (until === undefined || (until !== "0" && Number(until) <= now)) return;
+  const until = state.values.mutedUntil(user, now);
+  if (until === undefined) return;
   throw new Refusal(
     "muted",
     `Cannot send to "${state.name}": an admin has muted you${stillFor(until, now)}`,
