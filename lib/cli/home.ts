@@ -3,6 +3,7 @@
  * the screens' own: profiles of `start`, the lines typed before.
  */
 
+import { existsSync } from "node:fs";
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -111,17 +112,37 @@ export interface Profile {
   readonly folder: string;
   /** What tells its user from the first one: `-2`, or empty. */
   readonly suffix: string;
+  /** Where its servers are: the home, whose registry others know, while nobody else has that. */
+  readonly servers: string;
   release(): void;
 }
 
 /** Holds a folder for this process; answers how to let go, undefined while another has it. */
 export type Hold = (folder: string) => Promise<(() => void) | undefined>;
 
-/** Takes the first free profile of a home, or the named one. @throws {FolderUnusable} */
-export async function takeProfile(home: string, hold: Hold, name?: string): Promise<Profile> {
+/** Whom a profile is wanted for. */
+export interface ProfileWish {
+  /** A profile of this name, in a folder of its own. */
+  readonly profile?: string | undefined;
+  /** The one whose user has this name, where it is free. */
+  readonly user?: string | undefined;
+  /** The name of a folder's user; undefined before its first use. */
+  nameOf?(folder: string): Promise<string | undefined>;
+}
+
+/**
+ * Takes the named profile of a home; else the free one that is the user's; else the first free one.
+ *
+ * @throws {FolderUnusable} none is free
+ */
+export async function takeProfile(
+  home: string,
+  hold: Hold,
+  { profile: name, user, nameOf }: ProfileWish = {},
+): Promise<Profile> {
   const take = async (folder: string, suffix: string): Promise<Profile | undefined> => {
     const release = await hold(folder);
-    return release && { folder, suffix, release };
+    return release && { folder, suffix, servers: folder, release };
   };
   if (name !== undefined) {
     const profile = await take(join(home, "profiles", encodeURIComponent(checkedName(name))), "");
@@ -130,12 +151,44 @@ export async function takeProfile(home: string, hold: Hold, name?: string): Prom
       `Cannot use the profile "${name}": another program uses it, choose another --profile`,
     );
   }
+  const nth = (n: number) =>
+    [n === 1 ? home : join(home, "profiles", String(n)), n === 1 ? "" : `-${n}`] as const;
+  if (user !== undefined && nameOf) {
+    for (let n = 1; n <= MOST && existsSync(nth(n)[0]); n++) {
+      if (!isSameName(await nameOf(nth(n)[0]), user)) continue;
+      const profile = await take(...nth(n));
+      const releaseHome = profile && await hold(home);
+      releaseHome?.();
+      if (profile) return releaseHome ? { ...profile, servers: home } : profile;
+    }
+  }
   for (let n = 1; n <= MOST; n++) {
-    const folder = n === 1 ? home : join(home, "profiles", String(n));
-    const profile = await take(folder, n === 1 ? "" : `-${n}`);
+    const profile = await take(...nth(n));
     if (profile) return profile;
   }
   throw new FolderUnusable(`Cannot start: all ${MOST} profiles of ${home} are in use`);
+}
+
+/** The users of a home's profiles that are free, in their order. */
+export async function freeUsers(
+  home: string,
+  hold: Hold,
+  nameOf: (folder: string) => Promise<string | undefined>,
+): Promise<string[]> {
+  const names: string[] = [];
+  for (let n = 1; n <= MOST; n++) {
+    const folder = n === 1 ? home : join(home, "profiles", String(n));
+    if (!existsSync(folder)) break;
+    const release = await hold(folder);
+    release?.();
+    const name = release && await nameOf(folder).catch(() => undefined);
+    if (name !== undefined) names.push(name);
+  }
+  return names;
+}
+
+function isSameName(kept: string | undefined, typed: string): boolean {
+  return kept?.toLowerCase() === typed.trim().toLowerCase();
 }
 
 /** Lines that are kept. */

@@ -8,13 +8,14 @@ import { shortKey } from "../identity/keys.ts";
 import { splitRegistry } from "../text/addresses.ts";
 import { counted } from "../text/counted.ts";
 import { safeLine } from "../text/filter.ts";
-import { checkedName } from "../text/names.ts";
+import { checkedName, typedName } from "../text/names.ts";
 import type { JoinedGroup } from "../user/types.ts";
 import type { User } from "../user/user.ts";
 import { atMost, columns, type Given, valueOf } from "./args.ts";
 import { elsewhere, nextSteps, summary } from "./background.ts";
+import { askKey } from "./console/key_question.ts";
 import { runPrompt, type RunPromptOptions, runScript } from "./console/run.ts";
-import { homeOption, keepLocalOf, takeProfile } from "./home.ts";
+import { freeUsers, homeOption, keepLocalOf, takeProfile } from "./home.ts";
 import { type Meeting, meetingOf, remember, runningIn } from "./meeting.ts";
 import type { Call, OpenUserOptions, UserDoors } from "./program.ts";
 import { notice } from "./render.ts";
@@ -29,7 +30,11 @@ export async function start(call: Call): Promise<number> {
   const { given, home, doors, output, run } = call;
   atMost(given.positionals, 1);
   if (given.flags.has("detach")) return await startInBackground(call);
-  const profile = await takeProfile(home, doors.hold, given.texts.get("profile"));
+  const profile = await takeProfile(home, doors.hold, {
+    profile: given.texts.get("profile"),
+    user: given.texts.get("name"),
+    nameOf: doors.keptName,
+  });
   run.onClose(() => profile.release());
   const { folder, suffix } = profile;
   const meeting = await meetingOf(call, folder);
@@ -37,14 +42,19 @@ export async function start(call: Call): Promise<number> {
   const where = { home: folder, registries, transport: given.texts.get("transport") };
 
   const name = await chosenName(call, folder, suffix);
-  const servers = await doors.servers({ ...where, host });
+  const servers = await doors.servers({ ...where, home: profile.servers, host });
   run.onClose(() => servers.close());
   const [opened, user] = await Promise.all([
     own === undefined ? undefined : registryAt(own, servers, call),
     openAs(name, { ...where, keepLocal: keepLocalOf(given) }, doors),
   ]);
   run.onClose(() => user.close());
-  const lobby = await lobbyAt(user, servers, meeting, () => runningIn([folder, home], doors));
+  const lobby = await lobbyAt(
+    user,
+    servers,
+    meeting,
+    () => runningIn([profile.servers, home], doors),
+  );
   const group = lobby && await user.join(lobby.address ?? LOBBY, lobby);
   await remember(meeting, folder, doors);
   const end = await endOf(servers);
@@ -59,6 +69,7 @@ export async function start(call: Call): Promise<number> {
     output,
     run,
     group: group?.id,
+    who: whoOne(call, user.name, await freeUsers(home, doors.hold, doors.keptName)),
     ...screenOptions(given),
     begin: group ? undefined : "list_groups",
     news: revived.then(({ groups, troubles }) => [
@@ -84,7 +95,7 @@ function howItIs({ meeting, opened, group, end }: {
   if (!opened) return `joined ${lobby} of the registry ${address}, which runs already${again}`;
   const registry = `registry ${address} (short key ${shortKey(opened.key)})`;
   const until = {
-    here: "run beside this prompt and end with it",
+    here: "run beside this window and end with it (start --detach lets them go on)",
     elsewhere: "run beside another prompt of this folder and end with that",
     background: "run in the background",
   }[end];
@@ -102,6 +113,14 @@ function namesakes(user: User, group: JoinedGroup | undefined): string[] {
     const which = `another ${LOBBY} that you are in, at ${address} (short key ${shortKey(key)})`;
     return `  ${which}, stays as it was: name it by its address`;
   });
+}
+
+/** Who one is, and how to be another; undefined where the folder has nobody else who is free. */
+function whoOne({ given, doors }: Call, name: string, others: readonly string[]) {
+  const [other] = others.filter((other) => other !== name);
+  if (other === undefined) return undefined;
+  const command = doors.typed(`start --name ${typedName(other)}${homeOption(given)}`);
+  return `you are ${safeLine(name)}; ${command} is ${safeLine(other)}`;
 }
 
 /** What others type to come, and where. */
@@ -286,32 +305,61 @@ export async function talk(
   const { doors: { ask, stdin } } = call;
   const { run: { signal }, ...rest } = options;
   if (!ask) return await runScript({ ...rest, lines: linesOf(stdin), signal });
-  const code = await runPrompt(options);
-  await askToStay(options, call);
-  return code;
+  let again: RunPromptOptions = options;
+  for (let asked = 0;; asked++) {
+    const { group } = await runPrompt(again);
+    if (!await isToStay(options, call, asked > 0)) return 0;
+    again = {
+      ...options,
+      group,
+      begin: undefined,
+      news: undefined,
+      who: undefined,
+      isBack: true,
+    };
+  }
 }
 
-/** Where others are in the groups that would end with this program, asks whether they are to. */
-async function askToStay(
-  { servers, user, output, run }: RunPromptOptions,
+/**
+ * Where others are in the groups that would end with this program, asks what is to come of them; true
+ * when the person goes back to the prompt.
+ *
+ * @param before it was asked before: Ctrl-C means it by now
+ */
+async function isToStay(
+  options: RunPromptOptions,
   call: Pick<Call, "given" | "doors">,
-): Promise<void> {
-  const { ask } = call.doors;
-  if (!ask || !servers.own || run.signal.aborted) return;
-  const { connected = 0, groups = [] } = await servers.look(user.id).catch(() => undefined) ?? {};
-  if (connected === 0) return;
-  const where = groups.filter(({ connected }) => connected > 0).map(({ name }) => safeLine(name));
-  const others = `${counted(connected, "other")} ${connected === 1 ? "is" : "are"}`;
-  const answer = await ask([{
-    text: `${others} in ${where.join(", ")} here: Enter ends it for them too, b lets it go on in ` +
-      "the background",
-    standard: "",
-    problem: (typed) => typed === "" || typed === "b" ? undefined : "expected Enter or b",
-  }]).catch(() => [""]); // Ctrl-C once more.
-  if (answer[0] !== "b") return;
+  before: boolean,
+): Promise<boolean> {
+  const { servers, output, run: { signal } } = options;
+  if (!servers.own || signal.aborted) return false;
+  const key = await askKey(leavingQuestion(options), {
+    style: output.style,
+    keys: new Map([
+      ["b", "background"],
+      ["e", "end"],
+      ...["enter", "n", "escape"].map((key) => [key, "stay"] as const),
+      ["ctrl-c", before ? "end" : "stay"],
+      ["ctrl-d", "end"],
+    ]),
+    end: "end",
+    signal,
+  });
+  if (key !== "background") return key === "stay";
   await servers.detach();
   const served = await servers.look();
   const text = `in the background: ${served ? summary(served) : "nothing"}`;
   const next = [...elsewhere(call, served ?? {}), ...nextSteps(call)];
   await output.print([notice(text, output.style), ...columns(next)].join("\n"));
+  return false;
+}
+
+/** Undefined where nobody else is there. */
+async function leavingQuestion({ servers, user }: RunPromptOptions): Promise<string | undefined> {
+  const { connected = 0, groups = [] } = await servers.look(user.id).catch(() => undefined) ?? {};
+  if (connected === 0) return undefined;
+  const where = groups.filter(({ connected }) => connected > 0).map(({ name }) => safeLine(name));
+  const others = `${counted(connected, "other")} ${connected === 1 ? "is" : "are"}`;
+  return `${others} in ${where.join(", ")} here, on servers that end with this window. ` +
+    "b: they go on in the background; e: they end, for the others too; Enter: back to the prompt";
 }

@@ -23,7 +23,7 @@ export interface Invite {
   readonly registry: string;
 }
 
-const SCHEME = "zgroup://";
+export const INVITE_SCHEME = "zgroup://";
 
 /**
  * `zgroup://HOST:PORT/NAME/ID/TOKEN/UNTIL/CHECK`, with `/REGISTRY/KEY` before the check where there is
@@ -32,7 +32,7 @@ const SCHEME = "zgroup://";
 export function encodeInvite({ id, name, address, token, until, registry }: Invite): string {
   const { address: at, key } = splitRegistry(registry) ?? {};
   const said = [
-    SCHEME + hostText(address),
+    INVITE_SCHEME + hostText(address),
     encodeURIComponent(name).replace(/[!'()*~]/g, escaped),
     Buffer.from(id.replaceAll("-", ""), "hex").toString("base64url"),
     token,
@@ -68,7 +68,7 @@ function addressOf(text: string): string {
 
 /** True if the text is meant as an invite. */
 export function looksLikeInvite(text: string): boolean {
-  return text.startsWith(SCHEME);
+  return text.startsWith(INVITE_SCHEME);
 }
 
 /** What an invite says; undefined when it is not a whole one. */
@@ -78,7 +78,7 @@ export function parseInvite(text: string): Invite | undefined {
   if (!looksLikeInvite(link) || link.length > MAX_LINK) return undefined;
   const end = link.lastIndexOf("/");
   if (checkOf(link.slice(0, end)) !== link.slice(end + 1)) return undefined;
-  const parts = link.slice(SCHEME.length, end).split("/");
+  const parts = link.slice(INVITE_SCHEME.length, end).split("/");
   if (parts.length !== 5 && parts.length !== 7) return undefined;
   const [at, named, hash, token, time, registryAt, registryKey] = parts;
   const registry = registryAt === undefined ? "" : `${addressOf(registryAt)}#${registryKey}`;

@@ -29,6 +29,8 @@ const KEYS = {
   backspace: "\x7f",
   "ctrl-c": "\x03",
   "ctrl-d": "\x04",
+  "ctrl-l": "\x0c",
+  escape: "\x1b",
   "ctrl-r": "\x12",
   "ctrl-z": "\x1a",
   "page-up": "\x1b[5~",
@@ -166,6 +168,13 @@ export class Terminal implements AsyncDisposable {
 
   press(...keys: (keyof typeof KEYS)[]): void {
     for (const key of keys) this.type(KEYS[key]);
+  }
+
+  /** Waits until the program has written this after `act`. */
+  async writes(act: () => void, what: RegExp, ms = SHOWN_WITHIN): Promise<void> {
+    const before = this.written.length;
+    act();
+    await this.#until(() => what.test(this.written.slice(before)), ms, `${what}`);
   }
 
   /** Types a line and Enter, and waits for what comes of it. */

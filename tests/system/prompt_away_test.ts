@@ -134,10 +134,22 @@ test(
         "/members Room",
         '\nFAILED: You are not a member of "Room": join_group Room first\n',
       );
+      await alice.enter("join_group Lab", "SUCCESS");
       await alice.enter("join_group Room", "* alice joined");
       await alice.line("Room>");
+      alice.type("founder is");
+      await alice.line("Room> founder is");
       await founder.act("Room", { action: "ban", user: "alice" });
-      await alice.shows("* Room: you are banned from it");
+      await alice.shows("* Room: you are banned from it\n* /switch G goes to another group");
+      // What was typed for one group never goes to another, or is a command, by itself.
+      await alice.line("zgroup> founder is");
+      await alice.enter(" so", /^FAILED: Cannot send this: you are in no group now; \/switch G/m);
+      await alice.line("zgroup> founder is so");
+      alice.press("ctrl-c");
+      await alice.line("zgroup>");
+      await alice.enter("/switch Lab", "* plain text goes to Lab now");
+      await alice.line("Lab>");
+      assert.doesNotMatch(alice.text, /alice: founder/);
       await alice.enter(
         "/members Room",
         'FAILED: Cannot do that in "Room": you are banned from it, until an admin lifts that',

@@ -22,6 +22,8 @@ test(
       await alice.line("Lab>");
       alice.type("half of a li");
       await alice.line("Lab> half of a li");
+      // deno-lint-ignore no-control-regex -- the screen is emptied
+      await alice.writes(() => alice.press("ctrl-l"), /\x1b\[H\x1b\[2JLab> half of a li$/);
       await bob.send("Lab", "a word");
       await alice.shows(/bob: a word\nLab> half of a li$/);
 
@@ -41,7 +43,7 @@ test(
       assert.equal(shown.split("half of a li").length, 2, "the line stands there once");
       alice.press("enter");
       await alice.shows(/alice: half of a line[^]*60 coluXmns\nLab>$/);
-      assert.deepEqual(alice.screen.strange, []);
+      assert.deepEqual(alice.screen.strange, ["\x1b[2J"], "of Ctrl-L");
     }),
 );
 

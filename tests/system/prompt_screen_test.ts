@@ -76,11 +76,11 @@ test(
         shell.type(", and its end");
         await shell.line("Lab> half of a line, and its end");
         shell.press("page-up");
-        await shell.line(/^Lab, .* q back$/);
+        await shell.line(/^q back, .* · Lab, /);
         shell.press("ctrl-z");
         await shell.line("shell$");
         shell.type("fg\r");
-        await shell.line(/^Lab, .* q back$/);
+        await shell.line(/^q back, .* · Lab, /);
         shell.type("q");
         await shell.line("Lab> half of a line, and its end");
         shell.press("ctrl-c", "ctrl-d");
@@ -136,7 +136,16 @@ test(
       const world = await PromptWorld.start(keep);
       const alice = await world.member("alice", { columns: 80 });
       const lines = Array.from({ length: 120 }, (_, i) => `line ${i + 1} ${"y".repeat(65)}`);
-      const question = "Send 120 lines (9 KB) as one message to Lab? y/N";
+      const question = "Send 120 lines (9 KB) as one message to Lab (y/N)?";
+      alice.type(`${lines.join("\n")}\n`);
+      await alice.line(question);
+      // Another paste is no answer: it means no, once, and nothing of either is lost.
+      alice.type("one more\nof two lines\n");
+      await alice.shows(/^121 lines pasted: Enter sends all with this one/m);
+      await alice.line("Lab> of two lines");
+      assert.equal(alice.text.split(question).length, 2);
+      alice.press("ctrl-c");
+      await alice.line("Lab>");
       alice.type(`${lines.join("\n")}\n`);
       await alice.line(question);
       alice.type("n\r");
@@ -200,7 +209,7 @@ test(
         bob.type("exit\r");
         await bob.end();
       });
-      const pager = / q back$/;
+      const pager = /^q back, /;
       const read = world.command("bob", "read", "Lab");
       const crashing = ours("tests/system/crashing_pager.ts");
       for (
@@ -249,38 +258,44 @@ test(
       alice.type("half ty");
       await alice.line("Lab> half ty");
       alice.press("page-up");
-      await alice.line(/^Lab, 2\S+ \S+ · 703 of 703 · b Space g G \/ n, q back$/);
+      await alice.line(/^q back, Page Up\/Down, \/ find, \? keys · Lab, 2\S+ \S+ · 703 of 703$/);
       assert.ok(alice.screen.isWhole);
       const rows = alice.text.split("\n");
       assert.equal(rows.length, 24);
       assert.match(rows[22], /message 700 of many$/);
       alice.press("page-up");
-      await alice.line(/ 681 of 703 /);
+      await alice.line(/ 681 of 703$/);
       alice.type("g");
-      await alice.line(/ 23 of 703 /);
+      await alice.line(/ 23 of 703$/);
       assert.match(alice.text, /^\* Lab was founded\n/);
       alice.type("/Message 30 \r");
       await alice.shows(/message 30 of many\n/);
       alice.type("  ");
-      await alice.line(/ 8\d of 703 /);
-      await alice.resize(50, 12);
-      await alice.line(/^Lab, .*…$/);
+      await alice.line(/ 8\d of 703$/);
+      await alice.resize(40, 12);
+      await alice.line(/^q back, Page Up\/Down, \/ find, \? keys/);
+      alice.type("?");
+      await alice.shows(/^Page Up, b: a screen back; Page Down,\n {2}Space: [^]*Any key: back/m);
+      alice.type("h"); // Whatever it is.
+      await alice.hides("Any key");
       await alice.resize(80, 24);
-      await alice.line(/ q back$/);
+      await alice.line(/ 8\d of 703$/);
       await bob.send("Lab", "while alice reads");
       alice.type("G");
-      await alice.shows(/bob: while alice reads\nLab, .* 704 of 704/);
+      await alice.shows(/bob: while alice reads\nq back, .* 704 of 704/);
       await bob.send("Lab", "and once more");
-      await alice.shows(/bob: and once more\nLab, .* 705 of 705/);
+      await alice.shows(/bob: and once more\nq back, .* 705 of 705/);
       alice.press("page-down");
       await alice.line("Lab> half ty");
       assert.ok(!alice.screen.isWhole);
       assert.match(alice.text, /while alice reads\n.*and once more\nLab> half ty$/);
       alice.press("ctrl-c");
+      await alice.enter("here again", "alice: here again");
+      assert.equal(alice.text.match(/^— .* —$/gm)?.length ?? 0, 1, "the day is told once");
 
       // More than a screen goes there by itself, at once too; what fits is printed.
       alice.type("get_messages\r");
-      await alice.line(/ 705 of 705 · b Space/);
+      await alice.line(/^q back, .* 706 of 706$/);
       alice.press("ctrl-c");
       await alice.line("Lab>");
       alice.type("exit\r");
@@ -288,7 +303,7 @@ test(
       const once = keep(
         new Terminal(world.command("alice", "read", "Lab"), { columns: 80, rows: 24 }),
       );
-      await once.line(/^Lab, .* 23 of 705 · b Space/);
+      await once.line(/^q back, .*Lab, .* 23 of 706$/);
       once.type("q");
       assert.equal(await once.end(), 0);
       const short = keep(new Terminal(world.command("alice", "read", "Lab", "--last", "5")));
@@ -298,10 +313,36 @@ test(
         new Terminal(world.command("alice", "read", "Lab"), { env: { TERM: "dumb" } }),
       );
       assert.equal(await dumb.end(), 0);
-      assert.equal(dumb.text.split("\n").length, 705);
+      assert.equal(dumb.text.split("\n").length, 706);
       const piped = keep(new Process(world.command("alice", "read", "Lab", "--json")));
       assert.equal((await piped.end(20_000)).code, 0);
-      assert.equal(piped.output.trimEnd().split("\n").length, 705);
+      assert.equal(piped.output.trimEnd().split("\n").length, 706);
       for (const { screen } of [alice, once, short]) assert.deepEqual(screen.strange, []);
+    }),
+);
+
+test(
+  "prompt: a command that is pasted in pieces with a link runs, and is never published unasked",
+  { skip },
+  () =>
+    closing(async (keep) => {
+      const world = await PromptWorld.start(keep);
+      const alice = await world.member("alice", { columns: 400 });
+      await alice.enter("create_group Secret --private", "SUCCESS");
+      await alice.line("Secret>");
+      const shown = await alice.enter("invite", /zgroup:\/\/\S+/);
+      const [link] = /zgroup:\/\/\S+/.exec(shown)!;
+      const bob = await world.member("bob");
+      bob.type(`/join ${link.slice(0, 30)}\n${link.slice(30, 60)}\n${link.slice(60)}`);
+      await bob.shows(link.slice(-8));
+      bob.press("enter");
+      await bob.line("Secret>");
+      await bob.enter("/switch Lab", "* plain text goes to Lab now");
+      bob.type(`/join ${link.slice(0, 30)}\nas alice said\n`);
+      await bob.line("The first line is a command. Send all 2 as one message to Lab (y/N)?");
+      bob.type("n\r");
+      await bob.line("Lab> as alice said");
+      assert.doesNotMatch(bob.text, /bob: /);
+      assert.deepEqual(bob.screen.strange, []);
     }),
 );

@@ -55,6 +55,7 @@ test(
         /^— new —\n\[.*\] bob: mail alice@.*\n@ \[[\d:]{8}\] bob: hello @Alice, look\n\[.*\] bob: that is all\nTeam Room>$/m,
       );
       assert.equal(shown.split("* Team Room was founded").length, 3, "ten entries are shown");
+      assert.doesNotMatch(shown, /missed|Page Up shows more/, "there is room for all");
       assert.equal(shown.match(new RegExp(DAY, "gm"))?.length, 1, "the day is told once");
       assert.match(shown, new RegExp(`^— ${formatDay(Date.now())} —$`, "m"));
       alice.press("tab");

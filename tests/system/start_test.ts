@@ -72,10 +72,10 @@ test("start: who leaves others behind is asked, and the servers go on in the bac
     await world.guest("carol");
     alice.type("exit\r");
     await alice.shows(
-      "2 others are in Lobby here: Enter ends it for them too, b lets it go on in the background",
+      /2 others are in Lobby here, on[^]*b: they go[^]*e: they end[^]*to the prompt$/,
     );
-    await alice.enter("x", "expected Enter or b");
-    await alice.enter("b", /^\* in the background: registry \S+, Lobby \S+$/m);
+    alice.type("xb");
+    await alice.shows(/^\* in the background: registry \S+, Lobby \S+$/m);
     assert.equal(await alice.end(), 0);
     assert.match(alice.text, /to end it +\S.* stop --home /);
     assert.equal((await world.status()).background, true);
@@ -104,25 +104,49 @@ test("start: servers of a terminal are let go by --detach alone, and ended by st
     await world.guest("bob");
     alice.press("ctrl-d");
     assert.equal(await alice.end(), 0);
-    assert.doesNotMatch(alice.text, /here: Enter/);
+    assert.doesNotMatch(alice.text, / here, on servers/);
     const { background, groups } = await world.status();
     assert.deepEqual([background, groups.map(({ connected }) => connected)], [true, [1]]);
     await world.run(["stop"]);
     assert.equal((await world.status()).running, false);
   }));
 
-test("start: Ctrl-C twice, or Enter, ends the servers although others are in them", {
+test("start: who would end servers with others in them can go back, or means it", {
   skip,
 }, () =>
   closing(async (keep) => {
     const world = await StartWorld.open(keep);
-    for (const key of ["ctrl-c", "enter"] as const) {
+    for (const end of ["e", "ctrl-d", "ctrl-c"] as const) {
       const alice = await world.person("alice");
       const bob = await world.guest("bob");
-      alice.press("ctrl-c");
-      await alice.shows("1 other is in Lobby here: ");
-      alice.press(key);
+      const asked = async () => {
+        const question = / here,\s+on\s+servers[^]*?back\s+to\s+the\s+prompt/;
+        await alice.showsNext(() => alice.press("ctrl-c"), question);
+      };
+      await asked();
+      if (end === "e") {
+        for (const key of ["enter", "escape"] as const) {
+          alice.press(key);
+          await alice.line("Lobby>");
+          await asked();
+        }
+        alice.type("n");
+        await alice.line("Lobby>");
+        await alice.enter("still here", "alice: still here");
+        await alice.resize(40, 24);
+        await asked();
+        const words = alice.text.slice(alice.text.lastIndexOf("1 other is"));
+        assert.ok(words.split("\n").every((row) => row.length <= 40), words);
+        assert.equal(words.match(/\b(background|servers)\b/g)?.length, 2);
+        alice.type("e");
+      } else {
+        alice.press("ctrl-c"); // Back to the prompt, once.
+        await alice.line("Lobby>");
+        await asked();
+        alice.press(end);
+      }
       assert.equal(await alice.end(), 0);
+      assert.ok(alice.written.endsWith("\r\n"), "what comes next begins a line");
       await serversEnded(world.home);
       await bob.close();
     }
@@ -342,5 +366,17 @@ test(
       const again = world.start(...world.port);
       await again.shows(/you +alice/);
       assert.doesNotMatch(again.text, /Your name/);
+      await again.shows(
+        new RegExp(
+          `^\\* you are alice; [^]*start\\s+--name\\s+${name}-2[^]*\\s+is\\s+${name}-2$`,
+          "m",
+        ),
+      );
+      again.press("ctrl-d");
+      assert.equal(await again.end(), 0);
+      // Whoever opens the first window is who is named.
+      const other = world.start("--name", `${name}-2`, ...world.port);
+      await other.shows(/^\* you are [^]*--name\s+alice[^]*\s+is\s+alice$/m);
+      assert.match(other.text, new RegExp(`you +${name}-2#`));
     }),
 );

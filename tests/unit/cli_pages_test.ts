@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HELD, marked, PageView } from "../../lib/cli/console/page_view.ts";
 import { Pager } from "../../lib/cli/console/pager.ts";
-import { pasteQuestion, tooLong } from "../../lib/cli/console/paste.ts";
+import { pasteQuestion, tooLong, withWholeLink } from "../../lib/cli/console/paste.ts";
 import type { GroupEntry } from "../../lib/protocol/batch.ts";
 import type { Style } from "../../lib/cli/render.ts";
 
@@ -130,7 +130,7 @@ test("Page Down at the end leaves, though it is pressed while what is newer is a
     const whole = { takeWhole: () => {}, giveBack: () => {} };
     const terminal = { write, size, stop: () => "", ...whole };
     const pager = new Pager(source, terminal, { colour: false } as Style);
-    await shows("· b Space");
+    await shows("q back, Page Up/Down");
     // A second one comes while the first is asked for, so that there may be another.
     pager.arrived();
     await asked.promise;
@@ -150,14 +150,24 @@ test("a paste is asked about above 50 lines or 8 KB, and refused above 64 KB", (
   assert.equal(pasteQuestion(lines(50), "Lab"), undefined);
   assert.equal(
     pasteQuestion(lines(51), "Lab"),
-    "Send 51 lines (1 KB) as one message to Lab? y/N ",
+    "Send 51 lines (1 KB) as one message to Lab (y/N)? ",
   );
   assert.equal(
     pasteQuestion(lines(120, 75), "Lab"),
-    "Send 120 lines (9 KB) as one message to Lab? y/N ",
+    "Send 120 lines (9 KB) as one message to Lab (y/N)? ",
   );
   assert.equal(pasteQuestion(lines(1, 9_000), "Lab"), undefined, "one line is seen before Enter");
   assert.equal(tooLong(lines(1, 65_536)), undefined);
   assert.match(tooLong(lines(1, 65_537))!, /^Cannot send 65 KB as one message: 65,536 bytes is/);
   assert.match(tooLong(["漢".repeat(21_846)])!, /^Cannot send 65 KB/);
+});
+
+test("a link that was cut into lines is one again behind its command, and nothing else is", () => {
+  const link = ["zgroup://127.0.0.1:5560/Lab/ab", "cd", "ef/0"];
+  const whole = "/join zgroup://127.0.0.1:5560/Lab/abcdef/0";
+  assert.deepEqual(withWholeLink([`/join ${link[0]}`, `  ${link[1]}`, link[2], ""]), [whole]);
+  assert.deepEqual(withWholeLink(["/join", ...link]), [whole]);
+  for (const lines of [["/join", "Lab"], ["/join", "see:", ...link], [...link, "and more"]]) {
+    assert.deepEqual(withWholeLink(lines), lines);
+  }
 });

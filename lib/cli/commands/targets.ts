@@ -226,3 +226,9 @@ export function longest(text: string, names: readonly string[]): string | undefi
   const exact = (name: string) => text.startsWith(name) ? 1 : 0;
   return names.filter(fits).sort((a, b) => b.length - a.length || exact(b) - exact(a))[0];
 }
+
+/** What somebody who was put out of a group is told, by the code of the refusal. */
+export const PUT_OUT: Readonly<Record<string, string>> = {
+  not_member: "you are no member any more",
+  banned: "you are banned from it",
+};

@@ -249,11 +249,14 @@ export class Console implements Screen {
     this.#held = text && this.#editor.text !== "" ? lines : [];
     this.#bottom.hide();
     // A text is shown again as a message.
+    const isPaste = this.#burstAnswers && this.#questions.isYesOrNo && lines.length > 1;
     if (!text && !this.#terminal.dumb) {
-      this.#terminal.write(lines.map((line) => `${this.#label()}${line}\n`).join(""));
+      const echoed = isPaste ? [""] : lines;
+      this.#terminal.write(echoed.map((line) => `${this.#label()}${line}\n`).join(""));
     }
     this.#burst = [];
-    if (this.#burstAnswers) this.#questions.answer(lines);
+    if (isPaste) this.restore(lines); // It is no answer: it means no, and stands in the line again.
+    if (this.#burstAnswers) this.#questions.answer(isPaste ? undefined : lines);
     else if (this.#held.length === 0) this.#give(lines);
     this.#printLatest();
     this.#draw();
@@ -303,6 +306,7 @@ export class Console implements Screen {
   #clear(): void {
     this.#bottom.forget();
     this.#terminal.write("\x1b[H\x1b[2J");
+    this.#draw();
   }
 
   #complete(): void {

@@ -1,7 +1,7 @@
 /** What the groups say, as one person's screen shows it: the current one's entries, what is new elsewhere. */
 
 import type { GroupEntry } from "../../protocol/batch.ts";
-import type { MemberInfo } from "../../user/types.ts";
+import type { JoinedGroup, MemberInfo } from "../../user/types.ts";
 import type { User } from "../../user/user.ts";
 import type { GroupRef } from "../commands/targets.ts";
 import { People } from "../people.ts";
@@ -9,7 +9,7 @@ import { dayLine, entryLine, newLine } from "../render.ts";
 import type { Alerts } from "./alert.ts";
 import { type Mentionable, mentions } from "./mentions.ts";
 import type { Screen } from "./screen.ts";
-import { type Judged, View } from "./views.ts";
+import { type Elsewhere, type Judged, View } from "./views.ts";
 
 /** Fewest entries of a group that are shown when somebody goes there. */
 const LAST = 10;
@@ -67,6 +67,23 @@ export class Conversations {
 
   view({ id }: GroupRef): Readonly<Pick<View, "isLoaded" | "unread" | "mentions">> {
     return this.#view(id);
+  }
+
+  /** What the groups have that are not the current one. */
+  elsewhere(): Elsewhere[] {
+    const others = this.#options.user.joined().filter(({ id }) => id !== this.#current);
+    return others.map((group) => {
+      const { unread, mentions } = this.view(group);
+      return { name: group.name, unread, mentions };
+    });
+  }
+
+  /** The next group, behind the current one, that has something unread. */
+  nextUnread(): JoinedGroup | undefined {
+    const groups = this.#options.user.joined();
+    const here = groups.findIndex(({ id }) => id === this.#current);
+    return [...groups.slice(here + 1), ...groups.slice(0, Math.max(here, 0))]
+      .find((group) => this.view(group).unread > 0);
   }
 
   /** Goes to a group, and shows its end as far as it is here. */
@@ -133,11 +150,6 @@ export class Conversations {
       shown = this.#day = day;
       return isNew ? `${day}\n${line}` : line;
     };
-  }
-
-  /** Another history takes the screen: the next entry says its day again. */
-  turnPage(): void {
-    this.#day = "";
   }
 
   /** An entry that comes below those that the screen shows. */

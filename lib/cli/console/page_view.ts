@@ -1,6 +1,6 @@
 /** The rows of a history around where one is, of which a pager shows a screen. Pure. */
 
-import { cutRows } from "../../text/width.ts";
+import { cutRows, foldedRows } from "../../text/width.ts";
 
 /** Entries that are held; what is farthest from the screen goes first. */
 export const HELD = 2_000;
@@ -148,7 +148,8 @@ export class PageView<E extends Placed> {
   }
 
   #rowsOf(entry: E): Row<E>[] {
-    return this.#linesOf(entry).split("\n").flatMap((line) => cutRows(line, this.#columns))
+    return this.#linesOf(entry).split("\n").flatMap((line) => foldedRows(line, this.#columns))
+      .flatMap((row) => cutRows(row, this.#columns))
       .map((text) => ({ text, entry }));
   }
 }

@@ -5,7 +5,7 @@ import { sentence } from "../../errors.ts";
 import type { GroupEntry } from "../../protocol/batch.ts";
 import { formatLocal } from "../../text/time.ts";
 import { safeLine } from "../../text/filter.ts";
-import { displayWidth, truncate } from "../../text/width.ts";
+import { displayWidth, foldedRows, truncate } from "../../text/width.ts";
 import type { ReadOptions } from "../../user/types.ts";
 import type { Style } from "../render.ts";
 import type { Key } from "./keys.ts";
@@ -59,6 +59,8 @@ export class Pager {
   /** What is typed behind `/`. */
   #typed: string | undefined;
   #words = "";
+  /** The keys are shown, until the next one. */
+  #helps = false;
   /** It has the screen; not while the job is stopped. */
   #shown = false;
   #closed = false;
@@ -88,6 +90,10 @@ export class Pager {
     if (this.#closed) return;
     this.#said = "";
     this.#leaving = false;
+    if (this.#helps) {
+      this.#helps = false;
+      return this.redraw();
+    }
     const names = "name" in key ? [key.name] : [...key.text];
     for (const name of names) {
       if (this.#typed === undefined) this.#move(name);
@@ -115,15 +121,17 @@ export class Pager {
 
   redraw(): void {
     if (!this.#shown) return;
-    const { columns, rows } = this.#terminal.size;
-    const height = Math.max(1, rows - 1);
+    const { columns, rows: all } = this.#terminal.size;
+    const height = Math.max(1, all - 1);
     this.#view.resize(columns, height);
     const { visible } = this.#view;
     const newest = visible.at(-1)?.entry;
     if (newest && newest.seq > (this.#newest?.seq ?? 0)) this.#newest = newest;
     // What is shorter than the screen stands at its bottom, as at the prompt.
-    const empty = Array<string>(height - visible.length).fill("");
-    const shown = [...empty, ...visible.map(({ text }) => marked(text, this.#words))];
+    const rows = this.#helps
+      ? KEYS.flatMap((line) => foldedRows(line, columns)).slice(0, height)
+      : visible.map(({ text }) => marked(text, this.#words));
+    const shown = [...Array<string>(height - rows.length).fill(""), ...rows];
     const status = this.#typed === undefined ? this.#status() : `/${this.#typed}`;
     const line = truncate(status, columns - 1);
     const cursor = this.#typed === undefined ? "\x1b[?25l" : "\x1b[?25h";
@@ -142,8 +150,8 @@ export class Pager {
       : this.#endHeld
       ? " · no messages"
       : "";
-    const note = this.#said || (this.#loading ? "loading …" : KEYS_HELP);
-    return `${safeLine(this.#source.title)}${where} · ${note}`;
+    const note = this.#said || (this.#loading ? "loading …" : NEXT_KEYS);
+    return `q back, ${note} · ${safeLine(this.#source.title)}${where}`;
   }
 
   #move(name: string): void {
@@ -155,6 +163,7 @@ export class Pager {
     } else if (["home", "g", "<"].includes(name)) this.#go("start");
     else if (["end", "G", ">"].includes(name)) this.#go("end");
     else if (name === "/") this.#typed = "";
+    else if (name === "?" || name === "h") this.#helps = true;
     else if (name === "n") this.#find(-1);
     else if (name === "N") this.#find(1);
     else if (name === "ctrl-z") this.#stop();
@@ -300,7 +309,18 @@ export class Pager {
   }
 }
 
-const KEYS_HELP = "b Space g G / n, q back";
+/** What stands on the bottom line. */
+const NEXT_KEYS = "Page Up/Down, / find, ? keys";
+
+/** What `?` shows. */
+const KEYS = [
+  "Page Up, b: a screen back; Page Down, Space: a screen on, at the end back to the prompt",
+  "Up, k, Down, j, Enter: a row; u, d: half a screen",
+  "Home, g: the first message; End, G: the last",
+  "/ and words: finds them; n finds older ones, N newer ones",
+  "q, Escape: back",
+  "Any key: back to the messages",
+];
 
 /** What a key moves, in screens; a row where it is less than one. */
 const MOVES: ReadonlyMap<string, number> = new Map([

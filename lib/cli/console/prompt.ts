@@ -15,19 +15,18 @@ import {
 import { promptHelp } from "../commands/show.ts";
 import { PROMPT_COMMANDS } from "../commands/table.ts";
 import { historyOf } from "../commands/history.ts";
-import { type GroupRef, type Known, targetOf, whyOut } from "../commands/targets.ts";
+import { type GroupRef, type Known, PUT_OUT, targetOf, whyOut } from "../commands/targets.ts";
 import { explain, explainSend, failed, notice, PROMPT_WORDS } from "../render.ts";
 import type { Servers } from "../servers.ts";
 import { Absences } from "./absences.ts";
 import type { Alerts } from "./alert.ts";
 import { Conversations } from "./conversations.ts";
 import type { Mentionable } from "./mentions.ts";
-import type { PageSource } from "./pager.ts";
 import type { Screen } from "./screen.ts";
 import { Pending } from "./pending.ts";
 import { type Running, Runs, unlessStopped } from "./turns.ts";
 import { Typing } from "./typing.ts";
-import { type Elsewhere, promptLabel, unreadText } from "./views.ts";
+import { promptLabel, unreadText } from "./views.ts";
 import { Watches } from "./watches.ts";
 
 export interface PromptOptions {
@@ -65,6 +64,7 @@ export class Prompt implements AtPrompt {
   #waiting: readonly string[] = [];
   #ended = false;
   #current: string | undefined;
+  #isOut = false;
   #names: readonly string[] = [];
 
   constructor({ user, home, screen, servers, signal, all = false, alerts }: PromptOptions) {
@@ -89,7 +89,7 @@ export class Prompt implements AtPrompt {
         get rows() {
           return (screen.rows ?? 24) - 2;
         },
-        page: (source) => this.#page(source),
+        page: screen.page,
       },
     };
     const [print, say] = [(text: string) => this.print(text), (text: string) => this.say(text)];
@@ -105,15 +105,10 @@ export class Prompt implements AtPrompt {
       mayTake: ({ author }) => author === this.user.id ? this.#runs.last?.settled : undefined,
       came: (group, entry) => this.#came(group, entry),
       failed: (group, error) => {
-        const member = this.joined.some(({ id }) => id === group.id);
-        const code = !member && error instanceof Refusal ? error.code : undefined;
-        const why = code === "not_member"
-          ? "you are no member any more"
-          : code === "banned"
-          ? "you are banned from it"
-          : this.#why(error, group.name);
-        this.say(`${group.name}: ${why}`);
-        if (!member) this.left(group); // What is typed goes elsewhere.
+        const isMember = this.joined.some(({ id }) => id === group.id);
+        const out = error instanceof Refusal ? PUT_OUT[error.code] : undefined;
+        this.say(`${group.name}: ${out ?? this.#why(error, group.name)}`);
+        if (out || !isMember) this.#putOut(group);
       },
     });
     const off = user.on((event) => this.#event(event));
@@ -144,6 +139,11 @@ export class Prompt implements AtPrompt {
 
   get current(): JoinedGroup | undefined {
     return this.joined.find(({ id }) => id === this.#current);
+  }
+
+  /** The person was put out of the current group, and has gone to no other. */
+  get isOut(): boolean {
+    return this.#isOut && !this.current;
   }
 
   get known(): Known {
@@ -245,15 +245,11 @@ export class Prompt implements AtPrompt {
   async page(): Promise<void> {
     const group = this.current;
     if (!group) return this.say("you are in no group: join_group G shows its history here");
-    await this.#page(historyOf(group, this.#context));
-  }
-
-  async #page(source: PageSource): Promise<void> {
-    this.#conversations.turnPage();
-    await this.screen.page?.(source);
+    await this.screen.page?.(historyOf(group, this.#context));
   }
 
   switchTo(group: JoinedGroup | undefined): void {
+    this.#isOut = false;
     this.#current = group?.id;
     this.#conversations.goTo(group);
     this.refresh();
@@ -267,17 +263,14 @@ export class Prompt implements AtPrompt {
 
   /** The next group, behind the current one, that has something unread. */
   goToUnread(): void {
-    const groups = this.joined;
-    const here = groups.findIndex(({ id }) => id === this.#current);
-    const next = [...groups.slice(here + 1), ...groups.slice(0, Math.max(here, 0))]
-      .find((group) => this.#conversations.view(group).unread > 0);
+    const next = this.#conversations.nextUnread();
     if (next) this.goTo(next);
     else this.say("nothing is unread");
   }
 
   /** Says once what is unread elsewhere. */
   tellUnread(): void {
-    const unread = unreadText(this.#elsewhere());
+    const unread = unreadText(this.#conversations.elsewhere());
     if (unread !== "") this.say(`unread: ${unread}; Tab on an empty line goes there`);
   }
 
@@ -288,13 +281,26 @@ export class Prompt implements AtPrompt {
 
   /** After leaving: no more of its messages, and another current group if it was that one. */
   left(group: GroupRef): void {
-    this.#watches.stop(group.id);
-    this.#conversations.forget(group);
-    this.#pending.drop((item) => item.group === group.id);
+    this.#forget(group);
     const [first] = this.joined;
     if (this.#current !== group.id) this.refresh();
     else if (first && this.live) this.goTo(first);
     else this.switchTo(first);
+  }
+
+  /** What was typed for this group goes to no other by itself. */
+  #putOut(group: GroupRef): void {
+    this.#forget(group);
+    if (this.#current !== group.id) return this.refresh();
+    this.switchTo(undefined);
+    this.#isOut = true;
+    if (this.joined.length > 0) this.say("/switch G goes to another group");
+  }
+
+  #forget(group: GroupRef): void {
+    this.#watches.stop(group.id);
+    this.#conversations.forget(group);
+    this.#pending.drop((item) => item.group === group.id);
   }
 
   say(text: string): void {
@@ -339,21 +345,15 @@ export class Prompt implements AtPrompt {
   /** Draws status and prompt again. */
   refresh(): void {
     const { current, screen } = this;
-    screen.prompt(promptLabel(current?.name, this.#elsewhere(), screen.style.columns));
+    screen.prompt(
+      promptLabel(current?.name, this.#conversations.elsewhere(), screen.style.columns),
+    );
     screen.status([
       ...this.#pending.lines(),
       ...[this.#typing.line(current?.name) ?? []].flat(),
       ...[this.#runs.line ?? []].flat(),
       ...this.#waiting.map((line) => `… ${safeLine(line)} (waits)`),
     ]);
-  }
-
-  /** What the other groups have. */
-  #elsewhere(): Elsewhere[] {
-    return this.joined.filter(({ id }) => id !== this.#current).map((group) => {
-      const { unread, mentions } = this.#conversations.view(group);
-      return { name: group.name, unread, mentions };
-    });
   }
 
   #caughtUp(group: JoinedGroup, entries: readonly GroupEntry[], fresh: number): void {

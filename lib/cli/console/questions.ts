@@ -24,6 +24,11 @@ export class Questions {
     this.#changed = changed;
   }
 
+  /** Whether the one that is shown is answered by `y` or `n`. */
+  get isYesOrNo(): boolean {
+    return /\(y\/N\)\?\s*$/.test(this.open ?? "");
+  }
+
   /** The next line, or the lines of a paste; undefined where the person gives none. */
   ask(question: string): Promise<Answer> {
     const answer = this.#answered.then(async () => {

@@ -17,7 +17,7 @@ import type { Output } from "../streams.ts";
 import { Alerts } from "./alert.ts";
 import { Console, type Shortcut } from "./console.ts";
 import { completions, type Line, readLine } from "./line.ts";
-import { pasteQuestion, tooLong } from "./paste.ts";
+import { commandQuestion, pasteQuestion, tooLong, withWholeLink } from "./paste.ts";
 import { Prompt } from "./prompt.ts";
 import type { Screen } from "./screen.ts";
 import { type Pace, type Turn, Turns } from "./turns.ts";
@@ -30,6 +30,10 @@ export interface RunPromptOptions {
   readonly run: Run;
   /** A joined group to begin in; default the first, and none in a script. */
   readonly group?: string | undefined;
+  /** The person went back to the prompt: who one is was said. */
+  readonly isBack?: boolean;
+  /** Who one is here, where that may be another one than meant: stands last before the prompt. */
+  readonly who?: string | undefined;
   /** A line that is run first. */
   readonly begin?: string | undefined;
   /** Remarks that come later. */
@@ -47,8 +51,8 @@ export interface RunPromptOptions {
 /** How long the groups have at the start to say what is unread, ms. */
 const UNREAD_WITHIN = 2_000;
 
-/** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the exit code. */
-export async function runPrompt(options: RunPromptOptions): Promise<number> {
+/** Runs the prompt until `exit`, Ctrl-D or Ctrl-C; the group in which the person was. */
+export async function runPrompt(options: RunPromptOptions): Promise<{ readonly group?: string }> {
   const { user, home, servers, output, run, all, bell = true } = options;
   const stop = new AbortController();
   run.onClose(() => stop.abort());
@@ -82,13 +86,14 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
   });
 
   const joined = user.joined();
-  screen.print(firstScreen(user, output.style));
+  if (!options.isBack) screen.print(firstScreen(user, output.style));
   prompt.switchTo(joined.find(({ id }) => id === options.group) ?? joined[0]);
   prompt.remember(joined);
   screen.open();
   for (const { name, waiting } of joined) {
     if (waiting > 0) prompt.say(`${name}: ${counted(waiting, "message")} not sent yet`);
   }
+  if (options.who !== undefined) prompt.say(options.who);
   const shown = Promise.all(joined.map((group) => prompt.watch(group)));
   void Promise.race([shown, pause(UNREAD_WITHIN)]).then(() => prompt.tellUnread());
   void listed(prompt);
@@ -100,14 +105,14 @@ export async function runPrompt(options: RunPromptOptions): Promise<number> {
     prompt.over,
     screen.interrupted,
   ]);
-  const waiting = unsent(user);
+  const [waiting, group] = [unsent(user), prompt.current?.id];
   stop.abort();
   screen.close();
   if (waiting > 0) {
     await output.print(`* ${counted(waiting, "message")} not sent yet: kept for the next time`);
   }
   for (const line of turns.waiting) await output.print(`* not sent: ${safeLine(line)}`);
-  return 0;
+  return { ...(group !== undefined && { group }) };
 }
 
 function pause(ms: number): Promise<void> {
@@ -117,9 +122,16 @@ function pause(ms: number): Promise<void> {
 /** Hands what is typed on until there is no more; what it does goes on beside what is typed next. */
 async function takeTyped(prompt: Prompt, screen: Console, turns: Turns, yes = false) {
   for (let typed = await screen.take(); typed !== undefined; typed = await screen.take()) {
-    if (await mayRun(prompt, screen, typed, yes)) turns.take(typed, paceOf(prompt, typed));
+    const lines = beginsAsCommand(prompt, typed) ? withWholeLink(typed) : typed;
+    if (await mayRun(prompt, screen, lines, yes)) turns.take(lines, paceOf(prompt, lines));
     else screen.restore(typed);
   }
+}
+
+/** Whether these are several lines for one text of which the first alone is a command. */
+function beginsAsCommand(prompt: Prompt, lines: readonly string[]): boolean {
+  return isPastedText(prompt, lines) &&
+    (lines[0].startsWith("/") || understand(prompt, lines[0]).kind === "command");
 }
 
 /** How typed lines run. Lines that were pasted as commands come before what is typed after them. */
@@ -172,12 +184,29 @@ function unsent(user: User): number {
 /** Whether what was typed may go out; false for a text that is too long, or that nobody meant. */
 async function mayRun(prompt: Prompt, screen: Console, lines: readonly string[], yes: boolean) {
   const group = prompt.current;
+  if (prompt.isOut && lines.some((line) => mayBeText(prompt, line))) {
+    return refuse(
+      prompt,
+      "Cannot send this: you are in no group now; /switch G goes to another one",
+    );
+  }
   if (!group || !lines.some((line) => understand(prompt, line).kind === "text")) return true;
   const problem = tooLong(lines);
   if (problem) prompt.fail(problem);
-  if (problem || yes) return !problem;
-  const question = pasteQuestion(lines, safeLine(group.name));
+  if (problem) return false;
+  const name = safeLine(group.name);
+  const question = beginsAsCommand(prompt, lines)
+    ? commandQuestion(lines, name)
+    : yes
+    ? undefined
+    : pasteQuestion(lines, name);
   return !question || /^y(es)?$/i.test((await screen.ask(question))?.[0].trim() ?? "");
+}
+
+/** Whether a line is a text, or may be meant as one. */
+function mayBeText(prompt: Prompt, line: string): boolean {
+  const { kind } = understand(prompt, line);
+  return kind !== "command" && kind !== "empty" && !line.startsWith("/");
 }
 
 function firstScreen(user: User, style: Output["style"]): string {
@@ -265,9 +294,9 @@ export async function runScript(options: ScriptOptions): Promise<number> {
 
 /** What a typed line is, at this moment. */
 function understand(prompt: Prompt, typed: string): Line<Command | ProgramCommand> {
-  const { current, known, members } = prompt;
+  const { current, isOut, known, members } = prompt;
   return readLine(typed, TYPED_COMMANDS, {
-    current: current !== undefined,
+    current: current !== undefined || isOut,
     known,
     members: members.map(({ name }) => name),
   });
