@@ -49,7 +49,12 @@ export async function start(call: Call): Promise<number> {
     openAs(name, { ...where, keepLocal: keepLocalOf(given) }, doors),
   ]);
   run.onClose(() => user.close());
-  const lobby = await lobbyAt(user, servers, meeting, () => runningIn([folder, home], doors));
+  const lobby = await lobbyAt(
+    user,
+    servers,
+    meeting,
+    () => runningIn([profile.servers, home], doors),
+  );
   const group = lobby && await user.join(lobby.address ?? LOBBY, lobby);
   await remember(meeting, folder, doors);
   const end = await endOf(servers);

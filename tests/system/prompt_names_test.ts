@@ -32,7 +32,10 @@ test(
       await alice.enter("y", "] alice: read the paper");
       await alice.line("Lab>");
       await asks("gruops", '* There is no command "gruops": did you mean groups?');
-      // What is typed at the question is the next line.
+      // What is no answer means no, and stands in the line again.
+      await alice.enter("no thanks", "* not sent; ");
+      await alice.line("Lab> no thanks");
+      alice.press("ctrl-c");
       await alice.enter("groups", /^1\. Lab - \S+ \*$/m);
       await asks("/jion Lab", '* There is no command "/jion": did you mean join?');
       alice.press("ctrl-c");

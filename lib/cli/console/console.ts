@@ -249,14 +249,14 @@ export class Console implements Screen {
     this.#held = text && this.#editor.text !== "" ? lines : [];
     this.#bottom.hide();
     // A text is shown again as a message.
-    const isPaste = this.#burstAnswers && this.#questions.isYesOrNo && lines.length > 1;
+    const isNone = this.#burstAnswers && !this.#questions.takes(lines);
     if (!text && !this.#terminal.dumb) {
-      const echoed = isPaste ? [""] : lines;
+      const echoed = isNone ? [""] : lines;
       this.#terminal.write(echoed.map((line) => `${this.#label()}${line}\n`).join(""));
     }
     this.#burst = [];
-    if (isPaste) this.restore(lines); // It is no answer: it means no, and stands in the line again.
-    if (this.#burstAnswers) this.#questions.answer(isPaste ? undefined : lines);
+    if (isNone) this.restore(lines); // It is no answer: it means no, and stands in the line again.
+    if (this.#burstAnswers) this.#questions.answer(isNone ? undefined : lines);
     else if (this.#held.length === 0) this.#give(lines);
     this.#printLatest();
     this.#draw();

@@ -24,9 +24,10 @@ export class Questions {
     this.#changed = changed;
   }
 
-  /** Whether the one that is shown is answered by `y` or `n`. */
-  get isYesOrNo(): boolean {
-    return /\(y\/N\)\?\s*$/.test(this.open ?? "");
+  /** Whether the one that is shown can be answered so: `(y/N)?` takes a `y` or `n` alone. */
+  takes(lines: readonly string[]): boolean {
+    if (!/\(y\/N\)\?\s*$/.test(this.open ?? "")) return true;
+    return lines.length === 1 && /^\s*(y(es)?|no?)?\s*$/i.test(lines[0]);
   }
 
   /** The next line, or the lines of a paste; undefined where the person gives none. */

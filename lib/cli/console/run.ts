@@ -346,14 +346,13 @@ function notSaid(text: string): string {
 
 type Doubtful = Extract<Line<Command | ProgramCommand>, { kind: "unsure" | "unknown" }>;
 
-/** Asks before anything is sent. An answer that is none is the next line. */
+/** Asks before anything is sent. */
 async function ask(prompt: Prompt, line: Doubtful, allowed: Allowed): Promise<boolean> {
   prompt.say(whatItIs(line));
   const answer = await prompt.nextLine("Send it as a message (y/N)? ");
   if (/^\s*y(es)?\s*$/i.test(answer ?? "")) return await runText(prompt, line.text, allowed);
   prompt.say(`not sent; ${wayOut(prompt, line)}`);
-  if (answer === undefined || /^\s*(no?)?\s*$/i.test(answer)) return false;
-  return await runLine(prompt, answer, allowed);
+  return false;
 }
 
 function whatItIs(line: Doubtful): string {
