@@ -221,9 +221,9 @@ function reachProblem(
   if (isOwnOnly(host)) {
     const there = formatAddress({ host: from, port });
     return `Others cannot reach ${address}, which is this machine's own; start it as ` +
-      `group.ts ${typedName(name)} ${there}`;
+      `group.ts ${typedName(name)} ${there} --registry ${registry}`;
   }
   if (reached !== false) return undefined;
   return `Others may not reach ${address}: the registry ${registry} cannot connect to port ${port} ` +
-    `of ${from}; let TCP port ${port} in at this machine's firewall, then start it again`;
+    `of ${from}; let TCP port ${port} in at this machine's firewall`;
 }
