@@ -125,6 +125,7 @@ async function forgottenRegistry({ network, a, b }: Machines): Promise<void> {
   assert.match(noAddress, new RegExp(`it has ${b.address}, and 127\\.0\\.0\\.1 for itself`));
   const every = await b.serve("registry.ts", "--host", "0.0.0.0");
   assert.match(every.output, new RegExp(`for others ${b.address}:5555#`));
+  assert.match(alone.output, /Only this machine reaches it: --host ADDRESS serves others/);
   await alone.stop();
   await a.serve("registry.ts", "--host", a.address);
   assert.equal((await b.run("user.ts", "list", "--registry", at)).code, 0);
@@ -145,7 +146,7 @@ async function forgottenGroup({ network, a, b }: Machines): Promise<void> {
   assert.match(nowhere, new RegExp(`it has ${b.address}, and 127\\.0\\.0\\.1 for itself`));
 
   const alone = await b.serve("group.ts", "Cool Group", "127.0.0.1:5560", ...registry);
-  const mended = `${GROUP_PROGRAM} "Cool Group" ${b.address}:5560`;
+  const mended = `${GROUP_PROGRAM} "Cool Group" ${b.address}:5560 ${registry.join(" ")}`;
   const warning = await alone.line(/Others cannot reach 127\.0\.0\.1:5560/);
   assert.ok(warning.endsWith(`start it as ${mended}`), warning);
   assert.ok((await log.line(/Others cannot reach Cool Group/)).endsWith(mended));
