@@ -154,6 +154,21 @@ async function forgottenGroup({ network, a, b }: Machines): Promise<void> {
   assert.match(away, /it is at 127\.0\.0\.1:5560, which is its machine's own; ask who runs it/);
   await alone.stop();
 
+  // What was reached once is not given up for an address that nobody else reaches.
+  const lab = ["Lab", `${b.address}:5561`, ...registry];
+  const reached = await b.serve("group.ts", ...lab);
+  const joined = await a.run("user.ts", "join", "Lab", ...registry);
+  assert.equal(joined.code, 0, joined.said);
+  await reached.stop();
+  const own = await b.serve("group.ts", "Lab", "127.0.0.1:5561", ...registry);
+  await own.line(/Others cannot reach/);
+  const unsent = await a.refused("user.ts", "members", "Lab", ...registry);
+  assert.match(unsent, new RegExp(`at ${b.address}:5561`));
+  await own.stop();
+  await b.serve("group.ts", ...lab);
+  const back = await a.run("user.ts", "send", "Lab", "hi", ...registry);
+  assert.equal(back.code, 0, back.said);
+
   network.block(b.name, 5560);
   const address = `${b.address}:5560`;
   const behind = await b.serve("group.ts", "Cool Group", address, ...registry);
