@@ -31,7 +31,7 @@ import {
   withArgs,
 } from "./program.ts";
 import { LOG_OPTIONS, OUTPUT_PAGE, serve } from "./serve.ts";
-import type { Output } from "./streams.ts";
+import type { Output, Question } from "./streams.ts";
 
 const OPTIONS: Options = {
   registry: {
@@ -167,7 +167,7 @@ function isHelp({ positionals: [word, second] }: Given): boolean {
   return word === "help" && (second === undefined || !isAddress(second));
 }
 
-/** What is served, and where: given, or asked for. */
+/** What is served, and where: given, or asked for, each by itself. */
 async function whatToRun(given: Given, ask: ServerDoors["ask"]) {
   const [name, address] = given.positionals;
   atMost(given.positionals, 2);
@@ -184,31 +184,39 @@ async function whatToRun(given: Given, ask: ServerDoors["ask"]) {
       'Cannot start a group: expected NAME IP:PORT, for example "Cool Group" 127.0.0.1:5560',
     );
   }
-  const [registry, port, asked] = await ask([
-    {
-      text: "Registry",
-      standard: where.registries[0],
-      problem: (typed) => splitRegistry(typed) ? undefined : "expected HOST:PORT",
-    },
-    {
-      text: "Port of the group (0 takes a free one)",
-      standard: "5560",
-      problem: (typed) =>
-        parseAddress(`x:${typed}`) || parseAddress(typed) ? undefined : "expected 0 to 65535",
-    },
-    {
-      text: "Name of the group",
-      standard: name,
-      problem: (typed) => nameProblem(normalName(typed)),
-    },
+  const known = given.lists.has("registry") ? where.registries : undefined;
+  const named = name === undefined ? undefined : checkedName(name);
+  const answers = await ask([
+    ...(known ? [] : [registryQuestion(where.registries[0])]),
+    PORT_QUESTION,
+    ...(named === undefined ? [NAME_QUESTION] : []),
   ]);
+  const registries = known ?? [answers.shift()!, ...where.registries.slice(1)];
+  const [port, asked] = answers;
   return {
     ...where,
-    name: normalName(asked),
+    name: named ?? normalName(asked),
     address: parseAddress(port) ? port : `127.0.0.1:${port}`,
-    registries: [registry, ...where.registries.slice(1)],
+    registries,
   };
 }
+
+function registryQuestion(standard: string): Question {
+  const problem = (typed: string) => splitRegistry(typed) ? undefined : "expected HOST:PORT";
+  return { text: "Registry", standard, problem };
+}
+
+const PORT_QUESTION: Question = {
+  text: "Port of the group (0 takes a free one)",
+  standard: "5560",
+  problem: (typed) =>
+    parseAddress(`x:${typed}`) || parseAddress(typed) ? undefined : "expected 0 to 65535",
+};
+
+const NAME_QUESTION: Question = {
+  text: "Name of the group",
+  problem: (typed) => nameProblem(normalName(typed)),
+};
 
 /** What options say of how the group is served. */
 function servingOf(given: Given): Partial<OpenGroupOptions> {

@@ -64,7 +64,13 @@ export function registryProgram(
     return await serve(
       given,
       openLog,
-      (log) => openRegistry({ home, host, port, log, transport }),
+      async (log) => {
+        const registry = await openRegistry({ home, host, port, log, transport });
+        if (host === undefined) {
+          log.info("Only this machine reaches it: --host ADDRESS serves others");
+        }
+        return registry;
+      },
       ({ address, others = [], key }) =>
         `Registry listens on ${address}` +
         (others.length > 0 ? `, for others ${others.join(" or ")}` : "") +

@@ -57,6 +57,8 @@ export class Lease {
   #ahead = 0;
   /** What others cannot reach, and why, as it was told. */
   #unreached = "";
+  /** Where another server of this key is, as it was told. */
+  #rival = "";
   /** How far ahead of its clock the version must be, because a greater one was seen there, ms. */
   #extra = 0;
   /** Not asked before, by `performance.now()`. */
@@ -150,10 +152,27 @@ export class Lease {
     }
     this.#ahead = Math.abs(ahead) > CLOCK_SLACK / 2 ? ahead : 0;
     const tried = this.#own !== undefined;
+    if (tried) await this.#sayRival();
     // It took a version from ahead of its clock before: no further than it takes any.
     if (tried) this.#extra = Math.min(this.#extra + STEP, CLOCK_SLACK - 10_000);
     this.#own = this.#sign();
     return !tried || this.#extra < CLOCK_SLACK - 10_000;
+  }
+
+  /** Says once of each address that another server with this group's key registers there. */
+  async #sayRival(): Promise<void> {
+    const { announcement: { id, name, address, server }, registry, warn } = this.#options;
+    if (server !== undefined) return; // Each of several servers has a lease of its own.
+    const { group } = await this.#ask("resolve", { group: id }, 1_000)
+      .catch(() => ({ group: undefined }));
+    const isRival = group?.record?.id === id && group.state === "live" &&
+      group.address !== address;
+    if (!isRival || group.address === this.#rival) return;
+    this.#rival = group.address;
+    warn(
+      `Another server with the key of ${name} registers at ${registry.address}, from ` +
+        `${group.address}: stop one of them`,
+    );
   }
 
   #current(): GroupRecord {
@@ -221,9 +240,9 @@ function reachProblem(
   if (isOwnOnly(host)) {
     const there = formatAddress({ host: from, port });
     return `Others cannot reach ${address}, which is this machine's own; start it as ` +
-      `group.ts ${typedName(name)} ${there}`;
+      `group.ts ${typedName(name)} ${there} --registry ${registry}`;
   }
   if (reached !== false) return undefined;
   return `Others may not reach ${address}: the registry ${registry} cannot connect to port ${port} ` +
-    `of ${from}; let TCP port ${port} in at this machine's firewall, then start it again`;
+    `of ${from}; let TCP port ${port} in at this machine's firewall`;
 }

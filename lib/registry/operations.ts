@@ -63,8 +63,8 @@ export interface Outcome<R> {
   readonly name?: string;
   /** What it costs as well, requests. */
   readonly cost?: number;
-  /** Logged as a warning: somebody has to do something about it. */
-  readonly warning?: string;
+  /** Logged as a warning, with the registry's address: somebody has to do something about it. */
+  readonly warning?: (registry: string) => string;
   /** Where the registry sees for itself whether others can connect. */
   readonly place?: Place;
 }
@@ -167,11 +167,12 @@ function isOutOfReach({ address }: GroupRecord, ip: string): boolean {
   return host !== undefined && isOwnOnly(host) && ip !== "" && !isOwnOnly(ip);
 }
 
-function outOfReach({ name, address }: GroupRecord, ip: string): string {
+function outOfReach({ name, address }: GroupRecord, ip: string): (registry: string) => string {
   const { port } = parseAddress(address)!;
   const reached = formatAddress({ host: plainIp(ip), port });
-  return `Others cannot reach ${name}: it says that it is at ${address}, which is its own machine's ` +
-    `alone; start it there as group.ts ${typedName(name)} ${reached}`;
+  return (registry) =>
+    `Others cannot reach ${name}: it says that it is at ${address}, which is its own machine's ` +
+    `alone; start it there as group.ts ${typedName(name)} ${reached} --registry ${registry}`;
 }
 
 /**

@@ -28,6 +28,8 @@ export interface RegistryOptions {
   /** What one IP may ask, a second and at once; default {@linkcode REQUESTS}. */
   readonly requests?: { readonly rate: number; readonly burst: number };
   readonly logger: Required<Logger>;
+  /** `HOST:PORT` that others reach it by, for sentences. */
+  at(): string;
   /** A lease was taken: called to see whether others can connect there. */
   look?(place: Place): void;
   /** The date, ms since 1970. */
@@ -76,7 +78,7 @@ export class Registry {
       const kept = name === undefined ? undefined : this.#keeper.kept(name);
       const done = () => {
         if (line) logger.info(line);
-        if (warning) logger.warn(warning);
+        if (warning) logger.warn(warning(this.#options.at()));
         if (place) this.#options.look?.(place);
         return reply;
       };

@@ -70,6 +70,7 @@ export class RegistryServer implements AsyncDisposable {
         ...(requests ? { requests } : {}),
         logger,
         now,
+        at: () => server?.reached ?? options.address,
         look: (place) => {
           if (server) server.#look(place);
         },
@@ -144,6 +145,12 @@ export class RegistryServer implements AsyncDisposable {
     const { host, port } = parseAddress(this.endpoint) ?? {};
     if (host === undefined || port === undefined || !isEveryAddress(host)) return [];
     return ownAddresses().map((host) => `${formatAddress({ host, port })}#${this.key}`);
+  }
+
+  /** `HOST:PORT` that others reach it by, as far as that is known here. */
+  get reached(): string {
+    const [first = this.endpoint] = this.others;
+    return first.replace(/#.*$/, "");
   }
 
   /** Connections that asked something. */

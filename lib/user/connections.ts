@@ -11,7 +11,7 @@ import {
 } from "../store/user_store.ts";
 import { pause } from "../transport/waiting.ts";
 import type { LiveFeed } from "./feed.ts";
-import { targetOf } from "./finding.ts";
+import { isOutOfReach, isWorse, ITS_OWN, targetOf } from "./finding.ts";
 import type { KnownGroups } from "./groups.ts";
 import { recognize } from "./identity.ts";
 import { Link } from "./link.ts";
@@ -194,10 +194,12 @@ export class Connections {
       epoch: joined ? epoch : undefined,
       ticket,
       recognize: (target, identity) => recognize(target, identity, groups.all),
+      absent: (address) => isOutOfReach(address, registries) ? ITS_OWN : undefined,
       find: async () => {
         const { id } = link.target;
         const listing = id ? await registries.resolve(id, id) : undefined;
-        return listing && targetOf(listing);
+        const found = listing && targetOf(listing);
+        return found && isWorse(found, link.target, registries) ? undefined : found;
       },
       moved: (moved) => {
         if (groups.get(moved.id)) groups.learn(moved);

@@ -2,7 +2,7 @@
 
 import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import type { Listing } from "../protocol/schema.ts";
-import { isAddress } from "../text/addresses.ts";
+import { isAddress, isOwnOnly, parseAddress } from "../text/addresses.ts";
 import { isAt, toWanted } from "./groups.ts";
 import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
@@ -28,6 +28,25 @@ export function targetOf(
   return { id, name, address: chosen.address, servers: others.map(({ address }) => address), key };
 }
 
+/** What is said of an address that {@linkcode isOutOfReach}. */
+export const ITS_OWN = "that address is its machine's own; ask who runs it to start it with an " +
+  "address that others reach";
+
+/** True for an address that each machine has for itself, where those who list it are on others. */
+export function isOutOfReach(address: string, { all }: Pick<Registries, "all">): boolean {
+  const isOwn = (address: string) => isOwnOnly(parseAddress(address)?.host ?? "127.0.0.1");
+  return isOwn(address) && all.length > 0 && !all.some(({ address }) => isOwn(address));
+}
+
+/** Whether a group is out of reach where it is found, and may come back to where it was reached. */
+export function isWorse(
+  found: GroupTarget,
+  known: GroupTarget,
+  registries: Pick<Registries, "all">,
+): boolean {
+  return isOutOfReach(found.address, registries) && !isOutOfReach(known.address, registries);
+}
+
 /**
  * The group of a name or an `IP:PORT`.
  *
@@ -48,7 +67,7 @@ export async function findGroup(
   const found = listing && targetOf(listing, isAddress(wanted) ? wanted : known?.address);
   if (found) {
     checkPin(found, groups);
-    return found;
+    return known?.id === found.id && isWorse(found, known, registries) ? known : found;
   }
   if (listing && (!known || listing.address === known.address)) {
     throw new UsageError(

@@ -3,10 +3,10 @@
 import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { type Invite, looksLikeInvite, parseInvite } from "../protocol/invite.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
-import { isOwnOnly, parseAddress, splitRegistry } from "../text/addresses.ts";
+import { splitRegistry } from "../text/addresses.ts";
 import { formatLocal } from "../text/time.ts";
 import type { Parts } from "./connections.ts";
-import { findGroup } from "./finding.ts";
+import { findGroup, isOutOfReach } from "./finding.ts";
 import { checkPin } from "./identity.ts";
 import type { Registries } from "./registries.ts";
 import type { JoinOptions } from "./types.ts";
@@ -59,12 +59,9 @@ export async function joinGroup(
  */
 function whereItIs(
   { name, address }: { readonly name: string; readonly address: string },
-  { all }: Registries,
+  registries: Registries,
 ): Unreachable | undefined {
-  const isOwn = (address: string) => isOwnOnly(parseAddress(address)?.host ?? "127.0.0.1");
-  if (!isOwn(address) || all.length === 0 || all.some(({ address }) => isOwn(address))) {
-    return undefined;
-  }
+  if (!isOutOfReach(address, registries)) return undefined;
   return new Unreachable(
     address,
     `Cannot reach the group "${name}": it is at ${address}, which is its machine's own; ask who ` +

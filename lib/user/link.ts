@@ -113,13 +113,14 @@ export class Link {
   }
 
   #connect(): GroupClient {
-    const { transport, key, name, recognize, moved } = this.#options;
+    const { transport, key, name, recognize, moved, absent } = this.#options;
     const { name: group, address } = this.target;
     this.#waiting = undefined;
     return new SessionClient({
       transport,
       address,
       what: group === address ? "the group" : `the group "${group}"`,
+      absent: absent(address),
       replies: GROUP_REPLIES,
       check: (identity) => {
         const found = recognize(this.target, identity);

@@ -18,6 +18,8 @@ export interface LinkOptions {
   readonly ticket?: string;
   /** The target as it proved to be. @throws {IdentityChanged} it is another group: nothing is sent */
   recognize(target: GroupTarget, identity: ServerIdentity): GroupTarget;
+  /** What to do where nothing listens at an address; undefined where nothing more is known. */
+  absent(address: string): string | undefined;
   /** Where the group is now, asked when it does not answer; undefined when nobody knows. */
   find(): Promise<GroupTarget | undefined>;
   /** The target changed: it moved, or more of it became known. */

@@ -254,3 +254,27 @@ test("restore says how the group is started where it was put, and so it starts",
       await again.line(/^Group Lab listens on/);
     }
   }));
+
+test("two servers with one group's key: each says where the other one is", () =>
+  closing(async (keep) => {
+    const place = new Place(keep);
+    const registry = keep(new Process(ours("registry.ts", "--port", "0", "--home", place.path)));
+    const [, at] = /listens on ([^#]+)#/.exec(await registry.line(/listens on/))!;
+    const serve = async (data: string) => {
+      const options = ["--registry", at, "--data", place.file(data), "--home", place.path];
+      const group = keep(new Process(ours("group.ts", "Lab", "127.0.0.1:0", ...options)));
+      const [, address] = /listens on (\S+),/.exec(await group.line(/listens on/))!;
+      return { group, address };
+    };
+    const first = await serve("data");
+    const copy = place.file("copy.db");
+    assert.equal((await place.run("backup", copy)).code, 0);
+    const to = ["--data", place.file("restored"), "--home", place.path];
+    const restore = keep(new Process(ours("group.ts", "restore", copy, "Lab", ...to)));
+    assert.equal((await restore.end(ENDS_WITHIN)).code, 0, restore.output);
+    const second = await serve("restored");
+    for (const [{ group }, { address }] of [[first, second], [second, first]]) {
+      const said = await group.line(/Another server with the key of Lab/);
+      assert.ok(said.endsWith(`from ${address}: stop one of them`), said);
+    }
+  }));

@@ -125,6 +125,7 @@ async function forgottenRegistry({ network, a, b }: Machines): Promise<void> {
   assert.match(noAddress, new RegExp(`it has ${b.address}, and 127\\.0\\.0\\.1 for itself`));
   const every = await b.serve("registry.ts", "--host", "0.0.0.0");
   assert.match(every.output, new RegExp(`for others ${b.address}:5555#`));
+  assert.match(alone.output, /Only this machine reaches it: --host ADDRESS serves others/);
   await alone.stop();
   await a.serve("registry.ts", "--host", a.address);
   assert.equal((await b.run("user.ts", "list", "--registry", at)).code, 0);
@@ -145,13 +146,28 @@ async function forgottenGroup({ network, a, b }: Machines): Promise<void> {
   assert.match(nowhere, new RegExp(`it has ${b.address}, and 127\\.0\\.0\\.1 for itself`));
 
   const alone = await b.serve("group.ts", "Cool Group", "127.0.0.1:5560", ...registry);
-  const mended = `${GROUP_PROGRAM} "Cool Group" ${b.address}:5560`;
+  const mended = `${GROUP_PROGRAM} "Cool Group" ${b.address}:5560 ${registry.join(" ")}`;
   const warning = await alone.line(/Others cannot reach 127\.0\.0\.1:5560/);
   assert.ok(warning.endsWith(`start it as ${mended}`), warning);
   assert.ok((await log.line(/Others cannot reach Cool Group/)).endsWith(mended));
   const away = await a.refused("user.ts", "join", "Cool Group", ...registry);
   assert.match(away, /it is at 127\.0\.0\.1:5560, which is its machine's own; ask who runs it/);
   await alone.stop();
+
+  // What was reached once is not given up for an address that nobody else reaches.
+  const lab = ["Lab", `${b.address}:5561`, ...registry];
+  const reached = await b.serve("group.ts", ...lab);
+  const joined = await a.run("user.ts", "join", "Lab", ...registry);
+  assert.equal(joined.code, 0, joined.said);
+  await reached.stop();
+  const own = await b.serve("group.ts", "Lab", "127.0.0.1:5561", ...registry);
+  await own.line(/Others cannot reach/);
+  const unsent = await a.refused("user.ts", "members", "Lab", ...registry);
+  assert.match(unsent, new RegExp(`at ${b.address}:5561`));
+  await own.stop();
+  await b.serve("group.ts", ...lab);
+  const back = await a.run("user.ts", "send", "Lab", "hi", ...registry);
+  assert.equal(back.code, 0, back.said);
 
   network.block(b.name, 5560);
   const address = `${b.address}:5560`;

@@ -64,8 +64,8 @@ test("a group hears of itself from its registry: the IP it asks from, and what t
 test("a group at its own machine's address alone is warned of, with what it should be started as", () => {
   const { warning } = registered("127.0.0.1:5560", "192.168.3.98");
   assert.match(
-    warning!,
-    /^Others cannot reach Lab: .* (group\.ts|zgroup group) Lab 192\.168\.3\.98:5560$/,
+    warning!("192.168.3.97:5555"),
+    /^Others cannot reach Lab: .* (group\.ts|zgroup group) Lab 192\.168\.3\.98:5560 --registry 192\.168\.3\.97:5555$/,
   );
   assert.equal(registered("127.0.0.1:5560", "127.0.0.1").warning, undefined);
 });
