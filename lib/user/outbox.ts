@@ -16,7 +16,7 @@ const SEND_WITHIN = 4_500;
 export class Outbox {
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
-  readonly #store: Pick<UserStore, "pending" | "untried" | "settle">;
+  readonly #store: Pick<UserStore, "pending" | "since" | "untried" | "drop">;
 
   constructor(
     { groups, connections }: Pick<Parts, "groups" | "connections">,
@@ -49,12 +49,11 @@ export class Outbox {
 
   #of({ id, name }: StoredGroup): Unsent[] {
     this.#connections.get(id)?.sender.keep();
-    const untried = this.#store.untried(id);
-    return this.#store.pending(id).map(([mid, text]) => ({
-      ...{ group: name, mid, text },
-      ...(isNamedMid(mid) ? {} : { at: midTime(mid) }),
-      tried: !untried.has(mid),
-    }));
+    const [untried, since] = [this.#store.untried(id), this.#store.since(id)];
+    return this.#store.pending(id).map(([mid, text]) => {
+      const at = since.get(mid) ?? (isNamedMid(mid) ? undefined : midTime(mid));
+      return { group: name, mid, text, ...(at !== undefined && { at }), tried: !untried.has(mid) };
+    });
   }
 
   /** @throws {Refusal} `not_found` */
@@ -69,7 +68,7 @@ export class Outbox {
     }
     const { sender } = this.#connections.get(group.id) ?? {};
     if (sender) sender.drop(new Set([mid]));
-    else this.#store.settle(group.id, [mid]);
+    else this.#store.drop(group.id, [mid]);
     return found;
   }
 

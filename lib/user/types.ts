@@ -88,7 +88,7 @@ export interface Unsent {
   readonly group: string;
   readonly mid: string;
   readonly text: string;
-  /** When it was sent, ms since 1970; absent where its id was made of another UUID. */
+  /** When it was sent, ms since 1970; absent where an earlier version kept it under another UUID. */
   readonly at?: number;
   /** True where it went out, or may have, and no answer came: the group may have it. */
   readonly tried: boolean;

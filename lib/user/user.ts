@@ -221,7 +221,7 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * What waits in the outbox, for one group or all, joined or not, in the order of their ids.
+   * What waits in the outbox, for one group or all, joined or not, in the order of the calls.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
