@@ -193,8 +193,7 @@ export class Sender {
       if (!item.isElsewhere) this.#end(item, reason);
     }
     const rest = items.filter(({ isDone }) => !isDone);
-    if (rest.length === 0) return;
-    const at = this.#queue.findIndex(({ place }) => place > rest[0].place);
+    const at = this.#queue.findIndex(({ place }) => place > (rest[0]?.place ?? Infinity));
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, ...rest);
   }
 
