@@ -9,7 +9,7 @@ const Temporal: typeof TemporalTypes =
 
 const AGE = /^(\d{1,6})([smhdw])$/;
 /** What is meant as a duration, right or wrong: `3s`, `3`, `10x`; see {@linkcode parseDuration}. */
-export const LIKE_DURATION = /^[\d.,:]*\d[\d.,:]*[a-z]{0,7}$/i;
+export const LIKE_DURATION = /^\d[\d.,:]*[a-z]{0,7}$/i;
 const UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 const CLOCK = /^\d{1,2}:\d{2}(:\d{2})?$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;

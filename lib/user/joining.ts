@@ -4,6 +4,7 @@ import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { type Invite, looksLikeInvite, parseInvite } from "../protocol/invite.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 import { isOwnOnly, parseAddress, splitRegistry } from "../text/addresses.ts";
+import { checkGiven } from "../text/given.ts";
 import { formatLocal } from "../text/time.ts";
 import type { Parts } from "./connections.ts";
 import { findGroup } from "./finding.ts";
@@ -19,6 +20,7 @@ export async function joinGroup(
   target: string,
   { groups, connections, registries, pins }: Parts,
 ): Promise<StoredGroup> {
+  checkGiven("Cannot join", { target }, { target: "text" });
   const invite = looksLikeInvite(target) ? readInvite(target) : undefined;
   // Where an invite says that its group is, nobody else is asked.
   const found = invite ? targetOf(invite) : await findGroup(target, groups.all, registries);

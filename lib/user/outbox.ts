@@ -5,6 +5,7 @@ import { midTime } from "../identity/ids.ts";
 import { isNamedMid, midOf } from "../identity/mids.ts";
 import { MID_AHEAD } from "../protocol/limits.ts";
 import type { StoredGroup, UserStore } from "../store/user_store.ts";
+import { checkGiven } from "../text/given.ts";
 import type { Connections, Parts } from "./connections.ts";
 import type { KnownGroups } from "./groups.ts";
 import type { Flushed, FlushOptions, Receipt, SendOptions, Unsent } from "./types.ts";
@@ -30,6 +31,8 @@ export class Outbox {
   /** See `User.send`. */
   send(target: string, text: string, { within = SEND_WITHIN, mid }: SendOptions): Promise<Receipt> {
     try {
+      const kinds = { text: "text", within: "number", "mid?": "text" } as const;
+      checkGiven("Cannot send", { text, within, mid }, kinds);
       const named = mid === undefined ? undefined : checkedMid(mid);
       const { id } = this.#groups.member(target);
       return this.#connections.open(id).sender.send(text, within, named);
@@ -76,6 +79,7 @@ export class Outbox {
   async flush(target?: string, { within = SEND_WITHIN, signal }: FlushOptions = {}) {
     const groups = this.#asked(target)
       .filter(({ id }) => target !== undefined || this.#store.pending(id).length > 0);
+    checkGiven("Cannot flush", { within }, { within: "number" });
     return await Promise.all(groups.map(async ({ id, name, joined }): Promise<Flushed> => {
       const { sender, link } = joined ? this.#connections.open(id) : {};
       const { sent, refused } = await sender?.flush(within, signal) ?? { sent: 0, refused: 0 };

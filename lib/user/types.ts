@@ -12,6 +12,7 @@ export interface JoinedGroup {
   readonly address: string;
   /** Where else it is, when it has several servers. */
   readonly servers?: readonly string[];
+  /** `founder`, `admin`, `member` or `reader`; a later version may know others. */
   readonly role: string;
   readonly state: LinkState;
   /** Entries after the cursor; 0 before the group was reached. */
@@ -52,6 +53,7 @@ export interface RegistryInfo {
 export interface MemberInfo {
   readonly user: string;
   readonly name: string;
+  /** `founder`, `admin`, `member` or `reader`; a later version may know others. */
   readonly role: string;
   /** True if the member was heard within the last 15 s. */
   readonly present: boolean;

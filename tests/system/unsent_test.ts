@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import {
   Closed,
+  connect,
   type GroupEntry,
   Refusal,
   Registry,
@@ -124,6 +125,42 @@ test("send: with ids of one's own what waits goes out in the order of the calls"
     await later.flush("Lab", { within: 20_000 });
     assert.deepEqual(await texts(later), said);
   }));
+
+test("what is of another type than it should be is a usage error, in a sentence", async () => {
+  const usage = (words: RegExp) => (error: unknown) => {
+    assert.ok(error instanceof UsageError, String(error));
+    assert.match(error.message, words);
+    return true;
+  };
+  await assert.rejects(
+    connect({ registries: "127.0.0.1:6201" as never }),
+    usage(/^Cannot connect: registries is "127\.0\.0\.1:6201", expected a list of texts$/),
+  );
+  await closing(async (keep) => {
+    const user = keep(await connect({ registries: [] }));
+    await assert.rejects(
+      user.join(7 as never),
+      usage(/^Cannot join: target is 7, expected a text$/),
+    );
+    await assert.rejects(
+      user.send("Lab", undefined as never),
+      usage(/^Cannot send: text is undefined, expected a text$/),
+    );
+    await assert.rejects(
+      user.send("Lab", "hi", { within: "5s" as never }),
+      usage(/within is "5s", expected a number of at least 0/),
+    );
+    await assert.rejects(user.send(undefined as never, "hi"), usage(/target is undefined/));
+    for (
+      const read of [
+        user.read("Lab", { limit: "x" as never }),
+        user.kept("Lab", { last: 1 as never }),
+      ]
+    ) {
+      await assert.rejects(read.next(), usage(/^Cannot read: (limit is "x"|last is 1), expected/));
+    }
+  });
+});
 
 test("unsend: what was never asked is taken back for good, what may be there is said to be", () =>
   closing(async (keep) => {

@@ -148,7 +148,7 @@ export const follow: Row<Reading, GroupEntry> = {
   most: 1,
   instead: "messages are shown here as they come; switch G goes to one of your groups",
   family: "talk",
-  help: "entries as they come, until Ctrl-C",
+  help: "entries from the last one that you saw on, which it marks as seen, until Ctrl-C",
   once: {
     usage: "follow G [--since TIME] [--after SEQ]",
     example: 'follow "Cool Group" --json',
