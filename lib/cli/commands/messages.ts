@@ -238,7 +238,7 @@ export const send: Row<Sending, Receipt | undefined> = {
   },
   end: (count, { style }, { lines }) =>
     lines ? [{ remark: `${counted(count, "line")} accepted` }, success(style)] : [],
-  json: (receipt) => receipt ? [receipt] : [],
+  json: (receipt) => receipt ? [{ ...receipt, at: new Date(receipt.at).toISOString() }] : [],
 };
 
 /** Lines until `END` alone on one; undefined when the input ends or Ctrl-C stops it. */
