@@ -19,17 +19,29 @@ Answers "echo TEXT" in a group with TEXT, until Ctrl-C.
   --home DIR            who the bot is and how far it has read, default ./echo-bot
   --name NAME           as others see it, default echo`;
 
-const { values: { registry, home, name, help }, positionals: [group] } = parseArgs({
-  allowPositionals: true,
-  options: {
-    registry: { type: "string", default: "127.0.0.1:5555" },
-    home: { type: "string", default: "echo-bot" },
-    name: { type: "string", default: "echo" },
-    help: { type: "boolean", short: "h" },
-  },
-});
+/** What was typed; one sentence and exit code 2 where it cannot be used. */
+function typed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        registry: { type: "string", default: "127.0.0.1:5555" },
+        home: { type: "string", default: "echo-bot" },
+        name: { type: "string", default: "echo" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    console.error(
+      `echo_bot: ${(error as Error).message.split(". ")[0]}; --help shows what there is`,
+    );
+    process.exit(2);
+  }
+}
+
+const { values: { registry, home, name, help }, positionals: [group] } = typed();
 if (help || group === undefined) {
-  console.log(HELP);
+  (help ? console.log : console.error)(HELP);
   process.exit(help ? 0 : 2);
 }
 

@@ -25,17 +25,29 @@ UUID as its Idempotency-Key is posted once. Whoever reaches the port can post: i
   --registry HOST:PORT  where groups are listed, default 127.0.0.1:5555
   --home DIR            who it is, and what waits to be sent, default ./webhook`;
 
-const { values: { port, registry, home, help }, positionals: [group] } = parseArgs({
-  allowPositionals: true,
-  options: {
-    port: { type: "string", default: "8080" },
-    registry: { type: "string", default: "127.0.0.1:5555" },
-    home: { type: "string", default: "webhook" },
-    help: { type: "boolean", short: "h" },
-  },
-});
+/** What was typed; one sentence and exit code 2 where it cannot be used. */
+function typed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        port: { type: "string", default: "8080" },
+        registry: { type: "string", default: "127.0.0.1:5555" },
+        home: { type: "string", default: "webhook" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    console.error(
+      `webhook_to_group: ${(error as Error).message.split(". ")[0]}; --help shows what there is`,
+    );
+    process.exit(2);
+  }
+}
+
+const { values: { port, registry, home, help }, positionals: [group] } = typed();
 if (help || group === undefined) {
-  console.log(HELP);
+  (help ? console.log : console.error)(HELP);
   process.exit(help ? 0 : 2);
 }
 

@@ -20,9 +20,11 @@ import { runTests } from "./node_tests.ts";
 import { keepVerdict, linesOf, sum, type Verdict } from "./verdict.ts";
 
 const NODES = [LOWEST_NODE, "24", "latest"];
-/** Minutes of attacks by raw sockets and of three databases, hardly other on the next Node: on one. */
-const ON_ONE =
-  /(contract|system)\/\w*(attack|hostile|flood|postgres|relay|servers|database)\w*_test\.ts$/;
+/** What takes minutes of sockets, databases and machines, hardly other on the next Node: on one. */
+const ON_ONE = new RegExp(
+  "(contract|system)/\\w*(attack|hostile|flood|postgres|relay|servers|database|verdict|mixed|" +
+    "neighbours|network|scale|moving|copies|log_transfer|transport_client)\\w*_test\\.ts$",
+);
 
 async function main(again: boolean): Promise<Verdict> {
   const folder = mkdtempSync(join(tmpdir(), "zgroup-node-"));

@@ -102,7 +102,8 @@ export async function runOnce(
           if (cause instanceof Closed && signal.aborted) {
             throw new Interrupted(`Stopped: ${COMMAND_WORDS.kept}`, { cause });
           }
-          throw new Error(explainSend(cause, COMMAND_WORDS, name), { cause });
+          const waited = options?.within !== undefined;
+          throw new Error(explainSend(cause, COMMAND_WORDS, name, waited), { cause });
         } finally {
           if (waits) clearTimeout(waits);
         }

@@ -302,14 +302,24 @@ export const COMMAND_WORDS: Words = {
   list: "user.ts list",
   kept:
     "the message is kept in the outbox of this folder and goes out with the next command that " +
-    "opens it: user.ts flush, or the prompt (--wait waits here)",
+    "opens it: user.ts flush, or the prompt",
 };
 
-/** The same about a message: one that no group has refused is in the outbox. */
-export function explainSend(error: unknown, words: Words, target?: string): string {
+/**
+ * The same about a message: one that no group has refused is in the outbox.
+ *
+ * @param waited with `--wait`
+ */
+export function explainSend(
+  error: unknown,
+  words: Words,
+  target?: string,
+  waited = false,
+): string {
   const said = explain(error, words, target);
   if (error instanceof Unreachable && words.kept) {
-    return said.replace(/the message is kept and goes out .*$/, words.kept);
+    const hint = waited ? "" : " (--wait waits here)";
+    return said.replace(/the message is kept and goes out .*$/, `${words.kept}${hint}`);
   }
   if (error instanceof DiskFull) return `${said}; the message is not sent, send it again then`;
   const kept = error instanceof IdentityChanged || error instanceof BadReply;

@@ -10,6 +10,7 @@ import { sqliteKeptStore } from "../store/sqlite_kept_store.ts";
 import { lookAtStore, storeOwner } from "../store/sqlite_user_look.ts";
 import { sqliteStore } from "../store/sqlite_user_store.ts";
 import { checkedRegistry, DEFAULT_REGISTRY } from "../text/addresses.ts";
+import { checkGiven } from "../text/given.ts";
 import { User } from "../user/user.ts";
 import { transportFor } from "./engines.ts";
 import { SILENT } from "./logging.ts";
@@ -20,11 +21,15 @@ export { keptName, systemName } from "./user_file.ts";
 /**
  * Opens a user: its identity is made on the first call for a `home`.
  *
- * @throws {FolderUnusable} `home` cannot be used; {DiskFull}; {LogDamaged}; {UsageError} the name,
- * or how much is to be kept, cannot be used
+ * @throws {FolderUnusable} `home` cannot be used; {DiskFull}; {LogDamaged}; {UsageError} an option
+ * cannot be used
  */
 export async function openUser(options: OpenUserOptions = {}): Promise<User> {
   const { home, name, keepLocal } = options;
+  checkGiven("Cannot connect", options, {
+    ...{ "home?": "text", "name?": "text", "transport?": "text" },
+    ...{ "registries?": "texts", "keepLocal?": "number", "stays?": "flag" },
+  });
   const parts = await partsFor(options);
   const file = userFile(home, storeOwner, name);
   const kept = home ? sqliteKeptStore(home, keepLocal) : undefined;

@@ -12,8 +12,12 @@ class MemoryStore implements UserStore {
   readonly warnings: readonly string[] = [];
   readonly #known: Map<string, StoredGroup>;
   readonly #pins: Map<string, string>;
-  /** Group id → messages in the order of their mids. */
+  /** Group id → messages in the order in which they came. */
   readonly #outbox = new Map<string, Message[]>();
+  /** Group id → mid → when it came, ms since 1970. */
+  readonly #since = new Map<string, Map<string, number>>();
+  /** Group id → mids of messages that were taken back. */
+  readonly #dropped = new Map<string, Set<string>>();
   /** Group id → mids of messages that were not tried. */
   readonly #untried = new Map<string, Set<string>>();
 
@@ -68,13 +72,15 @@ class MemoryStore implements UserStore {
     }
     const outbox = this.#outbox.get(group) ?? [];
     this.#outbox.set(group, outbox);
+    const since = this.#since.get(group) ?? new Map<string, number>();
+    this.#since.set(group, since);
+    const now = Date.now();
     for (const message of messages) {
       const [mid] = message;
-      const last = outbox.at(-1);
-      if (last === undefined || mid > last[0]) outbox.push(message);
-      else if (outbox.every(([known]) => known !== mid)) {
-        outbox.splice(outbox.findIndex(([known]) => known > mid), 0, message);
-      }
+      this.#dropped.get(group)?.delete(mid);
+      if (since.has(mid)) continue;
+      since.set(mid, now);
+      outbox.push(message);
     }
   }
 
@@ -96,10 +102,25 @@ class MemoryStore implements UserStore {
     return new Set(mids.filter((mid) => all.has(mid)));
   }
 
+  since(group: string): ReadonlyMap<string, number> {
+    return new Map(this.#since.get(group));
+  }
+
+  drop(group: string, mids: readonly string[]): void {
+    this.settle(group, mids);
+    this.#dropped.set(group, new Set([...this.#dropped.get(group) ?? [], ...mids]));
+  }
+
+  dropped(group: string, mids: readonly string[]): ReadonlySet<string> {
+    const dropped = this.#dropped.get(group);
+    return new Set(mids.filter((mid) => dropped?.has(mid)));
+  }
+
   settle(group: string, mids: readonly string[]): void {
     this.tried(group, mids);
     const outbox = this.#outbox.get(group);
     if (!outbox) return;
+    for (const mid of mids) this.#since.get(group)?.delete(mid);
     // Nearly always those that have waited longest.
     let same = 0;
     while (same < mids.length && outbox[same]?.[0] === mids[same]) same++;

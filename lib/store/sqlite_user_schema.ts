@@ -55,6 +55,10 @@ export const MIGRATIONS: readonly Migration[] = [
   "ALTER TABLE known ADD COLUMN servers TEXT NOT NULL DEFAULT '';",
   // Whether a group may have what waits for it: 1 where nobody knows.
   "ALTER TABLE outbox ADD COLUMN tried INTEGER NOT NULL DEFAULT 1;",
+  // The order in which messages came, and when, ms since 1970: 0 where nobody knows. Those taken back.
+  `ALTER TABLE outbox ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE outbox ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE dropped (known TEXT NOT NULL, mid TEXT NOT NULL, PRIMARY KEY (known, mid)) STRICT;`,
 ];
 
 /** The first version with the table `folder`, and with sums. */

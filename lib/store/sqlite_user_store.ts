@@ -50,17 +50,25 @@ export const SQL = {
   moveCursor: `UPDATE known
     SET epoch = ?, cursor = ?, base_seq = ?, base_hash = ?, tip_seq = ?, tip_hash = ?
     WHERE id = ? AND (epoch <> ? OR cursor <= ?) RETURNING *`,
-  enqueue: `INSERT OR IGNORE INTO outbox (known, mid, text, sum, tried) VALUES (?, ?, ?, ?, ?)
-    RETURNING sum`,
+  enqueue: `INSERT OR IGNORE INTO outbox (known, mid, text, sum, tried, place, since)
+    VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING sum`,
   tried: "UPDATE outbox SET tried = 1 WHERE known = ? AND mid = ?",
   untried: "SELECT mid FROM outbox WHERE known = ? AND tried = 0",
   kept: "SELECT 1 FROM outbox WHERE known = ? AND mid = ?",
-  pending: "SELECT * FROM outbox WHERE known = ? ORDER BY mid",
+  pending: "SELECT * FROM outbox WHERE known = ? ORDER BY place, mid",
+  since: "SELECT mid, since FROM outbox WHERE known = ?",
   settle: "DELETE FROM outbox WHERE known = ? AND mid = ? RETURNING sum",
+  drop: "INSERT OR REPLACE INTO dropped (known, mid) VALUES (?, ?)",
+  forgetDropped: "DELETE FROM dropped WHERE rowid <= (SELECT max(rowid) FROM dropped) - ?",
+  undrop: "DELETE FROM dropped WHERE known = ? AND mid = ?",
+  dropped: "SELECT 1 FROM dropped WHERE known = ? AND mid = ?",
   waiting: "SELECT * FROM waiting WHERE known = ?",
   wait: "INSERT OR REPLACE INTO waiting (known, sum, queued) VALUES (?, ?, ?)",
   withOutbox: "SELECT known FROM outbox UNION SELECT known FROM waiting",
 } as const;
+
+/** Messages taken back that are remembered, the newest: a program that has one in hand asks soon. */
+const MOST_DROPPED = 10_000;
 
 /**
  * The store in `folder`, which is made (mode 0700) if missing.
@@ -219,9 +227,13 @@ export class SqliteStore implements UserStore {
     let queued = 0;
     const work = () => {
       const added: { sum: number }[] = [];
+      const before = this.#waiting(group).queued;
+      const since = Date.now();
       for (const [mid, text] of messages) {
         const sum = waitingSum({ known: group, mid, text });
-        const values = [group, mid, text, sum, tried ? 1 : 0] as const;
+        const place = before + added.length + 1;
+        const values = [group, mid, text, sum, tried ? 1 : 0, place, since] as const;
+        this.#sql.undrop.run(group, mid);
         const row = this.#sql.enqueue.get(...values) as { sum: number } | undefined;
         if (row) added.push(row);
       }
@@ -264,13 +276,30 @@ export class SqliteStore implements UserStore {
     return this.#do(() => new Set(mids.filter((mid) => this.#sql.kept.get(group, mid))));
   }
 
+  since(group: string): ReadonlyMap<string, number> {
+    const rows = this.#do(() => this.#sql.since.all(group)) as { mid: string; since: number }[];
+    return new Map(rows.filter(({ since }) => since > 0).map(({ mid, since }) => [mid, since]));
+  }
+
   settle(group: string, mids: readonly string[]): void {
+    this.#write(() => this.#settle(group, mids));
+  }
+
+  drop(group: string, mids: readonly string[]): void {
     this.#write(() => {
-      const gone = mids.map((mid) =>
-        this.#sql.settle.get(group, mid) as { sum: number } | undefined
-      );
-      this.#wait(group, gone.filter((row) => row !== undefined));
+      this.#settle(group, mids);
+      for (const mid of mids) this.#sql.drop.run(group, mid);
+      this.#sql.forgetDropped.run(MOST_DROPPED);
     });
+  }
+
+  dropped(group: string, mids: readonly string[]): ReadonlySet<string> {
+    return this.#do(() => new Set(mids.filter((mid) => this.#sql.dropped.get(group, mid))));
+  }
+
+  #settle(group: string, mids: readonly string[]): void {
+    const gone = mids.map((mid) => this.#sql.settle.get(group, mid) as { sum: number } | undefined);
+    this.#wait(group, gone.filter((row) => row !== undefined));
   }
 
   /** Rows came, or went: the sum of a group's outbox is another. Answers how many ever came. */

@@ -66,10 +66,16 @@ export interface UserStore {
   untried(group: string): ReadonlySet<string>;
   /** Those of these messages that are kept. */
   kept(group: string, mids: readonly string[]): ReadonlySet<string>;
-  /** Messages not settled yet, in the order of their mids. */
+  /** Messages not settled yet, in the order in which they came. */
   pending(group: string): Message[];
+  /** When those came, ms since 1970, by mid; without those of which nobody knows. */
+  since(group: string): ReadonlyMap<string, number>;
   /** Forgets messages that were acknowledged or refused for good. */
   settle(group: string, mids: readonly string[]): void;
+  /** The same of messages that were taken back, which is remembered until they are sent again. */
+  drop(group: string, mids: readonly string[]): void;
+  /** Those of these messages that were taken back, by whichever program. */
+  dropped(group: string, mids: readonly string[]): ReadonlySet<string>;
   close(): void;
 }
 

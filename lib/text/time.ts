@@ -8,8 +8,8 @@ const Temporal: typeof TemporalTypes =
     (await import("temporal-polyfill")).Temporal;
 
 const AGE = /^(\d{1,6})([smhdw])$/;
-/** How a duration looks; see {@linkcode parseDuration}. */
-export const DURATION: RegExp = AGE;
+/** What is meant as a duration, right or wrong: `3s`, `3`, `10x`; see {@linkcode parseDuration}. */
+export const LIKE_DURATION = /^\d[\d.,:]*[a-z]{0,7}$/i;
 const UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 const CLOCK = /^\d{1,2}:\d{2}(:\d{2})?$/;
 const DAY: Readonly<Record<string, number>> = { today: 0, yesterday: 1 };

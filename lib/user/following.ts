@@ -3,6 +3,7 @@
 import { UsageError } from "../errors.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Proof } from "../store/user_store.ts";
+import { checkGiven } from "../text/given.ts";
 import { type Connections, isOut } from "./connections.ts";
 import type { FollowOptions } from "./follow.ts";
 import type { KnownGroups } from "./groups.ts";
@@ -25,6 +26,7 @@ export function followOptions(
   range: FollowRange,
   { id, groups, connections, emit, read }: Follower,
 ): FollowOptions {
+  checkGiven("Cannot follow", range, { "after?": "number", "since?": "number", "epoch?": "text" });
   const place = placeOf(range);
   const group = groups.member(target);
   const { link } = connections.open(group.id);

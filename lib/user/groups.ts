@@ -2,6 +2,7 @@
 
 import { Refusal } from "../errors.ts";
 import { isAddress } from "../text/addresses.ts";
+import { checkGiven } from "../text/given.ts";
 import { normalName } from "../text/names.ts";
 import type { GroupEntry } from "../protocol/batch.ts";
 import type { Checkpoint } from "../protocol/chain.ts";
@@ -23,8 +24,13 @@ export function isAt({ address, servers = [] }: GroupTarget, wanted: string): bo
   return address === wanted || servers.includes(wanted);
 }
 
-/** What a person names a group by: an address as it is, a name or an id in its one spelling. */
+/**
+ * What a person names a group by: an address as it is, a name or an id in its one spelling.
+ *
+ * @throws {UsageError} it is no text
+ */
 export function toWanted(target: string): string {
+  checkGiven("Cannot find a group", { target }, { target: "text" });
   return isAddress(target) ? target : normalName(target);
 }
 

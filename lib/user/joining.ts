@@ -4,6 +4,7 @@ import { Refusal, Unreachable, UsageError } from "../errors.ts";
 import { type Invite, looksLikeInvite, parseInvite } from "../protocol/invite.ts";
 import type { GroupTarget, StoredGroup } from "../store/user_store.ts";
 import { splitRegistry } from "../text/addresses.ts";
+import { checkGiven } from "../text/given.ts";
 import { formatLocal } from "../text/time.ts";
 import type { Parts } from "./connections.ts";
 import { findGroup, isOutOfReach } from "./finding.ts";
@@ -21,6 +22,7 @@ export async function joinGroup(
   { groups, connections, registries, pins }: Parts,
   { key: given }: JoinOptions = {},
 ): Promise<StoredGroup> {
+  checkGiven("Cannot join", { target }, { target: "text" });
   const invite = looksLikeInvite(target) ? readInvite(target) : undefined;
   // Where an invite says that its group is, or who runs it does, nobody else is asked.
   const found = invite

@@ -5,6 +5,7 @@ import { midTime } from "../identity/ids.ts";
 import { isNamedMid, midOf } from "../identity/mids.ts";
 import { MID_AHEAD } from "../protocol/limits.ts";
 import type { StoredGroup, UserStore } from "../store/user_store.ts";
+import { checkGiven } from "../text/given.ts";
 import type { Connections, Parts } from "./connections.ts";
 import type { KnownGroups } from "./groups.ts";
 import type { Flushed, FlushOptions, Receipt, SendOptions, Unsent } from "./types.ts";
@@ -16,7 +17,7 @@ const SEND_WITHIN = 4_500;
 export class Outbox {
   readonly #groups: KnownGroups;
   readonly #connections: Connections;
-  readonly #store: Pick<UserStore, "pending" | "untried" | "settle">;
+  readonly #store: Pick<UserStore, "pending" | "since" | "untried" | "drop">;
 
   constructor(
     { groups, connections }: Pick<Parts, "groups" | "connections">,
@@ -30,6 +31,8 @@ export class Outbox {
   /** See `User.send`. */
   send(target: string, text: string, { within = SEND_WITHIN, mid }: SendOptions): Promise<Receipt> {
     try {
+      const kinds = { text: "text", within: "number", "mid?": "text" } as const;
+      checkGiven("Cannot send", { text, within, mid }, kinds);
       const named = mid === undefined ? undefined : checkedMid(mid);
       const { id } = this.#groups.member(target);
       return this.#connections.open(id).sender.send(text, within, named);
@@ -49,12 +52,11 @@ export class Outbox {
 
   #of({ id, name }: StoredGroup): Unsent[] {
     this.#connections.get(id)?.sender.keep();
-    const untried = this.#store.untried(id);
-    return this.#store.pending(id).map(([mid, text]) => ({
-      ...{ group: name, mid, text },
-      ...(isNamedMid(mid) ? {} : { at: midTime(mid) }),
-      tried: !untried.has(mid),
-    }));
+    const [untried, since] = [this.#store.untried(id), this.#store.since(id)];
+    return this.#store.pending(id).map(([mid, text]) => {
+      const at = since.get(mid) ?? (isNamedMid(mid) ? undefined : midTime(mid));
+      return { group: name, mid, text, ...(at !== undefined && { at }), tried: !untried.has(mid) };
+    });
   }
 
   /** @throws {Refusal} `not_found` */
@@ -69,7 +71,7 @@ export class Outbox {
     }
     const { sender } = this.#connections.get(group.id) ?? {};
     if (sender) sender.drop(new Set([mid]));
-    else this.#store.settle(group.id, [mid]);
+    else this.#store.drop(group.id, [mid]);
     return found;
   }
 
@@ -77,6 +79,7 @@ export class Outbox {
   async flush(target?: string, { within = SEND_WITHIN, signal }: FlushOptions = {}) {
     const groups = this.#asked(target)
       .filter(({ id }) => target !== undefined || this.#store.pending(id).length > 0);
+    checkGiven("Cannot flush", { within }, { within: "number" });
     return await Promise.all(groups.map(async ({ id, name, joined }): Promise<Flushed> => {
       const { sender, link } = joined ? this.#connections.open(id) : {};
       const { sent, refused } = await sender?.flush(within, signal) ?? { sent: 0, refused: 0 };

@@ -2,11 +2,27 @@
 
 import { BadReply, Refusal } from "../errors.ts";
 import { midTime } from "../identity/ids.ts";
+import type { SigningKey } from "../identity/keys.ts";
 import { MAX_BATCH_BYTES, MAX_MESSAGES, MAX_TEXT, MID_SPAN } from "../protocol/limits.ts";
 import type { Message } from "../protocol/schema.ts";
+import type { UserStore } from "../store/user_store.ts";
 import type { GroupReply, Link } from "./link.ts";
 import type { Waiting } from "./send_timeouts.ts";
-import type { Receipt } from "./types.ts";
+import type { OutboxEvent, Receipt } from "./types.ts";
+
+/** What messages are sent with. */
+export interface SenderOptions {
+  readonly link: Pick<Link, "target" | "state" | "ask">;
+  readonly key: SigningKey;
+  readonly store: Pick<
+    UserStore,
+    "enqueue" | "tried" | "untried" | "kept" | "pending" | "settle" | "drop" | "dropped"
+  >;
+  readonly mid: () => string;
+  event(event: OutboxEvent): void;
+  /** The group cannot write now; called once until it has written again. */
+  full?(): void;
+}
 
 /** A caller who waits for a receipt. */
 export interface Caller extends Waiting {
@@ -20,10 +36,14 @@ export interface Outgoing {
   readonly callers: Caller[];
   /** Its id may be somebody's choice: the group may have another text under it. */
   readonly isNamed: boolean;
+  /** Its number here, in the order in which they go out. */
+  readonly place: number;
   /** Since when it waits here, by `performance.now()`. */
   readonly since: number;
   /** The group may have it: a request with it went out. */
   tried: boolean;
+  /** Another program has taken it out of the outbox, and not back: the group says what became of it. */
+  isElsewhere?: boolean;
   /** It was accepted, refused or taken back. */
   isDone?: boolean;
 }

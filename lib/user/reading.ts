@@ -6,6 +6,7 @@ import { type Batch, checkSignature, entriesOf, type GroupEntry } from "../proto
 import { type Checkpoint, checkpointOf, follows } from "../protocol/chain.ts";
 import { MAX_READ } from "../protocol/limits.ts";
 import type { Page } from "../protocol/schema.ts";
+import { checkGiven } from "../text/given.ts";
 import type { Link } from "./link.ts";
 import type { ReadOptions } from "./types.ts";
 
@@ -24,6 +25,7 @@ export async function* readLog(
   options: ReadOptions,
   read: Read,
 ): AsyncGenerator<GroupEntry> {
+  checkRead(options);
   const link = open();
   if (options.last) {
     for (const entry of await readLast(link, options, read)) yield entry;
@@ -50,6 +52,14 @@ export async function* readLog(
     }
     for (const batch of batches) for (const entry of range.entries(page, batch)) yield entry;
   }
+}
+
+/** @throws {UsageError} options that cannot be */
+export function checkRead(options: ReadOptions): void {
+  checkGiven("Cannot read", options, {
+    ...{ "since?": "number", "until?": "number", "after?": "number", "before?": "number" },
+    ...{ "limit?": "number", "last?": "flag" },
+  });
 }
 
 /**

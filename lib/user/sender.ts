@@ -6,12 +6,10 @@
 
 import { setImmediate as turn } from "node:timers/promises";
 import { Closed, type Code, Refusal, sentence } from "../errors.ts";
-import { type SigningKey, userId } from "../identity/keys.ts";
+import { userId } from "../identity/keys.ts";
 import { messageHash, signedText } from "../protocol/batch.ts";
 import type { Message } from "../protocol/schema.ts";
-import type { UserStore } from "../store/user_store.ts";
 import { pause } from "../transport/waiting.ts";
-import type { Link } from "./link.ts";
 import {
   type Caller,
   checkText,
@@ -19,21 +17,12 @@ import {
   otherText,
   type Outgoing,
   receiptsOf,
+  type SenderOptions,
   togetherOf,
   withOtherText,
 } from "./outgoing.ts";
 import { SendTimeouts } from "./send_timeouts.ts";
-import type { OutboxEvent, Receipt } from "./types.ts";
-
-interface SenderOptions {
-  readonly link: Pick<Link, "target" | "state" | "ask">;
-  readonly key: SigningKey;
-  readonly store: Pick<UserStore, "enqueue" | "tried" | "untried" | "kept" | "pending" | "settle">;
-  readonly mid: () => string;
-  event(event: OutboxEvent): void;
-  /** The group cannot write now; called once until it has written again. */
-  full?(): void;
-}
+import type { Receipt } from "./types.ts";
 
 /** Messages that may wait for one group in this process. */
 const MAX_WAITING = 100_000;
@@ -63,9 +52,11 @@ export class Sender {
   #keeping: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #full = false;
-  /** Messages that were accepted, and refused, since this was made. */
+  /** Messages that there were, that were accepted, refused, and taken back, since this was made. */
+  #places = 0;
   #sent = 0;
   #refused = 0;
+  #dropped = 0;
   /** Why nothing goes out: what answers is not the group, or not as it may. */
   problem: string | undefined;
 
@@ -86,7 +77,8 @@ export class Sender {
     const since = performance.now();
     for (const message of messages) {
       const tried = !untried.has(message[0]);
-      this.#queue.push({ message, callers: [], isNamed: true, since, tried });
+      const place = this.#places++;
+      this.#queue.push({ message, callers: [], isNamed: true, place, since, tried });
     }
     if (this.#queue.length > 0) this.#start();
   }
@@ -124,7 +116,8 @@ export class Sender {
         else {
           const message: Message = [named ?? this.#options.mid(), text];
           const isNamed = named !== undefined;
-          this.#fresh.push({ message, callers: [caller], isNamed, since, tried: false });
+          const place = this.#places++;
+          this.#fresh.push({ message, callers: [caller], isNamed, place, since, tried: false });
         }
         if (this.#pump) this.#keepSoon();
         this.#timeouts.watch(caller);
@@ -188,23 +181,27 @@ export class Sender {
     this.#underWay.push(delivery);
   }
 
-  /** What was stopped goes out again, without what is not kept any more. */
+  /** What was stopped goes out again, without what was taken back. */
   #putBack(all: readonly Outgoing[]): void {
     const items = all.filter(({ isDone }) => !isDone);
+    const { store, link: { target: { id } } } = this.#options;
     const gone = this.#gone(items);
-    const reason = "another program of this folder has sent it, or taken it back";
-    for (const item of gone) this.#end(item, new Closed(`Cannot send: ${reason}`), reason);
+    const dropped = store.dropped(id, gone.map(({ message: [mid] }) => mid));
+    const reason = "another program of this folder has taken it back";
+    for (const item of gone) {
+      item.isElsewhere = !dropped.has(item.message[0]);
+      if (!item.isElsewhere) this.#end(item, reason);
+    }
     const rest = items.filter(({ isDone }) => !isDone);
-    if (rest.length === 0) return;
-    const at = this.#queue.findIndex(({ message: [mid] }) => mid > rest[0].message[0]);
+    const at = this.#queue.findIndex(({ place }) => place > (rest[0]?.place ?? Infinity));
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, ...rest);
   }
 
-  /** Those that are not in the outbox any more. */
+  /** Those that another program has taken out of the outbox, as this one has not heard yet. */
   #gone(items: readonly Outgoing[]): Outgoing[] {
     const { store, link: { target: { id } } } = this.#options;
     const kept = store.kept(id, items.map(({ message: [mid] }) => mid));
-    return items.filter(({ message: [mid] }) => !kept.has(mid));
+    return items.filter(({ message: [mid], isElsewhere }) => !isElsewhere && !kept.has(mid));
   }
 
   /** A request is about to go out: from now on the group may have these. @throws {Closed} some are gone */
@@ -213,7 +210,7 @@ export class Sender {
     const waited = items.filter(({ since, tried }) => since < long || !tried);
     if (waited.length > 0 && this.#gone(waited).length > 0) {
       stop.abort();
-      throw new Closed("Cannot send: not all of it is to be sent any more");
+      throw new Closed("Cannot send: not all of it is in the outbox any more");
     }
     const untried = items.filter(({ tried }) => !tried);
     if (untried.length === 0) return;
@@ -223,10 +220,11 @@ export class Sender {
   }
 
   /** It is not sent, and whoever waits for it hears why. */
-  #end(item: Outgoing, error: unknown, reason: string): void {
+  #end(item: Outgoing, reason: string): void {
+    this.#dropped++;
     const { message: [mid, text], callers } = item;
     item.isDone = true;
-    for (const { reject } of callers) reject(error);
+    for (const { reject } of callers) reject(new Closed(`Cannot send: ${reason}`));
     this.#options.event({ mid, text, state: "dropped", reason });
   }
 
@@ -234,9 +232,9 @@ export class Sender {
   drop(mids: ReadonlySet<string>): void {
     const reason = "it was taken back";
     this.keep();
-    this.#options.store.settle(this.#options.link.target.id, [...mids]);
+    this.#options.store.drop(this.#options.link.target.id, [...mids]);
     const items = this.#items().filter(({ message: [mid] }) => mids.has(mid));
-    for (const item of items) this.#end(item, new Closed(`Cannot send: ${reason}`), reason);
+    for (const item of items) this.#end(item, reason);
     this.#queue = this.#queue.filter(({ isDone }) => !isDone);
     // One behind another names a message of that one.
     const isHit = this.#underWay.some(({ items }) => items.some(({ isDone }) => isDone));
@@ -373,15 +371,17 @@ export class Sender {
    * @param within ms in which nothing is accepted until it gives up; Infinity: never
    */
   async flush(within: number, signal?: AbortSignal): Promise<{ sent: number; refused: number }> {
-    const [sent, refused] = [this.#sent, this.#refused];
     this.#load();
-    for (let before = -1; this.waiting > 0 && before !== this.#sent + this.#refused;) {
-      before = this.#sent + this.#refused;
+    const [sent, refused] = [this.#sent, this.#refused];
+    const done = () => this.#sent + this.#refused + this.#dropped;
+    for (let before = -1; this.waiting > 0 && before !== done();) {
+      before = done();
       const idle = new AbortController();
       void this.idle().then(() => idle.abort());
       const over = signal ? AbortSignal.any([idle.signal, signal]) : idle.signal;
       await pause(Math.min(within, LONGEST), over);
       if (signal?.aborted || this.#closed) break;
+      if (before !== done()) this.#load(); // What another program has put there meanwhile.
     }
     return { sent: this.#sent - sent, refused: this.#refused - refused };
   }

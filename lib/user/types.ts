@@ -12,6 +12,7 @@ export interface JoinedGroup {
   readonly address: string;
   /** Where else it is, when it has several servers. */
   readonly servers?: readonly string[];
+  /** `founder`, `admin`, `member` or `reader`; a later version may know others. */
   readonly role: string;
   readonly state: LinkState;
   /** Entries after the cursor; 0 before the group was reached. */
@@ -52,6 +53,7 @@ export interface RegistryInfo {
 export interface MemberInfo {
   readonly user: string;
   readonly name: string;
+  /** `founder`, `admin`, `member` or `reader`; a later version may know others. */
   readonly role: string;
   /** True if the member was heard within the last 15 s. */
   readonly present: boolean;
@@ -106,7 +108,7 @@ export interface Unsent {
   readonly group: string;
   readonly mid: string;
   readonly text: string;
-  /** When it was sent, ms since 1970; absent where its id was made of another UUID. */
+  /** When it was sent, ms since 1970; absent where an earlier version kept it under another UUID. */
   readonly at?: number;
   /** True where it went out, or may have, and no answer came: the group may have it. */
   readonly tried: boolean;

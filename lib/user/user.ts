@@ -15,7 +15,7 @@ import type { Link } from "./link.ts";
 import { Listeners } from "./listeners.ts";
 import { readBanned, readMembers, readTopic, toAct } from "./members.ts";
 import { Outbox } from "./outbox.ts";
-import { readLog } from "./reading.ts";
+import { checkRead, readLog } from "./reading.ts";
 import { OwnName } from "./own_name.ts";
 import { Registries } from "./registries.ts";
 import { pinsOf } from "./registry_link.ts";
@@ -223,7 +223,7 @@ export class User implements AsyncDisposable {
   }
 
   /**
-   * What waits in the outbox, for one group or all, joined or not, in the order of their ids.
+   * What waits in the outbox, for one group or all, joined or not, in the order of the calls.
    *
    * @throws {Refusal} `not_found` there is no such group here
    */
@@ -270,6 +270,7 @@ export class User implements AsyncDisposable {
    * @throws {Refusal} `not_found` the group is not known
    */
   async *kept(target: string, options: ReadOptions = {}): AsyncGenerator<GroupEntry> {
+    checkRead(options);
     yield* this.#parts.groups.kept(this.#parts.groups.known(target), options);
   }
 

@@ -187,6 +187,12 @@ test("examples: each says how it is used", () =>
         const help = keep(new Process(ours(`examples/${name}.ts`, "--help")));
         assert.equal((await help.end(20_000)).code, 0, help.output);
         assert.match(help.output, new RegExp(`^Usage: ${name} GROUP .*\\n`));
+        const bad = keep(new Process(ours(`examples/${name}.ts`, "Lab", "--nonsense")));
+        assert.equal((await bad.end(20_000)).code, 2, bad.output);
+        assert.match(
+          bad.output,
+          new RegExp(`^${name}: Unknown option '--nonsense'; --help .*\\n$`),
+        );
       }),
     );
   }));
@@ -202,11 +208,14 @@ test("examples: a bot echoes, HTTP requests come into a group, and its messages 
 
     const got: { text: string; key: unknown }[] = [];
     let refuse = true;
+    let refused = 0;
     const server = createServer(async (request, response) => {
       const { text } = JSON.parse(await wholeText(request));
       // Asked again where it fails the first time.
-      const status = refuse ? 503 : 204;
-      refuse = false;
+      const bad = text === "left out";
+      const status = bad ? 422 : refuse ? 503 : 204;
+      if (bad) refused++;
+      else refuse = false;
       if (status === 204) got.push({ text, key: request.headers["idempotency-key"] });
       response.writeHead(status).end();
     });
@@ -251,7 +260,12 @@ test("examples: a bot echoes, HTTP requests come into a group, and its messages 
     assert.equal((await post("echo of another text"))[0], 422);
     const answer = await hears("the build is green");
     assert.equal(answer.name, "echo");
-    await until(() => got.some(({ key }) => key === answer.mid), 20_000, "the answer handed on");
+    await alice.send("Lab", "left out");
+    const { mid } = await alice.send("Lab", "behind it");
+    const has = (key: string) => () => got.some((one) => one.key === key);
+    await until(has(`${answer.author}/${answer.mid}`), 20_000, "the answer handed on");
+    await until(has(`${alice.id}/${mid}`), 20_000, "what comes behind one that is refused");
+    assert.equal(refused, 1);
     const texts = await Array.fromAsync(alice.read("Lab"), ({ text }) => text);
     assert.equal(texts.filter((text) => text === "the build is green").length, 1);
     assert.ok(!texts.includes("of before"), "what was said before is not answered");

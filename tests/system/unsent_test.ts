@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import {
   Closed,
+  connect,
   type GroupEntry,
   Refusal,
   Registry,
@@ -73,6 +74,93 @@ test("send: an id of one's own is there once, whoever tries again, and with one 
     await alice.send("Lab", "last");
     assert.deepEqual(await texts(alice), ["hi", "of version 7", "last"]);
   }));
+
+test("send: several programs of one folder wait for a group, and none is told that it failed", () =>
+  closing(async (keep) => {
+    const { registries, start, group } = await world(keep);
+    const home = keep(new Folder()).path;
+    const user = async () => keep(await member(registries, "alice", home));
+    const [first, ...others] = await Promise.all(Array.from({ length: 5 }, user));
+    await first.join("Lab");
+    await group.close();
+    // Each has those before it in hand, too.
+    const sent = await Promise.all(others.map(async (_, i) => {
+      const one = await user();
+      return { one, receipt: one.send("Lab", `C ${i}`, { within: Infinity }) };
+    }));
+    await until(() => first.unsent().length === 4, 5_000, "all to be kept");
+    const later = await user();
+    const flushed = later.flush("Lab", { within: 30_000 });
+    const back = sent[0].one.unsent().find(({ text }) => text === "C 3")!;
+    const gone = sent[3].receipt.then(() => "sent", (error) => error);
+    later.unsend("Lab", back.mid);
+    await start();
+    const receipts = await Promise.all(sent.slice(0, 3).map(({ receipt }) => receipt));
+    assert.ok(await gone instanceof Closed, "what was taken back is not sent");
+    assert.match(String(await gone), /another program of this folder has taken it back/);
+    assert.deepEqual((await flushed).map(({ waiting, reason }) => [waiting, reason]), [
+      [0, undefined],
+    ]);
+    assert.equal(new Set(receipts.map(({ seq }) => seq)).size, 3);
+    assert.deepEqual((await texts(first)).sort(), ["C 0", "C 1", "C 2"]);
+  }));
+
+test("send: with ids of one's own what waits goes out in the order of the calls", () =>
+  closing(async (keep) => {
+    const { registries, start, group } = await world(keep);
+    const home = keep(new Folder()).path;
+    const alice = await member(registries, "alice", home);
+    await alice.join("Lab");
+    await group.close();
+    const said = Array.from({ length: 12 }, (_, i) => `N ${i}`);
+    for (const text of said) {
+      await assert.rejects(alice.send("Lab", text, { mid: randomUUID(), within: 0 }), Unreachable);
+    }
+    const waits = alice.unsent("Lab");
+    assert.deepEqual(waits.map(({ text }) => text), said);
+    assert.ok(waits.every(({ at }) => Math.abs(at! - Date.now()) < 60_000));
+    await alice.close();
+    await start();
+    const later = keep(await member(registries, "alice", home));
+    await later.flush("Lab", { within: 20_000 });
+    assert.deepEqual(await texts(later), said);
+  }));
+
+test("what is of another type than it should be is a usage error, in a sentence", async () => {
+  const usage = (words: RegExp) => (error: unknown) => {
+    assert.ok(error instanceof UsageError, String(error));
+    assert.match(error.message, words);
+    return true;
+  };
+  await assert.rejects(
+    connect({ registries: "127.0.0.1:6201" as never }),
+    usage(/^Cannot connect: registries is "127\.0\.0\.1:6201", expected a list of texts$/),
+  );
+  await closing(async (keep) => {
+    const user = keep(await connect({ registries: [] }));
+    await assert.rejects(
+      user.join(7 as never),
+      usage(/^Cannot join: target is 7, expected a text$/),
+    );
+    await assert.rejects(
+      user.send("Lab", undefined as never),
+      usage(/^Cannot send: text is undefined, expected a text$/),
+    );
+    await assert.rejects(
+      user.send("Lab", "hi", { within: "5s" as never }),
+      usage(/within is "5s", expected a number of at least 0/),
+    );
+    await assert.rejects(user.send(undefined as never, "hi"), usage(/target is undefined/));
+    for (
+      const read of [
+        user.read("Lab", { limit: "x" as never }),
+        user.kept("Lab", { last: 1 as never }),
+      ]
+    ) {
+      await assert.rejects(read.next(), usage(/^Cannot read: (limit is "x"|last is 1), expected/));
+    }
+  });
+});
 
 test("unsend: what was never asked is taken back for good, what may be there is said to be", () =>
   closing(async (keep) => {
@@ -186,11 +274,16 @@ test("one command and out: a group that is away is told truly, flush sends, noth
       run(1, "send", "Lab", "there", "--wait", "1s"),
     ]);
     assert.match(first, kept);
+    assert.match(first, /\(--wait waits here\)/);
     assert.match(second, /no answer within 1 s/);
-    assert.match(await run(1, "send", "Lab", "hi", "--id", id, "--wait", "1s"), kept);
+    assert.doesNotMatch(second, /--wait/);
+    for (const time of [["--wait", "3"], ["--wait", "10x"], ["--wait=3"]]) {
+      assert.match(await run(2, "send", "Lab", "no", ...time), /like --wait 3s or --wait=10m/);
+    }
+    assert.match(await run(1, "send", "Lab", "hi", "--id", id, "--wait=1s"), kept);
     assert.match(await run(1, "flush", "--wait=1s"), /Lab: 0 messages sent, 2 still waiting/);
     const listed = await run(0, "unsend");
-    assert.match(listed, /^1\. Lab hi\n2\. Lab \[[-\d: ]+\] there\n/m);
+    assert.match(listed, /^1\. Lab \[[-\d: ]+\] hi\n2\. Lab \[[-\d: ]+\] there\n/m);
     assert.match(await run(0, "unsend", "Lab", "2"), /not sent: there/);
     const waiting = run(0, "send", "Lab", "waits", "--wait");
     await start();

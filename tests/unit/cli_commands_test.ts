@@ -366,7 +366,7 @@ test("send --lines gives a receipt for each line, and stops at the first that fa
   const { user } = fakeUser();
   let seq = 0;
   const send = (_: string, text: string) =>
-    text === "bad" ? Promise.reject(new Error("no")) : Promise.resolve({ seq: ++seq });
+    text === "bad" ? Promise.reject(new Error("no")) : Promise.resolve({ seq: ++seq, at: 0 });
   const given = readArgs(["send", "Lab", "-", "--lines", "--json"], COMMAND_OPTIONS);
   const stdin = (async function* () {
     yield await Promise.resolve(new TextEncoder().encode("one\n\ntwo\nbad\n"));
@@ -382,7 +382,8 @@ test("send --lines gives a receipt for each line, and stops at the first that fa
     "2 lines accepted, N a second",
     "over",
   ]);
-  assert.deepEqual(lines, ['{"seq":1}', '{"seq":2}']);
+  const at = "1970-01-01T00:00:00.000Z";
+  assert.deepEqual(lines.map((line) => JSON.parse(line)), [{ seq: 1, at }, { seq: 2, at }]);
   assert.deepEqual(failures, [
     "FAILED: no (line 4; 2 lines accepted; 1 refused; nothing after line 4 was sent)",
   ]);

@@ -13,6 +13,7 @@ import type { OutboxEvent } from "../../lib/user/types.ts";
 const NO_STORE = {
   ...{ pending: () => [], enqueue: () => {}, settle: () => {}, tried: () => {} },
   ...{ untried: () => new Set<string>(), kept: () => new Set<string>() },
+  ...{ drop: () => {}, dropped: () => new Set<string>() },
 };
 
 const target = { id: "group", name: "Lab", address: "", key: "" };
@@ -28,6 +29,7 @@ function setUp(
 ) {
   const requests: (readonly Message[])[] = [];
   const outbox = new Map(kept);
+  const dropped = new Set<string>();
   const events: OutboxEvent[] = [];
   let head = 0;
   const ask = (_: string, fields: object, { asked }: AskOptions = {}): Promise<never> => {
@@ -53,6 +55,12 @@ function setUp(
       settle();
       for (const mid of mids) outbox.delete(mid);
     },
+    drop: (_: string, mids: readonly string[]) => {
+      for (const mid of mids) outbox.delete(mid);
+      for (const mid of mids) dropped.add(mid);
+    },
+    dropped: (_: string, mids: readonly string[]) =>
+      new Set(mids.filter((mid) => dropped.has(mid))),
   };
   const link = { target, state: "live" as const, ask };
   const event = (event: OutboxEvent) => void events.push(event);

@@ -153,7 +153,7 @@ export const follow: Row<Reading, GroupEntry> = {
   most: 1,
   instead: "messages are shown here as they come; switch G goes to one of your groups",
   family: "talk",
-  help: "entries as they come, until Ctrl-C",
+  help: "entries from the last one that you saw on, which it marks as seen, until Ctrl-C",
   once: {
     usage: "follow G [--since TIME] [--after SEQ]",
     example: 'follow "Cool Group" --json',
@@ -243,7 +243,7 @@ export const send: Row<Sending, Receipt | undefined> = {
   },
   end: (count, { style }, { lines }) =>
     lines ? [{ remark: `${counted(count, "line")} accepted` }, success(style)] : [],
-  json: (receipt) => receipt ? [receipt] : [],
+  json: (receipt) => receipt ? [{ ...receipt, at: new Date(receipt.at).toISOString() }] : [],
 };
 
 /** Lines until `END` alone on one; undefined when the input ends or Ctrl-C stops it. */

@@ -10,11 +10,23 @@ import { success } from "../render.ts";
 import type { AtPrompt, Row } from "./command.ts";
 import { takeTarget } from "./targets.ts";
 
-/** How long `--wait` waits, ms: without a TIME until it is done. Undefined where it was not given. */
+/**
+ * How long `--wait` waits, ms: without a TIME until it is done. Undefined where it was not given.
+ *
+ * @throws {UsageError} what follows it is meant as a TIME, and is none
+ */
 export function waitOf({ texts }: Given): number | undefined {
   const typed = texts.get("wait");
   if (typed === undefined) return undefined;
-  return typed === "" ? Infinity : parseDuration(typed);
+  if (typed === "") return Infinity;
+  try {
+    return parseDuration(typed);
+  } catch {
+    throw new UsageError(
+      `Cannot wait for ${safeLine(typed)}: expected a time with its unit, like --wait 3s or ` +
+        "--wait=10m; a text that begins so goes before --wait",
+    );
+  }
 }
 
 interface Flushing {

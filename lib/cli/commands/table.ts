@@ -4,7 +4,7 @@
  */
 
 import type { Options } from "../args.ts";
-import { DURATION } from "../../text/time.ts";
+import { LIKE_DURATION } from "../../text/time.ts";
 import { actions, ADMIN_OPTIONS, invite, invites, revoke, topic } from "./admin.ts";
 import type { Command, ProgramCommand } from "./command.ts";
 import { create, join, leave, rename, switchGroup, trust } from "./membership.ts";
@@ -146,13 +146,13 @@ export const COMMAND_OPTIONS: Options = {
   id: {
     type: "text",
     value: "UUID",
-    help: "the message's id: sent again with it, it is there once",
+    help: "sent again with it, a message is there once; its own id is UUID where that is version 7",
   },
   wait: {
     type: "optional",
     value: "[TIME]",
-    looks: DURATION,
-    help: "until it is sent, or for that long, like 10m",
+    looks: LIKE_DURATION,
+    help: "until it is sent, or as long as TIME, like 10m, says",
   },
   ...ADMIN_OPTIONS,
 };
