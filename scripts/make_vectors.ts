@@ -44,6 +44,7 @@ const userKey = fixedKey(0);
 const groupKey = fixedKey(32);
 const registryKey = fixedKey(64);
 const user = userId(userKey.publicKey);
+const bob = userId(groupKey.publicKey);
 const group = groupId(groupKey.publicKey, NAME, NONCE);
 
 const messages: Message[] = [
@@ -232,7 +233,10 @@ function replies() {
     }],
     ["group", "read", read],
     ["group", "members", {
-      members: [{ user, name: "alice", role: "founder", present: true }],
+      members: [
+        { user, name: "alice", role: "founder", present: true },
+        { user: bob, name: "bob", role: "member", present: false, muted: AT },
+      ],
       more: false,
       topic: "",
       banned: [],
