@@ -177,6 +177,8 @@ export const Group: {
  * const members = await guest.members("Lab");
  * console.log(members.map(({ name, role }) => `${name} ${role}`).sort().join());
  * //=> Bob member,alice founder
+ * console.log((await founder.banned("Lab")).length);
+ * //=> 0
  *
  * for await (const { kind } of founder.read("Lab", { limit: 1 })) console.log(kind);
  * //=> founded

@@ -36,8 +36,6 @@ type GroupClient = SessionClient<typeof GROUP_REPLIES>;
 
 /** Ops that a member who was forgotten can do without joining again first. */
 const ABOUT_MEMBERSHIP: ReadonlySet<string> = new Set<GroupOp>(["join", "leave"]);
-/** With less time left than this a group that did not answer is not asked again, ms. */
-const LEAST_TRY = 500;
 /** A group that was heard within this time, ms, answers late rather than not at all. */
 const HEARD_FOR = 2_000;
 /** How often it is said that we write, ms. */
@@ -276,8 +274,7 @@ export class Link {
     const wait = Math.max(retryAfter, backoff(tries.failed++, FIRST_PAUSE, most));
     // Where it is now is asked while we wait: the registry may be gone, too.
     if (error instanceof Unreachable && !this.#isHeard) void this.#lost();
-    const least = error instanceof Unreachable ? LEAST_TRY : 0;
-    if (performance.now() + wait + least >= tries.end) throw error;
+    if (performance.now() + wait >= tries.end) throw error;
     if (error instanceof Unreachable || isPassed) await this.#rest.until(wait);
     else await pause(wait, this.signal);
     tries.moves = 0;

@@ -279,8 +279,8 @@ export const MUTATIONS: readonly Mutation[] = [
     what: "believes a group by its name, whatever key it proves",
     file: "lib/user/identity.ts",
     find:
-      "  else if (target.id !== id || target.name !== name || (target.key && target.key !== key)) {",
-    replace: "  else if (target.name !== name) {",
+      "(isKnown && (target.id !== id || target.name !== name)) || (target.key && target.key !== key)",
+    replace: "isKnown && target.name !== name",
   },
   {
     fault: "identity",
