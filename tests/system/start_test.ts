@@ -338,6 +338,7 @@ test(
       await person.shows("Your name, as others see it");
       await person.enter("Dora", /you +Dora/);
       assert.deepEqual(await names(), ["Dora", "bob"]);
+      await person.line("Crew>");
       person.press("ctrl-d");
       assert.equal(await person.end(), 0);
     }),
